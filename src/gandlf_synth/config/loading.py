@@ -1,0 +1,156 @@
+"""From a YAML file to a validated configuration, reporting everything that is wrong at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gandlf_synth import registry
+from gandlf_synth.config.component import ByNetwork, Component, Components, Step
+from gandlf_synth.config.document import Document, KeyPath, read_document
+from gandlf_synth.config.messages import problems_of
+from gandlf_synth.config.model import ModelConfig
+from gandlf_synth.config.phases import PHASES, PhasedSteps
+from gandlf_synth.config.schema import Config
+from gandlf_synth.errors import ConfigError, Problem, raise_if_any
+
+_COMPONENT_GROUPS = ("losses", "optimizers", "schedulers")
+_PIPELINE_GROUPS = {
+    "data_preprocessing": "preprocessing",
+    "data_augmentation": "augmentations",
+    "data_postprocessing": "postprocessing",
+}
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A validated configuration and the document it was written in, for messages that come later."""
+
+    config: Config[Any]
+    document: Document
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read and validate the YAML at ``path``.
+
+    Raises:
+        ConfigError: everything that is wrong with it.
+    """
+    return validate(read_document(path))
+
+
+def validate(document: Document) -> LoadedConfig:
+    """Validate ``document``; see ``load_config``."""
+    document = _with_new_names(document)
+    schema, problems = _schema_for(document)
+    config = None
+    try:
+        config = schema.model_validate(document.content)
+    except ValidationError as error:
+        problems += problems_of(error, document, schema)
+    if config is not None:
+        problems += _unknown_components(config, document)
+        problems += _bad_steps(config, document)
+    raise_if_any(problems, ConfigError)
+    assert config is not None  # an invalid document has problems
+    return LoadedConfig(config, document)
+
+
+def model_config_class(name: str) -> type[ModelConfig]:
+    """Return the configuration class of the model family ``name``."""
+    config_class: type[ModelConfig] = registry.load("models", name).config_class()
+    return config_class
+
+
+def _with_new_names(document: Document) -> Document:
+    content = dict(document.content)
+    if "data_augmentations" not in content:
+        return document
+    if "data_augmentation" in content and content["data_augmentation"]:
+        where = document.where(("data_augmentations",))
+        raise ConfigError(Problem(where, "is another name of data_augmentation, which is written too", fix="keep one"))
+    content["data_augmentation"] = content.pop("data_augmentations")
+    lines = {
+        ("data_augmentation", *path[1:]) if path[0] == "data_augmentations" else path: line
+        for path, line in document.lines.items()
+    }
+    return Document(document.name, content, lines)
+
+
+def _schema_for(document: Document) -> tuple[type[Config[Any]], list[Problem]]:
+    """Return the schema for the model that ``document`` names, or a tolerant one and the problem with the name."""
+    section = document.content.get("model_config")
+    name = section.get("model_name") if isinstance(section, Mapping) else None
+    if not isinstance(name, str):
+        return Config[ModelConfig], []
+    problem = registry.unknown_name("models", name, document.where(("model_config", "model_name")))
+    if problem:
+        return Config[_AnyModel], [problem]
+    return Config[model_config_class(name)], []  # type: ignore[misc]
+
+
+class _AnyModel(ModelConfig, extra="allow"):
+    """Stands in for an unknown family, so that the rest of the document is still checked."""
+
+    architecture: Any = None  # type: ignore[assignment]
+
+
+def _unknown_components(config: Config[Any], document: Document) -> list[Problem]:
+    found = []
+    for group in _COMPONENT_GROUPS:
+        for path, component in components_at(getattr(config.model, group), ("model_config", group)):
+            found.append(registry.unknown_name(group, component.name, document.where(path)))
+    for step in config.metrics:
+        found.append(registry.unknown_name("metrics", step.name, document.where(("metrics",))))
+    return [problem for problem in found if problem]
+
+
+def components_at(components: Components | None, path: KeyPath) -> list[tuple[KeyPath, Component]]:
+    """Return every component of a section with the key path where it is written."""
+    if components is None:
+        return []
+    if isinstance(components, ByNetwork):
+        return [((*path, network), component) for network, component in components.networks.items()]
+    return [(path, components)]
+
+
+def _bad_steps(config: Config[Any], document: Document) -> list[Problem]:
+    problems: dict[str, Problem] = {}
+    for section, group in _PIPELINE_GROUPS.items():
+        phases: PhasedSteps = getattr(config, section)
+        for phase in PHASES:
+            for index, step in enumerate(getattr(phases, phase) or []):
+                path = _step_path(document, (section, phase), index, step)
+                for problem in check_step(group, step, document, path):
+                    problems[str(problem)] = problem
+    return list(problems.values())
+
+
+def check_step(group: str, step: Step, document: Document, path: KeyPath) -> list[Problem]:
+    """Return what is wrong with the name and parameters of one transform."""
+    unknown = registry.unknown_name(group, step.name, document.where(path))
+    if unknown:
+        return [unknown]
+    transform = registry.load(group, step.name)
+    try:
+        transform.model_validate(step.parameters)
+    except ValidationError as error:
+        return problems_of(error, document, transform, path)
+    return []
+
+
+def _step_path(document: Document, path: KeyPath, index: int, step: Step) -> KeyPath:
+    section, phase = path
+    written = document.content.get(str(section))
+    base: KeyPath = (section,)
+    if isinstance(written, Mapping):
+        for name in (str(phase), {"val": "validation", "inference": "infer"}.get(str(phase), "")):
+            if name in written:
+                base, written = (section, name), written[name]
+                break
+    if isinstance(written, list):
+        item = (*base, index)
+        return (*item, step.name) if isinstance(written[index] if index < len(written) else None, Mapping) else item
+    return (*base, step.name)

@@ -1,0 +1,108 @@
+"""Turns what pydantic found wrong into problems that name file, line, key, and what would have been right."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from gandlf_synth.config.document import Document, KeyPath
+from gandlf_synth.errors import Problem, did_you_mean, listing
+
+
+def problems_of(error: ValidationError, document: Document, model: type[BaseModel], prefix: KeyPath = ()) -> list[Problem]:
+    """Return one problem per key that ``error`` complains of.
+
+    Args:
+        error: what ``model`` raised.
+        document: where the values were written.
+        model: the class that validated them.
+        prefix: the key path in ``document`` under which they stand.
+    """
+    by_path: dict[KeyPath, list[Any]] = {}
+    for detail in error.errors(include_url=False):
+        path = _written_path(document, prefix, detail["loc"])
+        by_path.setdefault(path, []).append(detail)
+    return [_problem(path, details, document, model, prefix) for path, details in by_path.items()]
+
+
+def _written_path(document: Document, prefix: KeyPath, location: tuple[Any, ...]) -> KeyPath:
+    """Keep the parts of pydantic's location that are keys of the document; unions add parts that are not."""
+    path, node = prefix, _follow(document.content, prefix)
+    for position, part in enumerate(location):
+        is_key = isinstance(node, Mapping) and part in node
+        is_item = isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if is_key or is_item:
+            path, node = (*path, part), node[part]
+        elif position == len(location) - 1 and isinstance(part, str) and isinstance(node, Mapping | None):
+            path = (*path, part)
+    return path
+
+
+def _follow(node: Any, path: KeyPath) -> Any:
+    for part in path:
+        node = node[part] if isinstance(node, Mapping | list) else None
+    return node
+
+
+def _problem(
+    path: KeyPath, details: list[Any], document: Document, model: type[BaseModel], prefix: KeyPath
+) -> Problem:
+    where = document.where(path)
+    kinds = {detail["type"] for detail in details}
+    if "extra_forbidden" in kinds:
+        known = _keys_at(model, path[len(prefix) : -1])
+        return Problem(where, "unknown key", listing(known), did_you_mean(str(path[-1]), known))
+    if "missing" in kinds:
+        return Problem(where, "is required but absent")
+    allowed = " or ".join(dict.fromkeys(_allowed(detail) for detail in details))
+    if kinds == {"value_error"}:
+        return Problem(where, allowed)
+    given = details[0]["input"]
+    choices = [choice for detail in details for choice in _choices(detail)]
+    hint = did_you_mean(given, choices) if isinstance(given, str) else ""
+    return Problem(where, f"{given!r} is not valid", allowed, hint)
+
+
+def _allowed(detail: Any) -> str:
+    context = detail.get("ctx", {})
+    if detail["type"] == "literal_error":
+        return ", ".join(_choices(detail))
+    if detail["type"] == "value_error":
+        return str(context["error"])
+    message = str(detail["msg"])
+    for start in ("Input should be a valid ", "Input should be "):
+        message = message.removeprefix(start)
+    return message.split(", unable to")[0]
+
+
+def _choices(detail: Any) -> list[str]:
+    if detail["type"] != "literal_error":
+        return []
+    return [choice.strip().strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(",")]
+
+
+def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
+    current: Any = model
+    for part in path:
+        field = _field(current, part) if current else None
+        current = _section(field.annotation) if field else None
+    if current is None:
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _field(model: type[BaseModel], key: Any) -> Any:
+    for name, field in model.model_fields.items():
+        if key in (name, field.alias):
+            return field
+    return None
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _section(argument)
+        if found:
+            return found
+    return None

@@ -1,0 +1,94 @@
+"""What every model family has in its ``model_config`` section; a family's own config class adds to it."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+from gandlf_synth.config.component import ByNetwork, Components
+
+Auto = Literal["auto"]
+LabelingParadigm = Literal["unlabeled", "patient", "custom"]
+
+
+class ArchitectureConfig(BaseModel):
+    """The base of a family's ``architecture`` section."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelConfig(BaseModel):
+    """The keys of ``model_config`` that all families share."""
+
+    model_config = ConfigDict(
+        extra="forbid", protected_namespaces=(), use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    networks: ClassVar[tuple[str, ...]] = ("model",)
+    """The networks that may have a loss, an optimizer and a scheduler of their own."""
+    unpaired: ClassVar[bool] = True
+    """Whether samples have no real counterpart, so that paired metrics mean nothing."""
+
+    model_name: str
+    """The registered name of the model family."""
+    labeling_paradigm: LabelingParadigm | Auto = "auto"
+    """What the model is conditioned on: nothing, the patient, or a class; ``auto``: what the CSV's Label column says."""
+    n_dimensions: Literal[2, 3] | Auto = "auto"
+    """Spatial dimensions; ``auto``: those of the images."""
+    n_channels: int | Auto = Field("auto", ge=1)
+    """Channels of one sample; ``auto``: those of the images, columns together."""
+    tensor_shape: list[int] | Auto = "auto"
+    """Voxels along each axis of what the network sees; ``auto``: from the images' size and the device."""
+    losses: Components | None = None
+    """The loss, or one per network; absent: the family's own."""
+    optimizers: Components | None = None
+    """The optimizer, or one per network; absent: the family's own."""
+    schedulers: Components | None = None
+    """The learning-rate scheduler, or one per network; absent: the family's own."""
+    architecture: ArchitectureConfig = ArchitectureConfig()
+    """The family's networks."""
+    norm_type: str = "batch"
+    """Accepted for configs of GaNDLF; families with a choice of normalisation have it in ``architecture``."""
+    converter_type: str = "soft"
+    """Accepted for configs of GaNDLF; has no effect."""
+    accumulate_grad_batches: int = Field(1, ge=1)
+    """Batches whose gradients are added up before a step of the optimizer."""
+    gradient_clip_val: float | None = Field(None, gt=0)
+    """Largest norm (or value) of the gradients."""
+    gradient_clip_algorithm: Literal["norm", "value"] = "norm"
+    """What ``gradient_clip_val`` limits."""
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
+    save_eval_images_every_n_epochs: int | Auto = Field("auto", ge=-1)
+    """Epochs between sample grids in ``eval_images``; ``auto``: ten grids over the run; -1: none."""
+    n_fixed_images_to_generate: int = Field(8, ge=1)
+    """Images in a sample grid."""
+    fixed_images_batch_size: int = Field(
+        8, ge=1, validation_alias=AliasChoices("fixed_images_batch_size", "n_fixed_images_batch_size")
+    )
+    """Images of a grid that are sampled together."""
+    fixed_latent_vector_seed: int = Field(42, ge=0)
+    """Seed of the sample grids, the same all along training."""
+    input_shape: list[int] | None = None
+    """Accepted for configs of GaNDLF-Synth; the data decides."""
+    output_shape: list[int] | None = None
+    """Accepted for configs of GaNDLF-Synth; the data decides."""
+
+    @model_validator(mode="after")
+    def _known_networks(self) -> Self:
+        for section in ("losses", "optimizers", "schedulers"):
+            value = getattr(self, section)
+            wrong = sorted(set(value.networks) - set(self.networks)) if isinstance(value, ByNetwork) else []
+            if wrong:
+                known = ", ".join(self.networks)
+                raise ValueError(f"{section} names {', '.join(wrong)}, but the networks of this model are: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _shape_has_all_axes(self) -> Self:
+        if self.tensor_shape == "auto":
+            return self
+        axes = (2, 3) if self.n_dimensions == "auto" else (self.n_dimensions,)
+        if len(self.tensor_shape) not in axes or min(self.tensor_shape, default=0) < 1:
+            wanted = " or ".join(str(count) for count in axes)
+            raise ValueError(f"tensor_shape {self.tensor_shape} must have {wanted} positive numbers, as n_dimensions")
+        return self

@@ -1,0 +1,119 @@
+"""The top level of the YAML."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializeAsAny
+
+from gandlf_synth.config.component import Steps, steps_as_written
+from gandlf_synth.config.model import Auto, ModelConfig
+from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
+
+Precision = Literal[
+    "16-true", "16-mixed", "bf16-true", "bf16-mixed", "32-true", "64-true", "64", "32", "16", "bf16", "transformer-engine"
+]
+MetricNames = Annotated[Steps, PlainSerializer(steps_as_written)]
+M = TypeVar("M", bound=ModelConfig)
+
+
+def _none_is_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Section(BaseModel):
+    """A section of the YAML."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class InferenceParameters(Section):
+    """How synthetic images are made."""
+
+    batch_size: int = Field(1, ge=1)
+    """Images sampled together; it changes speed and memory, not the images."""
+    n_images_to_generate: int | dict[str, int] = 16
+    """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
+    output_format: Literal["auto", "nifti", "png", "tiff"] = "auto"
+    """File format; ``auto``: NIfTI for radiology, TIFF for histopathology."""
+    sampler: str | None = None
+    """Sampler of a diffusion model; absent: the model's default."""
+    num_inference_steps: int | None = Field(None, ge=1)
+    """Denoising steps of a diffusion model; absent: the model's default."""
+    guidance_scale: float | None = Field(None, ge=0)
+    """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
+
+
+class EarlyStoppingConfig(Section):
+    """When to stop before the last epoch."""
+
+    monitor_value: str = "val_loss"
+    """The logged value to watch."""
+    monitor_mode: Literal["min", "max"] = "min"
+    """Whether smaller or larger is better."""
+    patience: int = Field(10, ge=1)
+    """Epochs without improvement to allow."""
+
+
+class ComputeConfig(Section):
+    """Devices, processes and numbers."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    """Kind of device."""
+    num_devices: int | Auto = Field("auto", ge=1)
+    """Devices on each node; ``auto``: all GPUs, or one CPU process."""
+    num_nodes: int = Field(1, ge=1)
+    """Machines."""
+    strategy: Literal["auto", "ddp", "deepspeed"] = "auto"
+    """How several devices share the work."""
+    strategy_config: dict[str, Any] = {}
+    """Keyword arguments of the strategy; for deepspeed ``config: path/to/ds.json``."""
+    precision: Annotated[Precision | Auto, BeforeValidator(_text)] = "auto"
+    """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
+
+
+class Config(Section, Generic[M]):
+    """A whole configuration; ``M`` is the model family's own class."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, populate_by_name=True, protected_namespaces=())
+
+    model: Annotated[SerializeAsAny[M], Field(alias="model_config")]
+    """The model: its family, its networks, how it is optimised."""
+    modality: Literal["rad", "histo"] | Auto = "auto"
+    """Radiology or histopathology; ``auto``: histopathology for colour pictures, radiology for the rest."""
+    seed: int = Field(42, ge=0)
+    """Decides every random number: splits, order of the data, weights, noise."""
+    num_epochs: int = Field(100, ge=1)
+    """Passes over the training data."""
+    batch_size: int | Auto = Field("auto", ge=1)
+    """Samples in a training step."""
+    data_preprocessing: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
+    """Transforms that are computed once, in the order written; absent: chosen for the modality."""
+    data_augmentation: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
+    """Random transforms of the training data, fresh in every epoch; also accepted as ``data_augmentations``."""
+    data_postprocessing: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
+    """Transforms of synthetic images before they are written."""
+    dataloader_config: LoaderConfig = LoaderConfig()
+    """How batches are read, per phase."""
+    inference_parameters: Annotated[InferenceParameters, BeforeValidator(_none_is_empty)] = InferenceParameters()
+    """How synthetic images are made."""
+    save_model_every_n_epochs: int = Field(-1, ge=-1)
+    """Epochs between kept checkpoints; the last and the best are always kept."""
+    early_stopping_config: EarlyStoppingConfig | None = None
+    """When to stop before the last epoch."""
+    metrics: MetricNames = []
+    """Metrics to compute on validation data."""
+    compute: Annotated[ComputeConfig, BeforeValidator(_none_is_empty)] = ComputeConfig()
+    """Devices, processes and numbers."""
+    cache_dir: str | None = None
+    """Folder of the prepared data; absent: GANDLF_SYNTH_CACHE, or the user's cache folder."""
+    patience: int = Field(0, ge=0)
+    """Accepted for configs of GaNDLF; ``early_stopping_config`` decides."""
+    in_memory: bool = False
+    """Accepted for configs of GaNDLF; prepared data is kept in memory when it fits."""
+    verbose: bool = False
+    """Accepted for configs of GaNDLF; has no effect."""
+    version: dict[str, Any] | None = None
+    """Accepted for configs of GaNDLF; has no effect."""

@@ -1,0 +1,1 @@
+"""Images on disk, and what becomes of them before a model sees them."""

@@ -1,0 +1,96 @@
+"""Where the voxels of an image lie in the patient; the one place where conventions are converted.
+
+Arrays are indexed ``(i, j, k)`` as in nibabel and ITK: the first axis runs along x of the file. A picture (PNG,
+JPEG, TIFF) is indexed ``(column, row)`` for the same reason, so that it meets NIfTI without a transpose.
+Affines map voxel indices to millimetres in RAS+ (to the patient's right, anterior, superior).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Affine = NDArray[np.float64]
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Turns an RAS+ affine into ITK's and DICOM's LPS+, and back."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The grid of an image.
+
+    Args:
+        shape: voxels along each spatial axis, 2 or 3 of them.
+        affine: 4×4, voxel index → millimetres, RAS+. A 2D image lies in the plane of its first two columns.
+        physical: whether the file states a size in millimetres; a JPEG does not.
+    """
+
+    shape: tuple[int, ...]
+    affine: Affine = field(default_factory=lambda: np.eye(4))
+    physical: bool = True
+
+    @property
+    def spatial_dims(self) -> int:
+        """The number of spatial axes, 2 or 3."""
+        return len(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """The distance between neighbouring voxels along each axis, in millimetres."""
+        lengths = np.linalg.norm(self.affine[:3, : self.spatial_dims], axis=0)
+        return tuple(float(length) for length in lengths)
+
+    @property
+    def orientation(self) -> str:
+        """The direction in which each axis runs, such as ``"RAS"``."""
+        from nibabel.orientations import aff2axcodes
+
+        return "".join(aff2axcodes(self.affine))[: self.spatial_dims]
+
+    def matches(self, other: "Geometry", tolerance: float = 1e-2) -> bool:
+        """Say whether both grids have the same voxels, up to ``tolerance`` millimetres at every corner."""
+        if self.shape != other.shape:
+            return False
+        return bool(np.abs(self._corners() - other._corners()).max() <= tolerance)
+
+    def resampled(self, shape: tuple[int, ...], spacing: tuple[float, ...]) -> "Geometry":
+        """Return the grid of ``shape`` and ``spacing`` (mm) with the same orientation and centre as this one."""
+        affine = self.affine.copy()
+        ratio = np.array(spacing) / np.array(self.spacing)
+        affine[:3, : self.spatial_dims] *= ratio
+        centre = self._point((np.array(self.shape) - 1) / 2, self.affine)
+        affine[:3, 3] += centre - self._point((np.array(shape) - 1) / 2, affine)
+        return Geometry(shape, affine, self.physical)
+
+    def cropped(self, start: tuple[int, ...], shape: tuple[int, ...]) -> "Geometry":
+        """Return the grid of ``shape`` whose first voxel is this grid's voxel ``start`` (negative: padded)."""
+        affine = self.affine.copy()
+        affine[:3, 3] = self._point(np.array(start), self.affine)
+        return Geometry(shape, affine, self.physical)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"shape": list(self.shape), "affine": self.affine.tolist(), "physical": self.physical}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Geometry":
+        """Return what ``to_json`` described."""
+        return cls(tuple(content["shape"]), np.array(content["affine"], dtype=float), content["physical"])
+
+    def _point(self, index: NDArray[Any], affine: Affine) -> NDArray[np.float64]:
+        return affine[:3, : len(index)] @ index + affine[:3, 3]
+
+    def _corners(self) -> NDArray[np.float64]:
+        ends = [(0, size - 1) for size in self.shape]
+        indices = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, self.spatial_dims)
+        return np.stack([self._point(index, self.affine) for index in indices])
+
+
+def picture_geometry(shape: tuple[int, ...]) -> Geometry:
+    """Return the grid of a picture: columns run to the patient's left, rows downwards (posterior), 1 mm apart.
+
+    This is what ITK assumes of a picture, so that a NIfTI written with it is shown upright.
+    """
+    return Geometry(shape, LPS_FROM_RAS.copy(), physical=False)
