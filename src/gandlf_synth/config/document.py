@@ -74,6 +74,9 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def _plain(node: Any, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
+    if getattr(getattr(node, "tag", None), "value", None):
+        dotted = ".".join(str(part) for part in path)
+        raise ConfigError(Problem(f"key {dotted}", f"has the YAML tag {node.tag.value}", "plain values; a configuration runs no code"))
     if isinstance(node, dict):
         for key in node:
             lines[(*path, _name(key))] = node.lc.key(key)[0] + 1

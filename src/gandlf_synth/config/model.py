@@ -1,8 +1,8 @@
 """What every model family has in its ``model_config`` section; a family's own config class adds to it."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from gandlf_synth.config.component import ByNetwork, Components
 
@@ -34,7 +34,7 @@ class ModelConfig(BaseModel):
     """What the model is conditioned on: nothing, the patient, or a class; ``auto``: what the CSV's Label column says."""
     n_dimensions: Literal[2, 3] | Auto = "auto"
     """Spatial dimensions; ``auto``: those of the images."""
-    n_channels: int | Auto = Field("auto", ge=1)
+    n_channels: PositiveInt | Auto = "auto"
     """Channels of one sample; ``auto``: those of the images, columns together."""
     tensor_shape: list[int] | Auto = "auto"
     """Voxels along each axis of what the network sees; ``auto``: from the images' size and the device."""
@@ -58,7 +58,7 @@ class ModelConfig(BaseModel):
     """What ``gradient_clip_val`` limits."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
-    save_eval_images_every_n_epochs: int | Auto = Field("auto", ge=-1)
+    save_eval_images_every_n_epochs: Annotated[int, Field(ge=-1)] | Auto = "auto"
     """Epochs between sample grids in ``eval_images``; ``auto``: ten grids over the run; -1: none."""
     n_fixed_images_to_generate: int = Field(8, ge=1)
     """Images in a sample grid."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_serializer, model_validator
 
 from gandlf_synth.config.component import Steps, steps_as_written
 
@@ -62,7 +62,7 @@ class LoaderOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    num_workers: int | Literal["auto"] = Field("auto", ge=0)
+    num_workers: NonNegativeInt | Literal["auto"] = "auto"
     """Processes that prepare batches; ``auto`` uses none while the prepared data fits in memory unaugmented."""
     pin_memory: bool | Literal["auto"] = "auto"
     """Copy batches to page-locked memory; ``auto`` does so when a GPU is used."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt, SerializeAsAny
 
 from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.model import Auto, ModelConfig
@@ -62,7 +62,7 @@ class ComputeConfig(Section):
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     """Kind of device."""
-    num_devices: int | Auto = Field("auto", ge=1)
+    num_devices: PositiveInt | Auto = "auto"
     """Devices on each node; ``auto``: all GPUs, or one CPU process."""
     num_nodes: int = Field(1, ge=1)
     """Machines."""
@@ -87,7 +87,7 @@ class Config(Section, Generic[M]):
     """Decides every random number: splits, order of the data, weights, noise."""
     num_epochs: int = Field(100, ge=1)
     """Passes over the training data."""
-    batch_size: int | Auto = Field("auto", ge=1)
+    batch_size: PositiveInt | Auto = "auto"
     """Samples in a training step."""
     data_preprocessing: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
     """Transforms that are computed once, in the order written; absent: chosen for the modality."""

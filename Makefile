@@ -1,0 +1,29 @@
+# Each target sets up what it needs, in a virtual environment of its own, from the tested set in constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check slow clean
+demo: $(VENV)/ready
+	$(BIN)/gandlf-synth demo -o demo_output
+
+test: $(VENV)/ready check
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/ready
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt torch
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,184 @@
+"""Everything that the command line does, as functions: validated input in, typed results out.
+
+Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a function is called.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gandlf_synth import registry
+from gandlf_synth.config import InferenceParameters, LabelingParadigm, LoadedConfig, load_config
+from gandlf_synth.errors import ConfigError, Problem, listing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gandlf_synth.data.construct import ConstructReport
+    from gandlf_synth.models.base import GenerativeModule
+    from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.training.session import TrainingRequest, TrainingResult
+    from gandlf_synth.training.verification import InstallReport
+
+DEFAULT_SEED = 42
+
+
+def construct_csv(
+    input_dir: Path,
+    channel_endings: Sequence[str],
+    paradigm: LabelingParadigm,
+    output_file: Path,
+    *,
+    relative_paths: bool = False,
+    overwrite: bool = False,
+) -> "ConstructReport":
+    """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
+    from gandlf_synth.data.construct import construct_csv as construct
+
+    return construct(
+        input_dir, channel_endings, paradigm, output_file, relative_paths=relative_paths, overwrite=overwrite
+    )
+
+
+def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":
+    """Train a model; see ``training.session.run_training``."""
+    from gandlf_synth.training.session import run_training
+
+    return run_training(request, console or _silent())
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to synthesise; None takes the model's or the configuration's own value.
+
+    Args:
+        model_dir: the model folder.
+        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
+        config: the YAML, for its ``inference_parameters``; None: those that the model was trained with.
+        checkpoint: the checkpoint; None: the best, else the last.
+        counts: how many images, or how many per class name or label.
+        per_class: that many of every class.
+        seed: decides the images.
+        only: make only these indices.
+        batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
+    """
+
+    model_dir: Path
+    output_dir: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+    counts: int | dict[str, int] | None = None
+    per_class: int | None = None
+    seed: int | None = None
+    only: frozenset[int] | None = None
+    batch_size: int | None = None
+    output_format: str | None = None
+    sampler: str | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+
+
+def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
+    """Synthesise images with a trained model.
+
+    Raises:
+        ConfigError: the configuration is wrong, or asks for what the model cannot do.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(request.model_dir)
+    checkpoint = folder.choose_checkpoint(request.checkpoint)
+    loaded = _inference_config(request.config, folder)
+
+    from gandlf_synth.models.base import SamplingOptions
+    from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.synthesis.generate import generate_images
+    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.requests import image_requests
+
+    module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
+    parameters = _parameters(request, loaded)
+    options = SamplingOptions(parameters.sampler, parameters.num_inference_steps, parameters.guidance_scale)
+    module.check_sampling(options)
+    counts: Any = request.counts if request.counts is not None else parameters.n_images_to_generate
+    if request.per_class is not None:
+        counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
+    seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
+    requests = image_requests(counts, module.spec, seed, request.only)
+    return generate_images(
+        module,
+        requests,
+        inference_folder(folder.root, request.output_dir),
+        {**model_source(checkpoint, folder.root), "user_seed": seed},
+        console or _silent(),
+        batch_size=parameters.batch_size,
+        output_format=parameters.output_format,
+        options=options,
+    )
+
+
+def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeModule[Any]":
+    """Return the trained model in a folder, with its averaged weights, ready to sample.
+
+    Args:
+        model_dir: the model folder.
+        checkpoint: the checkpoint; None: the best, else the last.
+
+    Raises:
+        CheckpointError: there is none that can be used.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    path = ModelFolder(model_dir).choose_checkpoint(checkpoint)
+
+    from gandlf_synth.models.checkpoint import load_module
+
+    return load_module(path)
+
+
+def verify_install() -> "InstallReport":
+    """Run one real training step on every kind of device; see ``training.verification``."""
+    from gandlf_synth.training.verification import verify
+
+    return verify()
+
+
+def reconstruct(model_dir: Path, config: Path | None, checkpoint: Path | None) -> None:
+    """Reconstruct images with a trained model of a family that can.
+
+    Raises:
+        ConfigError: the family cannot reconstruct.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(model_dir)
+    path = folder.choose_checkpoint(checkpoint)
+    _inference_config(config, folder)
+
+    from gandlf_synth.models.checkpoint import load_module
+
+    name = load_module(path).config.model_name
+    able = [other for other in registry.names("models") if "reconstruction" in registry.load("models", other).tasks]
+    what = f"{name!r} synthesises new images and cannot reconstruct given ones"
+    raise ConfigError(Problem("model_config.model_name", what, listing(able) or "no family of this version"))
+
+
+def _inference_config(config: Path | None, folder: Any) -> LoadedConfig | None:
+    if config is not None:
+        return load_config(config)
+    return load_config(folder.resolved_config) if folder.resolved_config.is_file() else None
+
+
+def _parameters(request: GenerationRequest, loaded: LoadedConfig | None) -> InferenceParameters:
+    base = loaded.config.inference_parameters if loaded else InferenceParameters()
+    names = ("batch_size", "output_format", "sampler", "num_inference_steps", "guidance_scale")
+    given = {name: getattr(request, name) for name in names if getattr(request, name) is not None}
+    return base.model_copy(update=given)
+
+
+def _silent() -> "Console":
+    from rich.console import Console
+
+    return Console(quiet=True)

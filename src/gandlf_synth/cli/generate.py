@@ -1,0 +1,46 @@
+"""``gandlf-synth generate``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandlf_synth.cli.options import (
+    checkpoint_option,
+    config_option,
+    console,
+    counts_of,
+    model_dir_option,
+    only_of,
+    output_dir_option,
+    seed_option,
+)
+
+
+@click.command()
+@model_dir_option
+@config_option(required=False)
+@output_dir_option
+@checkpoint_option
+@click.option("-n", "counts", multiple=True, help="How many images: 16, or once per class: -n glioma=8 -n notumor=8")
+@click.option("--per-class", type=click.IntRange(min=1), help="That many images of every class.")
+@click.option("--only", help="Make only these images of the set, such as 3,7; they are the same as in the whole set.")
+@seed_option
+@click.option("--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images.")
+@click.option("--format", "output_format", type=click.Choice(["auto", "nifti", "png", "tiff"]), help="File format.")
+@click.option("--sampler", help="Sampler of a diffusion model: ddim (fast) or ddpm (ancestral).")
+@click.option("--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model.")
+@click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
+def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
+    """Synthesise images with a trained model."""
+    run_generation(counts=counts_of(counts), only=only_of(only), **options)
+
+
+def run_generation(model_dir: Path, **options: Any) -> None:
+    """Synthesise, and say where the images are."""
+    from gandlf_synth import api
+
+    terminal = console()
+    result = api.generate(api.GenerationRequest(model_dir=model_dir, **options), terminal)
+    terminal.print(f"Wrote {len(result.images)} image files and {result.sheet}", highlight=False)
+    click.echo(result.folder)

@@ -1,0 +1,101 @@
+"""Options that several commands share, with the spellings that users already have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gandlf_synth.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gandlf_synth.training.folder import Mode
+
+Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
+
+
+def config_option(required: bool) -> Callable[[Command], Command]:
+    """The YAML."""
+    return click.option("-c", "--config", type=PATH, required=required, help="The configuration (YAML).")
+
+
+model_dir_option = click.option(
+    "-m-dir", "--model-dir", type=PATH, required=True, help="Folder that training writes and inference reads."
+)
+checkpoint_option = click.option(
+    "-ckpt-path", "--custom-checkpoint-path", "checkpoint", type=PATH, help="Checkpoint to use; absent: the best, else the last."
+)
+output_dir_option = click.option(
+    "-i-dir", "--inference-output-dir", "output_dir", type=PATH, help="Where images go; absent: the model folder."
+)
+seed_option = click.option("--seed", type=click.IntRange(min=0), help="Seed of the images; absent: the configuration's.")
+
+
+def split_options(command: Command) -> Command:
+    """CSVs and ratios of validation and test."""
+    ratio = click.FloatRange(0, 1, max_open=True)
+    for option in (
+        click.option("-tr", "--test-ratio", type=ratio, default=0.0, help="Fraction of subjects split off for test."),
+        click.option("-vr", "--val-ratio", type=ratio, default=0.0, help="Fraction of subjects split off for validation."),
+        click.option("-t-csv", "--test-csv-path", "test_csv", type=PATH, help="CSV of the test images."),
+        click.option("-v-csv", "--val-csv-path", "val_csv", type=PATH, help="CSV of the validation images."),
+    ):
+        command = option(command)
+    return command
+
+
+def mode_options(command: Command) -> Command:
+    """Resume and reset."""
+    command = click.option("-rt", "--reset", is_flag=True, help="Delete the earlier run in the model folder first.")(command)
+    return click.option("-rs", "-rm", "--resume", is_flag=True, help="Go on with the run in the model folder.")(command)
+
+
+def mode_of(resume: bool, reset: bool) -> "Mode":
+    """Return what the flags ask for; resume wins when both are given."""
+    if resume:
+        return "resume"
+    return "reset" if reset else "new"
+
+
+def counts_of(values: tuple[str, ...]) -> int | dict[str, int] | None:
+    """Return what ``-n 16`` or ``-n glioma=8 -n notumor=8`` asks for.
+
+    Raises:
+        ConfigError: neither a number nor ``class=number``.
+    """
+    if not values:
+        return None
+    if len(values) == 1 and values[0].isdigit():
+        return int(values[0])
+    counts = {}
+    for value in values:
+        name, separator, number = value.rpartition("=")
+        if not separator or not number.isdigit():
+            raise ConfigError(Problem("-n", f"{value!r} is not valid", "a number, or class=number for each class"))
+        counts[name] = int(number)
+    return counts
+
+
+def only_of(value: str | None) -> frozenset[int] | None:
+    """Return the indices that ``--only 3,7`` names.
+
+    Raises:
+        ConfigError: not whole numbers.
+    """
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    wrong = [part for part in parts if not part.isdigit()]
+    if wrong:
+        raise ConfigError(Problem("--only", f"{wrong[0]!r} is not valid", "whole numbers separated by commas, such as 3,7"))
+    return frozenset(int(part) for part in parts)
+
+
+def console() -> "Console":
+    """Return where progress and results are shown: the standard error output, so that results can be piped."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True)

@@ -1,0 +1,35 @@
+"""``gandlf-synth train``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandlf_synth.cli.options import PATH, config_option, console, mode_of, mode_options, model_dir_option, split_options
+
+
+@click.command()
+@config_option(required=True)
+@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@model_dir_option
+@split_options
+@mode_options
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says.")
+def train(train_csv: Path, resume: bool, reset: bool, minutes: float | None, **options: Any) -> None:
+    """Train a model from a CSV of images and a YAML."""
+    run_training(train_csv, resume, reset, minutes=minutes, **options)
+
+
+def run_training(train_csv: Path, resume: bool, reset: bool, minutes: float | None = None, **options: Any) -> None:
+    """Train, and say where the model is and what to do next."""
+    from gandlf_synth import api
+    from gandlf_synth.training.session import TrainingRequest
+
+    terminal = console()
+    seconds = minutes * 60 if minutes else None
+    request = TrainingRequest(train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, **options)
+    result = api.train(request, terminal)
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(result.record.metrics.items()))
+    terminal.print(f"Trained {result.record.epochs} epochs in {result.record.seconds:.0f} s: {losses}", highlight=False)
+    click.echo(result.checkpoint)
+    terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)

@@ -1,0 +1,3 @@
+"""STUB."""
+class Augmenter:
+    def __init__(self, steps, spatial_dims): ...

@@ -1,0 +1,114 @@
+"""The whole job of a user: folder → CSV → training → synthesis → a sheet of real beside synthetic images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gandlf_synth import api
+from gandlf_synth.demo.brain_slices import write_blocks, write_slices
+from gandlf_synth.demo.recipe import recipe
+from gandlf_synth.errors import ConfigError, Problem
+
+_PER_CLASS = 6
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Where the demo left what it made."""
+
+    sheet: Path
+    model_dir: Path
+    images: Path
+
+
+def run_demo(
+    output: Path, console: Console, *, data_dir: Path | None = None, dimensions: int = 2, minutes: float = 4.0
+) -> DemoResult:
+    """Train a class-conditional diffusion model and show what it makes.
+
+    Args:
+        output: a new folder.
+        console: where progress is shown.
+        data_dir: a folder ``<class>/<subject>/<file>`` of the user's own; None: brain slices from nilearn's wheel.
+        dimensions: 2 or 3, of the built-in data.
+        minutes: wall time of the training.
+
+    Raises:
+        ConfigError: ``output`` is there already.
+    """
+    if output.exists() and any(output.iterdir()):
+        raise ConfigError(Problem(f"output folder {output}", "is not empty", fix="name another with -o, or delete it"))
+    images = data_dir or _write_images(output / "images", dimensions, console)
+    csv = output / "data.csv"
+    report = api.construct_csv(images, [_ending(images)], "custom", csv)
+    console.print(f"[bold]1[/bold] {csv}: {report.rows} images in {len(report.classes)} classes", highlight=False)
+    config = output / "config.yaml"
+    config.write_text(recipe(dimensions, own_data=data_dir is not None), encoding="utf-8")
+    console.print(f"[bold]2[/bold] Training for {minutes:g} minutes with {config}", highlight=False)
+    model_dir = output / "model"
+    _train(config, csv, model_dir, minutes, console)
+    console.print("[bold]3[/bold] Synthesising", highlight=False)
+    request = api.GenerationRequest(model_dir, output_dir=output, per_class=_PER_CLASS, batch_size=_PER_CLASS * 3)
+    generated = api.generate(request, console)
+    sheet = output / "real_and_synthetic.png"
+    _compare(csv, generated.images, model_dir, sheet)
+    console.print(f"[bold]4[/bold] Look at {sheet}: real images beside synthetic ones", highlight=False)
+    return DemoResult(sheet, model_dir, generated.folder)
+
+
+def _write_images(folder: Path, dimensions: int, console: Console) -> Path:
+    count = write_slices(folder) if dimensions == 2 else write_blocks(folder)  # noqa: PLR2004
+    console.print(f"[bold]0[/bold] {count} real images from the MNI152 template in {folder}", highlight=False)
+    return folder
+
+
+def _ending(folder: Path) -> str:
+    from gandlf_synth.data.readers import readable_suffixes
+
+    names = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
+    counts = {suffix: sum(name.endswith(suffix) for name in names) for suffix in readable_suffixes()}
+    if not any(counts.values()):
+        raise ConfigError(Problem(f"--data-dir {folder}", "holds no image that can be read", ", ".join(readable_suffixes())))
+    return max(counts, key=lambda suffix: (counts[suffix], len(suffix)))
+
+
+def _train(config: Path, csv: Path, model_dir: Path, minutes: float, console: Console) -> None:
+    from gandlf_synth.training.session import TrainingRequest
+
+    api.train(TrainingRequest(config, csv, model_dir, val_ratio=0.1, seconds=minutes * 60), console)
+
+
+def _compare(csv: Path, generated: Sequence[Path], model_dir: Path, sheet: Path) -> None:
+    from gandlf_synth.data.manifest import read_manifest
+    from gandlf_synth.display import SheetRow, contact_sheet, save_png
+
+    spec = api.load_model(model_dir).spec
+    manifest = read_manifest(csv)
+    rows = []
+    for label, name in zip(spec.labels, spec.class_names, strict=True):
+        real = [sample.channels[0] for sample in manifest.samples if sample.label == label]
+        spread = [real[len(real) * (index + 1) // (_PER_CLASS + 1)] for index in range(_PER_CLASS)]
+        made = [path for path in generated if f"_label_{label}." in path.name]
+        rows.append(SheetRow(f"{name}: real", _shown(spread, spec)))
+        rows.append(SheetRow(f"{name}: synthetic", _shown(made, spec)))
+    save_png(contact_sheet(rows, title="Real images and images that never were"), sheet)
+
+
+def _shown(paths: Sequence[Path], spec: Any) -> list[Any]:
+    """Return display tiles of image files, real and synthetic alike scaled by their own brightest tenth of a percent."""
+    import numpy as np
+
+    from gandlf_synth.data.readers import read_image
+    from gandlf_synth.display import views
+
+    tiles = []
+    for path in paths:
+        image = read_image(path)
+        low, high = np.percentile(image.array, (0.5, 99.8))
+        scaled = np.clip((image.array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1)
+        tiles += views(scaled, image.geometry, colour=spec.modality == "histo")
+    return tiles
+

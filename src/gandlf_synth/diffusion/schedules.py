@@ -1,0 +1,96 @@
+"""How much of an image is noise at each timestep of the forward process."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+BetaSchedule = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
+
+_BETA_START, _BETA_END = 1e-4, 0.02  # Ho et al. 2020, §4, for 1000 timesteps
+_MAX_BETA = 0.999  # Nichol & Dhariwal 2021, §3.2
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """The forward process ``noisy = signal(t) · clean + sigma(t) · noise`` with ``signal² + sigma² = 1``.
+
+    Args:
+        betas: ``(timesteps,)``, float64; the variance added at each step (Ho et al. 2020, eq. 2).
+    """
+
+    betas: Tensor
+
+    @property
+    def num_timesteps(self) -> int:
+        """The number of steps T."""
+        return len(self.betas)
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """ᾱ of every step, ``(timesteps,)``, float64 (Ho et al. 2020, eq. 4)."""
+        return torch.cumprod(1 - self.betas, dim=0)
+
+    def levels(self, timesteps: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``signal`` and ``sigma`` at ``timesteps (batch,)``, shaped to multiply ``like (batch, …)``."""
+        alphas = self.alphas_cumprod.to(timesteps.device)[timesteps]
+        shape = (-1, *(1,) * (like.ndim - 1))
+        return alphas.sqrt().to(like.dtype).view(shape), (1 - alphas).sqrt().to(like.dtype).view(shape)
+
+    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Return the noisy images at ``timesteps (batch,)`` (Ho et al. 2020, eq. 4)."""
+        signal, sigma = self.levels(timesteps, clean)
+        return signal * clean + sigma * noise
+
+
+def noise_schedule(name: BetaSchedule, num_timesteps: int, *, zero_terminal_snr: bool = False) -> NoiseSchedule:
+    """Return the schedule ``name`` of ``num_timesteps`` steps.
+
+    Args:
+        name: ``linear`` (Ho et al. 2020), ``scaled_linear`` (Rombach et al. 2022), ``cosine`` (Nichol & Dhariwal
+            2021, eq. 17) or ``sigmoid`` (Jabri et al. 2022).
+        num_timesteps: T. Linear schedules keep the total noise of their 1000-step form.
+        zero_terminal_snr: make the last step pure noise (Lin et al. 2024, algorithm 1).
+    """
+    builders = {"linear": _linear, "scaled_linear": _scaled_linear, "cosine": _cosine, "sigmoid": _sigmoid}
+    betas = builders[name](num_timesteps)
+    return NoiseSchedule(_rescale_to_zero_snr(betas) if zero_terminal_snr else betas)
+
+
+def _linear(steps: int) -> Tensor:
+    scale = 1000 / steps
+    betas = torch.linspace(scale * _BETA_START, scale * _BETA_END, steps, dtype=torch.float64)
+    return betas.clamp(max=_MAX_BETA)
+
+
+def _scaled_linear(steps: int) -> Tensor:
+    scale = 1000 / steps
+    roots = torch.linspace((scale * 8.5e-4) ** 0.5, (scale * 0.012) ** 0.5, steps, dtype=torch.float64)
+    return (roots**2).clamp(max=_MAX_BETA)
+
+
+def _cosine(steps: int) -> Tensor:
+    time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    return _betas_of(torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2)
+
+
+def _sigmoid(steps: int) -> Tensor:
+    time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    ends = torch.sigmoid(torch.tensor([3.0, -3.0], dtype=torch.float64))
+    return _betas_of((torch.sigmoid(3 - 6 * time) - ends[1]) / (ends[0] - ends[1]))
+
+
+def _betas_of(alphas_cumprod: Tensor) -> Tensor:
+    """Return the betas whose ᾱ runs along ``alphas_cumprod (timesteps + 1,)``, which starts at ᾱ = 1."""
+    return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(0, _MAX_BETA)
+
+
+def _rescale_to_zero_snr(betas: Tensor) -> Tensor:
+    if len(betas) == 1:
+        return torch.ones_like(betas)
+    signal = torch.cumprod(1 - betas, dim=0).sqrt()
+    signal = (signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])
+    alphas_cumprod = torch.cat([torch.ones(1, dtype=betas.dtype), signal**2])
+    return 1 - alphas_cumprod[1:] / alphas_cumprod[:-1]

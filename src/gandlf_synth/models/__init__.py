@@ -1,0 +1,1 @@
+"""Model families, one folder each, found through the entry-point group ``models``."""

@@ -1,0 +1,115 @@
+"""What every generative model does: a Lightning module that trains from batches and samples from seeds."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gandlf_synth.config import Component, ModelConfig
+from gandlf_synth.data.dataset import Batch
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.optim import build_optimizer, build_scheduler
+
+C = TypeVar("C", bound=ModelConfig)
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How to sample; None takes the model's own default. A family ignores what it has no use for."""
+
+    sampler: str | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter
+
+
+class GenerativeModule(LightningModule, ABC, Generic[C]):
+    """A model with its configuration and the facts of the data it was made for.
+
+    A subclass builds its networks in ``__init__``, says what a training step is, and samples. Inputs and outputs are
+    ``(batch, channels, *spec.shape)`` in [-1, 1]. Every random number of ``sample`` must come from the image's own
+    seed, so that an image does not depend on the others of its batch.
+
+    Args:
+        config: the family's section of the configuration, resolved: nothing in it is ``auto``.
+        spec: the data.
+    """
+
+    default_optimizer: ClassVar[Component]
+    default_scheduler: ClassVar[Component | None] = None
+    default_loss: ClassVar[Component]
+
+    def __init__(self, config: C, spec: DataSpec) -> None:
+        super().__init__()
+        self.config = config
+        self.spec = spec
+
+    @abstractmethod
+    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+        """Return one image per seed, ``(len(seeds), channels, *shape)`` in [-1, 1].
+
+        Args:
+            seeds: what decides each image.
+            labels: ``(len(seeds),)``, class indices, or None without classes.
+            options: how to sample.
+        """
+
+    def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
+        raise NotImplementedError
+
+    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+        """Return the options that ``sample`` would use, for the record."""
+        return {}
+
+    def check_sampling(self, options: SamplingOptions) -> None:
+        """Raise a ``ConfigError`` when ``options`` asks for what the family does not have."""
+
+    def check_components(self) -> None:
+        """Build optimizer and scheduler once, so that wrong parameters are reported before training.
+
+        Raises:
+            ConfigError: a parameter that the optimizer or scheduler does not take.
+        """
+        optimizer = self._optimizer(self.config.optimizers or self.default_optimizer)
+        scheduler = self.config.schedulers or self.default_scheduler
+        if isinstance(scheduler, Component):
+            build_scheduler(scheduler, optimizer, 1, 1, "model_config.schedulers")
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""
+        config = self.config
+        optimizer = self._optimizer(config.optimizers or self.default_optimizer)
+        scheduler = config.schedulers or self.default_scheduler
+        if not isinstance(scheduler, Component):
+            return optimizer
+        steps = self.trainer.estimated_stepping_batches
+        epochs = self.trainer.max_epochs or 1
+        built = build_scheduler(
+            scheduler, optimizer, max(1, int(steps) // epochs), epochs, "model_config.schedulers"
+        )
+        return {"optimizer": optimizer, "lr_scheduler": built}
+
+    def _optimizer(self, component: Any) -> Optimizer:
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return build_optimizer(component, trained, "model_config.optimizers")
+
+    def log_loss(self, phase: str, loss: Tensor, batch: Batch) -> None:
+        """Record ``loss`` as ``{phase}_loss``, averaged over the epoch and over processes."""
+        size = len(batch["image"])
+        training = phase == "train"
+        self.log(f"{phase}_loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=not training)
+
+
+def noise_from(seeds: Sequence[int], shape: Sequence[int]) -> tuple[Tensor, list[torch.Generator]]:
+    """Return standard normal noise ``(len(seeds), *shape)`` and the generators for what follows, all on the CPU.
+
+    The CPU's generator gives the same numbers on every machine and beside every kind of GPU.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.randn(*shape, generator=generator) for generator in generators]), generators

@@ -1,0 +1,92 @@
+"""Checkpoints that stand alone: weights, configuration and data facts in one file, read without running any code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from gandlf_synth import registry
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.errors import CheckpointError, Problem
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.family import ModelFamily
+
+FORMAT = 1
+_KEY = "gandlf_synth"
+
+
+def description(module: GenerativeModule[Any]) -> dict[str, Any]:
+    """Return what a checkpoint holds besides weights; only plain values."""
+    return {
+        _KEY: {
+            "format": FORMAT,
+            "model_name": module.config.model_name,
+            "model_config": module.config.model_dump(mode="json"),
+            "spec": module.spec.model_dump(mode="json"),
+        }
+    }
+
+
+def build_module(model_config: Mapping[str, Any], spec: DataSpec) -> GenerativeModule[Any]:
+    """Return an untrained module from a resolved ``model_config`` section."""
+    family: ModelFamily = registry.load("models", model_config["model_name"])
+    config = family.config_class().model_validate(model_config)
+    return family.module_class()(config, spec)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint; only tensors and plain values are accepted, no code is run.
+
+    Raises:
+        CheckpointError: it is missing, damaged, not safe to read, or not one of ours.
+    """
+    where = str(path)
+    if not path.is_file():
+        raise CheckpointError(Problem(where, "is not a checkpoint file: it does not exist"))
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        fix = "it was written by another program, or tampered with; nothing in it was run"
+        raise CheckpointError(Problem(where, "holds more than weights and plain values", fix=fix)) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
+    if not isinstance(content, dict) or _KEY not in content:
+        raise CheckpointError(Problem(where, "is not a checkpoint of GaNDLF-Synth"))
+    found = content[_KEY].get("format")
+    if found != FORMAT:
+        raise CheckpointError(Problem(where, f"has checkpoint format {found}", f"format {FORMAT}"))
+    return content
+
+
+def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule[Any]:
+    """Return the trained model in ``path``, with its averaged weights, ready to sample.
+
+    Args:
+        path: a checkpoint.
+        expected_model: the ``model_name`` that the caller's configuration names, if it has one.
+
+    Raises:
+        CheckpointError: see ``read_checkpoint``; or it is of another model.
+    """
+    content = read_checkpoint(path)
+    about = content[_KEY]
+    if expected_model is not None and about["model_name"] != expected_model:
+        fix = "use the configuration that this model was trained with"
+        what = f"holds a {about['model_name']!r} model, but the configuration names {expected_model!r}"
+        raise CheckpointError(Problem(str(path), what, fix=fix))
+    try:
+        module = build_module(about["model_config"], DataSpec.model_validate(about["spec"]))
+        module.load_state_dict(content["state_dict"])
+    except (ValidationError, RuntimeError) as error:
+        what = f"does not fit this version of {about['model_name']!r}: {str(error).splitlines()[0]}"
+        raise CheckpointError(Problem(str(path), what)) from error
+    return module.eval()
+
+
+def checkpoint_description(content: Mapping[str, Any]) -> tuple[dict[str, Any], DataSpec]:
+    """Return the resolved ``model_config`` section and the data facts of a checkpoint's content."""
+    about = content[_KEY]
+    return about["model_config"], DataSpec.model_validate(about["spec"])

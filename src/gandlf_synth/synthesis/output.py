@@ -1,0 +1,38 @@
+"""Where inference writes, and what provenance says of the model."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
+    """Return a new folder ``<model folder>_inference_output[_k]`` under ``output_dir``, made on the spot.
+
+    Args:
+        model_dir: gives the name.
+        output_dir: where it is made; None: inside the model folder.
+    """
+    root = output_dir or model_dir
+    name = f"{model_dir.resolve().name}_inference_output"
+    number = 0
+    while True:
+        folder = root / (f"{name}_{number}" if number else name)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:
+    """Return which model makes the images: its digest, and from its run record what it was made of."""
+    with checkpoint.open("rb") as file:
+        model_digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    source: dict[str, Any] = {"checkpoint": checkpoint.name, "checkpoint_sha256": model_digest}
+    record = model_dir / "run.json"
+    if record.is_file():
+        content = json.loads(record.read_text())
+        source |= {key: content[key] for key in ("model_name", "config_digest", "data_digest")}
+    return source

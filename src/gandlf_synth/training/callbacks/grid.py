@@ -1,0 +1,57 @@
+"""Sample grids during training: the same seeds every time, so that progress can be seen."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gandlf_synth.config import ModelConfig
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.provenance import fold_seed
+from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
+
+
+class SampleGrid(Callback):
+    """Writes ``eval_images/epoch_NNNN.png``: one row per class; 3D as three orthogonal slices.
+
+    Args:
+        folder: where grids are written.
+        config: how many images, how often, from which seed.
+    """
+
+    def __init__(self, folder: Path, config: ModelConfig) -> None:
+        self._folder = folder
+        self._every = int(config.save_eval_images_every_n_epochs)
+        self._count = config.n_fixed_images_to_generate
+        self._batch = config.fixed_images_batch_size
+        self._seed = config.fixed_latent_vector_seed
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a grid when this epoch is due, or the last."""
+        epoch = trainer.current_epoch + 1
+        due = epoch % self._every == 0 or epoch == trainer.max_epochs
+        if due and trainer.is_global_zero and isinstance(pl_module, GenerativeModule):
+            averaged = next((c for c in trainer.callbacks if isinstance(c, ExponentialMovingAverage)), None)  # type: ignore[attr-defined]
+            module = averaged.averaged_module() if averaged else pl_module
+            self._write(module, self._folder / f"epoch_{epoch:04d}.png")
+
+    @torch.inference_mode()
+    def _write(self, module: GenerativeModule[Any], path: Path) -> None:
+        was_training = module.training
+        module.eval()
+        spec = module.spec
+        seeds = [fold_seed(self._seed, index) for index in range(self._count)]
+        classes = [index % spec.num_classes for index in range(self._count)] if spec.num_classes else None
+        images = []
+        for start in range(0, self._count, self._batch):
+            part = slice(start, start + self._batch)
+            labels = torch.tensor(classes[part], device=module.device) if classes else None
+            images += list(module.sample(seeds[part], labels, SamplingOptions()).float().cpu().numpy())
+        module.train(was_training)
+        rows: dict[str, list[Any]] = {}
+        for index, image in enumerate(images):
+            name = spec.class_names[classes[index]] if classes else ""
+            rows.setdefault(name, []).extend(views(image, spec.geometry))
+        save_png(contact_sheet([SheetRow(name, tiles) for name, tiles in sorted(rows.items())]), path)

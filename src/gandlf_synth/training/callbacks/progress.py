@@ -1,0 +1,76 @@
+"""One progress bar for the whole run: where it is, how the loss is, when it ends."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_LOG_SECONDS = 30.0
+
+
+class RunProgress(Callback):
+    """Shows a live bar on a terminal, and a line now and then in a log.
+
+    Args:
+        console: where to show it.
+        seconds: the wall time after which training stops by itself, if it has such a limit.
+    """
+
+    def __init__(self, console: Console, seconds: float | None = None) -> None:
+        self._console = console
+        self._seconds = seconds
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._started = self._last_line = 0.0
+        self._first_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar."""
+        self._started = self._last_line = time.monotonic()
+        self._first_step = trainer.global_step
+        if not trainer.is_global_zero or not self._console.is_terminal:
+            return
+        columns = (
+            TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bar = Progress(*columns, console=self._console)
+        self._task = self._bar.add_task("", total=1.0)
+        self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar."""
+        if not trainer.is_global_zero:
+            return
+        text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, step {trainer.global_step}{_losses(trainer)}"
+        done = self._fraction(trainer)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=text)
+        elif time.monotonic() - self._last_line > _LOG_SECONDS:
+            self._last_line = time.monotonic()
+            self._console.print(f"Training {done:4.0%}  {text}, {self._remaining(done)} left", highlight=False)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Close the bar, however training ended."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _fraction(self, trainer: Trainer) -> float:
+        by_steps = trainer.global_step / max(1, int(trainer.estimated_stepping_batches))
+        by_time = (time.monotonic() - self._started) / self._seconds if self._seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def _remaining(self, done: float) -> timedelta:
+        elapsed = time.monotonic() - self._started
+        return timedelta(seconds=round(elapsed * (1 - done) / max(done, 1e-6)))
+
+
+def _losses(trainer: Trainer) -> str:
+    shown = {name: value for name, value in trainer.callback_metrics.items() if name in ("train_loss", "val_loss")}
+    return "".join(f", {name} {float(value):.4f}" for name, value in shown.items())

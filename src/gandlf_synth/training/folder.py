@@ -1,0 +1,110 @@
+"""The model folder: which file is where, and whether a run may write there."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gandlf_synth.errors import CheckpointError, ConfigError, Problem
+
+Mode = Literal["new", "resume", "reset"]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Every place in a model folder."""
+
+    root: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """``last.ckpt``, ``best.ckpt`` and the kept epochs."""
+        return self.root / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best monitored value."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def logs(self) -> Path:
+        """CSV and TensorBoard logs."""
+        return self.root / "training_logs"
+
+    @property
+    def eval_images(self) -> Path:
+        """Sample grids made during training."""
+        return self.root / "eval_images"
+
+    @property
+    def config(self) -> Path:
+        """The configuration as the user wrote it."""
+        return self.root / "config.yaml"
+
+    @property
+    def resolved_config(self) -> Path:
+        """The configuration with every automatic choice and its reason."""
+        return self.root / "resolved_config.yaml"
+
+    @property
+    def spec(self) -> Path:
+        """The facts of the data, as JSON."""
+        return self.root / "data_spec.json"
+
+    @property
+    def record(self) -> Path:
+        """The run record."""
+        return self.root / "run.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What the run said."""
+        return self.root / "training_manager.log"
+
+    def holds_a_run(self) -> bool:
+        """Say whether a training wrote here before."""
+        return self.checkpoints.is_dir() or self.record.exists() or self.resolved_config.exists()
+
+    def check(self, mode: Mode) -> None:
+        """Refuse to write over a run, or to resume what is not there; changes nothing.
+
+        Raises:
+            ConfigError: the folder holds a run, and neither resume nor reset was asked for; or it is a file.
+            CheckpointError: resume was asked for and there is no checkpoint.
+        """
+        where = f"model folder {self.root}"
+        if self.root.exists() and not self.root.is_dir():
+            raise ConfigError(Problem(where, "is a file", fix="name a folder"))
+        if mode == "new" and self.holds_a_run():
+            fix = "use another folder, --resume to go on with the run, or --reset to delete it"
+            raise ConfigError(Problem(where, "already holds a run", fix=fix))
+        if mode == "resume" and not self.last.is_file():
+            raise CheckpointError(Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume"))
+
+    def clear(self) -> None:
+        """Delete what a training wrote, and nothing else that may lie in the folder."""
+        for folder in (self.checkpoints, self.logs, self.eval_images):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.config, self.resolved_config, self.spec, self.record, self.log_file):
+            file.unlink(missing_ok=True)
+
+    def choose_checkpoint(self, custom: Path | None) -> Path:
+        """Return the checkpoint to infer with: the given one, else the best, else the last.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        if custom is not None:
+            if custom.is_file():
+                return custom
+            raise CheckpointError(Problem(str(custom), "is not a checkpoint file: it does not exist"))
+        for path in (self.best, self.last):
+            if path.is_file():
+                return path
+        fix = "train first, name another model folder with -m-dir, or a checkpoint with -ckpt-path"
+        raise CheckpointError(Problem(f"model folder {self.root}", "holds no checkpoint", fix=fix))

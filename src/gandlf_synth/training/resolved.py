@@ -1,0 +1,39 @@
+"""The resolved configuration as YAML that explains itself."""
+
+from io import StringIO
+from typing import Any
+
+from gandlf_synth.training.planning import Plan
+
+
+def resolved_yaml(plan: Plan) -> str:
+    """Return the resolved configuration with the reason beside every automatic choice.
+
+    The text is a valid configuration: training with it repeats the run without choosing anything again.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    content = _commented(plan.config.model_dump(mode="json", by_alias=True, exclude_none=True), CommentedMap)
+    for choice in plan.choices:
+        *sections, last = choice.key.split(".")
+        section = content
+        for name in sections:
+            section = section[name]
+        if last in section:
+            section.yaml_set_comment_before_after_key(last, before=f"auto: {choice.reason}", indent=2 * len(sections))
+    notes = "".join(f"note: {note}\n" for note in plan.notes)
+    content.yaml_set_start_comment(
+        "The configuration as it was used; choices marked auto were made from the data and the device.\n" + notes
+    )
+    stream = StringIO()
+    writer = YAML()
+    writer.width = 120
+    writer.dump(content, stream)
+    return stream.getvalue()
+
+
+def _commented(node: Any, mapping: Any) -> Any:
+    if isinstance(node, dict):
+        return mapping((key, _commented(value, mapping)) for key, value in node.items())
+    return [_commented(item, mapping) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,149 @@
+"""Runs Lightning: callbacks, loggers, devices, and what is known when training has ended."""
+
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from rich.console import Console
+
+from gandlf_synth.config import ComputeConfig, Config
+from gandlf_synth.data.datamodule import SynthesisDataModule
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.checkpoint import description
+from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds
+from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.strategy import strategy_for
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How training ended."""
+
+    epochs: int
+    steps: int
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The last value of everything that was logged."""
+
+
+class _Description(Callback):
+    """Puts configuration and data facts into every checkpoint, so that it stands alone."""
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint.update(description(pl_module))
+
+
+def fit(
+    module: GenerativeModule[Any],
+    data: SynthesisDataModule,
+    config: Config[Any],
+    folder: ModelFolder,
+    console: Console,
+    *,
+    resume: bool = False,
+    seconds: float | None = None,
+) -> FitResult:
+    """Train ``module`` and test it where there is a test split.
+
+    Args:
+        module: the model.
+        data: the loaders.
+        config: the resolved configuration.
+        folder: where checkpoints, logs and grids go.
+        console: where progress is shown.
+        resume: go on from ``folder.last``.
+        seconds: stop by itself after this wall time.
+    """
+    _quieten()
+    started = time.monotonic()
+    trainer = Trainer(
+        max_epochs=config.num_epochs,
+        callbacks=_callbacks(config, data, folder, console, seconds),
+        logger=_loggers(folder),
+        gradient_clip_val=config.model.gradient_clip_val,
+        gradient_clip_algorithm=config.model.gradient_clip_algorithm,
+        accumulate_grad_batches=config.model.accumulate_grad_batches,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        **_compute(config.compute),
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=folder.last if resume else None, weights_only=True)
+    metrics = _values(trainer)
+    if data.has("test"):
+        trainer.test(module, datamodule=data, verbose=False)
+        metrics |= _values(trainer)
+    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics)
+
+
+def _callbacks(
+    config: Config[Any], data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
+) -> list[Callback]:
+    callbacks: list[Callback] = [StepSeeds(config.seed), _Description(), RunProgress(console, seconds)]
+    if config.model.ema_decay > 0:
+        callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
+    if config.model.save_eval_images_every_n_epochs > 0:
+        callbacks.append(SampleGrid(folder.eval_images, config.model))
+    if config.early_stopping_config:
+        stopping = config.early_stopping_config
+        callbacks.append(EarlyStopping(stopping.monitor_value, mode=stopping.monitor_mode, patience=stopping.patience))
+    if seconds is not None:
+        callbacks.append(Timer(timedelta(seconds=seconds), verbose=False))
+    return [*callbacks, *_checkpoints(config, data, folder)]
+
+
+def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFolder) -> Sequence[Callback]:
+    options: dict[str, Any] = {"dirpath": folder.checkpoints, "auto_insert_metric_name": False, "enable_version_counter": False}
+    last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
+    callbacks = [last]
+    if data.has("val"):
+        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", **options))
+    if config.save_model_every_n_epochs > 0:
+        every = config.save_model_every_n_epochs
+        kept = ModelCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
+        callbacks.append(kept)
+    return callbacks
+
+
+def _loggers(folder: ModelFolder) -> list[Any]:
+    run = f"run_{len(list(folder.logs.glob('run_*')))}"
+    return [
+        CSVLogger(folder.root, name=folder.logs.name, version=run),
+        TensorBoardLogger(folder.root, name=folder.logs.name, version=run),
+    ]
+
+
+def _compute(compute: ComputeConfig) -> dict[str, Any]:
+    on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
+    devices = compute.num_devices
+    if devices == "auto" and on_cpu:
+        devices = 1
+    return {
+        "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
+        "devices": devices,
+        "num_nodes": compute.num_nodes,
+        "strategy": strategy_for(compute),
+        "precision": compute.precision,
+    }
+
+
+def _values(trainer: Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _quieten() -> None:
+    """Keep Lightning's hints to developers away from users; its errors still come through."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
