@@ -1,6 +1,6 @@
-"""STUB."""
-class SheetRow:
-    def __init__(self, title, images): ...
-def views(v, g, colour=False): return []
-def contact_sheet(rows, title=""): return None
-def save_png(i, p): ...
+"""What a person looks at: views of images, contact sheets, progress."""
+
+from gandlf_synth.display.planes import View, views
+from gandlf_synth.display.sheet import SheetRow, contact_sheet, save_png
+
+__all__ = ["SheetRow", "View", "contact_sheet", "save_png", "views"]

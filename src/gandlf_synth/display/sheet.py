@@ -1,0 +1,97 @@
+"""Contact sheets: images tiled in labelled rows."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from gandlf_synth.files import write_bytes
+
+_GAP = 2
+_FONT_SIZE = 12
+_TITLE_SIZE = 16
+_COLUMNS = 12
+"""The most tiles in a line; divisible by the three views of a volume."""
+_LARGEST = 256
+"""The longest side of a tile in pixels, unless more is asked for."""
+_LETTERS = 32
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A row of a contact sheet.
+
+    Args:
+        title: what the images have in common; shown at the left.
+        images: uint8, ``(rows, columns)`` or ``(rows, columns, 3)``.
+    """
+
+    title: str
+    images: Sequence[NDArray[np.uint8]]
+
+
+def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 96, title: str = "") -> Picture.Image:
+    """Return the images on white, a row each, continued on further lines when it has more than twelve.
+
+    Args:
+        rows: the images with their titles.
+        tile: in pixels; small images are enlarged by the largest whole factor with which their row still fits.
+        title: shown above.
+    """
+    title = " ".join(title.split())
+    lines = [line for row in rows for line in _lines(row, tile)]
+    font, large = ImageFont.load_default(_FONT_SIZE), ImageFont.load_default(_TITLE_SIZE)
+    left = max((_width(name, font) for name, _ in lines if name), default=0) + 2 * _GAP
+    top = _TITLE_SIZE + 4 * _GAP if title else _GAP
+    heights = [max((image.height for image in images), default=_FONT_SIZE) + _GAP for _, images in lines]
+    across = left + max((sum(image.width + _GAP for image in images) for _, images in lines), default=tile)
+    size = (max(across, _width(title, large) + 2 * _GAP), top + sum(heights) + _GAP)
+    sheet = Picture.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_GAP, _GAP), title, fill="black", font=large)
+    for (name, images), height in zip(lines, heights, strict=True):
+        draw.text((_GAP, top + height // 2), name, fill="black", font=font, anchor="lm")
+        start = left
+        for image in images:
+            sheet.paste(image, (start, top))
+            start += image.width + _GAP
+        top += height
+    return sheet
+
+
+def save_png(image: Picture.Image, path: Path) -> None:
+    """Write ``image`` to ``path`` as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def _lines(row: SheetRow, tile: int) -> Iterator[tuple[str, list[Picture.Image]]]:
+    """Yield the lines of a row, the first with its title; all images in it have one scale."""
+    pictures = [Picture.fromarray(np.ascontiguousarray(image)).convert("RGB") for image in row.images]
+    longest = max((side for picture in pictures for side in picture.size), default=tile)
+    limit = max(tile, _LARGEST)
+    scale = tile // longest if longest <= tile else min(1.0, limit / longest)
+    resampling = Picture.Resampling.NEAREST if scale >= 1 else Picture.Resampling.BICUBIC
+    sized = [
+        picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), resampling)
+        for picture in pictures
+    ]
+    for start in range(0, max(len(sized), 1), _COLUMNS):
+        yield "" if start else _short(row.title), sized[start : start + _COLUMNS]
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+
+
+def _width(text: str, font: _Font) -> int:
+    return round(font.getlength(text)) + _GAP
