@@ -65,7 +65,7 @@ class NiftiReader:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if _is_gzip(path) else path.open("rb")
+    return cast("BinaryIO", gzip.open(path)) if _is_gzip(path) else path.open("rb")
 
 
 def _is_gzip(path: Path) -> bool:

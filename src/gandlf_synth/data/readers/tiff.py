@@ -5,6 +5,7 @@ tifffile reads what it can; compressions for which it wants a package that is no
 
 import logging
 import math
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class TiffReader:
             content = path.read_bytes()
             with tifffile.TiffFile(BytesIO(content)) as tiff:
                 page = _only_page(tiff)
-                _check_extent(page, len(content))
+                _check_extent(page, content)
                 pixels = _pixels(page) if _is_direct(page) else _by_pillow(page, content)
         except Pillow.DecompressionBombError as error:
             raise UnreadableError(f"is too large to be opened safely: {error}", fix="cut it into tiles") from error
@@ -77,7 +78,7 @@ def _only_page(tiff: tifffile.TiffFile) -> Any:
     return tiff.pages.first
 
 
-def _check_extent(page: Any, size: int) -> None:
+def _check_extent(page: Any, content: bytes) -> None:
     missing = _NEEDED_TAGS - {tag.name for tag in page.tags}
     if missing or page.dtype is None:
         raise UnreadableError(f"is damaged: its directory has no {', '.join(sorted(missing)) or 'known number type'}")
@@ -85,10 +86,24 @@ def _check_extent(page: Any, size: int) -> None:
     if not len(pieces) == len(lengths) >= math.prod(page.chunked):
         raise UnreadableError("is truncated or damaged: its directory does not say where all pixels are")
     ends = [offset + length for offset, length in zip(pieces, lengths, strict=True)]
-    end = max(*ends, *(tag.valueoffset + tag.valuebytecount for tag in page.tags))
-    if end > size:
-        raise UnreadableError(f"is truncated: {size:,} of {end:,} bytes")
+    end = max(*ends, _directory_end(page, content))
+    if end > len(content):
+        raise UnreadableError(f"is truncated: {len(content):,} of {end:,} bytes")
     _check_size(page, sum(lengths))
+
+
+def _directory_end(page: Any, content: bytes) -> int:
+    """Return the end of the directory and of every value it points to (TIFF 6.0, section 2; BigTIFF alike)."""
+    form = page.parent.tiff
+    (count,) = struct.unpack_from(form.tagnoformat, content, page.offset)
+    start = page.offset + form.tagnosize
+    ends = [start + count * form.tagsize + form.offsetsize]
+    for place in range(start, start + count * form.tagsize, form.tagsize):
+        _, kind, number, offset = struct.unpack_from(f"{form.tagformat1}{form.offsetformat[1:] * 2}", content, place)
+        length = number * struct.calcsize(form.byteorder + tifffile.TIFF.DATA_FORMATS.get(kind, ""))
+        if length > form.tagoffsetthreshold:
+            ends.append(offset + length)
+    return max(ends)
 
 
 def _check_size(page: Any, stored: int) -> None:

@@ -1,0 +1,1 @@
+"""From a trained model to image files with geometry, units and provenance."""
