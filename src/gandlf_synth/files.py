@@ -1,12 +1,11 @@
 """Writing files so that no reader ever sees half of one."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from gandlf_synth.errors import Problem, ResourceError
 
@@ -18,20 +17,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         ResourceError: the disk is full or the folder cannot be written.
     """
-    handle, name = -1, ""
+    temporary = path.with_name(f".{uuid4().hex[:8]}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.name)
-        os.close(handle)
-        os.chmod(name, 0o644)
-        yield Path(name)
-        os.replace(name, path)
+        yield temporary
+        temporary.replace(path)
     except OSError as error:
         fix = "free some space or choose another folder; what was there before is untouched"
         raise ResourceError(Problem(str(path), f"cannot be written: {error.strerror or error}", fix=fix)) from error
     finally:
-        if name and os.path.exists(name):
-            os.unlink(name)
+        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -80,7 +80,8 @@ class Geometry:
         return cls(tuple(content["shape"]), np.array(content["affine"], dtype=float), content["physical"])
 
     def _point(self, index: NDArray[Any], affine: Affine) -> NDArray[np.float64]:
-        return affine[:3, : len(index)] @ index + affine[:3, 3]
+        point: NDArray[np.float64] = affine[:3, : len(index)] @ index + affine[:3, 3]
+        return point
 
     def _corners(self) -> NDArray[np.float64]:
         ends = [(0, size - 1) for size in self.shape]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable
 from functools import cache
@@ -47,20 +46,6 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def hardware() -> dict[str, Any]:
-    """Return what the numbers depend on: processor kind, cores, accelerators (no host name, no user)."""
-    import torch
-
-    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "accelerators": devices,
-    }
 
 
 class RunRecord(BaseModel):

@@ -46,4 +46,6 @@ def load(group: str, name: str) -> Any:
         return entry.load()
     except (ImportError, AttributeError) as error:
         source = entry.dist.name if entry.dist else entry.value
-        raise PluginError(Problem(f"{group}.{name} of {source}", f"cannot be loaded from {entry.value}: {error}")) from error
+        raise PluginError(
+            Problem(f"{group}.{name} of {source}", f"cannot be loaded from {entry.value}: {error}")
+        ) from error

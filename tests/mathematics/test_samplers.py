@@ -1,5 +1,7 @@
 """Samplers on data for which the best denoiser is known in closed form."""
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -59,10 +61,11 @@ def test_ddim_error_falls_at_first_order() -> None:
     exact = MEAN + STD * noise  # the probability-flow ODE of a Gaussian, from pure noise
 
     errors = [
-        (draw("ddim", steps, "v_prediction", schedule, noise) - exact).abs().mean().item() for steps in (32, 64, 128, 256)
+        (draw("ddim", steps, "v_prediction", schedule, noise) - exact).abs().mean().item()
+        for steps in (32, 64, 128, 256)
     ]
 
-    ratios = [coarse / fine for coarse, fine in zip(errors, errors[1:], strict=False)]
+    ratios = [coarse / fine for coarse, fine in itertools.pairwise(errors)]
     assert all(ratio == pytest.approx(2, abs=0.3) for ratio in ratios), ratios
 
 
@@ -95,4 +98,4 @@ def test_timesteps_start_at_the_last_and_fall(total: int, steps: int) -> None:
     assert timesteps[0] == total - 1
     assert timesteps[-1] >= 0
     assert len(timesteps) == min(steps, total)
-    assert all(later < earlier for earlier, later in zip(timesteps, timesteps[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(timesteps))

@@ -20,7 +20,12 @@ from gandlf_synth.config.model import LabelingParadigm
 @click.option("--relative-paths", is_flag=True, help="Write paths relative to the CSV, so that both can be moved.")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV if it exists.")
 def construct_csv(
-    input_dir: Path, channels_id: str, paradigm: LabelingParadigm, output_file: Path, relative_paths: bool, overwrite: bool
+    input_dir: Path,
+    channels_id: str,
+    paradigm: LabelingParadigm,
+    output_file: Path,
+    relative_paths: bool,
+    overwrite: bool,
 ) -> None:
     """Write the CSV of the images in a folder.
 

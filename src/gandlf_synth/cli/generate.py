@@ -26,10 +26,14 @@ from gandlf_synth.cli.options import (
 @click.option("--per-class", type=click.IntRange(min=1), help="That many images of every class.")
 @click.option("--only", help="Make only these images of the set, such as 3,7; they are the same as in the whole set.")
 @seed_option
-@click.option("--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images."
+)
 @click.option("--format", "output_format", type=click.Choice(["auto", "nifti", "png", "tiff"]), help="File format.")
 @click.option("--sampler", help="Sampler of a diffusion model: ddim (fast) or ddpm (ancestral).")
-@click.option("--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model.")
+@click.option(
+    "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
+)
 @click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""

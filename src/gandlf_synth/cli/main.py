@@ -21,7 +21,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def program(context: click.Context, debug: bool) -> None:
-    """Train generative models on medical images and synthesise new ones, without writing code.
+    r"""Train generative models on medical images and synthesise new ones, without writing code.
 
     \b
     First steps:

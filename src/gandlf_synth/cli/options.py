@@ -26,12 +26,18 @@ model_dir_option = click.option(
     "-m-dir", "--model-dir", type=PATH, required=True, help="Folder that training writes and inference reads."
 )
 checkpoint_option = click.option(
-    "-ckpt-path", "--custom-checkpoint-path", "checkpoint", type=PATH, help="Checkpoint to use; absent: the best, else the last."
+    "-ckpt-path",
+    "--custom-checkpoint-path",
+    "checkpoint",
+    type=PATH,
+    help="Checkpoint to use; absent: the best, else the last.",
 )
 output_dir_option = click.option(
     "-i-dir", "--inference-output-dir", "output_dir", type=PATH, help="Where images go; absent: the model folder."
 )
-seed_option = click.option("--seed", type=click.IntRange(min=0), help="Seed of the images; absent: the configuration's.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the images; absent: the configuration's."
+)
 
 
 def split_options(command: Command) -> Command:
@@ -39,7 +45,9 @@ def split_options(command: Command) -> Command:
     ratio = click.FloatRange(0, 1, max_open=True)
     for option in (
         click.option("-tr", "--test-ratio", type=ratio, default=0.0, help="Fraction of subjects split off for test."),
-        click.option("-vr", "--val-ratio", type=ratio, default=0.0, help="Fraction of subjects split off for validation."),
+        click.option(
+            "-vr", "--val-ratio", type=ratio, default=0.0, help="Fraction of subjects split off for validation."
+        ),
         click.option("-t-csv", "--test-csv-path", "test_csv", type=PATH, help="CSV of the test images."),
         click.option("-v-csv", "--val-csv-path", "val_csv", type=PATH, help="CSV of the validation images."),
     ):
@@ -49,7 +57,9 @@ def split_options(command: Command) -> Command:
 
 def mode_options(command: Command) -> Command:
     """Resume and reset."""
-    command = click.option("-rt", "--reset", is_flag=True, help="Delete the earlier run in the model folder first.")(command)
+    command = click.option("-rt", "--reset", is_flag=True, help="Delete the earlier run in the model folder first.")(
+        command
+    )
     return click.option("-rs", "-rm", "--resume", is_flag=True, help="Go on with the run in the model folder.")(command)
 
 
@@ -90,7 +100,9 @@ def only_of(value: str | None) -> frozenset[int] | None:
     parts = [part.strip() for part in value.split(",")]
     wrong = [part for part in parts if not part.isdigit()]
     if wrong:
-        raise ConfigError(Problem("--only", f"{wrong[0]!r} is not valid", "whole numbers separated by commas, such as 3,7"))
+        raise ConfigError(
+            Problem("--only", f"{wrong[0]!r} is not valid", "whole numbers separated by commas, such as 3,7")
+        )
     return frozenset(int(part) for part in parts)
 
 

@@ -22,7 +22,9 @@ from gandlf_synth.errors import ConfigError, Problem
 
 @click.command()
 @config_option(required=True)
-@click.option("-dt", "--main-data-csv-path", "main_csv", type=PATH, help="Training CSV; in inference, images to reconstruct.")
+@click.option(
+    "-dt", "--main-data-csv-path", "main_csv", type=PATH, help="Training CSV; in inference, images to reconstruct."
+)
 @model_dir_option
 @click.option("-t", "--training", is_flag=True, help="Train; without it, synthesise.")
 @mode_options

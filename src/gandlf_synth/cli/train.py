@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, config_option, console, mode_of, mode_options, model_dir_option, split_options
+from gandlf_synth.cli.options import (
+    PATH,
+    config_option,
+    console,
+    mode_of,
+    mode_options,
+    model_dir_option,
+    split_options,
+)
 
 
 @click.command()
@@ -14,7 +22,9 @@ from gandlf_synth.cli.options import PATH, config_option, console, mode_of, mode
 @model_dir_option
 @split_options
 @mode_options
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says."
+)
 def train(train_csv: Path, resume: bool, reset: bool, minutes: float | None, **options: Any) -> None:
     """Train a model from a CSV of images and a YAML."""
     run_training(train_csv, resume, reset, minutes=minutes, **options)

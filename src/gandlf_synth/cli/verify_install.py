@@ -13,5 +13,7 @@ def verify_install() -> None:
         click.echo(f"{name:14} {found}")
     click.echo(f"{'cores':14} {report.hardware['cores']}")
     for step in report.steps:
-        click.echo(f"{step.device:14} {step.name}: one training step of ddpm, loss {step.loss:.3f}, {step.seconds:.2f} s")
+        click.echo(
+            f"{step.device:14} {step.name}: one training step of ddpm, loss {step.loss:.3f}, {step.seconds:.2f} s"
+        )
     click.echo("GaNDLF-Synth is installed and works.")

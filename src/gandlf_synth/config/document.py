@@ -76,14 +76,15 @@ def parse_document(text: str, name: str) -> Document:
 def _plain(node: Any, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
     if getattr(getattr(node, "tag", None), "value", None):
         dotted = ".".join(str(part) for part in path)
-        raise ConfigError(Problem(f"key {dotted}", f"has the YAML tag {node.tag.value}", "plain values; a configuration runs no code"))
+        raise ConfigError(
+            Problem(f"key {dotted}", f"has the YAML tag {node.tag.value}", "plain values; a configuration runs no code")
+        )
+    position: Any = getattr(node, "lc", None)
     if isinstance(node, dict):
-        for key in node:
-            lines[(*path, _name(key))] = node.lc.key(key)[0] + 1
+        lines.update({(*path, _name(key)): position.key(key)[0] + 1 for key in node})
         return {_name(key): _plain(value, (*path, _name(key)), lines) for key, value in node.items()}
     if isinstance(node, list):
-        for index in range(len(node)):
-            lines[(*path, index)] = node.lc.item(index)[0] + 1
+        lines.update({(*path, index): position.item(index)[0] + 1 for index in range(len(node))})
         return [_plain(value, (*path, index), lines) for index, value in enumerate(node)]
     for kind in (bool, int, float, str):
         if isinstance(node, kind):

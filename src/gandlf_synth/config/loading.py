@@ -14,6 +14,7 @@ from gandlf_synth.config.messages import problems_of
 from gandlf_synth.config.model import ModelConfig
 from gandlf_synth.config.phases import PHASES, PhasedSteps
 from gandlf_synth.config.schema import Config
+from gandlf_synth.config.signature import parameter_problems
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 
 _COMPONENT_GROUPS = ("losses", "optimizers", "schedulers")
@@ -45,16 +46,12 @@ def validate(document: Document) -> LoadedConfig:
     """Validate ``document``; see ``load_config``."""
     document = _with_new_names(document)
     schema, problems = _schema_for(document)
-    config = None
     try:
         config = schema.model_validate(document.content)
     except ValidationError as error:
-        problems += problems_of(error, document, schema)
-    if config is not None:
-        problems += _unknown_components(config, document)
-        problems += _bad_steps(config, document)
+        raise ConfigError(*problems, *problems_of(error, document, schema)) from error
+    problems += [*_bad_components(config, document), *_bad_steps(config, document)]
     raise_if_any(problems, ConfigError)
-    assert config is not None  # an invalid document has problems
     return LoadedConfig(config, document)
 
 
@@ -68,7 +65,7 @@ def _with_new_names(document: Document) -> Document:
     content = dict(document.content)
     if "data_augmentations" not in content:
         return document
-    if "data_augmentation" in content and content["data_augmentation"]:
+    if content.get("data_augmentation"):
         where = document.where(("data_augmentations",))
         raise ConfigError(Problem(where, "is another name of data_augmentation, which is written too", fix="keep one"))
     content["data_augmentation"] = content.pop("data_augmentations")
@@ -84,27 +81,28 @@ def _schema_for(document: Document) -> tuple[type[Config[Any]], list[Problem]]:
     section = document.content.get("model_config")
     name = section.get("model_name") if isinstance(section, Mapping) else None
     if not isinstance(name, str):
-        return Config[ModelConfig], []
+        return Config[ModelConfig], []  # type: ignore[return-value, unused-ignore]
     problem = registry.unknown_name("models", name, document.where(("model_config", "model_name")))
     if problem:
         return Config[_AnyModel], [problem]
-    return Config[model_config_class(name)], []  # type: ignore[misc]
+    return Config[model_config_class(name)], []  # type: ignore[return-value, misc]
 
 
 class _AnyModel(ModelConfig, extra="allow"):
     """Stands in for an unknown family, so that the rest of the document is still checked."""
 
-    architecture: Any = None  # type: ignore[assignment]
+    architecture: Any = None
 
 
-def _unknown_components(config: Config[Any], document: Document) -> list[Problem]:
-    found = []
+def _bad_components(config: Config[Any], document: Document) -> list[Problem]:
+    """Return wrong names of losses, optimizers, schedulers and metrics, and wrong parameters of the first three."""
+    found: list[Problem] = []
     for group in _COMPONENT_GROUPS:
         for path, component in components_at(getattr(config.model, group), ("model_config", group)):
-            found.append(registry.unknown_name(group, component.name, document.where(path)))
-    for step in config.metrics:
-        found.append(registry.unknown_name("metrics", step.name, document.where(("metrics",))))
-    return [problem for problem in found if problem]
+            found += parameter_problems(group, component, document, path)
+    where = document.where(("metrics",))
+    unknown = (registry.unknown_name("metrics", step.name, where) for step in config.metrics)
+    return [*found, *(problem for problem in unknown if problem)]
 
 
 def components_at(components: Components | None, path: KeyPath) -> list[tuple[KeyPath, Component]]:

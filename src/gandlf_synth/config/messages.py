@@ -9,7 +9,9 @@ from gandlf_synth.config.document import Document, KeyPath
 from gandlf_synth.errors import Problem, did_you_mean, listing
 
 
-def problems_of(error: ValidationError, document: Document, model: type[BaseModel], prefix: KeyPath = ()) -> list[Problem]:
+def problems_of(
+    error: ValidationError, document: Document, model: type[BaseModel], prefix: KeyPath = ()
+) -> list[Problem]:
     """Return one problem per key that ``error`` complains of.
 
     Args:
@@ -40,13 +42,14 @@ def _written_path(document: Document, prefix: KeyPath, location: tuple[Any, ...]
 
 def _follow(node: Any, path: KeyPath) -> Any:
     for part in path:
-        node = node[part] if isinstance(node, Mapping | list) else None
+        if isinstance(node, Mapping):
+            node = node.get(part)
+        else:
+            node = node[part] if isinstance(node, list) and isinstance(part, int) else None
     return node
 
 
-def _problem(
-    path: KeyPath, details: list[Any], document: Document, model: type[BaseModel], prefix: KeyPath
-) -> Problem:
+def _problem(path: KeyPath, details: list[Any], document: Document, model: type[BaseModel], prefix: KeyPath) -> Problem:
     where = document.where(path)
     kinds = {detail["type"] for detail in details}
     if "extra_forbidden" in kinds:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from gandlf_synth.config.component import ByNetwork, Components
+from gandlf_synth.config.component import ByNetwork, Component, Components
 
 Auto = Literal["auto"]
 LabelingParadigm = Literal["unlabeled", "patient", "custom"]
@@ -31,7 +31,7 @@ class ModelConfig(BaseModel):
     model_name: str
     """The registered name of the model family."""
     labeling_paradigm: LabelingParadigm | Auto = "auto"
-    """What the model is conditioned on: nothing, the patient, or a class; ``auto``: what the CSV's Label column says."""
+    """What the model is conditioned on: nothing, the patient, a class; ``auto``: what the CSV's labels say."""
     n_dimensions: Literal[2, 3] | Auto = "auto"
     """Spatial dimensions; ``auto``: those of the images."""
     n_channels: PositiveInt | Auto = "auto"
@@ -72,6 +72,11 @@ class ModelConfig(BaseModel):
     """Accepted for configs of GaNDLF-Synth; the data decides."""
     output_shape: list[int] | None = None
     """Accepted for configs of GaNDLF-Synth; the data decides."""
+
+    def component(self, section: Literal["losses", "optimizers", "schedulers"], network: str) -> Component | None:
+        """Return the component of ``network``: its own, or the one for the whole model; None when none is written."""
+        value: Component | ByNetwork | None = getattr(self, section)
+        return value.networks.get(network) if isinstance(value, ByNetwork) else value
 
     @model_validator(mode="after")
     def _known_networks(self) -> Self:

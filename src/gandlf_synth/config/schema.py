@@ -9,7 +9,17 @@ from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
 
 Precision = Literal[
-    "16-true", "16-mixed", "bf16-true", "bf16-mixed", "32-true", "64-true", "64", "32", "16", "bf16", "transformer-engine"
+    "16-true",
+    "16-mixed",
+    "bf16-true",
+    "bf16-mixed",
+    "32-true",
+    "64-true",
+    "64",
+    "32",
+    "16",
+    "bf16",
+    "transformer-engine",
 ]
 MetricNames = Annotated[Steps, PlainSerializer(steps_as_written)]
 M = TypeVar("M", bound=ModelConfig)
@@ -77,7 +87,9 @@ class ComputeConfig(Section):
 class Config(Section, Generic[M]):
     """A whole configuration; ``M`` is the model family's own class."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, populate_by_name=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, populate_by_name=True, protected_namespaces=()
+    )
 
     model: Annotated[SerializeAsAny[M], Field(alias="model_config")]
     """The model: its family, its networks, how it is optimised."""

@@ -64,7 +64,9 @@ class SynthesisDataModule(LightningDataModule):
             augmenter = Augmenter(list(self._augmentation), len(split.samples[0].grid.shape))
         classes = None
         if self._labels:
-            classes = [self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None]
+            classes = [
+                self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None
+            ]
         return PreparedDataset(split.samples, self._range, classes, augmenter, self._seed)
 
     def train_dataloader(self) -> DataLoader[Any]:

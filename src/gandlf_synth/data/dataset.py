@@ -111,6 +111,6 @@ class EpochSampler(DistributedSampler[Any]):
         yield from (self.epoch * size + index for index in super().__iter__())
 
 
-def whole_batch(batch: Batch) -> Batch:
+def whole_batch(batch: Any) -> Any:
     """Return ``batch``: the dataset collates by itself."""
     return batch

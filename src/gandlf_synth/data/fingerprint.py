@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +58,21 @@ class Fingerprint:
     @property
     def is_colour(self) -> bool:
         """Whether one column holds colour pictures."""
-        return not self.physical and max(self.column_channels) >= 3  # noqa: PLR2004
+        return not self.physical and max(self.column_channels) >= 3
 
 
 def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     """Return the facts of the data set that ``manifests`` (the splits) make together.
 
     Raises:
-        DataError: every unusable file, every row whose channels lie on different grids, and mixed dimensions or channels.
+        DataError: every unusable file, channels of a row on different grids, mixed dimensions or channels.
     """
     raise_if_any(_unusable(manifests, scans), DataError)
     raise_if_any([*_mixed_columns(manifests), *_mixed_grids(manifests, scans)], DataError)
     raise_if_any(_mixed_dimensions(manifests, scans), DataError)
-    columns = [[scans[sample.channels[column]] for sample in _samples(manifests)] for column in range(manifests[0].num_columns)]
+    columns = [
+        [scans[sample.channels[column]] for sample in _samples(manifests)] for column in range(manifests[0].num_columns)
+    ]
     channels, notes = _column_channels(columns)
     raise_if_any(_mixed_channels(manifests, scans, channels), DataError)
     return _summary(manifests[0], columns, channels, notes)
@@ -110,7 +112,9 @@ def _mixed_grids(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
         if column == 0 or first.matches(other):
             return None
         what = f"lies on another grid than Channel_0: {_grid(other)} against {_grid(first)}"
-        return Problem(manifest.where(sample, column), what, fix="register and resample the channels of a subject to one grid")
+        return Problem(
+            manifest.where(sample, column), what, fix="register and resample the channels of a subject to one grid"
+        )
 
     return _each(manifests, compare)
 
@@ -143,17 +147,21 @@ def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str
     for number, scans in enumerate(columns):
         counts = {scan.channels for scan in scans}
         coloured = sum(scan.colour_fraction >= _GREY_BELOW for scan in scans)
-        if not counts <= {1, 3} or 3 not in counts or scans[0].physical:  # noqa: PLR2004
+        if not counts <= {1, 3} or 3 not in counts or scans[0].physical:
             channels.append(max(counts, key=lambda count: sum(scan.channels == count for scan in scans)))
         elif coloured:
             channels.append(3)
             if coloured < len(scans):
-                notes.append(f"Channel_{number}: {coloured} of {len(scans)} pictures are in colour, so all count as RGB")
+                notes.append(
+                    f"Channel_{number}: {coloured} of {len(scans)} pictures are in colour, so all count as RGB"
+                )
         else:
             channels.append(1)
             marked = sum(scan.colour_fraction > 0 for scan in scans)
-            stored = sum(scan.channels == 3 for scan in scans)  # noqa: PLR2004
-            notes.append(f"Channel_{number}: {stored} of {len(scans)} pictures store grey as RGB and count as one channel")
+            stored = sum(scan.channels == 3 for scan in scans)
+            notes.append(
+                f"Channel_{number}: {stored} of {len(scans)} pictures store grey as RGB and count as one channel"
+            )
             if marked:
                 notes.append(f"Channel_{number}: {marked} of them hold some coloured pixels (marks?), used as grey")
     return channels, notes
@@ -164,7 +172,9 @@ def _mixed_channels(manifests: Sequence[Manifest], scans: Scans, channels: list[
         own, usual = scans[sample.channels[column]].channels, channels[column]
         if own == usual or {own, usual} == {1, 3}:
             return None
-        return Problem(manifest.where(sample, column), f"has {own} channels where the column's other images have {usual}")
+        return Problem(
+            manifest.where(sample, column), f"has {own} channels where the column's other images have {usual}"
+        )
 
     return _each(manifests, odd)
 
@@ -176,14 +186,16 @@ def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[i
     proportions = extents / extents.max(axis=1, keepdims=True)
     kinds = Counter(scan.dtype for scans in columns for scan in scans)
     if len(kinds) > 1:
-        notes.append(f"files of several number types: {listing(f'{kind} ({count})' for kind, count in kinds.most_common())}")
+        notes.append(
+            f"files of several number types: {listing(f'{kind} ({count})' for kind, count in kinds.most_common())}"
+        )
     return Fingerprint(
         spatial_dims=shapes.shape[1],
         column_channels=tuple(channels),
         column_names=column_names(manifest),
         shape=tuple(int(length) for length in np.median(shapes, axis=0)),
         largest_extent=tuple(float(length) for length in extents.max(axis=0)),
-        same_aspect=bool((np.ptp(proportions, axis=0) < 0.05).all()),  # noqa: PLR2004
+        same_aspect=bool((np.ptp(proportions, axis=0) < 0.05).all()),
         low=_medians(columns, channels, "low"),
         high=_medians(columns, channels, "high"),
         dtype=kinds.most_common(1)[0][0],
@@ -199,7 +211,7 @@ def _canonical_order(scan: FileScan) -> list[float]:
     if not scan.physical:
         return [float(length) for length in scan.shape]
     sizes = [length * spacing for length, spacing in zip(scan.shape, scan.geometry.spacing, strict=True)]
-    if len(sizes) < 3:  # noqa: PLR2004
+    if len(sizes) < 3:
         return sizes
     return [sizes[axis] for axis in np.argsort(io_orientation(np.array(scan.affine))[:, 0])]
 
@@ -215,7 +227,10 @@ def _medians(columns: list[list[FileScan]], channels: list[int], side: str) -> t
 
 def column_names(manifest: Manifest) -> tuple[str, ...]:
     """Return what tells the files of each column apart (``t1``, ``flair``), else ``channel_0`` and so on."""
-    names = [_common_ending([sample.channels[column] for sample in manifest.samples]) for column in range(manifest.num_columns)]
+    names = [
+        _common_ending([sample.channels[column] for sample in manifest.samples])
+        for column in range(manifest.num_columns)
+    ]
     if len(set(names)) < len(names) or not all(names):
         return tuple(f"channel_{column}" for column in range(manifest.num_columns))
     return tuple(names)
@@ -223,7 +238,13 @@ def column_names(manifest: Manifest) -> tuple[str, ...]:
 
 def _common_ending(paths: list[Path]) -> str:
     stems = [path.name.split(".")[0] for path in paths]
-    ending = commonprefix([stem[::-1] for stem in stems])[::-1]
+    ending = commonpath([stem[::-1] for stem in stems])[::-1]
     whole = len(set(stems)) == 1
-    trimmed = ending if whole else re.sub(r"^[A-Za-z0-9]*[^A-Za-z0-9]+", "", ending) if re.search(r"[^A-Za-z0-9]", ending) else ""
+    trimmed = (
+        ending
+        if whole
+        else re.sub(r"^[A-Za-z0-9]*[^A-Za-z0-9]+", "", ending)
+        if re.search(r"[^A-Za-z0-9]", ending)
+        else ""
+    )
     return re.sub(r"[^A-Za-z0-9]+", "-", trimmed).strip("-")

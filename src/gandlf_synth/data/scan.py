@@ -24,13 +24,13 @@ _VERSION = 1
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
 _COLOUR_SPREAD = 1 / 16
-"""Difference between channels, as a share of the type's range, from which a pixel counts as coloured (JPEG noise is below)."""
+"""Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
 
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 """Wraps an iterable of known length and a description, to show how far it is."""
 
 
-def no_progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
+def no_progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:  # noqa: ARG001
     """Show nothing."""
     return items
 

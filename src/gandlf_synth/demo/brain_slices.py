@@ -63,7 +63,7 @@ def write_blocks(folder: Path) -> int:
 def _poses() -> Iterator[tuple[tuple[float, float, float], float]]:
     rng = np.random.default_rng(0)
     for _ in range(40):
-        yield tuple(rng.uniform(-6, 6, 3)), float(rng.uniform(-8, 8))  # type: ignore[misc]
+        yield tuple(rng.uniform(-6, 6, 3)), float(rng.uniform(-8, 8))
 
 
 def _positions(length: int) -> range:

@@ -60,7 +60,7 @@ def run_demo(
 
 
 def _write_images(folder: Path, dimensions: int, console: Console) -> Path:
-    count = write_slices(folder) if dimensions == 2 else write_blocks(folder)  # noqa: PLR2004
+    count = write_slices(folder) if dimensions == 2 else write_blocks(folder)
     console.print(f"[bold]0[/bold] {count} real images from the MNI152 template in {folder}", highlight=False)
     return folder
 
@@ -71,7 +71,9 @@ def _ending(folder: Path) -> str:
     names = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
     counts = {suffix: sum(name.endswith(suffix) for name in names) for suffix in readable_suffixes()}
     if not any(counts.values()):
-        raise ConfigError(Problem(f"--data-dir {folder}", "holds no image that can be read", ", ".join(readable_suffixes())))
+        raise ConfigError(
+            Problem(f"--data-dir {folder}", "holds no image that can be read", ", ".join(readable_suffixes()))
+        )
     return max(counts, key=lambda suffix: (counts[suffix], len(suffix)))
 
 
@@ -98,7 +100,7 @@ def _compare(csv: Path, generated: Sequence[Path], model_dir: Path, sheet: Path)
 
 
 def _shown(paths: Sequence[Path], spec: Any) -> list[Any]:
-    """Return display tiles of image files, real and synthetic alike scaled by their own brightest tenth of a percent."""
+    """Return display tiles of image files, real and synthetic alike scaled by their own percentiles."""
     import numpy as np
 
     from gandlf_synth.data.readers import read_image
@@ -111,4 +113,3 @@ def _shown(paths: Sequence[Path], spec: Any) -> list[Any]:
         scaled = np.clip((image.array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1)
         tiles += views(scaled, image.geometry, colour=spec.modality == "histo")
     return tiles
-

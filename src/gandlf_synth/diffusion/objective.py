@@ -37,7 +37,8 @@ def min_snr_weight(prediction_type: PredictionType, signal: Tensor, sigma: Tenso
 
     Args:
         prediction_type: what the error is measured in.
-        signal, sigma: levels, any shape.
+        signal: how much of the clean image is left, any shape.
+        sigma: how much noise there is, of the same shape.
         gamma: the largest weight in terms of the clean image, 5 in the paper.
     """
     snr = (signal / sigma) ** 2

@@ -35,7 +35,7 @@ def views(
         high: the value shown white.
     """
     grey = _to_uint8(voxels, low, high)
-    if not geometry.physical and geometry.spatial_dims < 3:  # noqa: PLR2004
+    if not geometry.physical and geometry.spatial_dims < 3:
         planes = [grey.transpose(2, 1, 0)]
     else:
         planes = _anatomical_planes(grey, geometry)
@@ -56,12 +56,12 @@ def _anatomical_planes(grey: View, geometry: Geometry) -> list[View]:
     from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
     volume = np.moveaxis(grey, 0, -1)
-    volume = volume if geometry.spatial_dims > 2 else volume[:, :, None]  # noqa: PLR2004
+    volume = volume if geometry.spatial_dims > 2 else volume[:, :, None]
     own = _orientation(geometry)
     volume = apply_orientation(volume, ornt_transform(own, axcodes2ornt(_SCREEN)))
     spacing = np.ones(3)
     spacing[own[: geometry.spatial_dims, 0].astype(int)] = geometry.spacing
-    across = [2, 1, 0] if geometry.spatial_dims > 2 else [int(own[2, 0])]  # noqa: PLR2004
+    across = [2, 1, 0] if geometry.spatial_dims > 2 else [int(own[2, 0])]
     return [_square(_middle(volume, axis), np.delete(spacing, axis)) for axis in across]
 
 
@@ -70,7 +70,7 @@ def _orientation(geometry: Geometry) -> NDArray[Any]:
     from nibabel.orientations import io_orientation
 
     affine: Affine = geometry.affine.copy()
-    if geometry.spatial_dims == 2:  # noqa: PLR2004
+    if geometry.spatial_dims == 2:
         affine[:3, 2] = np.cross(affine[:3, 0], affine[:3, 1])
     found: NDArray[Any] = io_orientation(affine if np.isfinite(affine).all() else np.eye(4))
     return found if np.isfinite(found).all() else io_orientation(np.eye(4))

@@ -9,7 +9,7 @@ class PlainMean(nn.Module):
     The sign is the model's business: a critic minimises ``mean(fake) − mean(real)``, a generator ``−mean(fake)``.
     """
 
-    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:  # noqa: ARG002
+    def forward(self, output: Tensor, target: Tensor | None = None) -> Tensor:
         """Return the mean of ``output (batch, *)``; ``target`` is there for callers that treat all losses alike."""
         return output.mean()
 

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gandlf_synth.config import Component, ModelConfig
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.losses import build_loss
 from gandlf_synth.optim import build_optimizer, build_scheduler
 
 C = TypeVar("C", bound=ModelConfig)
@@ -71,33 +72,36 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Raise a ``ConfigError`` when ``options`` asks for what the family does not have."""
 
     def check_components(self) -> None:
-        """Build optimizer and scheduler once, so that wrong parameters are reported before training.
+        """Build optimizer and scheduler once, so that values which only they can refuse are reported before training.
 
         Raises:
             ConfigError: a parameter that the optimizer or scheduler does not take.
         """
-        optimizer = self._optimizer(self.config.optimizers or self.default_optimizer)
-        scheduler = self.config.schedulers or self.default_scheduler
-        if isinstance(scheduler, Component):
-            build_scheduler(scheduler, optimizer, 1, 1, "model_config.schedulers")
+        self._scheduler(self._optimizer(), 1, 1)
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""
-        config = self.config
-        optimizer = self._optimizer(config.optimizers or self.default_optimizer)
-        scheduler = config.schedulers or self.default_scheduler
-        if not isinstance(scheduler, Component):
-            return optimizer
-        steps = self.trainer.estimated_stepping_batches
+        optimizer = self._optimizer()
         epochs = self.trainer.max_epochs or 1
-        built = build_scheduler(
-            scheduler, optimizer, max(1, int(steps) // epochs), epochs, "model_config.schedulers"
-        )
-        return {"optimizer": optimizer, "lr_scheduler": built}
+        steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
+        scheduler = self._scheduler(optimizer, steps, epochs)
+        return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer
 
-    def _optimizer(self, component: Any) -> Optimizer:
+    def build_loss(self, network: str = "model") -> nn.Module:
+        """Return the loss of ``network``, one value per element, as configured or the family's own."""
+        component = self.config.component("losses", network) or self.default_loss
+        return build_loss(component, "model_config.losses", reduction="none")
+
+    def _optimizer(self) -> Optimizer:
+        component = self.config.component("optimizers", "model") or self.default_optimizer
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return build_optimizer(component, trained, "model_config.optimizers")
+
+    def _scheduler(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> dict[str, Any] | None:
+        component = self.config.component("schedulers", "model") or self.default_scheduler
+        if component is None:
+            return None
+        return build_scheduler(component, optimizer, steps_per_epoch, epochs, "model_config.schedulers")
 
     def log_loss(self, phase: str, loss: Tensor, batch: Batch) -> None:
         """Record ``loss`` as ``{phase}_loss``, averaged over the epoch and over processes."""

@@ -83,7 +83,8 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
     except (ValidationError, RuntimeError) as error:
         what = f"does not fit this version of {about['model_name']!r}: {str(error).splitlines()[0]}"
         raise CheckpointError(Problem(str(path), what)) from error
-    return module.eval()
+    module.eval()
+    return module
 
 
 def checkpoint_description(content: Mapping[str, Any]) -> tuple[dict[str, Any], DataSpec]:

@@ -19,7 +19,8 @@ def to_file_values(image: NDArray[np.float32], spec: DataSpec) -> NDArray[Any]:
     values = low + (image.astype(np.float64) + 1) / 2 * (high - low)
     dtype = np.dtype(spec.dtype)
     if not np.issubdtype(dtype, np.integer):
-        return values.astype(np.float32)
+        single: NDArray[Any] = values.astype(np.float32)
+        return single
     limits = np.iinfo(dtype)
     rounded: NDArray[Any] = np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
     return rounded
@@ -30,7 +31,8 @@ def to_8_bit(image: NDArray[np.float32], spec: DataSpec) -> NDArray[np.uint8]:
     if spec.dtype == "uint8":
         own: NDArray[np.uint8] = to_file_values(image, spec)
         return own
-    return np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
+    return scaled
 
 
 def by_column(values: NDArray[Any], spec: DataSpec) -> list[tuple[str, NDArray[Any]]]:

@@ -105,8 +105,8 @@ def image_writer(output_format: str, spec: DataSpec) -> Any:
     """
     name = output_format
     if name == "auto":
-        name = "tiff" if spec.modality == "histo" and spec.spatial_dims == 2 else "nifti"  # noqa: PLR2004
-    elif name != "nifti" and spec.spatial_dims != 2:  # noqa: PLR2004
+        name = "tiff" if spec.modality == "histo" and spec.spatial_dims == 2 else "nifti"
+    elif name != "nifti" and spec.spatial_dims != 2:
         raise ConfigError(Problem("inference_parameters.output_format", f"{name!r} cannot hold volumes", "nifti"))
     return registry.load("writers", name)
 

@@ -57,7 +57,9 @@ def _classes(counts: int | Mapping[str, int], spec: DataSpec) -> list[int | None
             raise ConfigError(Problem("n_images_to_generate", f"is {counts}", "1 or more"))
         return [index % spec.num_classes if spec.num_classes else None for index in range(counts)]
     if not spec.num_classes:
-        raise ConfigError(Problem("n_images_to_generate", "names classes, but the model was trained without labels", "a number"))
+        raise ConfigError(
+            Problem("n_images_to_generate", "names classes, but the model was trained without labels", "a number")
+        )
     chosen: list[int | None] = []
     for name, count in counts.items():
         class_index = spec.class_index(name)

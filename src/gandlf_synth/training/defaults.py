@@ -36,12 +36,12 @@ def detect_device(compute: ComputeConfig) -> Device:
     if compute.accelerator != "cpu" and torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         return Device("gpu", memory, torch.cuda.is_bf16_supported(including_emulation=False))
-    native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001
+    native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return Device("cpu", psutil.virtual_memory().available, native)
 
 
 def default_shape(data: Fingerprint, device: Device) -> tuple[list[int], str]:
-    """Return the size that the network sees: the images' proportions, no larger than they are, capped for the device."""
+    """Return the size that the network sees: the images' proportions, at most their size, capped for the device."""
     cap = _CAPS[device.kind, data.spatial_dims]
     extent = np.array(data.largest_extent)
     longest = min(cap, _rounded(max(data.shape)))
@@ -60,9 +60,11 @@ def default_resizing(data: Fingerprint, shape: Sequence[int]) -> tuple[list[Step
     if not data.physical:
         if data.same_aspect:
             return [Step(name="resize", parameters=size)], "pictures of the same proportions"
-        return [Step(name="resize_and_pad", parameters=size)], "pictures of different proportions: padded, not distorted"
+        return [
+            Step(name="resize_and_pad", parameters=size)
+        ], "pictures of different proportions: padded, not distorted"
     resolution = [round(extent / length, 4) for extent, length in zip(data.largest_extent, shape, strict=True)]
-    steps = [Step(name="to_canonical")] if data.spatial_dims == 3 else []  # noqa: PLR2004
+    steps = [Step(name="to_canonical")] if data.spatial_dims == 3 else []
     steps += [Step(name="resample", parameters={"resolution": resolution}), Step(name="crop_or_pad", parameters=size)]
     return steps, "the same voxel size for all subjects, at which the largest of them fits"
 
@@ -95,7 +97,10 @@ def default_batch_size(shape: Sequence[int], channels: int, samples: int, device
 def default_precision(device: Device) -> tuple[str, str]:
     """Return the number format for training."""
     if device.native_bf16:
-        return "bf16-mixed", f"this {device.kind.upper()} computes bfloat16 natively, which is faster and as stable as 32 bits"
+        return (
+            "bf16-mixed",
+            f"this {device.kind.upper()} computes bfloat16 natively, which is faster and as stable as 32 bits",
+        )
     return "32-true", f"this {device.kind.upper()} has no native bfloat16"
 
 

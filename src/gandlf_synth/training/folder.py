@@ -84,7 +84,9 @@ class ModelFolder:
             fix = "use another folder, --resume to go on with the run, or --reset to delete it"
             raise ConfigError(Problem(where, "already holds a run", fix=fix))
         if mode == "resume" and not self.last.is_file():
-            raise CheckpointError(Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume"))
+            raise CheckpointError(
+                Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume")
+            )
 
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder."""

@@ -10,7 +10,7 @@ from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.fingerprint import Fingerprint
 from gandlf_synth.data.manifest import Manifest, paradigm
 from gandlf_synth.data.pipeline import normalises
-from gandlf_synth.errors import ConfigError, Problem, listing, raise_if_any
+from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.training.defaults import (
     Device,
     default_batch_size,
@@ -107,7 +107,7 @@ class _Planner:
         written = self.config.data_preprocessing
         phases = {}
         for phase in ("train", "val", "test", "inference"):
-            steps = list(written.of(phase) or [])  # type: ignore[arg-type]
+            steps = list(written.of(phase) or [])
             added: list[Step] = []
             if not steps:
                 added, reason = default_resizing(self.data, shape)
@@ -140,7 +140,13 @@ def _channel_reason(data: Fingerprint) -> str:
     columns = len(data.column_channels)
     if columns > 1:
         return f"{columns} columns in the CSV"
-    return "colour pictures" if data.is_colour else "one grey value per voxel" if data.num_channels == 1 else "the images' own"
+    return (
+        "colour pictures"
+        if data.is_colour
+        else "one grey value per voxel"
+        if data.num_channels == 1
+        else "the images' own"
+    )
 
 
 def _paradigm_reason(train: Manifest) -> str:
@@ -161,7 +167,9 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
     if model.n_dimensions not in ("auto", data.spatial_dims):
         contradiction("n_dimensions", model.n_dimensions, f"the images have {data.spatial_dims} dimensions")
     elif data.spatial_dims not in family.spatial_dims:
-        contradiction("model_name", model.model_name, f"the images have {data.spatial_dims} dimensions, which it is not made for")
+        contradiction(
+            "model_name", model.model_name, f"the images have {data.spatial_dims} dimensions, which it is not made for"
+        )
     if model.n_channels not in ("auto", data.num_channels):
         detail = f"{len(data.column_channels)} CSV columns of {', '.join(map(str, data.column_channels))} channels"
         contradiction("n_channels", model.n_channels, f"the data has {data.num_channels} ({detail})")
@@ -169,12 +177,20 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
         contradiction("tensor_shape", model.tensor_shape, f"the images have {data.spatial_dims} dimensions")
     final = _final_shape(config.data_preprocessing.train or [])
     if final and model.tensor_shape not in ("auto", final):
-        contradiction("tensor_shape", model.tensor_shape, f"data_preprocessing ends with the size {final}", "make them equal")
+        contradiction(
+            "tensor_shape", model.tensor_shape, f"data_preprocessing ends with the size {final}", "make them equal"
+        )
     if model.labeling_paradigm in ("patient", "custom") and not train.labels:
-        contradiction("labeling_paradigm", model.labeling_paradigm, f"{train.path} has no Label column",
-                      "add the column with construct-csv, or use unlabeled")
+        contradiction(
+            "labeling_paradigm",
+            model.labeling_paradigm,
+            f"{train.path} has no Label column",
+            "add the column with construct-csv, or use unlabeled",
+        )
     embeds = getattr(model.architecture, "num_class_embeds", None)
     if embeds and model.labeling_paradigm != "unlabeled" and embeds <= len(train.labels):
-        found = f"the data has {len(train.labels)} classes ({listing(train.labels.values(), 8)}) and one more is needed for none"
-        problems.append(Problem(document.where(("model_config", "architecture", "num_class_embeds")), f"says {embeds}, but {found}"))
+        found = f"the data has {len(train.labels)} classes and one more is needed for none"
+        problems.append(
+            Problem(document.where(("model_config", "architecture", "num_class_embeds")), f"says {embeds}, but {found}")
+        )
     return problems

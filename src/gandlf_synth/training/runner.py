@@ -103,7 +103,11 @@ def _callbacks(
 
 
 def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFolder) -> Sequence[Callback]:
-    options: dict[str, Any] = {"dirpath": folder.checkpoints, "auto_insert_metric_name": False, "enable_version_counter": False}
+    options: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+    }
     last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
     if data.has("val"):

@@ -1,7 +1,6 @@
 """One training run from request to record: read, check everything, plan, prepare, fit, write down."""
 
 import logging
-import resource
 import shlex
 import sys
 from collections.abc import Mapping
@@ -23,9 +22,10 @@ from gandlf_synth.data.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import write_json, write_text
-from gandlf_synth.provenance import RunRecord, data_digest, digest, hardware, software_versions
+from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
 from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.folder import Mode, ModelFolder
+from gandlf_synth.training.hardware import hardware, peak_memory_mb
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.resolved import resolved_yaml
 from gandlf_synth.training.resuming import check_same_model, earlier_choices
@@ -77,7 +77,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     folder.check(request.mode)
     loaded = _configuration(request, folder)
     _check_early_stopping(loaded, request)
-    manifests = read_splits(request, loaded.config.seed)
+    manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
     data = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
@@ -113,16 +113,17 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
         raise ConfigError(Problem(where, f"{stopping.monitor_value!r} will not be logged", ", ".join(logged), fix))
 
 
-def read_splits(request: TrainingRequest, seed: int) -> dict[Phase, Manifest]:
+def read_splits(request: TrainingRequest, config: Config[Any]) -> dict[Phase, Manifest]:
     """Return the manifests of train, val and test, from CSVs of their own or split off by subject."""
     manifest = read_manifest(request.train_csv)
     test_ratio = 0.0 if request.test_csv else request.test_ratio
     val_ratio = 0.0 if request.val_csv else request.val_ratio
-    found: dict[Phase, Manifest] = dict(split(manifest, test_ratio, val_ratio, seed))
+    found: dict[Phase, Manifest] = dict(split(manifest, test_ratio, val_ratio, config.seed))
     for phase, path in (("val", request.val_csv), ("test", request.test_csv)):
         if path:
             found[phase] = read_manifest(path)  # type: ignore[index]
-            check_labels(found["train"], found[phase])  # type: ignore[index]
+            if config.model.labeling_paradigm != "unlabeled":
+                check_labels(found["train"], found[phase])  # type: ignore[index]
     check_disjoint(found)
     return found
 
@@ -194,13 +195,13 @@ def _fit(
         spec.labels,
         config.data_augmentation.train or [],
         {phase: getattr(config.dataloader_config, phase) for phase in manifests},
-        config.batch_size,
+        int(config.batch_size),
         loader_workers(in_memory=False),
         config.seed,
     )
     if request.mode == "reset":
         folder.clear()
-    record = _record(request, plan, manifests)
+    record = _record(plan, manifests)
     _write_before(folder, plan, spec, record, document)
     _announce(console, plan, manifests, spec)
     result = fit(module, data, config, folder, console, resume=request.mode == "resume", seconds=request.seconds)
@@ -210,14 +211,14 @@ def _fit(
             "epochs": result.epochs,
             "steps": result.steps,
             "metrics": result.metrics,
-            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_memory_mb": peak_memory_mb(),
         }
     )
     write_json(folder.record, record.model_dump())
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
 
 
-def _record(request: TrainingRequest, plan: Plan, manifests: Mapping[Phase, Manifest]) -> RunRecord:
+def _record(plan: Plan, manifests: Mapping[Phase, Manifest]) -> RunRecord:
     rows = [
         (phase, sample.subject, str(sample.label), *(f"{path.name}:{path.stat().st_size}" for path in sample.channels))
         for phase, manifest in manifests.items()

@@ -9,7 +9,8 @@ import torch
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.models.checkpoint import build_module
-from gandlf_synth.provenance import hardware, software_versions
+from gandlf_synth.provenance import software_versions
+from gandlf_synth.training.hardware import hardware
 
 
 @dataclass(frozen=True)

@@ -178,8 +178,14 @@ def test_a_wrong_transform_is_placed(pipeline: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        ("{num_channels: [32, 64], attention_levels: [false]}", "attention_levels has 1 entries but num_channels has 2"),
-        ("{num_channels: [20, 20, 20, 20]}", "norm_num_groups 32 does not divide num_channels [20, 20, 20, 20]; the nearest"),
+        (
+            "{num_channels: [32, 64], attention_levels: [false]}",
+            "attention_levels has 1 entries but num_channels has 2",
+        ),
+        (
+            "{num_channels: [20, 20, 20, 20]}",
+            "norm_num_groups 32 does not divide num_channels [20, 20, 20, 20]; the nearest",
+        ),
         ("{num_head_channels: 7}", "num_head_channels 7 does not divide the 64 channels"),
     ],
 )

@@ -115,7 +115,7 @@ class _Plugin:
 
 
 def test_classes_and_unresolved_annotations_and_open_signatures_work() -> None:
-    assert build(_Plugin, component(size=3, other=1), "here").values == (3, 2, {})
+    assert build(_Plugin, component(size=3, other=1), "here").values == (3, 2, {"other": 1})
     assert parameter_model(_Plugin).model_fields.keys() == {"size", "depth"}
 
 

@@ -18,9 +18,9 @@ STEPS_PER_EPOCH, NUM_EPOCHS, LR = 10, 20, 1e-2
 PLATEAU = ("reduce_on_plateau", "reduce-on-plateau", "plateau", "reduceonplateau")
 
 
-def made(name: str, optimizer: str = "adam", lr: float = LR, **parameters: Any) -> dict[str, Any]:
+def made(name: str, scheduled_by: str = "adam", lr: float = LR, **parameters: Any) -> dict[str, Any]:
     weights = [Parameter(torch.ones(1))]
-    scheduled = build_optimizer(Component.model_validate({"name": optimizer, "lr": lr}), weights, "optimizers")
+    scheduled = build_optimizer(Component.model_validate({"name": scheduled_by, "lr": lr}), weights, "optimizers")
     component = Component.model_validate({"type": name, **parameters})
     return build_scheduler(component, scheduled, STEPS_PER_EPOCH, NUM_EPOCHS, "schedulers", monitor="val_loss")
 

@@ -18,7 +18,7 @@ Interpolation = Literal[
 class KSpace(Augmentation):
     """Adds an artefact of MR acquisition: ghosts, as of periodic motion, or stripes, as of a spike in k-space."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomGhosting`` or ``RandomSpike`` with even chances."""
         import torchio
 
@@ -67,7 +67,7 @@ class _MotionInPlane:
 class Bias(Augmentation):
     """Multiplies by a smooth field, as of an inhomogeneous coil (Van Leemput et al. 1999); the maximum stays."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomBiasField``, scaled so that the field saturates nothing."""
         import torchio
 
@@ -92,7 +92,7 @@ class Blur(Augmentation):
     std: RangePerAxis = (0.0, 1.0)
     """Standard deviation of the Gaussian along each axis, voxels."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomBlur``."""
         import torchio
 
@@ -107,7 +107,7 @@ class Noise(Augmentation):
     std: Range = (0.0, 0.25)
     """Standard deviation of the noise."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return a transform that draws mean, standard deviation and noise."""
         import torchio
 
@@ -122,7 +122,7 @@ class NoiseVar(Augmentation):
     std: Range = 0.015
     """Standard deviation of the noise as a share of each channel's own."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return a transform that draws mean, standard deviation and noise."""
         import torchio
 
@@ -150,7 +150,7 @@ class _AddNoise:
 class Gamma(Augmentation):
     """Changes the contrast: raises intensities to a power from 0.74 to 1.35; black and white stay."""
 
-    def build(self, shape: Shape) -> "torchio.Transform":  # noqa: ARG002
+    def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomGamma``."""
         import torchio
 

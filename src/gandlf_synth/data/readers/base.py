@@ -72,7 +72,9 @@ def read_image(path: Path) -> Image:
     matching = [suffix for suffix in _readers() if path.name.lower().endswith(suffix)]
     if not matching:
         known = readable_suffixes()
-        raise UnreadableError(f"has an unknown file type {path.suffix!r}", listing(known), did_you_mean(path.suffix, known))
+        raise UnreadableError(
+            f"has an unknown file type {path.suffix!r}", listing(known), did_you_mean(path.suffix, known)
+        )
     image = _readers()[max(matching, key=len)].read(path)
     if image.array.size == 0:
         raise UnreadableError(f"has an axis of length 0: {image.geometry.shape}")

@@ -91,11 +91,11 @@ def _spatial_shape(header: Any) -> tuple[int, ...]:
     spatial = list(shape)
     while spatial and spatial[-1] == 1:
         spatial.pop()
-    if len(spatial) > 3:  # noqa: PLR2004
+    if len(spatial) > 3:
         volumes = math.prod(spatial[3:])
         fix = "split it into one file per volume, and name each in a row or a column of its own"
         raise UnreadableError(f"holds {volumes:,} volumes (shape {shape})", "one image per file", fix)
-    if len(spatial) < 2:  # noqa: PLR2004
+    if len(spatial) < 2:
         raise UnreadableError(f"has fewer than two axes (shape {shape})", "a 2D or 3D image")
     return tuple(spatial)
 
@@ -103,7 +103,7 @@ def _spatial_shape(header: Any) -> tuple[int, ...]:
 def _affine(header: Any, spatial_dims: int) -> Affine:
     affine: Affine = np.array(header.get_best_affine(), dtype=np.float64)
     affine[:3] *= _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
-    if spatial_dims == 2 and _flatness(affine) < _FLATTEST_CELL:  # noqa: PLR2004
+    if spatial_dims == 2 and _flatness(affine) < _FLATTEST_CELL:
         affine[:3, 2] = _normal(affine)
     if not _flatness(affine) >= _FLATTEST_CELL:
         rows = np.array2string(affine[:3], precision=4, separator=", ").replace("\n", "")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from gandlf_synth.data.image import Image
 from gandlf_synth.data.readers.base import UnreadableError
@@ -51,7 +51,7 @@ class PictureReader:
                 _check_depth(picture, content)
                 pixels = pillow_pixels(picture)
                 _check_end(picture.format or "", content)
-        except Pillow.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise UnreadableError("is not a picture, or damaged at its start", "PNG, JPEG or BMP") from error
         except Pillow.DecompressionBombError as error:
             raise UnreadableError(f"is too large to be opened safely: {error}", fix="cut it into tiles") from error
@@ -75,7 +75,7 @@ def pillow_pixels(picture: Pillow.Image) -> NDArray[Any]:
     """Return the pixels of an opened picture, ``(channels, column, row)``, upright and without needless alpha."""
     upright = ImageOps.exif_transpose(picture)
     pixels = np.asarray(_plain(upright))
-    layers = pixels[..., None] if pixels.ndim == 2 else pixels  # noqa: PLR2004
+    layers = pixels[..., None] if pixels.ndim == 2 else pixels
     return without_opaque_alpha(layers.transpose(2, 1, 0))
 
 
@@ -108,7 +108,7 @@ def _plain(picture: Pillow.Image) -> Pillow.Image:
 
 def _check_depth(picture: Pillow.Image, content: bytes) -> None:
     depth, colour_type = content[24:26]
-    if picture.format == "PNG" and depth == 16 and colour_type != 0:  # noqa: PLR2004
+    if picture.format == "PNG" and depth == 16 and colour_type != 0:
         raise UnreadableError(_DEEP_COLOUR, "8 bits per colour channel, or 16-bit grey", "save it as a TIFF")
 
 

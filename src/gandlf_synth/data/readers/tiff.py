@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from gandlf_synth.data.image import Image
 from gandlf_synth.data.readers.base import UnreadableError
@@ -103,7 +104,7 @@ def _directory_end(page: Any, content: bytes) -> int:
         length = number * struct.calcsize(form.byteorder + tifffile.TIFF.DATA_FORMATS.get(kind, ""))
         if length > form.tagoffsetthreshold:
             ends.append(offset + length)
-    return max(ends)
+    return int(max(ends))
 
 
 def _check_size(page: Any, stored: int) -> None:
@@ -167,7 +168,7 @@ def _by_pillow(page: Any, content: bytes) -> NDArray[Any]:
     try:
         with Pillow.open(BytesIO(content), formats=["TIFF"]) as picture:
             return pillow_pixels(picture)
-    except Pillow.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise _unsupported(page) from error
 
 

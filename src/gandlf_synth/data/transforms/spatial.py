@@ -20,7 +20,9 @@ def _as_list(value: Any) -> Any:
 
 Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
 """Voxels along each axis."""
-Millimetres = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3), BeforeValidator(_as_list)]
+Millimetres = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3), BeforeValidator(_as_list)
+]
 """A length along each axis, or one for all."""
 
 
@@ -156,13 +158,17 @@ class Crop(Transform):
 
     positional: ClassVar[str | None] = "voxels"
 
-    voxels: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=6), BeforeValidator(_as_list)]
+    voxels: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=6), BeforeValidator(_as_list)
+    ]
     """How many: one number for all borders, one per axis, or two per axis (start, end)."""
 
     def __call__(self, image: Image) -> Image:
         """Return the image without its borders."""
         dims, given = image.geometry.spatial_dims, self.voxels
-        pairs = {1: [(given[0], given[0])] * dims, dims: [(v, v) for v in given], 2 * dims: _paired(given)}.get(len(given))
+        pairs = {1: [(given[0], given[0])] * dims, dims: [(v, v) for v in given], 2 * dims: _paired(given)}.get(
+            len(given)
+        )
         if pairs is None:
             raise TransformError(f"{list(given)} has {len(given)} numbers; allowed: 1, {dims} or {2 * dims}")
         start = tuple(low for low, _ in pairs)

@@ -84,7 +84,7 @@ class DDPMArchitecture(ArchitectureConfig):
 class DDPMConfig(ModelConfig):
     """The ``model_config`` section of ``ddpm``."""
 
-    architecture: DDPMArchitecture = DDPMArchitecture()  # type: ignore[assignment]
+    architecture: DDPMArchitecture = DDPMArchitecture()
     """The network and the length of the forward process."""
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
     """What the network predicts: the noise, the clean image, or v."""
@@ -108,6 +108,8 @@ class DDPMConfig(ModelConfig):
         written = "zero_terminal_snr" in self.model_fields_set
         if self.prediction_type == "epsilon" and self.zero_terminal_snr:
             if written:
-                raise ValueError("zero_terminal_snr needs prediction_type v_prediction or sample: noise says nothing at zero SNR")
+                raise ValueError(
+                    "zero_terminal_snr needs prediction_type v_prediction or sample: noise says nothing at zero SNR"
+                )
             self.zero_terminal_snr = False
         return self

@@ -12,7 +12,6 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.diffusion import SAMPLERS, SamplerName, guided, min_snr_weight, noise_schedule, sample, target_for
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.losses import build_loss
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.ddpm.config import DDPMConfig
 from gandlf_synth.models.ddpm.network import Denoiser
@@ -41,7 +40,7 @@ class DDPM(GenerativeModule[DDPMConfig]):
             config.beta_schedule, architecture.num_train_timesteps, zero_terminal_snr=config.zero_terminal_snr
         )
         self.denoiser = Denoiser(architecture, spec.spatial_dims, spec.num_channels, spec.num_classes)
-        self.loss = build_loss(config.losses or self.default_loss, "model_config.losses", reduction="none")
+        self.loss = self.build_loss()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss at random noise levels; classes are hidden at random, for guidance."""

@@ -60,4 +60,4 @@ def _embedded_text(path: Path) -> str | None:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        return str(tiff.pages[0].description)  # type: ignore[union-attr]
+        return str(tiff.pages[0].description)

@@ -23,9 +23,15 @@ class TiffWriter:
     def write(path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: dict[str, Any]) -> None:
         """Write ``voxels (channels, columns, rows)``; see ``Writer.write``. The provenance holds the synthetic mark."""
         picture = rows_first(voxels)
-        kind = "rgb" if picture.ndim == 3 else "minisblack"  # noqa: PLR2004
+        kind = "rgb" if picture.ndim == 3 else "minisblack"
         content = BytesIO()
         tifffile.imwrite(
-            content, picture, photometric=kind, description=as_text(provenance), metadata=None, software=False, compression=None
+            content,
+            picture,
+            photometric=kind,
+            description=as_text(provenance),
+            metadata=None,
+            software=False,
+            compression=None,
         )
         write_bytes(path, content.getvalue())

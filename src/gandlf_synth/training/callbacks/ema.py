@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 class ExponentialMovingAverage(WeightAveraging):
     """Averages the weights over the last ``1 / (1 - decay)`` steps, fewer in the beginning.
 
-    At step n the decay is ``min(decay, (1 + n) / (10 + n))``, so that a short run is not held back by its first weights.
+    At step n the decay is ``min(decay, (1 + n) / (10 + n))``, so that a short run is not held by its first weights.
     Checkpoints hold the average in ``state_dict``, and the weights being trained beside it.
     """
 
@@ -27,6 +27,5 @@ class ExponentialMovingAverage(WeightAveraging):
         torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     def averaged_module(self) -> Any:
-        """Return the module with the averaged weights."""
-        assert self._average_model is not None  # made by Lightning before the first step
-        return self._average_model.module
+        """Return the module with the averaged weights, or None before training."""
+        return None if self._average_model is None else self._average_model.module

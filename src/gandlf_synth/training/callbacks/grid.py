@@ -33,7 +33,7 @@ class SampleGrid(Callback):
         epoch = trainer.current_epoch + 1
         due = epoch % self._every == 0 or epoch == trainer.max_epochs
         if due and trainer.is_global_zero and isinstance(pl_module, GenerativeModule):
-            averaged = next((c for c in trainer.callbacks if isinstance(c, ExponentialMovingAverage)), None)  # type: ignore[attr-defined]
+            averaged = next((c for c in trainer.callbacks if isinstance(c, ExponentialMovingAverage)), None)
             module = averaged.averaged_module() if averaged else pl_module
             self._write(module, self._folder / f"epoch_{epoch:04d}.png")
 

@@ -34,8 +34,8 @@ class RunProgress(Callback):
         if not trainer.is_global_zero or not self._console.is_terminal:
             return
         columns = (
-            TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("Training"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
         )  # fmt: skip
         self._bar = Progress(*columns, console=self._console)
         self._task = self._bar.add_task("", total=1.0)
@@ -64,7 +64,7 @@ class RunProgress(Callback):
     def _fraction(self, trainer: Trainer) -> float:
         by_steps = trainer.global_step / max(1, int(trainer.estimated_stepping_batches))
         by_time = (time.monotonic() - self._started) / self._seconds if self._seconds else 0.0
-        return min(1.0, max(by_steps, by_time))
+        return float(min(1.0, max(by_steps, by_time)))
 
     def _remaining(self, done: float) -> timedelta:
         elapsed = time.monotonic() - self._started
