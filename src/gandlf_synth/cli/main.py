@@ -23,7 +23,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 def program(context: click.Context, debug: bool) -> None:
     r"""Train generative models on medical images and synthesise new ones, without writing code.
 
-    \b
+    
     First steps:
       gandlf-synth demo                                    the whole job on real images, in minutes
       gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
