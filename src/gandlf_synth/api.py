@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from gandlf_synth.data.construct import ConstructReport
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
-    from gandlf_synth.training.session import TrainingRequest, TrainingResult
+    from gandlf_synth.training.request import TrainingRequest
+    from gandlf_synth.training.session import TrainingResult
     from gandlf_synth.training.verification import InstallReport
 
 DEFAULT_SEED = 42

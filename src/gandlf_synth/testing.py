@@ -57,7 +57,14 @@ class _Case:
         config = self.config.model_copy(update={"num_epochs": epochs, "compute": compute})
         folder = ModelFolder(self.root / name)
         data = _data(self.spec, self.root)
-        fit(module or self.module(), data, config, folder, Console(quiet=True), resume=resume)
+        fit(
+            module or self.module(),
+            data,
+            config,
+            folder,
+            Console(quiet=True),
+            resume_from=folder.last if resume else None,
+        )
         return load_module(folder.last)
 
     def labels(self, count: int) -> Tensor | None:

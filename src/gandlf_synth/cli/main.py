@@ -1,6 +1,7 @@
 """The ``gandlf-synth`` program."""
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -23,7 +24,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 def program(context: click.Context, debug: bool) -> None:
     r"""Train generative models on medical images and synthesise new ones, without writing code.
 
-    
+    \b
     First steps:
       gandlf-synth demo                                    the whole job on real images, in minutes
       gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
@@ -37,21 +38,26 @@ for _command in (construct_csv, train, generate, reconstruct, run, demo, verify_
     program.add_command(_command)
 
 
-def main() -> None:
-    """Run the program; an error of the user's is a message and an exit code, not a traceback."""
-    debug = "--debug" in sys.argv[1:]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code; an error of the user's is a message, not a traceback.
+
+    Args:
+        arguments: the command line without the program's name; None: the process's own.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        program(standalone_mode=False)
+        program(words, standalone_mode=False)
     except GandlfSynthError as error:
-        if debug:
+        if "--debug" in words:
             raise
         click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
+    return 0

@@ -1,5 +1,7 @@
 """``gandlf-synth train``."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,14 @@ def train(train_csv: Path, resume: bool, reset: bool, minutes: float | None, **o
 def run_training(train_csv: Path, resume: bool, reset: bool, minutes: float | None = None, **options: Any) -> None:
     """Train, and say where the model is and what to do next."""
     from gandlf_synth import api
-    from gandlf_synth.training.session import TrainingRequest
+    from gandlf_synth.training.request import TrainingRequest
 
     terminal = console()
     seconds = minutes * 60 if minutes else None
-    request = TrainingRequest(train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, **options)
+    command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    request = TrainingRequest(
+        train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
+    )
     result = api.train(request, terminal)
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(result.record.metrics.items()))
-    terminal.print(f"Trained {result.record.epochs} epochs in {result.record.seconds:.0f} s: {losses}", highlight=False)
     click.echo(result.checkpoint)
     terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)

@@ -15,7 +15,7 @@ from gandlf_synth.config.model import ModelConfig
 from gandlf_synth.config.phases import PHASES, PhasedSteps
 from gandlf_synth.config.schema import Config
 from gandlf_synth.config.signature import parameter_problems
-from gandlf_synth.errors import ConfigError, Problem, raise_if_any
+from gandlf_synth.errors import ConfigError, Problem, listing, raise_if_any
 
 _COMPONENT_GROUPS = ("losses", "optimizers", "schedulers")
 _PIPELINE_GROUPS = {
@@ -95,14 +95,24 @@ class _AnyModel(ModelConfig, extra="allow"):
 
 
 def _bad_components(config: Config[Any], document: Document) -> list[Problem]:
-    """Return wrong names of losses, optimizers, schedulers and metrics, and wrong parameters of the first three."""
+    """Return wrong names and parameters of losses, optimizers and schedulers, and metrics that do not apply."""
     found: list[Problem] = []
     for group in _COMPONENT_GROUPS:
         for path, component in components_at(getattr(config.model, group), ("model_config", group)):
             found += parameter_problems(group, component, document, path)
+    return [*found, *_bad_metrics(config, document)]
+
+
+def _bad_metrics(config: Config[Any], document: Document) -> list[Problem]:
+    if not config.metrics:
+        return []
     where = document.where(("metrics",))
+    if config.model.unpaired:
+        given = listing(step.name for step in config.metrics)
+        what = f"{given} compare an image with its own reconstruction, but {config.model.model_name} makes new images"
+        return [Problem(where, what, fix="leave metrics out; val_loss is logged when there is validation data")]
     unknown = (registry.unknown_name("metrics", step.name, where) for step in config.metrics)
-    return [*found, *(problem for problem in unknown if problem)]
+    return [problem for problem in unknown if problem]
 
 
 def components_at(components: Components | None, path: KeyPath) -> list[tuple[KeyPath, Component]]:

@@ -78,7 +78,7 @@ def _ending(folder: Path) -> str:
 
 
 def _train(config: Path, csv: Path, model_dir: Path, minutes: float, console: Console) -> None:
-    from gandlf_synth.training.session import TrainingRequest
+    from gandlf_synth.training.request import TrainingRequest
 
     api.train(TrainingRequest(config, csv, model_dir, val_ratio=0.1, seconds=minutes * 60), console)
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from gandlf_synth.config import Component, ModelConfig
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.optim import build_optimizer, build_scheduler
 
@@ -40,10 +41,6 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         config: the family's section of the configuration, resolved: nothing in it is ``auto``.
         spec: the data.
     """
-
-    default_optimizer: ClassVar[Component]
-    default_scheduler: ClassVar[Component | None] = None
-    default_loss: ClassVar[Component]
 
     def __init__(self, config: C, spec: DataSpec) -> None:
         super().__init__()
@@ -89,16 +86,24 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
 
     def build_loss(self, network: str = "model") -> nn.Module:
         """Return the loss of ``network``, one value per element, as configured or the family's own."""
-        component = self.config.component("losses", network) or self.default_loss
-        return build_loss(component, "model_config.losses", reduction="none")
+        return build_loss(self._component("losses", network), "model_config.losses", reduction="none")
+
+    def _component(self, section: Literal["losses", "optimizers"], network: str) -> Component:
+        component = self.config.component(section, network)
+        if component is None:
+            where = f"model_config.{section}"
+            raise ConfigError(
+                Problem(where, f"names nothing for the network {network!r}", fix=f"add {network}: {{name: …}}")
+            )
+        return component
 
     def _optimizer(self) -> Optimizer:
-        component = self.config.component("optimizers", "model") or self.default_optimizer
+        component = self._component("optimizers", "model")
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return build_optimizer(component, trained, "model_config.optimizers")
 
     def _scheduler(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> dict[str, Any] | None:
-        component = self.config.component("schedulers", "model") or self.default_scheduler
+        component = self.config.component("schedulers", "model")
         if component is None:
             return None
         return build_scheduler(component, optimizer, steps_per_epoch, epochs, "model_config.schedulers")

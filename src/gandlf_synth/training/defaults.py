@@ -104,6 +104,6 @@ def default_precision(device: Device) -> tuple[str, str]:
     return "32-true", f"this {device.kind.upper()} has no native bfloat16"
 
 
-def loader_workers(in_memory: bool) -> int:
-    """Return the number of worker processes: none where batches are cut from memory, else most of the cores."""
-    return 0 if in_memory else max(1, min(8, (os.cpu_count() or 2) - 1))
+def loader_workers() -> int:
+    """Return the number of worker processes for batches that are not cut from memory: most of the cores."""
+    return max(1, min(8, (os.cpu_count() or 2) - 1))

@@ -70,7 +70,7 @@ class ModelFolder:
         """Say whether a training wrote here before."""
         return self.checkpoints.is_dir() or self.record.exists() or self.resolved_config.exists()
 
-    def check(self, mode: Mode) -> None:
+    def check(self, mode: Mode, checkpoint: Path | None = None) -> None:
         """Refuse to write over a run, or to resume what is not there; changes nothing.
 
         Raises:
@@ -83,7 +83,9 @@ class ModelFolder:
         if mode == "new" and self.holds_a_run():
             fix = "use another folder, --resume to go on with the run, or --reset to delete it"
             raise ConfigError(Problem(where, "already holds a run", fix=fix))
-        if mode == "resume" and not self.last.is_file():
+        if mode == "resume" and checkpoint is not None:
+            self.choose_checkpoint(checkpoint)
+        elif mode == "resume" and not self.last.is_file():
             raise CheckpointError(
                 Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume")
             )

@@ -3,6 +3,9 @@
 from io import StringIO
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
 from gandlf_synth.training.planning import Plan
 
 
@@ -11,10 +14,7 @@ def resolved_yaml(plan: Plan) -> str:
 
     The text is a valid configuration: training with it repeats the run without choosing anything again.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-
-    content = _commented(plan.config.model_dump(mode="json", by_alias=True, exclude_none=True), CommentedMap)
+    content = _commented(plan.config.model_dump(mode="json", by_alias=True, exclude_none=True))
     for choice in plan.choices:
         *sections, last = choice.key.split(".")
         section = content
@@ -33,7 +33,12 @@ def resolved_yaml(plan: Plan) -> str:
     return stream.getvalue()
 
 
-def _commented(node: Any, mapping: Any) -> Any:
+def _commented(node: Any) -> Any:
     if isinstance(node, dict):
-        return mapping((key, _commented(value, mapping)) for key, value in node.items())
-    return [_commented(item, mapping) for item in node] if isinstance(node, list) else node
+        return CommentedMap((key, _commented(value)) for key, value in node.items())
+    if not isinstance(node, list):
+        return node
+    sequence = CommentedSeq(_commented(item) for item in node)
+    if not any(isinstance(item, dict | list) for item in node):
+        sequence.fa.set_flow_style()
+    return sequence

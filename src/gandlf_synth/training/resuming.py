@@ -1,23 +1,16 @@
-"""Going on with an earlier run: its choices stay, the YAML's words count, another model is refused."""
+"""Going on with an earlier run: another model than the one that was trained is refused."""
 
 from pathlib import Path
-from typing import Any
 
-from gandlf_synth.config import ModelConfig, read_document
+from gandlf_synth.config import ModelConfig
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem, raise_if_any
-from gandlf_synth.training.folder import ModelFolder
 
 _MAY_CHANGE = {
     "losses", "optimizers", "schedulers", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches",
     "save_eval_images_every_n_epochs", "n_fixed_images_to_generate", "fixed_images_batch_size",
     "fixed_latent_vector_seed", "ema_decay",
 }  # fmt: skip
-
-
-def earlier_choices(folder: ModelFolder) -> dict[str, Any]:
-    """Return the resolved configuration of the run in ``folder``, on which the YAML is laid."""
-    return read_document(folder.resolved_config).content if folder.resolved_config.is_file() else {}
 
 
 def check_same_model(checkpoint: Path, model: ModelConfig, spec: DataSpec) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ def fit(
     folder: ModelFolder,
     console: Console,
     *,
-    resume: bool = False,
+    resume_from: Path | None = None,
     seconds: float | None = None,
 ) -> FitResult:
     """Train ``module`` and test it where there is a test split.
@@ -59,7 +60,7 @@ def fit(
         config: the resolved configuration.
         folder: where checkpoints, logs and grids go.
         console: where progress is shown.
-        resume: go on from ``folder.last``.
+        resume_from: a checkpoint to go on from.
         seconds: stop by itself after this wall time.
     """
     _quieten()
@@ -78,7 +79,7 @@ def fit(
         log_every_n_steps=10,
         **_compute(config.compute),
     )
-    trainer.fit(module, datamodule=data, ckpt_path=folder.last if resume else None, weights_only=True)
+    trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     metrics = _values(trainer)
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
 
 
 class DDPMArchitecture(ArchitectureConfig):
@@ -86,6 +86,12 @@ class DDPMConfig(ModelConfig):
 
     architecture: DDPMArchitecture = DDPMArchitecture()
     """The network and the length of the forward process."""
+    losses: Components = Component(name="mse")
+    """The error between the network's output and what it should predict."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
+    """The optimizer."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
     """What the network predicts: the noise, the clean image, or v."""
     beta_schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] = "cosine"

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gandlf_synth.config import Component
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.diffusion import SAMPLERS, SamplerName, guided, min_snr_weight, noise_schedule, sample, target_for
@@ -29,9 +28,6 @@ class _Sampling:
 
 class DDPM(GenerativeModule[DDPMConfig]):
     """A denoiser trained at random noise levels, and the reverse process that samples with it."""
-
-    default_loss: ClassVar[Component] = Component(name="mse")
-    default_optimizer: ClassVar[Component] = Component.model_validate({"name": "adamw", "lr": 2e-4})
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)

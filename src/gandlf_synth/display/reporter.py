@@ -1,0 +1,44 @@
+"""What a run says: on the terminal for the person, in a log file for later."""
+
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+
+class Reporter:
+    """Says lines on a console and keeps them for a log file that is opened when the run may write.
+
+    Args:
+        console: where a person reads.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._waiting: list[str] = []
+        self._log: Path | None = None
+
+    def say(self, line: str, style: str = "") -> None:
+        """Print ``line`` in a rich ``style`` and log it with the time."""
+        self.console.print(Text(line, style))
+        self._keep(line)
+
+    def open_log(self, path: Path) -> None:
+        """Log to ``path`` from now on, beginning with what was said before."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._log = path
+        waiting, self._waiting = self._waiting, []
+        self._append(waiting)
+
+    def _keep(self, line: str) -> None:
+        stamped = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}"
+        if self._log is None:
+            self._waiting.append(stamped)
+        else:
+            self._append([stamped])
+
+    def _append(self, lines: list[str]) -> None:
+        if self._log is not None and lines:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write("".join(f"{line}\n" for line in lines))

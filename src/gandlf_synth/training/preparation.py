@@ -1,0 +1,81 @@
+"""From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gandlf_synth.config import Config, Phase
+from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.data.manifest import Manifest
+from gandlf_synth.data.pipeline import Pipeline, for_phase
+from gandlf_synth.data.prepared import ModelRange, PreparedSample, model_range, prepare
+from gandlf_synth.data.scan import Progress
+from gandlf_synth.data.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The splits, preprocessed.
+
+    Args:
+        manifests: the rows of each phase.
+        samples: the prepared samples of each phase.
+        value_range: the map to [-1, 1], from the training split.
+        spec: what the model keeps.
+    """
+
+    manifests: Mapping[Phase, Manifest]
+    samples: Mapping[Phase, list[PreparedSample]]
+    value_range: ModelRange
+    spec: DataSpec
+
+
+def prepare_data(
+    manifests: Mapping[Phase, Manifest], config: Config[Any], data: Fingerprint, cache: Path, progress: Progress
+) -> TrainingData:
+    """Preprocess every split as the resolved ``config`` says, with what the cache holds already.
+
+    Raises:
+        DataError: every sample to which a step cannot be applied.
+    """
+    shape = tuple(config.model.tensor_shape)
+    samples = {}
+    for phase, manifest in manifests.items():
+        steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
+        samples[phase] = prepare(manifest, Pipeline(steps, data.column_channels, shape), cache, progress)
+    value_range = model_range(samples["train"])
+    spec = _describe(config, data, manifests["train"], samples["train"], value_range)
+    return TrainingData(manifests, samples, value_range, spec)
+
+
+def _describe(
+    config: Config[Any], data: Fingerprint, train: Manifest, samples: list[PreparedSample], value_range: ModelRange
+) -> DataSpec:
+    labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
+    return DataSpec(
+        spatial_dims=data.spatial_dims,
+        num_channels=data.num_channels,
+        shape=tuple(config.model.tensor_shape),
+        affine=_typical_affine(samples),
+        physical=data.physical,
+        modality=config.modality,
+        paradigm=config.model.labeling_paradigm,
+        labels=tuple(labels),
+        class_names=tuple(labels.values()),
+        low=value_range.file_values(samples, -1.0),
+        high=value_range.file_values(samples, 1.0),
+        dtype=data.dtype,
+        column_channels=data.column_channels,
+        column_names=data.column_names,
+    )
+
+
+def _typical_affine(samples: list[PreparedSample]) -> tuple[tuple[float, ...], ...]:
+    """Return the median of the training grids' affines, or the first where their axes run differently."""
+    grids = [sample.grid for sample in samples]
+    same = len({grid.orientation for grid in grids}) == 1
+    affine = np.median([grid.affine for grid in grids], axis=0) if same else grids[0].affine
+    return tuple(tuple(row) for row in affine.tolist())

@@ -1,0 +1,104 @@
+"""What the user asks of a training run, and the configuration and splits that follow from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, read_document, validate
+from gandlf_synth.data.manifest import Manifest, read_manifest
+from gandlf_synth.data.splits import check_disjoint, check_labels, split
+from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.training.folder import Mode, ModelFolder
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What the user asked for.
+
+    Args:
+        config: the YAML, or one that was parsed already.
+        train_csv: the training CSV.
+        model_dir: where the run goes.
+        val_csv, test_csv: CSVs of their own for validation and test.
+        val_ratio, test_ratio: fractions to split off the training CSV where there is no such CSV.
+        mode: new run, resume, or reset.
+        checkpoint: where to resume from; None: the last checkpoint in the model folder.
+        seconds: stop after this wall time; None: after ``num_epochs``.
+        command: the call that repeats the run, for the record.
+    """
+
+    config: Path | Document
+    train_csv: Path
+    model_dir: Path
+    val_csv: Path | None = None
+    test_csv: Path | None = None
+    val_ratio: float = 0.0
+    test_ratio: float = 0.0
+    mode: Mode = "new"
+    checkpoint: Path | None = None
+    seconds: float | None = None
+    command: str = ""
+
+    @property
+    def folder(self) -> ModelFolder:
+        """The model folder."""
+        return ModelFolder(self.model_dir)
+
+    @property
+    def resume_from(self) -> Path | None:
+        """The checkpoint to go on from, or None for a run that begins."""
+        return (self.checkpoint or self.folder.last) if self.mode == "resume" else None
+
+
+def read_configuration(request: TrainingRequest) -> LoadedConfig:
+    """Return the validated configuration; when resuming, laid over the choices of the earlier run.
+
+    Raises:
+        ConfigError: everything that is wrong with it.
+    """
+    document = request.config if isinstance(request.config, Document) else read_document(request.config)
+    if request.mode == "resume" and request.folder.resolved_config.is_file():
+        earlier = read_document(request.folder.resolved_config).content
+        document = Document(document.name, merged(earlier, _decided(document.content)), document.lines)
+    loaded = validate(document)
+    _check_early_stopping(loaded, request)
+    return loaded
+
+
+def _decided(content: dict[str, Any]) -> dict[str, Any]:
+    """Return ``content`` without what it leaves open."""
+    nested = {key: _decided(value) if isinstance(value, dict) else value for key, value in content.items()}
+    return {key: value for key, value in nested.items() if value != "auto"}
+
+
+def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> None:
+    stopping = loaded.config.early_stopping_config
+    if stopping is None:
+        return
+    logged = ["train_loss"]
+    if request.val_csv or request.val_ratio > 0:
+        logged.append("val_loss")
+    if stopping.monitor_value not in logged:
+        where = loaded.document.where(("early_stopping_config", "monitor_value"))
+        fix = "" if len(logged) > 1 else "for val_loss, give validation data with -v-csv or -vr"
+        raise ConfigError(Problem(where, f"{stopping.monitor_value!r} will not be logged", ", ".join(logged), fix))
+
+
+def read_splits(request: TrainingRequest, config: Config[Any]) -> dict[Phase, Manifest]:
+    """Return the manifests of train, val and test, from CSVs of their own or split off by subject.
+
+    Raises:
+        DataError: what is wrong with a CSV, an empty split, or a subject in two splits.
+    """
+    manifest = read_manifest(request.train_csv)
+    test_ratio = 0.0 if request.test_csv else request.test_ratio
+    val_ratio = 0.0 if request.val_csv else request.val_ratio
+    found: dict[Phase, Manifest] = dict(split(manifest, test_ratio, val_ratio, config.seed))
+    given: dict[Phase, Path | None] = {"val": request.val_csv, "test": request.test_csv}
+    for phase, path in given.items():
+        if path:
+            found[phase] = read_manifest(path)
+            if config.model.labeling_paradigm != "unlabeled":
+                check_labels(found["train"], found[phase])
+    check_disjoint(found)
+    return found
