@@ -14,23 +14,24 @@ from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
 from gandlf_synth.errors import GandlfSynthError
 
+_HELP = """Train generative models on medical images and synthesise new ones, without writing code.
+
+\b
+First steps:
+  gandlf-synth demo      the whole job on real images, in minutes
+  gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
+  gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
+  gandlf-synth generate  -m-dir model -n 16
+"""
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(help=_HELP, context_settings=_CONTEXT)
 @click.version_option(None, "-v", "--version", package_name="gandlf-synth", prog_name="gandlf-synth")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def program(context: click.Context, debug: bool) -> None:
-    r"""Train generative models on medical images and synthesise new ones, without writing code.
-
-    \b
-    First steps:
-      gandlf-synth demo                                    the whole job on real images, in minutes
-      gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
-      gandlf-synth train -c config.yaml -dt data.csv -m-dir model
-      gandlf-synth generate -m-dir model -n 16
-    """
+    """Keep what all commands share."""
     context.obj = debug
 
 
