@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from gandlf_synth import api
+from gandlf_synth.config import load_config
+from gandlf_synth.data.image import Image
+from gandlf_synth.data.manifest import read_manifest
+from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.readers import read_image, readable_suffixes
+from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
 from gandlf_synth.demo.recipe import recipe
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.request import TrainingRequest
 
 _PER_CLASS = 6
 
@@ -66,8 +76,6 @@ def _write_images(folder: Path, dimensions: int, console: Console) -> Path:
 
 
 def _ending(folder: Path) -> str:
-    from gandlf_synth.data.readers import readable_suffixes
-
     names = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
     counts = {suffix: sum(name.endswith(suffix) for name in names) for suffix in readable_suffixes()}
     if not any(counts.values()):
@@ -78,37 +86,32 @@ def _ending(folder: Path) -> str:
 
 
 def _train(config: Path, csv: Path, model_dir: Path, minutes: float, console: Console) -> None:
-    from gandlf_synth.training.request import TrainingRequest
-
     api.train(TrainingRequest(config, csv, model_dir, val_ratio=0.1, seconds=minutes * 60), console)
 
 
 def _compare(csv: Path, generated: Sequence[Path], model_dir: Path, sheet: Path) -> None:
-    from gandlf_synth.data.manifest import read_manifest
-    from gandlf_synth.display import SheetRow, contact_sheet, save_png
-
     spec = api.load_model(model_dir).spec
+    config = load_config(ModelFolder(model_dir).resolved_config).config
+    pipeline = Pipeline(tuple(config.data_preprocessing.of("train") or ()), spec.column_channels, spec.shape)
     manifest = read_manifest(csv)
     rows = []
     for label, name in zip(spec.labels, spec.class_names, strict=True):
-        real = [sample.channels[0] for sample in manifest.samples if sample.label == label]
+        real = [sample for sample in manifest.samples if sample.label == label]
         spread = [real[len(real) * (index + 1) // (_PER_CLASS + 1)] for index in range(_PER_CLASS)]
         made = [path for path in generated if f"_label_{label}." in path.name]
-        rows.append(SheetRow(f"{name}: real", _shown(spread, spec)))
-        rows.append(SheetRow(f"{name}: synthetic", _shown(made, spec)))
-    save_png(contact_sheet(rows, title="Real images and images that never were"), sheet)
+        rows.append(SheetRow(f"{name}: real", _tiles([pipeline(sample) for sample in spread], spec)))
+        rows.append(SheetRow(f"{name}: synthetic", _tiles([read_image(path) for path in made], spec)))
+    size = "×".join(str(length) for length in spec.shape)
+    save_png(
+        contact_sheet(rows, title=f"Real images, as the model sees them ({size}), and synthetic ones", smooth=True),
+        sheet,
+    )
 
 
-def _shown(paths: Sequence[Path], spec: Any) -> list[Any]:
-    """Return display tiles of image files, real and synthetic alike scaled by their own percentiles."""
-    import numpy as np
-
-    from gandlf_synth.data.readers import read_image
-    from gandlf_synth.display import views
-
+def _tiles(images: Sequence[Image], spec: DataSpec) -> list[Any]:
+    """Return display tiles, real and synthetic alike scaled by their own percentiles."""
     tiles = []
-    for path in paths:
-        image = read_image(path)
+    for image in images:
         low, high = np.percentile(image.array, (0.5, 99.8))
         scaled = np.clip((image.array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1)
         tiles += views(scaled, image.geometry, colour=spec.modality == "histo")

@@ -37,16 +37,17 @@ class SheetRow:
     images: Sequence[NDArray[np.uint8]]
 
 
-def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 96, title: str = "") -> Picture.Image:
+def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 96, title: str = "", smooth: bool = False) -> Picture.Image:
     """Return the images on white, a row each, continued on further lines when it has more than twelve.
 
     Args:
         rows: the images with their titles.
         tile: in pixels; small images are enlarged by the largest whole factor with which their row still fits.
         title: shown above.
+        smooth: enlarge by interpolation instead of repeating pixels.
     """
     title = " ".join(title.split())
-    lines = [line for row in rows for line in _lines(row, tile)]
+    lines = [line for row in rows for line in _lines(row, tile, smooth)]
     font, large = ImageFont.load_default(_FONT_SIZE), ImageFont.load_default(_TITLE_SIZE)
     left = max((_width(name, font) for name, _ in lines if name), default=0) + 2 * _GAP
     top = _TITLE_SIZE + 4 * _GAP if title else _GAP
@@ -73,13 +74,14 @@ def save_png(image: Picture.Image, path: Path) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _lines(row: SheetRow, tile: int) -> Iterator[tuple[str, list[Picture.Image]]]:
+def _lines(row: SheetRow, tile: int, smooth: bool) -> Iterator[tuple[str, list[Picture.Image]]]:
     """Yield the lines of a row, the first with its title; all images in it have one scale."""
     pictures = [Picture.fromarray(np.ascontiguousarray(image)).convert("RGB") for image in row.images]
     longest = max((side for picture in pictures for side in picture.size), default=tile)
     limit = max(tile, _LARGEST)
     scale = tile // longest if longest <= tile else min(1.0, limit / longest)
-    resampling = Picture.Resampling.NEAREST if scale >= 1 else Picture.Resampling.BICUBIC
+    repeat = scale >= 1 and not smooth
+    resampling = Picture.Resampling.NEAREST if repeat else Picture.Resampling.BICUBIC
     sized = [
         picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), resampling)
         for picture in pictures

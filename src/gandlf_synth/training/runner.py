@@ -5,13 +5,12 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
@@ -19,7 +18,7 @@ from gandlf_synth.config import ComputeConfig, Config
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds
+from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds, TimeBudget
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.strategy import strategy_for
 
@@ -99,7 +98,7 @@ def _callbacks(
         stopping = config.early_stopping_config
         callbacks.append(EarlyStopping(stopping.monitor_value, mode=stopping.monitor_mode, patience=stopping.patience))
     if seconds is not None:
-        callbacks.append(Timer(timedelta(seconds=seconds), verbose=False))
+        callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
     return [*callbacks, *_checkpoints(config, data, folder)]
 
 
