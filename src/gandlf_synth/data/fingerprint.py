@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -237,14 +236,11 @@ def column_names(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _common_ending(paths: list[Path]) -> str:
-    stems = [path.name.split(".")[0] for path in paths]
-    ending = commonpath([stem[::-1] for stem in stems])[::-1]
-    whole = len(set(stems)) == 1
-    trimmed = (
-        ending
-        if whole
-        else re.sub(r"^[A-Za-z0-9]*[^A-Za-z0-9]+", "", ending)
-        if re.search(r"[^A-Za-z0-9]", ending)
-        else ""
-    )
-    return re.sub(r"[^A-Za-z0-9]+", "-", trimmed).strip("-")
+    """Return the words that end all files' names, before the first dot: ``t1`` for ``a_t1.nii.gz, b_t1.nii.gz``."""
+    names = [[word for word in re.split(r"[^A-Za-z0-9]+", path.name.split(".")[0]) if word] for path in paths]
+    shared: list[str] = []
+    for words in zip(*(reversed(name) for name in names), strict=False):
+        if len(set(words)) > 1:
+            break
+        shared.insert(0, words[0])
+    return "-".join(shared)

@@ -5,11 +5,11 @@ import platform
 import resource
 from typing import Any
 
-import torch
-
 
 def hardware() -> dict[str, Any]:
     """Return what the numbers depend on: processor kind, cores, accelerators (no host name, no user)."""
+    import torch
+
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "machine": platform.machine(),

@@ -41,6 +41,14 @@ class _Description(Callback):
         checkpoint.update(description(pl_module))
 
 
+class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
+    """A checkpoint rule that keeps its own state, however like another's its settings are."""
+
+    @property
+    def state_key(self) -> str:
+        return f"{type(self).__name__}:{self.filename}"
+
+
 def fit(
     module: GenerativeModule[Any],
     data: SynthesisDataModule,
@@ -108,13 +116,13 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
         "auto_insert_metric_name": False,
         "enable_version_counter": False,
     }
-    last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
+    last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
     if data.has("val"):
-        callbacks.append(ModelCheckpoint(filename="best", monitor="val_loss", mode="min", **options))
+        callbacks.append(_NamedCheckpoint(filename="best", monitor="val_loss", mode="min", **options))
     if config.save_model_every_n_epochs > 0:
         every = config.save_model_every_n_epochs
-        kept = ModelCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
+        kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
         callbacks.append(kept)
     return callbacks
 

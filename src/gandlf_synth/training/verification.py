@@ -52,4 +52,4 @@ def _step(device: str, name: str) -> StepReport:
     batch = Batch(image=torch.zeros(2, 1, 16, 16, device=device), index=torch.arange(2))
     loss = module.training_step(batch, 0)
     loss.backward()
-    return StepReport(device, name, float(loss), time.monotonic() - started)
+    return StepReport(device, name, float(loss.detach()), time.monotonic() - started)
