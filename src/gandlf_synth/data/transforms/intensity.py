@@ -145,8 +145,8 @@ class NormalizeByValue(Transform):
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
-        std = self._per_channel(self.std, image, "std")
-        return image.rescaled(1 / std, -self._per_channel(self.mean, image, "mean") / std)
+        mean, std = self._per_channel(self.mean, image, "mean"), self._per_channel(self.std, image, "std")
+        return image.rescaled(1 / std, -mean / std)
 
     @staticmethod
     def _per_channel(value: Any, image: Image, name: str) -> Values:

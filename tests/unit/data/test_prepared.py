@@ -1,0 +1,153 @@
+"""Scanning, the facts of a data set, the cache, and the way back to the units of the files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import blob, write_nifti, write_picture
+
+from gandlf_synth.config import Step
+from gandlf_synth.data.dataset import EpochSampler, PreparedDataset
+from gandlf_synth.data.fingerprint import Fingerprint, column_names, fingerprint
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.prepared import model_range, prepare
+from gandlf_synth.data.scan import scan_files
+from gandlf_synth.errors import DataError
+
+
+def manifest_of(*rows: tuple[Path, ...]) -> Manifest:
+    samples = tuple(Sample(index + 1, f"s{index}", tuple(row)) for index, row in enumerate(rows))
+    return Manifest(Path("data.csv"), samples, "each row")
+
+
+def facts(manifest: Manifest, cache: Path) -> Fingerprint:
+    return fingerprint([manifest], scan_files([path for s in manifest.samples for path in s.channels], cache))
+
+
+def test_grey_stored_as_rgb_counts_as_one_channel_beside_real_grey(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (8, 8), dtype=np.uint8)
+    marked = np.stack([grey] * 3, -1)
+    marked[0, 0] = (255, 0, 0)
+    rows = [
+        (write_picture(tmp_path / "a.png", grey),),
+        (write_picture(tmp_path / "b.png", np.stack([grey] * 3, -1)),),
+        (write_picture(tmp_path / "c.png", marked),),
+    ]
+
+    found = facts(manifest_of(*rows), tmp_path / "cache")
+
+    assert found.column_channels == (1,)
+    assert any("2 of 3 pictures store grey as RGB" in note for note in found.notes)
+    assert any("1 of them hold some coloured pixels" in note for note in found.notes)
+
+
+def test_a_grey_picture_among_coloured_ones_counts_as_rgb(tmp_path: Path) -> None:
+    colour = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    rows = [(write_picture(tmp_path / "a.png", colour),), (write_picture(tmp_path / "b.png", colour[..., 0].copy()),)]
+
+    found = facts(manifest_of(*rows), tmp_path / "cache")
+    prepared = prepare(manifest_of(*rows), Pipeline((), (3,), (8, 8)), tmp_path / "cache")
+
+    assert (found.column_channels, found.is_colour) == ((3,), True)
+    assert np.load(prepared[1].path).shape == (3, 8, 8)
+
+
+def test_extents_are_measured_along_the_patients_axes(tmp_path: Path) -> None:
+    turned = np.array([[0, 0, 3.0, 0], [1.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 0, 1]])
+    row = (write_nifti(tmp_path / "a.nii.gz", blob((10, 20, 30), 0), turned),)
+
+    assert facts(manifest_of(row), tmp_path / "cache").largest_extent == pytest.approx((90, 10, 40))
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ([("a_t1.nii", "a_flair.nii"), ("b_t1.nii", "b_flair.nii")], ("t1", "flair")),
+        ([("x/t1.nii", "x/t2.nii"), ("y/t1.nii", "y/t2.nii")], ("t1", "t2")),
+        ([("a.nii", "b.nii"), ("c.nii", "d.nii")], ("channel_0", "channel_1")),
+    ],
+)
+def test_columns_are_named_by_what_their_files_share(files, names) -> None:
+    assert column_names(manifest_of(*(tuple(map(Path, row)) for row in files))) == names
+
+
+def test_mixed_channel_counts_name_the_odd_row(tmp_path: Path) -> None:
+    rgba = np.random.default_rng(0).integers(0, 200, (8, 8, 4), dtype=np.uint8)
+    rows = [(write_picture(tmp_path / f"{i}.png", rgba[..., :3].copy()),) for i in range(3)]
+    rows.append((write_picture(tmp_path / "odd.png", rgba),))
+
+    with pytest.raises(
+        DataError, match=r"row 4, column Channel_0.*has 4 channels where the column's other images have 3"
+    ):
+        facts(manifest_of(*rows), tmp_path / "cache")
+
+
+def test_network_values_go_back_to_the_units_of_the_files(tmp_path: Path) -> None:
+    rows = [
+        (write_nifti(tmp_path / f"{i}.nii.gz", blob((8, 8, 8), i, scale)),) for i, scale in enumerate((100, 200, 9000))
+    ]
+    manifest = manifest_of(*rows)
+    steps = (Step(name="rescale", parameters={"percentiles": [0, 100], "out_min_max": [0, 1]}),)
+
+    prepared = prepare(manifest, Pipeline(steps, (1,), (8, 8, 8)), tmp_path / "cache")
+    mapped = model_range(prepared)
+
+    brightest = [blob((8, 8, 8), i, scale).max() for i, scale in enumerate((100, 200, 9000))]
+    assert mapped.file_values(prepared, 1.0)[0] == pytest.approx(np.median(brightest), rel=1e-3)
+    images = PreparedDataset(prepared, mapped).__getitems__([0, 1, 2])["image"]
+    assert (images.min().item(), images.max().item()) == pytest.approx((-1, 1))
+
+
+def test_z_scores_are_brought_to_the_range_of_the_model_without_losing_the_tails(tmp_path: Path) -> None:
+    rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((12, 12), i)),) for i in range(4)]
+
+    prepared = prepare(manifest_of(*rows), Pipeline((Step(name="normalize"),), (1,), (12, 12)), tmp_path / "cache")
+    images = PreparedDataset(prepared, model_range(prepared)).__getitems__(range(4))["image"]
+
+    assert images.abs().max().item() <= 1
+    assert (images.min().item(), images.max().item()) == pytest.approx((-1, 1), abs=1e-4)
+
+
+def test_the_cache_is_used_and_a_changed_file_or_pipeline_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "a.nii.gz", blob((8, 8), 0))
+    manifest, cache = manifest_of((path,)), tmp_path / "cache"
+    pipeline = Pipeline((), (1,), (8, 8))
+
+    first = prepare(manifest, pipeline, cache)[0].path
+    written = first.stat().st_mtime_ns
+    again = prepare(manifest, pipeline, cache)[0].path
+    other = prepare(manifest, Pipeline((Step(name="normalize"),), (1,), (8, 8)), cache)[0].path
+    write_nifti(path, blob((8, 8), 1))
+    changed = prepare(manifest, pipeline, cache)[0].path
+
+    assert (again, again.stat().st_mtime_ns) == (first, written)
+    assert len({first, other, changed}) == 3
+
+
+def test_every_epoch_has_another_order_and_processes_share_it_out(tmp_path: Path) -> None:
+    rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(6)]
+    prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
+    dataset = PreparedDataset(prepared, model_range(prepared))
+
+    def order(epoch: int, world: int = 1, rank: int = 0) -> list[int]:
+        sampler = EpochSampler(dataset, num_replicas=world, rank=rank, shuffle=True, seed=3)
+        sampler.set_epoch(epoch)
+        return [key % 6 for key in sampler]
+
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert sorted(order(0, 2, 0) + order(0, 2, 1)) == list(range(6))
+
+
+def test_batches_from_files_equal_batches_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(3)]
+    prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
+    in_memory = PreparedDataset(prepared, model_range(prepared))
+    monkeypatch.setattr(PreparedDataset, "fits_in_memory", staticmethod(lambda _: False))
+    from_files = PreparedDataset(prepared, model_range(prepared))
+
+    assert in_memory.in_memory
+    assert not from_files.in_memory
+    assert torch.equal(in_memory.__getitems__([2, 0])["image"], from_files.__getitems__([2, 0])["image"])

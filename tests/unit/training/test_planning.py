@@ -1,0 +1,91 @@
+"""Automatic choices fit the data and the device."""
+
+import pytest
+
+from gandlf_synth.config import ComputeConfig
+from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.errors import ResourceError
+from gandlf_synth.training.defaults import (
+    Device,
+    default_batch_size,
+    default_normalisation,
+    default_precision,
+    default_resizing,
+    default_shape,
+)
+from gandlf_synth.training.strategy import strategy_for
+
+CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
+
+
+def facts(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **changes: object) -> Fingerprint:
+    own = {
+        "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
+        "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
+        "dtype": "float32", "physical": True, "notes": (),
+    }  # fmt: skip
+    return Fingerprint(**(own | changes))
+
+
+@pytest.mark.parametrize(
+    ("data", "device", "shape"),
+    [
+        (facts((224, 224)), CPU, [64, 64]),
+        (facts((512, 256)), CPU, [64, 32]),
+        (facts((28, 28)), CPU, [32, 32]),
+        (facts((1024, 1024)), GPU, [256, 256]),
+        (facts((35, 51, 35), (43.0, 59.0, 47.0)), CPU, [24, 32, 32]),
+        (facts((240, 240, 155)), GPU, [96, 96, 64]),
+    ],
+)
+def test_shape_keeps_proportions_and_fits_the_device(data: Fingerprint, device: Device, shape: list[int]) -> None:
+    assert default_shape(data, device)[0] == shape
+
+
+def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
+    steps, _ = default_resizing(facts((35, 51, 35), (48.0, 64.0, 32.0)), [24, 32, 32])
+
+    assert [step.name for step in steps] == ["to_canonical", "resample", "crop_or_pad"]
+    assert steps[1].parameters["resolution"] == [2.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(("same_aspect", "step"), [(True, "resize"), (False, "resize_and_pad")])
+def test_pictures_are_not_distorted(same_aspect: bool, step: str) -> None:
+    steps, _ = default_resizing(facts((100, 80), physical=False, same_aspect=same_aspect), [64, 64])
+
+    assert [s.name for s in steps] == [step]
+
+
+def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
+    picture, _ = default_normalisation(facts((8, 8), physical=False, dtype="uint8"))
+    scan, _ = default_normalisation(facts((8, 8, 8)))
+
+    assert picture.parameters == {"in_min_max": [0.0, 255.0], "out_min_max": [-1.0, 1.0]}
+    assert scan.parameters["percentiles"] == [0.5, 99.5]
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples", "device", "size"),
+    [
+        ([64, 64], 500, CPU, 16),
+        ([32, 32, 32], 200, CPU, 2),
+        ([64, 64], 5, CPU, 4),
+        ([64, 64], 1, CPU, 1),
+        ([256, 256], 9999, GPU, 32),
+    ],
+)
+def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -> None:
+    assert default_batch_size(shape, 1, samples, device)[0] == size
+
+
+def test_bfloat16_only_where_it_is_native() -> None:
+    assert default_precision(CPU)[0] == "32-true"
+    assert default_precision(GPU)[0] == "bf16-mixed"
+
+
+def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gandlf_synth.training.strategy.find_spec", lambda _: object())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: ddp"):
+        strategy_for(ComputeConfig(strategy="deepspeed"))
