@@ -93,9 +93,12 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = _inference_config(request.config, folder)
 
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.reporter import Reporter
     from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.generate import generate_images
+    from gandlf_synth.synthesis.image_files import image_writer
     from gandlf_synth.synthesis.output import inference_folder, model_source
     from gandlf_synth.synthesis.requests import image_requests
 
@@ -108,14 +111,17 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
     requests = image_requests(counts, module.spec, seed, request.only)
+    writer = image_writer(parameters.output_format, module.spec)
+    terminal = console or _silent()
     return generate_images(
         module,
         requests,
         inference_folder(folder.root, request.output_dir),
         {**model_source(checkpoint, folder.root), "user_seed": seed},
-        console or _silent(),
+        Reporter(terminal),
+        progress_bar(terminal),
         batch_size=parameters.batch_size,
-        output_format=parameters.output_format,
+        writer=writer,
         options=options,
     )
 

@@ -10,6 +10,7 @@ import tifffile
 from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config import load_config
+from gandlf_synth.data.manifest import read_manifest
 from gandlf_synth.synthesis.writers import read_provenance
 
 
@@ -75,7 +76,7 @@ def test_same_seed_same_bytes_and_one_image_alone(cli, volume_model: Path, tmp_p
     first, again = make("a", "--batch-size", 4), make("b", "--batch-size", 4)
     alone, other = make("c", "--only", "2", "--batch-size", 1), make("d", "--seed", 7)
 
-    files = sorted(path.name for path in first.iterdir() if path.suffix != ".png")
+    files = sorted(path.name for path in first.glob("generated_image*"))
     assert all((first / name).read_bytes() == (again / name).read_bytes() for name in files)
     assert [path.name for path in sorted(alone.glob("*t1.nii.gz"))] == ["generated_image_2_t1.nii.gz"]
     voxels = [nib.load(folder / "generated_image_2_t1.nii.gz").get_fdata() for folder in (first, alone, other)]
@@ -102,6 +103,8 @@ def test_histology_comes_out_in_colour_per_class(cli, pictures: Path, tiny_confi
     picture = tifffile.imread(folder / names[0])
     assert (picture.shape, picture.dtype) == ((12, 16, 3), np.uint8)
     assert json.loads((folder / "generated_image_0_label_1.json").read_text())["class"] == "tumour"
+    made = read_manifest(folder / "inference_logs" / "images.csv")
+    assert [(sample.label, sample.label_name) for sample in made.samples] == [(1, "tumour"), (1, "tumour"), (0, "benign")]
 
 
 def test_patients_are_classes(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:

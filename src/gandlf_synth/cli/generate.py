@@ -44,7 +44,5 @@ def run_generation(model_dir: Path, **options: Any) -> None:
     """Synthesise, and say where the images are."""
     from gandlf_synth import api
 
-    terminal = console()
-    result = api.generate(api.GenerationRequest(model_dir=model_dir, **options), terminal)
-    terminal.print(f"Wrote {len(result.images)} image files and {result.sheet}", highlight=False)
+    result = api.generate(api.GenerationRequest(model_dir=model_dir, **options), console())
     click.echo(result.folder)

@@ -26,6 +26,7 @@ from gandlf_synth.training.preparation import TrainingData, prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
 from gandlf_synth.training.resolved import resolved_yaml
 from gandlf_synth.training.resuming import check_same_model
+from gandlf_synth.training.strategy import check_compute
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
     facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
+    check_compute(loaded.config.compute)
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")

@@ -7,6 +7,26 @@ from gandlf_synth.config import ComputeConfig
 from gandlf_synth.errors import MissingExtraError, Problem, ResourceError
 
 
+def check_compute(compute: ComputeConfig) -> None:
+    """Refuse devices that are not there, before anything is written.
+
+    Raises:
+        ResourceError: no such device, or fewer than asked for.
+        MissingExtraError: deepspeed is asked for and not installed.
+    """
+    import torch
+
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    counts["gpu"] = max(counts.values())
+    if compute.accelerator in counts:
+        where, found = f"compute.accelerator: {compute.accelerator}", counts[compute.accelerator]
+        wanted = 1 if compute.num_devices == "auto" else compute.num_devices
+        if found < wanted:
+            what = f"{wanted} asked for, {found} found on this machine"
+            raise ResourceError(Problem(where, what, fix="use accelerator: auto, or fewer num_devices"))
+    strategy_for(compute)
+
+
 def strategy_for(compute: ComputeConfig) -> Any:
     """Return what Lightning's ``Trainer(strategy=…)`` takes.
 

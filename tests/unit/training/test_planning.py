@@ -13,7 +13,7 @@ from gandlf_synth.training.defaults import (
     default_resizing,
     default_shape,
 )
-from gandlf_synth.training.strategy import strategy_for
+from gandlf_synth.training.strategy import check_compute, strategy_for
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
 
@@ -81,6 +81,16 @@ def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -
 def test_bfloat16_only_where_it_is_native() -> None:
     assert default_precision(CPU)[0] == "32-true"
     assert default_precision(GPU)[0] == "bf16-mixed"
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "cuda"])
+def test_devices_that_are_not_there_are_refused(accelerator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+
+    check_compute(ComputeConfig(accelerator=accelerator))
+    with pytest.raises(ResourceError, match=f"accelerator: {accelerator}: 4 asked for, 1 found"):
+        check_compute(ComputeConfig(accelerator=accelerator, num_devices=4))
 
 
 def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:

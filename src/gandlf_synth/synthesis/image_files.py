@@ -1,0 +1,100 @@
+"""One synthetic image as files: the image itself, one file per CSV column, and a sidecar JSON."""
+
+import csv
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth import registry
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.files import write_json, write_text
+from gandlf_synth.provenance import SYNTHETIC_MARK
+from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
+from gandlf_synth.synthesis.requests import ImageRequest
+from gandlf_synth.synthesis.writers import Writer
+
+
+def image_writer(output_format: str, spec: DataSpec) -> Writer:
+    """Return the writer for ``output_format``; ``auto`` is TIFF for histopathology and NIfTI for radiology.
+
+    Raises:
+        ConfigError: the format cannot hold such images.
+    """
+    name = output_format
+    if name == "auto":
+        name = "tiff" if spec.modality == "histo" and spec.spatial_dims == 2 else "nifti"
+    elif name != "nifti" and spec.spatial_dims != 2:
+        raise ConfigError(Problem("inference_parameters.output_format", f"{name!r} cannot hold volumes", "nifti"))
+    writer: Writer = registry.load("writers", name)
+    return writer
+
+
+class ImageFiles:
+    """Writes images into a folder and remembers them for ``images.csv``.
+
+    Args:
+        folder: where they go.
+        writer: the file format.
+        spec: the data.
+        about: what the provenance of every image says.
+    """
+
+    def __init__(self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> None:
+        self._folder, self._writer, self._spec, self._about = folder, writer, spec, about
+        self._written: list[tuple[ImageRequest, list[Path]]] = []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every image file so far."""
+        return [path for _, paths in self._written for path in paths]
+
+    def write(self, request: ImageRequest, image: NDArray[np.float32]) -> None:
+        """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar."""
+        label = "" if request.class_index is None else f"_label_{self._spec.labels[request.class_index]}"
+        stem = f"generated_image_{request.index}{label}"
+        record = {**self._about, **self._identity(request)}
+        paths = []
+        for ending, voxels in self._parts(image):
+            path = self._folder / f"{stem}{ending}{self._writer.suffix}"
+            self._writer.write(path, voxels, self._spec.geometry, record)
+            paths.append(path)
+        write_json(self._folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
+        self._written.append((request, paths))
+
+    def write_csv(self, path: Path) -> None:
+        """Write the images as a CSV in the form that training reads, with paths relative to it."""
+        columns = max((len(paths) for _, paths in self._written), default=0)
+        labelled = self._spec.num_classes > 0
+        text = StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        names = [f"Channel_{column}" for column in range(columns)]
+        table.writerow(["SubjectID", *names, *(["Label", "LabelMapping"] if labelled else [])])
+        for request, paths in self._written:
+            files = [Path("..", image.name) for image in paths]
+            table.writerow([f"generated_image_{request.index}", *files, *self._label(request)])
+        write_text(path, text.getvalue())
+
+    def _parts(self, image: NDArray[np.float32]) -> list[tuple[str, NDArray[Any]]]:
+        """Return the voxels of each file in their final number type, with what to add to its name."""
+        values = to_file_values(image, self._spec) if self._writer.suffix == ".nii.gz" else to_8_bit(image, self._spec)
+        parts: list[tuple[str, NDArray[Any]]] = []
+        for ending, part in by_column(values, self._spec):
+            if len(part) in self._writer.channels:
+                parts.append((ending, part))
+            else:
+                parts += [(f"{ending}_channel_{index}", part[index : index + 1]) for index in range(len(part))]
+        return parts
+
+    def _label(self, request: ImageRequest) -> list[Any]:
+        if request.class_index is None:
+            return []
+        return [self._spec.labels[request.class_index], self._spec.class_names[request.class_index]]
+
+    def _identity(self, request: ImageRequest) -> dict[str, Any]:
+        identity = {"synthetic": True, "mark": SYNTHETIC_MARK, "index": request.index, "seed": request.seed}
+        return identity | dict(zip(("label", "class"), self._label(request), strict=False))
