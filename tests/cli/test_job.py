@@ -104,7 +104,11 @@ def test_histology_comes_out_in_colour_per_class(cli, pictures: Path, tiny_confi
     assert (picture.shape, picture.dtype) == ((12, 16, 3), np.uint8)
     assert json.loads((folder / "generated_image_0_label_1.json").read_text())["class"] == "tumour"
     made = read_manifest(folder / "inference_logs" / "images.csv")
-    assert [(sample.label, sample.label_name) for sample in made.samples] == [(1, "tumour"), (1, "tumour"), (0, "benign")]
+    assert [(sample.label, sample.label_name) for sample in made.samples] == [
+        (1, "tumour"),
+        (1, "tumour"),
+        (0, "benign"),
+    ]
 
 
 def test_patients_are_classes(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def generate_images(
     files.write_csv(folder / "inference_logs" / "images.csv")
     sheet = folder / "contact_sheet.png"
     save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
-    reporter.say(f"Wrote {len(requests)} images in {len(files.paths)} files ({sampling}) and {sheet}")
+    settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
+    reporter.say(f"Wrote {len(requests)} images in {len(files.paths)} files and {sheet}; {settings}")
     return GenerationResult(folder, files.paths, sheet)
 
 

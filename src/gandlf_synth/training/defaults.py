@@ -13,6 +13,8 @@ from gandlf_synth.data.fingerprint import Fingerprint
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
 """Longest side that trains in reasonable time: a step of a few seconds at most."""
+_MOST_GRIDS = 10
+_STEPS_PER_GRID = 500
 _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
 """Memory of a training step per input value, about what a U-Net with 32 to 64 channels needs."""
@@ -92,6 +94,12 @@ def default_batch_size(shape: Sequence[int], channels: int, samples: int, device
     while size > max(1, samples):
         size //= 2
     return max(2, size) if samples > 1 else 1, reason
+
+
+def default_grid_interval(epochs: int, steps_per_epoch: float) -> tuple[int, str]:
+    """Return the epochs between sample grids; a grid costs as much as dozens of training steps."""
+    every = max(epochs / _MOST_GRIDS, _STEPS_PER_GRID / steps_per_epoch)
+    return min(epochs, int(np.ceil(every))), f"at most {_MOST_GRIDS} grids, {_STEPS_PER_GRID} training steps apart"
 
 
 def default_precision(device: Device) -> tuple[str, str]:

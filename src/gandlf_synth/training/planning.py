@@ -14,6 +14,7 @@ from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.training.defaults import (
     Device,
     default_batch_size,
+    default_grid_interval,
     default_normalisation,
     default_precision,
     default_resizing,
@@ -77,10 +78,11 @@ class _Planner:
         self.plan_shape()
         shape = self.content["model_config"]["tensor_shape"]
         self.plan_preprocessing(shape)
-        every = max(1, -(-self.config.num_epochs // 10))
-        self.choose("model_config.save_eval_images_every_n_epochs", every, "about ten grids over the run")
         size, reason = default_batch_size(shape, self.data.num_channels, len(self.train.samples), self.device)
         self.choose("batch_size", size, reason)
+        steps = len(self.train.samples) / self.content["batch_size"]
+        every, reason = default_grid_interval(self.config.num_epochs, steps)
+        self.choose("model_config.save_eval_images_every_n_epochs", every, reason)
         precision, reason = default_precision(self.device)
         self.choose("compute.precision", precision, reason)
         if model.labeling_paradigm == "unlabeled" and self.train.labels:
@@ -109,8 +111,8 @@ class _Planner:
         for phase in ("train", "val", "test", "inference"):
             steps = list(written.of(phase) or [])
             added: list[Step] = []
-            if not steps:
-                added, reason = default_resizing(self.data, shape)
+            if _final_shape(steps) is None:
+                added, reason = self._resizing(steps, shape)
                 self._note_steps(phase, added, reason)
             if not normalises(steps):
                 normalisation, reason = default_normalisation(self.data)
@@ -118,6 +120,14 @@ class _Planner:
                 self._note_steps(phase, [normalisation], reason)
             phases[phase] = steps_as_written([*steps, *added])
         self.content["data_preprocessing"] = phases
+
+    def _resizing(self, steps: Sequence[Step], shape: Sequence[int]) -> tuple[list[Step], str]:
+        """Return what brings images to ``shape`` after the written ``steps``, of which none sets a size."""
+        if not steps:
+            return default_resizing(self.data, shape)
+        keeps_spacing = any(step.name.lower().startswith("resample") for step in steps)
+        name = "crop_or_pad" if keeps_spacing else "resize"
+        return [Step(name=name, parameters=list(shape))], "the written steps set no size"
 
     def _note_steps(self, phase: str, steps: Sequence[Step], reason: str) -> None:
         if phase == "train" and steps:

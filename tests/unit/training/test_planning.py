@@ -8,6 +8,7 @@ from gandlf_synth.errors import ResourceError
 from gandlf_synth.training.defaults import (
     Device,
     default_batch_size,
+    default_grid_interval,
     default_normalisation,
     default_precision,
     default_resizing,
@@ -76,6 +77,11 @@ def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
 )
 def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -> None:
     assert default_batch_size(shape, 1, samples, device)[0] == size
+
+
+@pytest.mark.parametrize(("epochs", "steps", "every"), [(100, 100, 10), (100, 2, 100), (100, 25, 20), (5, 10_000, 1)])
+def test_sample_grids_cost_a_small_part_of_the_training(epochs: int, steps: int, every: int) -> None:
+    assert default_grid_interval(epochs, steps)[0] == every
 
 
 def test_bfloat16_only_where_it_is_native() -> None:

@@ -27,15 +27,27 @@ class SampleGrid(Callback):
         self._count = config.n_fixed_images_to_generate
         self._batch = config.fixed_images_batch_size
         self._seed = config.fixed_latent_vector_seed
+        self._shown = 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write a grid when this epoch is due, or the last."""
+        """Write a grid when this epoch is due."""
         epoch = trainer.current_epoch + 1
-        due = epoch % self._every == 0 or epoch == trainer.max_epochs
-        if due and trainer.is_global_zero and isinstance(pl_module, GenerativeModule):
-            averaged = next((c for c in trainer.callbacks if isinstance(c, ExponentialMovingAverage)), None)
-            module = averaged.averaged_module() if averaged else pl_module
-            self._write(module, self._folder / f"epoch_{epoch:04d}.png")
+        if epoch % self._every == 0:
+            self._show(trainer, pl_module, epoch)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a grid of the final model, however training ended."""
+        if trainer.current_epoch > self._shown:
+            self._show(trainer, pl_module, trainer.current_epoch)
+
+    def _show(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
+        self._shown = epoch
+        if not trainer.is_global_zero or not isinstance(pl_module, GenerativeModule):
+            return
+        callbacks: list[Any] = trainer.callbacks
+        average = next((each for each in callbacks if isinstance(each, ExponentialMovingAverage)), None)
+        module = average.averaged_module() if average else pl_module
+        self._write(module, self._folder / f"epoch_{epoch:04d}.png")
 
     @torch.inference_mode()
     def _write(self, module: GenerativeModule[Any], path: Path) -> None:
