@@ -46,6 +46,17 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         super().__init__()
         self.config = config
         self.spec = spec
+        self.elapsed_fraction = 0.0
+
+    @property
+    def training_progress(self) -> float:
+        """The share of the training that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
+        epochs = self.trainer.max_epochs or 1
+        in_epoch = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready / max(
+            1, self.trainer.num_training_batches
+        )
+        by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
+        return min(1.0, max(by_steps, self.elapsed_fraction))
 
     @abstractmethod
     def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:

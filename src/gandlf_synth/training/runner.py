@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
-from gandlf_synth.config import ComputeConfig, Config
+from gandlf_synth.config import ComputeConfig, Config, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
@@ -76,15 +76,13 @@ def fit(
         max_epochs=config.num_epochs,
         callbacks=_callbacks(config, data, folder, console, seconds),
         logger=_loggers(folder),
-        gradient_clip_val=config.model.gradient_clip_val,
-        gradient_clip_algorithm=config.model.gradient_clip_algorithm,
-        accumulate_grad_batches=config.model.accumulate_grad_batches,
+        **_stepping(module, config.model),
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        **_compute(config.compute),
+        **_compute(config.compute, several_optimizers=not module.automatic_optimization),
     )
     trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     metrics = _values(trainer)
@@ -97,7 +95,7 @@ def fit(
 def _callbacks(
     config: Config[Any], data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
 ) -> list[Callback]:
-    callbacks: list[Callback] = [StepSeeds(config.seed), _Description(), RunProgress(console, seconds)]
+    callbacks: list[Callback] = [StepSeeds(config.seed), _Description(), RunProgress(console)]
     if config.model.ema_decay > 0:
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
     if config.model.save_eval_images_every_n_epochs > 0:
@@ -135,7 +133,18 @@ def _loggers(folder: ModelFolder) -> list[Any]:
     ]
 
 
-def _compute(compute: ComputeConfig) -> dict[str, Any]:
+def _stepping(module: GenerativeModule[Any], model: ModelConfig) -> dict[str, Any]:
+    """Return how Lightning steps the optimizer; models of several optimizers step by themselves."""
+    if not module.automatic_optimization:
+        return {}
+    return {
+        "gradient_clip_val": model.gradient_clip_val,
+        "gradient_clip_algorithm": model.gradient_clip_algorithm,
+        "accumulate_grad_batches": model.accumulate_grad_batches,
+    }
+
+
+def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, Any]:
     on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
     devices = compute.num_devices
     if devices == "auto" and on_cpu:
@@ -144,7 +153,7 @@ def _compute(compute: ComputeConfig) -> dict[str, Any]:
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
         "devices": devices,
         "num_nodes": compute.num_nodes,
-        "strategy": strategy_for(compute),
+        "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
     }
 

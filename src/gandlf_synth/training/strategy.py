@@ -27,8 +27,12 @@ def check_compute(compute: ComputeConfig) -> None:
     strategy_for(compute)
 
 
-def strategy_for(compute: ComputeConfig) -> Any:
+def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) -> Any:
     """Return what Lightning's ``Trainer(strategy=…)`` takes.
+
+    Args:
+        compute: the configuration.
+        several_optimizers: whether networks take turns, so that each backward pass leaves weights out.
 
     Raises:
         MissingExtraError: deepspeed is asked for and not installed.
@@ -37,9 +41,11 @@ def strategy_for(compute: ComputeConfig) -> Any:
     if compute.strategy == "ddp":
         from lightning.pytorch.strategies import DDPStrategy
 
-        return DDPStrategy(**compute.strategy_config)
+        return DDPStrategy(**{"find_unused_parameters": several_optimizers} | compute.strategy_config)
     if compute.strategy == "deepspeed":
         return _deepspeed(compute.strategy_config)
+    if several_optimizers and compute.num_devices not in ("auto", 1):
+        return "ddp_find_unused_parameters_true"
     return "auto"
 
 

@@ -29,10 +29,12 @@ class TimeBudget(Callback):
         self._started = time.monotonic()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Set the learning rate for the time that is left."""
+        """Tell the model the time, and set the learning rate for what is left of it."""
+        elapsed = min(1.0, (time.monotonic() - self._started) / self._seconds)
+        pl_module.elapsed_fraction = elapsed
         if not self._cool_down:
             return
-        left = max(0.0, 1 - (time.monotonic() - self._started) / self._seconds)
+        left = 1 - elapsed
         factor = min(1.0, left / _COOLDOWN)
         for optimizer in trainer.optimizers:
             for group in optimizer.param_groups:

@@ -16,12 +16,10 @@ class RunProgress(Callback):
 
     Args:
         console: where to show it.
-        seconds: the wall time after which training stops by itself, if it has such a limit.
     """
 
-    def __init__(self, console: Console, seconds: float | None = None) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._seconds = seconds
         self._bar: Progress | None = None
         self._task: Any = None
         self._started = self._last_line = 0.0
@@ -48,7 +46,7 @@ class RunProgress(Callback):
         if not trainer.is_global_zero:
             return
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, step {trainer.global_step}{_losses(trainer)}"
-        done = self._fraction(trainer)
+        done: float = pl_module.training_progress
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
         elif time.monotonic() - self._last_line > _LOG_SECONDS:
@@ -60,11 +58,6 @@ class RunProgress(Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-    def _fraction(self, trainer: Trainer) -> float:
-        by_steps = trainer.global_step / max(1, int(trainer.estimated_stepping_batches))
-        by_time = (time.monotonic() - self._started) / self._seconds if self._seconds else 0.0
-        return float(min(1.0, max(by_steps, by_time)))
 
     def _remaining(self, done: float) -> timedelta:
         elapsed = time.monotonic() - self._started
