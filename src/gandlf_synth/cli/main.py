@@ -7,6 +7,7 @@ import click
 
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
+from gandlf_synth.cli.evaluate import evaluate, report
 from gandlf_synth.cli.generate import generate
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
@@ -35,7 +36,7 @@ def program(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for _command in (construct_csv, train, generate, reconstruct, run, demo, verify_install):
+for _command in (construct_csv, train, generate, reconstruct, evaluate, report, run, demo, verify_install):
     program.add_command(_command)
 
 

@@ -17,7 +17,7 @@ from gandlf_synth.metrics.prdc import Prdc, prdc
 _REPEATS = 10
 _LARGEST = 1500
 """Images of a set that are compared in one repeat; the cost grows with the square."""
-_PAIRS = 400
+_PAIRS = 200
 _SAME_SET_LIMIT = 2000
 """Images of a set that are searched for duplicates."""
 _LEAST = 0.9

@@ -45,7 +45,8 @@ def kid(real: Described, synthetic: Described, extractor: str, seed: int) -> Met
     note = f"unbiased; {_REPEATS} subsets of up to {_KID_SUBSET} planes, by subject; not multiplied by 1000"
     return Metric(
         name="kid", title="Kernel distance (KID)", question="faithful", better="lower", value=Interval.of(value),
-        floor=Interval.of(floor), interval_method=value.method, extractor=extractor, note=note, **sizes(real, synthetic),
+        floor=Interval.of(floor), interval_method=value.method, extractor=extractor, note=note,
+        **sizes(real, synthetic),
     )  # fmt: skip
 
 

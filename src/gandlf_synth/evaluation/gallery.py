@@ -38,7 +38,7 @@ def arrays_of(real: Described, synthetic: Described, privacy: Privacy, grid: Gri
 
 
 def _samples(real: Described, synthetic: Described, grid: Grid, rng: np.random.Generator) -> Arrays:
-    """Return ``(images, slices, channels, rows, columns)`` of each set; volumes give the first (axial) stack."""
+    """Return ``(images, stacks, slices, channels, rows, columns)`` of random images of each set."""
     count = _SAMPLES if grid.spatial_dims == 2 else _VOLUMES
     found = {}
     for described in (real, synthetic):

@@ -40,7 +40,7 @@ class EvaluationRequest:
     extractor_weights: Path | None = None
     intensity: Intensity = "auto"
     max_size: int = 256
-    slices: int = 3
+    slices: int = 5
     skip_unreadable: bool = False
     seed: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)

@@ -52,7 +52,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     train = described[2] if len(described) > 2 else None
     evaluation, arrays = _measure(request, real, synthetic, train, extractor, grid, progress)
     evaluation.inputs = {source.name: _input(source, own) for source, own in zip(sources, described, strict=True)}
-    evaluation.notes = notes + ([extractor.caution] if extractor.caution else [])
+    evaluation.notes = _identical(described) + notes + ([extractor.caution] if extractor.caution else [])
     evaluation.run_record = _run_record(request.model_dir)
     evaluation.seconds = round(time.monotonic() - started, 1)
     evaluation.peak_memory_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
@@ -85,6 +85,17 @@ def _cautions(sources: list[Source]) -> list[str]:
     if small:
         notes.append(f"few images ({', '.join(small)}): intervals are wide; {_FEW} and more per set are advised")
     return notes
+
+
+def _identical(described: list[Described]) -> list[str]:
+    """Return a note for every other set that holds files of the synthetic set, byte for byte."""
+    synthetic = described[1].planes
+    found = []
+    for other in (described[0], *described[2:]):
+        same = sum(content in set(other.planes.content) for content in synthetic.content)
+        if same:
+            found.append(f"{same} of {len(synthetic)} synthetic files are byte for byte {other.planes.name} files")
+    return found
 
 
 def _measure(
