@@ -10,7 +10,7 @@ from gandlf_synth.evaluation.features import Described
 from gandlf_synth.evaluation.results import CopyPair, Interval, Metric
 from gandlf_synth.metrics.intervals import Estimate, auc, bootstrap, share
 from gandlf_synth.metrics.memorisation import FLIPS, Images, Matches, match, mirrored, ssim_of, threshold
-from gandlf_synth.metrics.neighbours import nearest
+from gandlf_synth.metrics.neighbours import nearest, nearest_of_others
 
 _WORST = 8
 _MEMBERS = 1000
@@ -119,7 +119,11 @@ def _feature_copies(
     """Return the share of synthetic images nearer to a training image in feature space than next to all held-out."""
     reference = (train or real).embedding
     _, distances = nearest(synthetic.embedding, reference)
-    held = _nearest_other(real) if train is None else nearest(real.embedding[out], reference)[1]
+    held = (
+        nearest_of_others(real.embedding, real.planes.subjects)
+        if train is None
+        else nearest(real.embedding[out], reference)[1]
+    )
     limit = float(np.quantile(held, false_alarm, method="lower"))
     value, floor = share(int((distances < limit).sum()), len(distances)), share(int((held < limit).sum()), len(held))
     middle = f"synthetic {np.median(distances):.3g}, held-out {np.median(held):.3g}"
@@ -129,17 +133,6 @@ def _feature_copies(
         unit="share", value=Interval.of(value), floor=Interval.of(floor), interval_method=value.method, note=note,
         num_real=len(held), num_synthetic=len(distances),
     )  # fmt: skip
-
-
-def _nearest_other(real: Described) -> NDArray[np.float64]:
-    """Return each real image's distance to the nearest one of another subject."""
-    features, subjects = real.embedding, real.planes.subjects
-    return np.array(
-        [
-            np.sqrt(((features[subjects != subjects[k]] - features[k]) ** 2).sum(axis=1).min())
-            for k in range(len(features))
-        ]
-    )
 
 
 def _membership(real: Described, synthetic: Described, train: Described, out: NDArray[np.int64], seed: int) -> Metric:

@@ -35,3 +35,12 @@ def nearest(a: Floats, b: Floats) -> tuple[NDArray[np.int64], NDArray[np.float64
         index[rows] = distances.argmin(axis=1)
         found[rows] = distances.min(axis=1)
     return index, found
+
+
+def nearest_of_others(features: Floats, groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return each row's distance to the nearest row of another group; inf where there is only one group."""
+    found = np.empty(len(features))
+    for rows, distances in distance_rows(features, features):
+        distances[groups[rows, None] == groups] = np.inf
+        found[rows] = distances.min(axis=1)
+    return found
