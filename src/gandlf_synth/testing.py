@@ -4,7 +4,8 @@
 ``PluginError`` that lists every broken promise.
 """
 
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import Tensor
 
@@ -21,7 +23,7 @@ from gandlf_synth.data.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
 from gandlf_synth.data.spec import DataSpec
-from gandlf_synth.errors import PluginError, Problem, raise_if_any
+from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.checkpoint import build_module, load_module
@@ -52,6 +54,7 @@ class _Case:
         resume: bool = False,
         precision: str = "32-true",
         module: GenerativeModule[Any] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> GenerativeModule[Any]:
         compute = self.config.compute.model_copy(update={"precision": precision})
         config = self.config.model_copy(update={"num_epochs": epochs, "compute": compute})
@@ -64,6 +67,7 @@ class _Case:
             folder,
             Console(quiet=True),
             resume_from=folder.last if resume else None,
+            callbacks=callbacks,
         )
         return load_module(folder.last)
 
@@ -165,6 +169,25 @@ def _exact_resume(case: _Case, trained: GenerativeModule[Any]) -> bool:
     return _equal_weights(case.train("resumed", 2, resume=True), trained)
 
 
+def _exact_resume_in_an_epoch(case: _Case, trained: GenerativeModule[Any]) -> bool:
+    try:
+        case.train("stopped", 2, callbacks=[_SignalInEpoch(1)])
+    except StoppedError:
+        return _equal_weights(case.train("stopped", 2, resume=True), trained)
+    return False
+
+
+class _SignalInEpoch(Callback):
+    """Sends SIGTERM before the first batch of an epoch ends."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if (trainer.current_epoch, batch_idx) == (self._epoch, 0):
+            signal.raise_signal(signal.SIGTERM)
+
+
 def _bf16(case: _Case, _: GenerativeModule[Any]) -> bool:
     weights = case.train("bf16", 1, precision="bf16-mixed").state_dict().values()
     return all(bool(torch.isfinite(value).all()) for value in weights if value.is_floating_point())
@@ -185,6 +208,7 @@ _PROMISES: dict[str, Callable[[_Case, GenerativeModule[Any]], bool]] = {
     "sampling leaves torch's own generator untouched": _untouched_rng,
     "two equal runs end with equal weights": _repeatable,
     "a run that was resumed ends with the weights of one that was not interrupted": _exact_resume,
+    "so does one that was stopped in the middle of an epoch": _exact_resume_in_an_epoch,
     "training works in bf16-mixed": _bf16,
     "the class makes a difference": _labels_matter,
 }

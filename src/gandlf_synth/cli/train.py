@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gandlf_synth.cli.options import (
     model_dir_option,
     split_options,
 )
+from gandlf_synth.errors import StoppedError
 
 
 @click.command()
@@ -43,6 +45,16 @@ def run_training(train_csv: Path, resume: bool, reset: bool, minutes: float | No
     request = TrainingRequest(
         train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )
-    result = api.train(request, terminal)
+    try:
+        result = api.train(request, terminal)
+    except StoppedError:
+        terminal.print(f"Go on with: {_resuming(sys.argv[1:])}", highlight=False, soft_wrap=True)
+        raise
     click.echo(result.checkpoint)
     terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)
+
+
+def _resuming(words: Sequence[str]) -> str:
+    """Return the command line ``words`` with the flag that resumes in place of those that begin anew."""
+    kept = [word for word in words if word not in ("-rt", "--reset", "-rs", "-rm", "--resume")]
+    return shlex.join(["gandlf-synth", *kept, "--resume"])

@@ -18,8 +18,18 @@ from gandlf_synth.config import ComputeConfig, Config, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds, TimeBudget
+from gandlf_synth.training.callbacks import (
+    ExponentialMovingAverage,
+    FiniteSteps,
+    Interruption,
+    RunProgress,
+    SampleGrid,
+    StepSeeds,
+    TimeBudget,
+)
 from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.hardware import processes_here
+from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import strategy_for
 
 
@@ -58,6 +68,7 @@ def fit(
     *,
     resume_from: Path | None = None,
     seconds: float | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train ``module`` and test it where there is a test split.
 
@@ -69,12 +80,18 @@ def fit(
         console: where progress is shown.
         resume_from: a checkpoint to go on from.
         seconds: stop by itself after this wall time.
+        callbacks: Lightning callbacks besides the project's own.
+
+    Raises:
+        StoppedError: a signal stopped it; a checkpoint was written.
+        TrainingError: the numbers are not finite any more.
+        ResourceError: memory ran out.
     """
     _quieten()
     started = time.monotonic()
     trainer = Trainer(
         max_epochs=config.num_epochs,
-        callbacks=_callbacks(config, data, folder, console, seconds),
+        callbacks=[*_callbacks(config, data, folder, console, seconds), *callbacks],
         logger=_loggers(folder),
         **_stepping(module, config.model),
         use_distributed_sampler=False,
@@ -84,7 +101,8 @@ def fit(
         log_every_n_steps=10,
         **_compute(config.compute, several_optimizers=not module.automatic_optimization),
     )
-    trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    with memory_guard(config):
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     metrics = _values(trainer)
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)
@@ -105,6 +123,7 @@ def _callbacks(
         callbacks.append(EarlyStopping(stopping.monitor_value, mode=stopping.monitor_mode, patience=stopping.patience))
     if seconds is not None:
         callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
+    callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
     return [*callbacks, *_checkpoints(config, data, folder)]
 
 
@@ -148,7 +167,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
     on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
     devices = compute.num_devices
     if devices == "auto" and on_cpu:
-        devices = 1
+        devices = processes_here()
     return {
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
         "devices": devices,

@@ -1,6 +1,7 @@
 """One training run from request to record: read, check everything, plan, prepare, fit, write down."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from gandlf_synth.files import write_json, write_text
 from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
 from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.hardware import hardware, peak_memory_mb
+from gandlf_synth.training.hardware import hardware, is_first_process, peak_memory_mb
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import TrainingData, prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
@@ -44,7 +45,11 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    request.folder.check(request.mode, request.checkpoint)
+    first = is_first_process()
+    if first:
+        request.folder.check(request.mode, request.checkpoint)
+    else:
+        console = Console(quiet=True)
     loaded = read_configuration(request)
     manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
@@ -57,7 +62,8 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     data = prepare_data(manifests, plan.config, facts, cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, plan.config.model, data.spec)
-    return _fit(request, plan, data, loaded.document, Reporter(console))
+    with request.folder.locked() if first else nullcontext():
+        return _fit(request, plan, data, loaded.document, Reporter(console))
 
 
 def _fit(
@@ -72,19 +78,21 @@ def _fit(
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model.model_dump(mode="json"), data.spec)
     module.check_components()
-    if request.mode == "reset":
-        folder.clear()
     record = _record(request, plan, data.manifests)
-    _write_before(folder, plan, data.spec, record, document)
-    reporter.open_log(folder.log_file)
-    _announce(reporter, plan, data)
+    if is_first_process():
+        if request.mode == "reset":
+            folder.clear()
+        _write_before(folder, plan, data.spec, record, document)
+        reporter.open_log(folder.log_file)
+        _announce(reporter, plan, data)
     result = fit(
         module, _loaders(plan, data), config, folder, reporter.console,
         resume_from=request.resume_from, seconds=request.seconds,
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
     record = record.model_copy(update={**outcome, "metrics": result.metrics, "peak_memory_mb": peak_memory_mb()})
-    write_json(folder.record, record.model_dump())
+    if is_first_process():
+        write_json(folder.record, record.model_dump())
     losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.metrics.items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
