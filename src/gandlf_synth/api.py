@@ -63,6 +63,7 @@ class GenerationRequest:
         seed: decides the images.
         only: make only these indices.
         batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
+        resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
     """
 
     model_dir: Path
@@ -78,6 +79,7 @@ class GenerationRequest:
     sampler: str | None = None
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    resume: bool = False
 
 
 def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
@@ -99,8 +101,9 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.generate import generate_images
     from gandlf_synth.synthesis.image_files import image_writer
-    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.output import folder_for, model_source
     from gandlf_synth.synthesis.requests import image_requests
+    from gandlf_synth.synthesis.sharing import join
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded)
@@ -112,17 +115,23 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
     requests = image_requests(counts, module.spec, seed, request.only)
     writer = image_writer(parameters.output_format, module.spec)
-    terminal = console or _silent()
+    share = join()
+    terminal = (console if share.is_first else None) or _silent()
+    source = {**model_source(checkpoint, folder.root), "user_seed": seed}
+    wanted = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in requests]}
+    wanted |= {"n_images_to_generate": counts, "sampling": module.sampling_defaults(options)}
+    output = folder_for(folder.root, request.output_dir, wanted, resume=request.resume) if share.is_first else None
     return generate_images(
-        module,
+        module.to(share.device),
         requests,
-        inference_folder(folder.root, request.output_dir),
-        {**model_source(checkpoint, folder.root), "user_seed": seed},
+        share.agree(output),
+        source,
         Reporter(terminal),
         progress_bar(terminal),
         batch_size=parameters.batch_size,
         writer=writer,
         options=options,
+        share=share,
     )
 
 

@@ -34,6 +34,7 @@ from gandlf_synth.cli.options import (
 @click.option(
     "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
 )
+@click.option("--resume", is_flag=True, help="Finish an interrupted call: make only the images that are missing.")
 @click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""
