@@ -161,6 +161,24 @@ def verify_install() -> "InstallReport":
     return verify()
 
 
+def installation() -> dict[str, dict[str, str]]:
+    """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
+    from gandlf_synth.training.installation import installation as look
+
+    return look()
+
+
+def provenance_of(file: Path) -> dict[str, Any]:
+    """Return what a file that this program wrote says of its origin: an image, its sidecar, or a checkpoint.
+
+    Raises:
+        DataError: it is not there, or says nothing.
+    """
+    from gandlf_synth.synthesis.origin import origin_of
+
+    return origin_of(file)
+
+
 def reconstruct(model_dir: Path, config: Path | None, checkpoint: Path | None) -> None:
     """Reconstruct images with a trained model of a family that can.
 

@@ -5,11 +5,16 @@ from collections.abc import Sequence
 
 import click
 
+from gandlf_synth.cli.config import config
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
+from gandlf_synth.cli.doctor import doctor
 from gandlf_synth.cli.generate import generate
+from gandlf_synth.cli.init import init
+from gandlf_synth.cli.models import models
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
+from gandlf_synth.cli.schema import schema
 from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
 from gandlf_synth.errors import GandlfSynthError
@@ -19,7 +24,7 @@ _HELP = """Train generative models on medical images and synthesise new ones, wi
 \b
 First steps:
   gandlf-synth demo      the whole job on real images, in minutes
-  gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
+  gandlf-synth init IMAGES   a CSV and a YAML for your images, and the commands that follow
   gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
   gandlf-synth generate  -m-dir model -n 16
 """
@@ -35,7 +40,10 @@ def program(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for _command in (construct_csv, train, generate, reconstruct, run, demo, verify_install):
+_COMMANDS = (
+    init, construct_csv, train, generate, reconstruct, run, demo, models, config, schema, doctor, verify_install,
+)  # fmt: skip
+for _command in _COMMANDS:
     program.add_command(_command)
 
 

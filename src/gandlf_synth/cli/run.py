@@ -52,4 +52,4 @@ def run(
         return
     if main_csv is None:
         raise ConfigError(Problem("run -t", "needs the training CSV", fix="add -dt data.csv"))
-    run_training(main_csv, resume, reset, config=config, model_dir=model_dir, checkpoint=checkpoint, **splits)
+    run_training(config, main_csv, resume, reset, model_dir=model_dir, checkpoint=checkpoint, **splits)

@@ -15,6 +15,7 @@ from gandlf_synth.cli.options import (
     mode_of,
     mode_options,
     model_dir_option,
+    set_option,
     split_options,
 )
 from gandlf_synth.errors import StoppedError
@@ -24,26 +25,37 @@ from gandlf_synth.errors import StoppedError
 @config_option(required=True)
 @click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
 @model_dir_option
+@set_option
 @split_options
 @mode_options
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says."
 )
-def train(train_csv: Path, resume: bool, reset: bool, minutes: float | None, **options: Any) -> None:
+def train(config: Path, train_csv: Path, resume: bool, reset: bool, **options: Any) -> None:
     """Train a model from a CSV of images and a YAML."""
-    run_training(train_csv, resume, reset, minutes=minutes, **options)
+    run_training(config, train_csv, resume, reset, **options)
 
 
-def run_training(train_csv: Path, resume: bool, reset: bool, minutes: float | None = None, **options: Any) -> None:
+def run_training(
+    config: Path,
+    train_csv: Path,
+    resume: bool,
+    reset: bool,
+    minutes: float | None = None,
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> None:
     """Train, and say where the model is and what to do next."""
     from gandlf_synth import api
+    from gandlf_synth.config import overridden, read_document
     from gandlf_synth.training.request import TrainingRequest
 
     terminal = console()
     seconds = minutes * 60 if minutes else None
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    document = overridden(read_document(config), overrides)
     request = TrainingRequest(
-        train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
+        config=document, train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )
     try:
         result = api.train(request, terminal)
