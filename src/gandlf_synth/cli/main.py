@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -12,12 +13,14 @@ from gandlf_synth.cli.doctor import doctor
 from gandlf_synth.cli.generate import generate
 from gandlf_synth.cli.init import init
 from gandlf_synth.cli.models import models
+from gandlf_synth.cli.new_model import new_model
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
 from gandlf_synth.cli.schema import schema
 from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
 from gandlf_synth.errors import GandlfSynthError
+from gandlf_synth.registry import load_plugin
 
 _HELP = """Train generative models on medical images and synthesise new ones, without writing code.
 
@@ -34,6 +37,9 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.group(help=_HELP, context_settings=_CONTEXT)
 @click.version_option(None, "-v", "--version", package_name="gandlf-synth", prog_name="gandlf-synth")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--plugin", multiple=True, expose_value=False, help="Python file with components of your own; may stand anywhere."
+)
 @click.pass_context
 def program(context: click.Context, debug: bool) -> None:
     """Keep what all commands share."""
@@ -41,7 +47,8 @@ def program(context: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, train, generate, reconstruct, run, demo, models, config, schema, doctor, verify_install,
+    init, construct_csv, train, generate, reconstruct, run, demo,
+    models, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:
     program.add_command(_command)
@@ -55,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        for file in _plugins(words):
+            load_plugin(file)
         program(words, standalone_mode=False)
     except GandlfSynthError as error:
         if "--debug" in words:
@@ -70,3 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     return 0
+
+
+def _plugins(words: list[str]) -> list[Path]:
+    """Take every ``--plugin FILE`` out of the command line and return the files."""
+    files = []
+    while "--plugin" in words[:-1]:
+        place = words.index("--plugin")
+        files.append(Path(words[place + 1]))
+        del words[place : place + 2]
+    return files

@@ -34,7 +34,7 @@ class Document:
         dotted = ".".join(str(part) for part in path)
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
-                return self.places[path[:length]]
+                return ".".join([self.places[path[:length]], *map(str, path[length:])])
             if path[:length] in self.lines:
                 return f"{self.name}:{self.lines[path[:length]]}: {dotted}"
         return f"{self.name}: {dotted}" if dotted else self.name
