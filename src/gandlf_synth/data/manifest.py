@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gandlf_synth.config import LabelingParadigm
+from gandlf_synth.data.location import exists, locate
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing, raise_if_any
 
 _SHOWN = 20
@@ -256,7 +257,7 @@ def _repeated(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
-    cells = [(row, column, file) for row in rows for column, file in row.files.items() if not _exists(file)]
+    cells = [(row, column, file) for row in rows for column, file in row.files.items() if not exists(locate(file).path)]
     problems = []
     for row, column, file in cells:
         fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
@@ -272,12 +273,7 @@ def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _first_missing(folder: Path) -> Path | None:
-    return next((path for path in [*reversed(folder.parents), folder] if not _exists(path)), None)
-
-
-def _exists(path: Path) -> bool:
-    # Path.exists raises on a folder without permission and on a name that is too long.
-    return os.path.exists(path)  # noqa: PTH110
+    return next((path for path in [*reversed(folder.parents), folder] if not exists(path)), None)
 
 
 def _capped(problems: list[Problem]) -> list[Problem]:

@@ -1,7 +1,7 @@
 """A phase's deterministic preprocessing: the transforms, in order, and how one sample goes through them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,4 +76,4 @@ def with_channels(image: Image, channels: int) -> Image:
     if image.num_channels == channels:
         return image
     array = image.array.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(image.array, channels, axis=0)
-    return Image(array, image.geometry, image.dtype, np.ones(channels), np.zeros(channels))
+    return replace(image, array=array, scale=np.ones(channels), offset=np.zeros(channels))

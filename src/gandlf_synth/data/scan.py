@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gandlf_synth.data.image import Image
-from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.readers import UnreadableError, read_image, source_files
 from gandlf_synth.errors import Problem
 from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
@@ -65,9 +65,17 @@ class FileScan(BaseModel):
 
 
 def identity(path: Path) -> str:
-    """Return a digest that changes when the file at ``path`` does (path, size, modification time)."""
-    status = path.stat()
-    return digest([os.path.realpath(path), status.st_size, status.st_mtime_ns])
+    """Return a digest that changes when what ``path`` names does: a file, or all files of a folder.
+
+    It is made of the path, and the size and modification time of every file.
+    """
+    files = [(file, file.stat()) for file in source_files(path)]
+    return digest([os.path.realpath(path), *((file.name, own.st_size, own.st_mtime_ns) for file, own in files)])
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the size of what ``path`` names: a file, or all files of a folder."""
+    return sum(file.stat().st_size for file in source_files(path))
 
 
 def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
