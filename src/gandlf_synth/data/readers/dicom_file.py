@@ -177,15 +177,16 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
 
 def _frame_groups(dataset: Any) -> list[Any]:
     """Return the functional groups of each frame of an enhanced file, those shared by all filled in."""
+    from pydicom import Dataset
+
     own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     shared = dataset.get("SharedFunctionalGroupsSequence")
     if not shared:
         return own
-    merged = []
-    for group in own:
-        both = shared[0].copy()
+    merged = [Dataset() for _ in own]
+    for both, group in zip(merged, own, strict=True):
+        both.update(shared[0])
         both.update(group)
-        merged.append(both)
     return merged
 
 

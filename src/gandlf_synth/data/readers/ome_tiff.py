@@ -45,7 +45,7 @@ def _read(path: Path, part: str | None) -> Image:
             series = tiff.series[0] if tiff.is_ome and tiff.series else None
             if series is None or len(series.pages) == 1:
                 return TiffReader.read(path)
-            check_pages(series.pages, content)
+            check_pages((page.aspage() for page in series.pages if page), content)
             check_declared(series.nbytes, len(content))
             array, axes = _one_time(series.asarray(), series.axes, part)
             return _image(array, axes, tiff.ome_metadata)

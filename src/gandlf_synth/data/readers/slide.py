@@ -25,7 +25,7 @@ _PART = re.compile(rf"([0-9]{{1,9}}),([0-9]{{1,9}}),([0-9]{{1,5}}),({_NUMBER})")
 _MICRONS_AT_1 = 10.0
 """Micrometres per pixel at magnification 1; 0.25 at 40."""
 _LARGEST_PATCH = 8192
-_MOST_READ = 2**28
+MOST_READ = 2**28
 """Pixels that may be read of the pyramid for one patch, where a level between is missing."""
 
 logging.getLogger("tiffslide").addHandler(logging.NullHandler())
@@ -141,7 +141,7 @@ def _read_patch(slide: Any, patch: Patch) -> Image:
         raise UnreadableError(f"has no such patch: {extent} pixels from ({patch.x}, {patch.y})", allowed)
     level = slide.get_best_level_for_downsample(factor)
     side = max(patch.size, round(extent / slide.level_downsamples[level]))
-    if side * side > _MOST_READ:
+    if side * side > MOST_READ:
         raise UnreadableError(f"has no level near {patch.magnification:g}×", "a pyramid with finer steps")
     region = slide.read_region((patch.x, patch.y), level, (side, side))
     if side != patch.size:
