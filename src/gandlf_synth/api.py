@@ -131,6 +131,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         batch_size=parameters.batch_size,
         writer=writer,
         options=options,
+        postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
     )
 
 

@@ -20,9 +20,11 @@ from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.provenance import digest
 
-_VERSION = 1
+_VERSION = 2
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
+_AIR = (-4096.0, -600.0)
+_HARDEST = 4096.0
 _COLOUR_SPREAD = 1 / 16
 """Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
 
@@ -51,6 +53,8 @@ class FileScan(BaseModel):
     """Per channel, the 0.5th percentile."""
     high: tuple[float, ...] = ()
     """Per channel, the 99.5th percentile."""
+    modality: str = ""
+    """What a DICOM header says: ``CT``, ``MR`` and so on."""
     problem: tuple[str, str, str] | None = None
     """What is wrong, what is allowed, how to mend it."""
 
@@ -58,6 +62,18 @@ class FileScan(BaseModel):
     def geometry(self) -> Geometry:
         """The grid of the file."""
         return Geometry.from_json({"shape": self.shape, "affine": self.affine, "physical": self.physical})
+
+    @property
+    def in_hounsfield(self) -> bool:
+        """Whether the values are Hounsfield units: a DICOM file says CT, or no other file could look like this.
+
+        Air is at -1000 HU by definition, scanners pad with -1024 and below, and bone and metal end by 4000: whole
+        numbers between, of which the lowest half percent is near air's, are nothing else.
+        """
+        if self.modality:
+            return self.modality == "CT"
+        looks = bool(self.low) and _AIR[0] <= min(self.low) <= _AIR[1] and 0 <= max(self.high) <= _HARDEST
+        return looks and self.physical and np.issubdtype(np.dtype(self.dtype), np.signedinteger)
 
     def problem_at(self, where: str) -> Problem | None:
         """Return the problem with the file, placed, or None."""
@@ -132,6 +148,7 @@ def _measure(image: Image) -> FileScan:
         colour_fraction=_colour_fraction(image),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
+        modality=image.modality,
     )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandlf_synth.config import Step
+from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
@@ -47,6 +49,7 @@ def generate_images(
     batch_size: int,
     writer: Writer,
     options: SamplingOptions,
+    postprocessing: Sequence[Step] = (),
 ) -> GenerationResult:
     """Make every requested image and write it with a sidecar JSON beside it.
 
@@ -60,12 +63,15 @@ def generate_images(
         batch_size: images sampled together.
         writer: the file format.
         options: how to sample.
+        postprocessing: what is done to every image before it is written.
     """
     spec = module.spec
     reporter.open_log(folder / "inference_manager.log")
     sampling = module.sampling_defaults(options)
     about = {**source, "sampling": sampling, "software": software_versions()}
-    files = ImageFiles(folder, writer, spec, about)
+    if postprocessing:
+        about["postprocessing"] = steps_as_written(postprocessing)
+    files = ImageFiles(folder, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
     batches = [requests[start : start + batch_size] for start in range(0, len(requests), batch_size)]
     for request, image in sampled(module, bar(batches, len(batches), "Generating"), options):
