@@ -4,6 +4,7 @@ pydicom interprets and decodes. Its messages and warnings may quote what a heade
 """
 
 import logging
+import mmap
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -56,12 +57,16 @@ def open_dicom(path: Path, header_only: bool = False) -> Any:
     Raises:
         UnreadableError: it is no DICOM file, or damaged.
     """
-    from pydicom import dcmread
+    from pydicom import config, dcmread
 
+    # Warnings of validation quote the values that are not valid.
+    config.settings.reading_validation_mode = config.IGNORE
     tags = _HEADER_TAGS if header_only else None
     with _discreet():
         _check_inflated(path)
-        return dcmread(path, stop_before_pixels=header_only, specific_tags=tags)
+        # Of a map, an element that declares gigabytes reads what is there; of a file, it would take the memory first.
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return dcmread(content, stop_before_pixels=header_only, specific_tags=tags)
 
 
 def _check_inflated(path: Path) -> None:
