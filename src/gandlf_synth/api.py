@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.construct import ConstructReport
+    from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.training.request import TrainingRequest
@@ -33,12 +34,19 @@ def construct_csv(
     *,
     relative_paths: bool = False,
     overwrite: bool = False,
+    patches: "PatchGrid | None" = None,
 ) -> "ConstructReport":
     """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
     from gandlf_synth.data.construct import construct_csv as construct
 
     return construct(
-        input_dir, channel_endings, paradigm, output_file, relative_paths=relative_paths, overwrite=overwrite
+        input_dir,
+        channel_endings,
+        paradigm,
+        output_file,
+        relative_paths=relative_paths,
+        overwrite=overwrite,
+        patches=patches,
     )
 
 
@@ -132,6 +140,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         writer=writer,
         options=options,
         share=share,
+        postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
     )
 
 

@@ -11,11 +11,19 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gandlf_synth.config import LabelingParadigm
+from gandlf_synth.data.location import exists, locate
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing, raise_if_any
 
 _SHOWN = 20
-_NAMES = {"label": "Label", "labelmapping": "LabelMapping", "subjectid": "SubjectID", "patientid": "SubjectID"}
-_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID"
+_NAMES = {
+    "label": "Label",
+    "labelmapping": "LabelMapping",
+    "subjectid": "SubjectID",
+    "patientid": "SubjectID",
+    "mask": "Mask",
+    "mask0": "Mask",
+}
+_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
 _ALIKE = 0.8
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
 
@@ -30,6 +38,7 @@ class Sample:
         channels: one path per channel column.
         label: the class number.
         label_name: the class name.
+        mask: labels of the voxels, on the grid of the channels.
     """
 
     row: int
@@ -37,6 +46,12 @@ class Sample:
     channels: tuple[Path, ...]
     label: int | None = None
     label_name: str | None = None
+    mask: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every path of the row: the channels, then the mask if there is one."""
+        return self.channels if self.mask is None else (*self.channels, self.mask)
 
 
 @dataclass(frozen=True)
@@ -67,8 +82,14 @@ class Manifest:
         return dict(sorted(names.items()))
 
     def where(self, sample: Sample, column: int) -> str:
-        """Return the place of a cell for a message: ``data.csv row 7, column Channel_0 (image.png)``."""
-        return f"{self.path} row {sample.row}, column Channel_{column} ({sample.channels[column]})"
+        """Return the place of a cell for a message: ``data.csv row 7, column Channel_0 (image.png)``.
+
+        Args:
+            sample: the row.
+            column: the place of the file in ``sample.files``.
+        """
+        name = f"Channel_{column}" if column < len(sample.channels) else "Mask"
+        return f"{self.path} row {sample.row}, column {name} ({sample.files[column]})"
 
     def subset(self, samples: Iterable[Sample]) -> "Manifest":
         """Return a manifest of the same CSV with only ``samples``."""
@@ -86,7 +107,8 @@ def read_manifest(path: Path) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
-    (class name), ``SubjectID`` (or ``PatientID``); others are ignored. UTF-8, separated by commas, semicolons or tabs.
+    (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels); others are ignored. UTF-8, separated
+    by commas, semicolons or tabs.
 
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
@@ -129,6 +151,9 @@ class _Row:
         names = sorted((name for name in self.cells if name.startswith("Channel_")), key=lambda name: int(name[8:]))
         return {name: self.csv.parent / self.cells[name] for name in names if self.cells[name]}
 
+    def every_file(self) -> dict[str, Path]:
+        return self.files if self.mask is None else {**self.files, "Mask": self.mask}
+
     @property
     def label(self) -> int | None:
         match = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", self.cells.get("Label", ""))
@@ -136,7 +161,11 @@ class _Row:
 
     def sample(self, subject: str) -> Sample:
         files = tuple(self.files.values())
-        return Sample(self.number, subject, files, self.label, self.cells.get("LabelMapping") or None)
+        return Sample(self.number, subject, files, self.label, self.cells.get("LabelMapping") or None, self.mask)
+
+    @property
+    def mask(self) -> Path | None:
+        return self.csv.parent / self.cells["Mask"] if self.cells.get("Mask") else None
 
 
 def _records(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -256,7 +285,8 @@ def _repeated(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
-    cells = [(row, column, file) for row in rows for column, file in row.files.items() if not _exists(file)]
+    named = [(row, column, file) for row in rows for column, file in row.every_file().items()]
+    cells = [(row, column, file) for row, column, file in named if not exists(locate(file).path)]
     problems = []
     for row, column, file in cells:
         fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
@@ -272,12 +302,7 @@ def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _first_missing(folder: Path) -> Path | None:
-    return next((path for path in [*reversed(folder.parents), folder] if not _exists(path)), None)
-
-
-def _exists(path: Path) -> bool:
-    # Path.exists raises on a folder without permission and on a name that is too long.
-    return os.path.exists(path)  # noqa: PTH110
+    return next((path for path in [*reversed(folder.parents), folder] if not exists(path)), None)
 
 
 def _capped(problems: list[Problem]) -> list[Problem]:

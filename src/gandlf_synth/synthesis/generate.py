@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandlf_synth.config import Step
+from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
@@ -49,6 +51,7 @@ def generate_images(
     writer: Writer,
     options: SamplingOptions,
     share: Share,
+    postprocessing: Sequence[Step] = (),
 ) -> GenerationResult:
     """Make every requested image that is not there yet and write it with a sidecar JSON beside it.
 
@@ -63,13 +66,16 @@ def generate_images(
         writer: the file format.
         options: how to sample.
         share: the part of this process.
+        postprocessing: what is done to every image before it is written.
     """
     spec = module.spec
     if share.is_first:
         reporter.open_log(folder / "inference_manager.log")
     sampling = module.sampling_defaults(options)
     about = {**source, "sampling": sampling, "software": software_versions()}
-    files = ImageFiles(folder, writer, spec, about)
+    if postprocessing:
+        about["postprocessing"] = steps_as_written(postprocessing)
+    files = ImageFiles(folder, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
     batches = share.of([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth import registry
+from gandlf_synth.config import Step
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import write_json, write_text
@@ -43,10 +44,13 @@ class ImageFiles:
         writer: the file format.
         spec: the data.
         about: what the provenance of every image says.
+        steps: the postprocessing.
     """
 
-    def __init__(self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> None:
-        self._folder, self._writer, self._spec, self._about = folder, writer, spec, about
+    def __init__(
+        self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any], steps: Sequence[Step] = ()
+    ) -> None:
+        self._folder, self._writer, self._spec, self._about, self._steps = folder, writer, spec, about, steps
 
     def paths(self, request: ImageRequest) -> list[Path]:
         """Return the files of ``request``'s image, once it is complete; the sidecar is written last."""
@@ -88,7 +92,8 @@ class ImageFiles:
 
     def _parts(self, image: NDArray[np.float32]) -> list[tuple[str, NDArray[Any]]]:
         """Return the voxels of each file in their final number type, with what to add to its name."""
-        values = to_file_values(image, self._spec) if self._writer.suffix == ".nii.gz" else to_8_bit(image, self._spec)
+        final = to_file_values if self._writer.suffix == ".nii.gz" else to_8_bit
+        values = final(image, self._spec, self._steps)
         parts: list[tuple[str, NDArray[Any]]] = []
         for ending, part in by_column(values, self._spec):
             if len(part) in self._writer.channels:

@@ -13,7 +13,7 @@ from gandlf_synth.config import Document, Phase
 from gandlf_synth.data.fingerprint import fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.scan import scan_files, stored_bytes
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.display.reporter import Reporter
@@ -53,7 +53,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     loaded = read_configuration(request)
     manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
-    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
+    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
     facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
     check_compute(loaded.config.compute)
     device = detect_device(loaded.config.compute)
@@ -116,7 +116,7 @@ def _loaders(plan: Plan, data: TrainingData) -> Any:
 
 def _record(request: TrainingRequest, plan: Plan, manifests: Mapping[Phase, Manifest]) -> RunRecord:
     rows = [
-        (phase, sample.subject, str(sample.label), *(f"{path.name}:{path.stat().st_size}" for path in sample.channels))
+        (phase, sample.subject, str(sample.label), *(f"{path.name}:{stored_bytes(path)}" for path in sample.files))
         for phase, manifest in manifests.items()
         for sample in manifest.samples
     ]
