@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.session import TrainingResult
     from gandlf_synth.training.verification import InstallReport
@@ -168,6 +169,20 @@ def verify_install() -> "InstallReport":
     from gandlf_synth.training.verification import verify
 
     return verify()
+
+
+def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":
+    """Return everything that can be known of a run before it is begun; see ``training.checking.check_run``."""
+    from gandlf_synth.training.checking import check_run
+
+    return check_run(request, console or _silent(), fast=fast)
+
+
+def preview(request: "TrainingRequest", folder: Path, console: "Console | None" = None, *, count: int = 6) -> Path:
+    """Write a picture of what the network will see, and return it; see ``training.preview.preview``."""
+    from gandlf_synth.training.preview import preview as show
+
+    return show(request, folder, console or _silent(), count=count)
 
 
 def installation() -> dict[str, dict[str, str]]:

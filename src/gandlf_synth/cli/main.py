@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gandlf_synth.cli.check import check
 from gandlf_synth.cli.config import config
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
@@ -14,6 +15,7 @@ from gandlf_synth.cli.generate import generate
 from gandlf_synth.cli.init import init
 from gandlf_synth.cli.models import models
 from gandlf_synth.cli.new_model import new_model
+from gandlf_synth.cli.preview import preview
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
 from gandlf_synth.cli.schema import schema
@@ -47,7 +49,7 @@ def program(context: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, train, generate, reconstruct, run, demo,
+    init, construct_csv, check, preview, train, generate, reconstruct, run, demo,
     models, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for file in _plugins(words):
             load_plugin(file)
-        program(words, standalone_mode=False)
+        code = program(words, standalone_mode=False)  # what click.exceptions.Exit carries, else None
     except GandlfSynthError as error:
         if "--debug" in words:
             raise
@@ -76,9 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _plugins(words: list[str]) -> list[Path]:

@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from gandlf_synth.config import LabelingParadigm
 from gandlf_synth.data.location import exists, locate
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing, raise_if_any
+from gandlf_synth.files import write_text
 
 _SHOWN = 20
 _NAMES = {
@@ -103,12 +104,16 @@ def paradigm(manifest: Manifest) -> LabelingParadigm:
     return "patient" if all(sample.label_name == sample.subject for sample in manifest.samples) else "custom"
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
     (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels); others are ignored. UTF-8, separated
     by commas, semicolons or tabs.
+
+    Args:
+        path: the CSV.
+        left_out: rows to pass over.
 
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
@@ -117,13 +122,15 @@ def read_manifest(path: Path) -> Manifest:
     columns, problems = _columns(path, names)
     rows = []
     for number, (line, cells) in enumerate(records, 1):
+        if number in left_out:
+            continue
         row = _Row(path, number, line, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
         if len(cells) == len(names):
             rows.append(row)
         else:
             fix = "write paths that hold the separator in double quotes"
             problems.append(Problem(row.place, f"has {len(cells)} cells where the header has {len(names)}", fix=fix))
-    if not records:
+    if len(records) <= len(left_out):
         problems.append(Problem(str(path), "has a header but no rows", "one row per sample"))
     problems = _capped(problems)
     for check in (_empty_cells, _labels_not_integer, _labels_inconsistent, _repeated):
@@ -201,6 +208,29 @@ def _text(path: Path) -> str:
         raise DataError(
             Problem(str(path), f"is not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}", fix=fix)
         ) from error
+
+
+def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
+    """Write the CSV ``source`` without the rows ``left_out`` to ``target``, with absolute paths.
+
+    Raises:
+        DataError: ``source`` cannot be read as a table.
+    """
+    names, records = _records(source)
+    columns, _ = _columns(source, names)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    for number, (_, cells) in enumerate(records, 1):
+        if number not in left_out:
+            kinds = [*columns, *[None] * (len(cells) - len(columns))]
+            writer.writerow(_absolute(source, kind, cell) for kind, cell in zip(kinds, cells, strict=False))
+    write_text(target, buffer.getvalue())
+
+
+def _absolute(source: Path, column: str | None, cell: str) -> str:
+    is_path = column is not None and column.startswith(("Channel_", "Mask"))
+    return os.path.join(source.parent.absolute(), cell) if is_path and cell else cell  # noqa: PTH118
 
 
 def _columns(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
