@@ -18,7 +18,14 @@ from gandlf_synth.config import ComputeConfig, Config, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds, TimeBudget
+from gandlf_synth.training.callbacks import (
+    ExponentialMovingAverage,
+    HealthMonitor,
+    RunProgress,
+    SampleGrid,
+    StepSeeds,
+    TimeBudget,
+)
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.strategy import strategy_for
 
@@ -32,6 +39,8 @@ class FitResult:
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
     """The last value of everything that was logged."""
+    findings: list[str] = field(default_factory=list)
+    """What the model reported as having gone wrong, one line each."""
 
 
 class _Description(Callback):
@@ -72,9 +81,10 @@ def fit(
     """
     _quieten()
     started = time.monotonic()
+    health = HealthMonitor(console)
     trainer = Trainer(
         max_epochs=config.num_epochs,
-        callbacks=_callbacks(config, data, folder, console, seconds),
+        callbacks=[health, *_callbacks(config, data, folder, console, seconds)],
         logger=_loggers(folder),
         **_stepping(module, config.model),
         use_distributed_sampler=False,
@@ -89,7 +99,7 @@ def fit(
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)
         metrics |= _values(trainer)
-    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics)
+    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(

@@ -1,0 +1,96 @@
+"""Signs that training has gone wrong, in words that say what to try."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_FEWEST_IMAGES = 64
+"""Images that have to be seen before anything is said of them."""
+_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """Something that is wrong with the training at present.
+
+    Args:
+        name: a word or two, always the same for the same trouble.
+        what: what was measured.
+        fix: what to try.
+    """
+
+    name: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.name}: {self.what}; {self.fix}"
+
+
+class SampleHealth:
+    """Compares synthetic with real images of the training batches: variety, contrast, range.
+
+    Sums stay on the device until they are read, so that watching costs no waiting for a GPU.
+    """
+
+    def __init__(self) -> None:
+        self._images = 0
+        self._sums: dict[str, Tensor] = {}
+
+    def observe(self, real: Tensor, fake: Tensor) -> None:
+        """Take note of two batches ``(batch, channels, *spatial)``."""
+        with torch.no_grad():
+            self._images += len(real)
+            for name, images in (("real", real), ("fake", fake)):
+                self._add(f"{name} variety", _features(images).var(0).mean() if len(images) > 1 else real.new_zeros(()))
+                self._add(f"{name} contrast", images.float().flatten(1).std(1).mean())
+                self._add(f"{name} extreme", (images.abs() > 0.99).float().mean())
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Take note of a further value, to be read by ``read``."""
+        self._add(name, value.detach())
+
+    def _add(self, name: str, value: Tensor) -> None:
+        self._sums[name] = self._sums.get(name, 0) + value.float()
+
+    def read(self) -> dict[str, float] | None:
+        """Return the sums of everything since the last reading, or None before there is enough of it."""
+        if self._images < _FEWEST_IMAGES:
+            return None
+        values = {name: float(value) for name, value in self._sums.items()}
+        self._images, self._sums = 0, {}
+        return values
+
+
+def sample_symptoms(values: dict[str, float]) -> list[Symptom]:
+    """Return what is wrong with synthetic images, from ``SampleHealth.read``."""
+    found = []
+    if not values["fake contrast"] > 0.1 * values["real contrast"]:
+        found.append(
+            Symptom(
+                "blank samples",
+                f"synthetic images have {_percent(values, 'contrast')} of the contrast of real ones",
+                "lower the learning rates, or check that the data is not blank after preprocessing",
+            )
+        )
+    elif values["real variety"] > 0 and values["fake variety"] < 0.1 * values["real variety"]:
+        found.append(
+            Symptom(
+                "mode collapse",
+                f"synthetic images have {_percent(values, 'variety')} of the variance of real ones",
+                "lower the generator's learning rate, use loss hinge with spectral_norm or r1_gamma, or a larger batch",
+            )
+        )
+    return found
+
+
+def _percent(values: dict[str, float], what: str) -> str:
+    return f"{100 * values[f'fake {what}'] / max(values[f'real {what}'], 1e-12):.0f} %"
+
+
+def _features(images: Tensor) -> Tensor:
+    pool = functional.adaptive_avg_pool2d if images.ndim == 4 else functional.adaptive_avg_pool3d
+    return pool(images.float(), [min(size, _SIDE) for size in images.shape[2:]]).flatten(1)
