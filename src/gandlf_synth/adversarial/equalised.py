@@ -77,13 +77,13 @@ class ModulatedConvolution(nn.Module):
         scales = self.scales(style).float()
         weight = self.weight * self._scale
         ones = [1] * (features.ndim - 2)
-        result = convolve(features * scales.view(*scales.shape, *ones), weight)
+        result = convolve(features * scales.view(*scales.shape, *ones).to(features.dtype), weight)
         if not self._demodulated:
             return result
         with torch.autocast(features.device.type, enabled=False):
             energy = weight.square().flatten(2).sum(2)
             gain = (scales.square() @ energy.T + 1e-8).rsqrt()
-        return result * gain.view(*gain.shape, *ones)
+        return result * gain.view(*gain.shape, *ones).to(result.dtype)
 
 
 def convolve(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -89,7 +89,8 @@ class StyledLayer(nn.Module):
         features = self.convolution(features, style)
         if features.shape[2:] != shape:
             features = enlarged(features, shape)
-        return activate(features + self.noise_strength * noise(shape) + self.bias)
+        added = self.noise_strength * noise(shape) + self.bias
+        return activate(features + added.to(features.dtype))
 
 
 class ToImage(nn.Module):
