@@ -32,7 +32,7 @@ class DiffAugment:
 
 
 class AnatomicalAugmentation:
-    """Adaptive augmentation (Karras et al. 2020, arXiv 2006.06676) with operations after which anatomy is still anatomy.
+    """Adaptive augmentation (Karras et al. 2020, arXiv 2006.06676) with operations that keep anatomy valid.
 
     Each operation is applied to an image with a probability: a small rotation, scaling and shift, brightness, contrast;
     mirroring of the first axis (left and right) only where it is allowed. Never upside down.

@@ -1,6 +1,7 @@
 """Layers whose weights are scaled at run time, so that all learn at one rate (Karras et al. 2018, arXiv 1710.10196)."""
 
 from math import prod, sqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,13 +84,14 @@ class ModulatedConvolution(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             energy = weight.square().flatten(2).sum(2)
             gain = (scales.square() @ energy.T + 1e-8).rsqrt()
-        return result * gain.view(*gain.shape, *ones).to(result.dtype)
+        return result * gain.view(*gain.shape, *ones).to(result.dtype)  # type: ignore[no-any-return]
 
 
 def convolve(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the convolution in 2D or 3D that keeps the size."""
-    convolution = functional.conv2d if features.ndim == 4 else functional.conv3d
-    return convolution(features, weight, bias, padding=weight.shape[-1] // 2)
+    convolution: Any = functional.conv2d if features.ndim == 4 else functional.conv3d
+    result: Tensor = convolution(features, weight, bias, padding=weight.shape[-1] // 2)
+    return result
 
 
 def activate(features: Tensor) -> Tensor:
@@ -102,22 +104,11 @@ def unit_length(vectors: Tensor) -> Tensor:
     return vectors * (vectors.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def enlarged(images: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return ``images (batch, channels, *spatial)`` interpolated linearly to ``shape``."""
-    mode = "bilinear" if images.ndim == 4 else "trilinear"
-    return functional.interpolate(images, shape, mode=mode, align_corners=False)
-
-
-def halved(images: Tensor) -> Tensor:
-    """Return the means of 2×2(×2) voxels, ``ceil(size / 2)`` along each axis."""
-    pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
-    return pool(images, 2, ceil_mode=True, count_include_pad=False)
-
-
 def with_batch_variety(features: Tensor, group: int) -> Tensor:
-    """Return ``features`` with one more channel: their standard deviation over groups of images (1710.10196, sec. 3)."""
+    """Return ``features`` with one more channel: the spread over groups of images (1710.10196, sec. 3)."""
     size = max(count for count in range(1, group + 1) if len(features) % count == 0)
-    grouped = features.float().unflatten(0, (size, -1))
+    size = len(features) if size == 1 else size
+    grouped = features.float().reshape(size, -1, *features.shape[1:])
     spread = (grouped.var(0, correction=0) + 1e-8).sqrt().flatten(1).mean(1).repeat(size)
     channel = spread.view(-1, *[1] * (features.ndim - 1)).expand(-1, 1, *features.shape[2:])
     return torch.cat([features, channel.to(features)], 1)

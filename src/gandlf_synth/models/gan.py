@@ -2,22 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gandlf_synth.adversarial import EnergyDistance
-from gandlf_synth.config import ModelConfig
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.losses import build_loss
 from gandlf_synth.losses.adversarial import Hinge, PlainMean
-from gandlf_synth.models.adversarial import AdversarialModule, C
-from gandlf_synth.models.base import SamplingOptions
+from gandlf_synth.models.adversarial import AdversarialModule
+from gandlf_synth.models.base import C, SamplingOptions
 from gandlf_synth.models.health import SampleHealth, Symptom, sample_symptoms
 from gandlf_synth.provenance import fold_seed
 
-NETWORKS = ("generator", "discriminator")
+N = TypeVar("N", bound=nn.Module)
+
 _HEALTH_EVERY = 8
 """Training steps between looks at the images."""
 
@@ -133,22 +134,11 @@ def in_fast_layout(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=_layout(images.ndim - 2))
 
 
-def fast_layout(network: nn.Module, spatial_dims: int) -> nn.Module:
+def fast_layout(network: N, spatial_dims: int) -> N:
     """Return ``network`` with its convolutions' weights laid out as ``in_fast_layout`` lays out images."""
-    return network.to(memory_format=_layout(spatial_dims))  # type: ignore[call-overload, no-any-return]
+    network.to(memory_format=_layout(spatial_dims))  # type: ignore[call-overload]
+    return network
 
 
 def _layout(spatial_dims: int) -> torch.memory_format:
     return torch.channels_last if spatial_dims == 2 else torch.channels_last_3d
-
-
-def adversarial_losses_only(config: ModelConfig) -> None:
-    """Refuse losses that say nothing of real and synthetic scores.
-
-    Raises:
-        ValueError: with the losses that do.
-    """
-    for network in config.networks:
-        component = config.component("losses", network)
-        if component is not None and component.name.lower() == "cel":
-            raise ValueError("loss cel needs classes; allowed for a GAN: bcelogits, bce, mse, l1, hinge, plain_mean")

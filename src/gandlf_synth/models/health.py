@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from gandlf_synth.adversarial.resampling import local_means
 
 _FEWEST_IMAGES = 64
 """Images that have to be seen before anything is said of them."""
@@ -92,5 +93,4 @@ def _percent(values: dict[str, float], what: str) -> str:
 
 
 def _features(images: Tensor) -> Tensor:
-    pool = functional.adaptive_avg_pool2d if images.ndim == 4 else functional.adaptive_avg_pool3d
-    return pool(images.float(), [min(size, _SIDE) for size in images.shape[2:]]).flatten(1)
+    return local_means(images.float(), [min(size, _SIDE) for size in images.shape[2:]]).flatten(1)

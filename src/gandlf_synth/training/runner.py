@@ -99,7 +99,8 @@ def fit(
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)
         metrics |= _values(trainer)
-    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics, health.findings)
+    steps = trainer.global_step // max(1, len(trainer.optimizers))
+    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(

@@ -83,8 +83,9 @@ def _fit(
         resume_from=request.resume_from, seconds=request.seconds,
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
-    outcome |= {"metrics": result.metrics, "peak_memory_mb": peak_memory_mb()}
-    record = record.model_copy(update={**outcome, "notes": [*record.notes, *result.findings]})
+    notes = [*record.notes, *result.findings]
+    measured = {"metrics": result.metrics, "peak_memory_mb": peak_memory_mb(), "notes": notes}
+    record = record.model_copy(update={**outcome, **measured})
     write_json(folder.record, record.model_dump())
     for finding in result.findings:
         reporter.say(f"Warning: {finding}", "yellow")

@@ -1,10 +1,11 @@
 """The configuration of ``dcgan``; defaults of the vocabulary's keys are those of the existing GaNDLF-Synth."""
 
-from typing import ClassVar, Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.adversarial_config import AdversarialConfig
 
 
 class DCGANArchitecture(ArchitectureConfig):
@@ -22,20 +23,23 @@ class DCGANArchitecture(ArchitectureConfig):
     """Divisor of the generator's channels from one resolution to the next finer."""
     leaky_relu_slope: float = Field(0.2, ge=0, lt=1)
     """Slope of the discriminator's activation below zero."""
+    upsampling: Literal["transposed", "linear"] = "transposed"
+    """How the generator doubles the size: transposed convolutions as in the paper, or convolutions and interpolation,
+    which are faster and leave no checkerboard in a short training."""
     generator_norm: Literal["batch", "group", "none"] = "batch"
     """Normalisation in the generator; ``group`` also works with a batch of one."""
     discriminator_norm: Literal["batch", "group", "none"] | None = None
     """Normalisation in the discriminator; absent: ``batch``, or ``none`` with spectral_norm or r1_gamma."""
     norm_num_groups: int = Field(8, ge=1)
     """Groups of ``group``; must divide every number of channels that is normalised."""
+    minibatch_std_group_size: int = Field(0, ge=0)
+    """Images whose variety the discriminator sees together, against mode collapse (Karras et al. 2017); 0: none."""
     spectral_norm: bool = False
     """Divide the discriminator's weights by their largest singular value (Miyato et al. 2018)."""
 
 
-class DCGANConfig(ModelConfig):
+class DCGANConfig(AdversarialConfig):
     """The ``model_config`` section of ``dcgan``."""
-
-    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     architecture: DCGANArchitecture = DCGANArchitecture()
     """The two networks."""
@@ -51,14 +55,6 @@ class DCGANConfig(ModelConfig):
     """Steps from one gradient penalty to the next; the penalty counts that much more."""
     diffaugment: list[Literal["brightness", "contrast", "translation", "cutout"]] = []
     """Random operations on all that the discriminator sees (Zhao et al. 2020); with few images, a great help."""
-
-    @model_validator(mode="after")
-    def _losses_fit(self) -> Self:
-        for network in self.networks:
-            component = self.component("losses", network)
-            if component is not None and component.name.lower() == "cel":
-                raise ValueError("losses: cel needs classes; use bcelogits, bce, mse, l1, hinge or plain_mean")
-        return self
 
     @property
     def discriminator_norm(self) -> str:

@@ -1,10 +1,11 @@
 """The configuration of ``stylegan``; defaults of the architecture are those of the existing GaNDLF-Synth."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.adversarial_config import AdversarialConfig
 
 _STAGES = 8
 _EPOCHS = 30.0
@@ -90,21 +91,20 @@ class StyleGANArchitecture(ArchitectureConfig):
 
     def size_at(self, stage: int) -> int:
         """Return the longest side of an image in ``stage``, counted from 0."""
-        return self.progressive_size_starting_value * self.progressive_size_growth_factor**stage
+        factor: int = self.progressive_size_growth_factor**stage
+        return self.progressive_size_starting_value * factor
 
     def position(self, epochs: float) -> tuple[int, float]:
         """Return the stage after so many ``epochs`` and the weight of its resolution."""
-        for stage, length in enumerate(self.progressive_epochs):
-            if epochs < length or stage == self.num_stages - 1:
-                return stage, min(1.0, self.alpha + 2 * epochs / length) if stage else 1.0
-            epochs -= length
-        raise AssertionError("unreachable: the last stage has no end")
+        stage = 0
+        while stage < self.num_stages - 1 and epochs >= self.progressive_epochs[stage]:
+            epochs -= self.progressive_epochs[stage]
+            stage += 1
+        return stage, min(1.0, self.alpha + 2 * epochs / self.progressive_epochs[stage]) if stage else 1.0
 
 
-class StyleGANConfig(ModelConfig):
+class StyleGANConfig(AdversarialConfig):
     """The ``model_config`` section of ``stylegan``."""
-
-    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     architecture: StyleGANArchitecture = StyleGANArchitecture()
     """The networks and their stages, which also decide the size of images."""
@@ -125,14 +125,6 @@ class StyleGANConfig(ModelConfig):
                 f"default_forward_step {self.default_forward_step} is beyond the last of {last + 1} stages, "
                 f"which are counted from 0; the largest is {last}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _losses_fit(self) -> Self:
-        for network in self.networks:
-            component = self.component("losses", network)
-            if component is not None and component.name.lower() == "cel":
-                raise ValueError("losses: cel needs classes; use plain_mean, hinge, bcelogits, bce, mse or l1")
         return self
 
     def required_shape(self, spatial_dims: int) -> list[int]:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.adversarial import wasserstein_penalty
-from gandlf_synth.adversarial.equalised import enlarged
+from gandlf_synth.adversarial.resampling import enlarged, local_means
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
 from gandlf_synth.models.base import SamplingOptions, noise_from
 from gandlf_synth.models.gan import GenerativeAdversarialNetwork, fast_layout, in_fast_layout
 from gandlf_synth.models.stylegan.config import StyleGANConfig
-from gandlf_synth.models.stylegan.network import Discriminator, Generator, reduced
+from gandlf_synth.models.stylegan.network import Discriminator, Generator
 
 _ALPHA_STEPS = 1_000_000
 
@@ -26,6 +26,8 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     weight of its resolution in millionths (whole numbers, which weight averaging copies).
     """
 
+    generator: Generator
+    discriminator: Discriminator
     stage: Tensor
     fade: Tensor
 
@@ -78,10 +80,10 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def _coarsened(self, images: Tensor, stage: int, alpha: float) -> Tensor:
         """Return real images as the stage sees them, detail faded in as in synthetic ones (1710.10196, fig. 2)."""
         shapes = self.generator.shapes
-        images = reduced(images, shapes[stage])
+        images = local_means(images, shapes[stage])
         if not stage or alpha == 1:
             return images
-        return torch.lerp(enlarged(reduced(images, shapes[stage - 1]), shapes[stage]), images, alpha)
+        return torch.lerp(enlarged(local_means(images, shapes[stage - 1]), shapes[stage]), images, alpha)
 
     def _random_noise(self, count: int) -> Any:
         return lambda shape: torch.randn(count, 1, *shape, device=self.device)

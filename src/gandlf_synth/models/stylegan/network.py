@@ -6,16 +6,15 @@ from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gandlf_synth.adversarial.equalised import (
     EqualisedConvolution,
     EqualisedLinear,
     activate,
-    enlarged,
     unit_length,
     with_batch_variety,
 )
+from gandlf_synth.adversarial.resampling import enlarged, local_means
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture
 
 _MAPPING_LAYERS = 8
@@ -30,14 +29,6 @@ def stage_shapes(architecture: StyleGANArchitecture, shape: Sequence[int]) -> li
     """Return the size of an image in every stage, the last being ``shape``."""
     factor, last = architecture.progressive_size_growth_factor, architecture.num_stages - 1
     return [tuple(-(-size // factor ** (last - stage)) for size in shape) for stage in range(last + 1)]
-
-
-def reduced(images: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the local means of ``images (batch, channels, *spatial)`` on a grid of ``shape``."""
-    if tuple(images.shape[2:]) == tuple(shape):
-        return images
-    pool = functional.adaptive_avg_pool2d if images.ndim == 4 else functional.adaptive_avg_pool3d
-    return pool(images, shape)
 
 
 class _StyledLayer(nn.Module):
@@ -56,7 +47,8 @@ class _StyledLayer(nn.Module):
         variance, mean = torch.var_mean(features, axes, correction=0, keepdim=True)
         scale, shift = self.scale(style), self.shift(style)
         normalised = (features - mean) * (variance + 1e-8).rsqrt()
-        return scale.view(*scale.shape, *ones) * normalised + shift.view(*shift.shape, *ones)
+        result: Tensor = scale.view(*scale.shape, *ones) * normalised + shift.view(*shift.shape, *ones)
+        return result
 
 
 class _GrowingBlock(nn.Module):
@@ -82,7 +74,9 @@ class Generator(nn.Module):
         num_classes: 0 without classes.
     """
 
-    def __init__(self, architecture: StyleGANArchitecture, shape: Sequence[int], channels: int, num_classes: int) -> None:
+    def __init__(
+        self, architecture: StyleGANArchitecture, shape: Sequence[int], channels: int, num_classes: int
+    ) -> None:
         super().__init__()
         self.shapes = stage_shapes(architecture, shape)
         dims, style, latent = len(shape), architecture.intermediate_latent_size, architecture.latent_vector_size
@@ -111,7 +105,7 @@ class Generator(nn.Module):
         features = self.constant.expand(len(latents), *self.constant.shape[1:])
         features = self.second(self.convolution(self.entry(features, style, noise)), style, noise)
         before = features
-        for block, shape in zip(self.blocks[:stage], self.shapes[1:], strict=False):  # type: ignore[arg-type]
+        for block, shape in zip(self.blocks[:stage], self.shapes[1:], strict=False):
             before, features = features, block(features, style, noise, shape)
         image: Tensor = self.images[stage](features)
         if stage and alpha < 1:
@@ -135,7 +129,7 @@ class _ShrinkingBlock(nn.Module):
         self.second = EqualisedConvolution(dims, inputs, outputs, 3)
 
     def forward(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return reduced(activate(self.second(activate(self.first(features)))), shape)
+        return local_means(activate(self.second(activate(self.first(features)))), shape)
 
 
 class Discriminator(nn.Module):
@@ -148,7 +142,9 @@ class Discriminator(nn.Module):
         num_classes: 0 without classes.
     """
 
-    def __init__(self, architecture: StyleGANArchitecture, shape: Sequence[int], channels: int, num_classes: int) -> None:
+    def __init__(
+        self, architecture: StyleGANArchitecture, shape: Sequence[int], channels: int, num_classes: int
+    ) -> None:
         super().__init__()
         self.shapes = stage_shapes(architecture, shape)
         dims, widths = len(shape), channels_of(architecture)
@@ -165,14 +161,14 @@ class Discriminator(nn.Module):
         for level in range(stage, 0, -1):
             features = self.blocks[level - 1](features, self.shapes[level - 1])
             if level == stage and alpha < 1:
-                coarse = activate(self.entries[stage - 1](reduced(images, self.shapes[stage - 1])))
+                coarse = activate(self.entries[stage - 1](local_means(images, self.shapes[stage - 1])))
                 features = torch.lerp(coarse.float(), features.float(), alpha)
         features = activate(self.last(with_batch_variety(features, _VARIETY_GROUP)))
         features = activate(self.features(features.flatten(1)))
         scores = self.score(features).squeeze(1).float()
         if self.classes is not None:
             scores = scores + (self.classes(labels) * features).float().sum(1) / sqrt(features.shape[1])
-        return scores
+        return scores  # type: ignore[no-any-return]
 
 
 def channels_of(architecture: StyleGANArchitecture) -> list[int]:

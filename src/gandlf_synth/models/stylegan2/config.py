@@ -1,10 +1,9 @@
 """The configuration of ``stylegan2``."""
 
-from typing import ClassVar, Self
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.adversarial_config import AdversarialConfig
 
 
 class StyleGAN2Architecture(ArchitectureConfig):
@@ -28,10 +27,8 @@ class StyleGAN2Architecture(ArchitectureConfig):
         return max(1, min(self.channel_max, self.channel_base // side))
 
 
-class StyleGAN2Config(ModelConfig):
+class StyleGAN2Config(AdversarialConfig):
     """The ``model_config`` section of ``stylegan2``."""
-
-    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     architecture: StyleGAN2Architecture = StyleGAN2Architecture()
     """The networks."""
@@ -67,11 +64,3 @@ class StyleGAN2Config(ModelConfig):
     """Largest rotation."""
     augmentation_translation: float = Field(0.08, ge=0, lt=1)
     """Largest shift, as a share of each side."""
-
-    @model_validator(mode="after")
-    def _losses_fit(self) -> Self:
-        for network in self.networks:
-            component = self.component("losses", network)
-            if component is not None and component.name.lower() == "cel":
-                raise ValueError("losses: cel needs classes; use bcelogits, bce, mse, l1, hinge or plain_mean")
-        return self

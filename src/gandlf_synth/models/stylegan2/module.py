@@ -25,6 +25,8 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
     Buffers: ``mean_length``, the running mean of path lengths; ``probability``, that of each augmentation.
     """
 
+    generator: Generator
+    discriminator: Discriminator
     mean_length: Tensor
     probability: Tensor
 
@@ -78,7 +80,7 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
             second = mapping(latents[1], labels)[:, None].expand(-1, layers, -1)
             change = int(torch.randint(1, layers, ()))
             styles = torch.cat([styles[:, :change], second[:, change:]], 1)
-        return styles
+        return styles  # type: ignore[no-any-return]
 
     def _random_noise(self, count: int) -> Any:
         return lambda shape: torch.randn(count, 1, *shape, device=self.device)

@@ -16,11 +16,10 @@ from gandlf_synth.adversarial.equalised import (
     EqualisedLinear,
     ModulatedConvolution,
     activate,
-    enlarged,
-    halved,
     unit_length,
     with_batch_variety,
 )
+from gandlf_synth.adversarial.resampling import enlarged, halved
 from gandlf_synth.models.stylegan2.config import StyleGAN2Architecture
 
 _MAPPING_RATE = 0.01
@@ -117,7 +116,9 @@ class Generator(nn.Module):
         num_classes: 0 without classes.
     """
 
-    def __init__(self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int) -> None:
+    def __init__(
+        self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int
+    ) -> None:
         super().__init__()
         self.shapes = resolutions(shape)[::-1]
         dims, style = len(shape), architecture.intermediate_latent_size
@@ -125,7 +126,9 @@ class Generator(nn.Module):
         self.mapping = Mapping(architecture, num_classes)
         self.constant = nn.Parameter(torch.randn(1, widths[0], *self.shapes[0]))
         before = [widths[0], *widths[:-1]]
-        self.entries = nn.ModuleList(StyledLayer(dims, *pair, style) for pair in list(zip(before, widths, strict=True))[1:])
+        self.entries = nn.ModuleList(
+            StyledLayer(dims, *pair, style) for pair in list(zip(before, widths, strict=True))[1:]
+        )
         self.layers = nn.ModuleList(StyledLayer(dims, width, width, style) for width in widths)
         self.images = nn.ModuleList(ToImage(dims, width, channels, style) for width in widths)
         self.num_styles = 2 * len(widths)
@@ -144,7 +147,7 @@ class Generator(nn.Module):
             features = self.entries[level - 1](features, styles[:, 2 * level - 1], noise, shape)
             features = self.layers[level](features, styles[:, 2 * level], noise, shape)
             image = enlarged(image, shape) + self.images[level](features, styles[:, 2 * level + 1])
-        return image
+        return image  # type: ignore[no-any-return]
 
 
 class _ResidualBlock(nn.Module):
@@ -156,7 +159,8 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         inner = activate(self.second(halved(activate(self.first(features)))))
-        return (inner + self.skip(halved(features))) / sqrt(2)
+        result: Tensor = (inner + self.skip(halved(features))) / sqrt(2)
+        return result
 
 
 class Discriminator(nn.Module):
@@ -169,7 +173,9 @@ class Discriminator(nn.Module):
         num_classes: 0 without classes.
     """
 
-    def __init__(self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int) -> None:
+    def __init__(
+        self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int
+    ) -> None:
         super().__init__()
         shapes, dims = resolutions(shape), len(shape)
         widths = [architecture.channels(max(size)) for size in shapes]
@@ -190,4 +196,4 @@ class Discriminator(nn.Module):
         scores = self.score(features).squeeze(1).float()
         if self.classes is not None:
             scores = scores + (self.classes(labels) * features).float().sum(1) / sqrt(features.shape[1])
-        return scores
+        return scores  # type: ignore[no-any-return]
