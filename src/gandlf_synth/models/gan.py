@@ -94,7 +94,6 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
             return
         self._health.observe(real, fake)
         middle = self.decision_score
-        self._health.add("steps", torch.ones((), device=real.device))
         self._health.add("right on real", (real_scores > middle).float().mean())
         self._health.add("right on fake", (fake_scores < middle).float().mean())
 
@@ -112,7 +111,7 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
         if values is None:
             return None
         found = sample_symptoms(values)
-        right = min(values["right on real"], values["right on fake"]) / values["steps"]
+        right = min(values["right on real"], values["right on fake"]) / values["readings"]
         if right > 0.97:
             found.append(
                 Symptom(

@@ -1,6 +1,7 @@
 """Signs that training has gone wrong, in words that say what to try."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -45,6 +46,7 @@ class SampleHealth:
         """Take note of two batches ``(batch, channels, *spatial)``."""
         with torch.no_grad():
             self._images += len(real)
+            self._add("readings", real.new_ones(()))
             for name, images in (("real", real), ("fake", fake)):
                 self._add(f"{name} variety", _features(images).var(0).mean() if len(images) > 1 else real.new_zeros(()))
                 self._add(f"{name} contrast", images.float().flatten(1).std(1).mean())
@@ -67,25 +69,20 @@ class SampleHealth:
 
 
 def sample_symptoms(values: dict[str, float]) -> list[Symptom]:
-    """Return what is wrong with synthetic images, from ``SampleHealth.read``."""
-    found = []
-    if not values["fake contrast"] > 0.1 * values["real contrast"]:
-        found.append(
-            Symptom(
-                "blank samples",
-                f"synthetic images have {_percent(values, 'contrast')} of the contrast of real ones",
-                "lower the learning rates, or check that the data is not blank after preprocessing",
-            )
-        )
-    elif values["real variety"] > 0 and values["fake variety"] < 0.1 * values["real variety"]:
-        found.append(
-            Symptom(
-                "mode collapse",
-                f"synthetic images have {_percent(values, 'variety')} of the variance of real ones",
-                "lower the generator's learning rate, use loss hinge with spectral_norm or r1_gamma, or a larger batch",
-            )
-        )
-    return found
+    """Return what is wrong with synthetic images, from ``SampleHealth.read``; the gravest first, and only that."""
+    if not isfinite(values["fake contrast"]):
+        what = "synthetic images hold NaN or infinity"
+        return [Symptom("numbers that are not finite", what, "lower the learning rates, or use precision 32")]
+    if values["fake contrast"] < 0.1 * values["real contrast"]:
+        what = f"synthetic images have {_percent(values, 'contrast')} of the contrast of real ones"
+        return [Symptom("blank samples", what, "lower the learning rates, and look at the images after preprocessing")]
+    if values["fake extreme"] - values["real extreme"] > 0.5 * values["readings"]:
+        what = "most voxels of synthetic images are at an end of the range, those of real ones are not"
+        return [Symptom("saturated samples", what, "lower the generator's learning rate")]
+    if values["fake variety"] < 0.1 * values["real variety"]:
+        what = f"synthetic images have {_percent(values, 'variety')} of the variance of real ones"
+        return [Symptom("mode collapse", what, "lower the generator's learning rate, or use a larger batch")]
+    return []
 
 
 def _percent(values: dict[str, float], what: str) -> str:
