@@ -88,11 +88,13 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
         seeds = [fold_seed(0, self.global_rank, batch_idx, index) for index in range(len(real))]
         self._distance.update(real, self.sample(seeds, self.labels(batch), SamplingOptions()))
 
-    def watch(self, real: Tensor, fake: Tensor, real_scores: Tensor, fake_scores: Tensor) -> None:
+    def watch(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, real_scores: Tensor, fake_scores: Tensor
+    ) -> None:
         """Take note of a step now and then, for ``symptoms``; scores are the discriminator's, ``(batch,)``."""
         if self.turns % _HEALTH_EVERY:
             return
-        self._health.observe(real, fake)
+        self._health.observe(real, fake, labels)
         middle = self.decision_score
         self._health.add("right on real", (real_scores > middle).float().mean())
         self._health.add("right on fake", (fake_scores < middle).float().mean())

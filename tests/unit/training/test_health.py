@@ -70,6 +70,15 @@ def test_synthetic_images_are_compared_with_real_ones(fake: torch.Tensor, expect
     assert [symptom.name for symptom in sample_symptoms(health.read())] == expected
 
 
+def test_classes_that_collapse_each_for_itself_are_noticed() -> None:
+    labels = torch.arange(32) % 2
+    health = SampleHealth()
+    for _ in range(2):
+        health.observe(REAL, REAL[labels], labels)
+
+    assert [symptom.name for symptom in sample_symptoms(health.read())] == ["mode collapse"]
+
+
 def test_nothing_is_said_of_a_few_images() -> None:
     health = SampleHealth()
     health.observe(REAL, REAL)

@@ -44,7 +44,7 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
         judged = self.update("discriminator", judge, batch_idx)
         fooled = self.update("generator", fool, batch_idx)
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, *scores)
+        self.watch(real, fake, labels, *scores)
 
     def _score(self, images: Tensor, labels: Tensor | None) -> Tensor:
         scores: Tensor = self.discriminator(self._augment(images), labels)

@@ -65,7 +65,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         judged = self.update("discriminator", judge, batch_idx)
         fooled = self.update("generator", fool, batch_idx)
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, *scores)
+        self.watch(real, fake, labels, *scores)
 
     def _advance(self, batch_idx: int) -> tuple[int, float]:
         """Return the stage and the weight of its resolution for this batch, and keep them."""

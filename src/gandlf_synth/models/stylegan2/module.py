@@ -67,7 +67,7 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         fooled = self.update("generator", fool, batch_idx)
         self._adapt(scores[0])
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, *scores)
+        self.watch(real, fake, labels, *scores)
 
     def _styles(self, count: int, labels: Tensor | None) -> Tensor:
         """Return one style per layer, ``(count, num_styles, size)``; often of two different latent vectors."""
