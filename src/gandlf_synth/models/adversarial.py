@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.models.base import C, GenerativeModule
@@ -67,7 +68,7 @@ class AdversarialModule(GenerativeModule[C]):
         """Step the schedulers that count epochs."""
         for optimizer in self.trainer.optimizers:
             for entry in self._entries(optimizer, "epoch"):
-                if entry.reduce_on_plateau:
+                if isinstance(entry.scheduler, ReduceLROnPlateau):
                     if (watched := self.trainer.callback_metrics.get(entry.monitor)) is not None:
                         entry.scheduler.step(watched)
                 else:

@@ -15,6 +15,7 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
+from gandlf_synth.models.health import Symptom
 from gandlf_synth.optim import build_optimizer, build_scheduler
 
 C = TypeVar("C", bound=ModelConfig)
@@ -67,6 +68,10 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
             labels: ``(len(seeds),)``, class indices, or None without classes.
             options: how to sample.
         """
+
+    def symptoms(self) -> Sequence[Symptom] | None:
+        """Return what is wrong with the training at present; None when nothing new can be said. Asked every epoch."""
+        return None
 
     def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""

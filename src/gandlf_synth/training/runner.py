@@ -21,6 +21,7 @@ from gandlf_synth.models.checkpoint import description
 from gandlf_synth.training.callbacks import (
     ExponentialMovingAverage,
     FiniteSteps,
+    HealthMonitor,
     Interruption,
     RunProgress,
     SampleGrid,
@@ -42,6 +43,8 @@ class FitResult:
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
     """The last value of everything that was logged."""
+    findings: list[str] = field(default_factory=list)
+    """What the model reported as having gone wrong, one line each."""
 
 
 class _Description(Callback):
@@ -89,9 +92,10 @@ def fit(
     """
     _quieten()
     started = time.monotonic()
+    health = HealthMonitor(console)
     trainer = Trainer(
         max_epochs=config.num_epochs,
-        callbacks=[*_callbacks(config, data, folder, console, seconds), *callbacks],
+        callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
         logger=_loggers(folder),
         **_stepping(module, config.model),
         use_distributed_sampler=False,
@@ -107,7 +111,8 @@ def fit(
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)
         metrics |= _values(trainer)
-    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics)
+    steps = trainer.global_step // max(1, len(trainer.optimizers))
+    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(

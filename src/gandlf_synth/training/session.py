@@ -90,9 +90,13 @@ def _fit(
         resume_from=request.resume_from, seconds=request.seconds,
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
-    record = record.model_copy(update={**outcome, "metrics": result.metrics, "peak_memory_mb": peak_memory_mb()})
+    notes = [*record.notes, *result.findings]
+    measured = {"metrics": result.metrics, "peak_memory_mb": peak_memory_mb(), "notes": notes}
+    record = record.model_copy(update={**outcome, **measured})
     if is_first_process():
         write_json(folder.record, record.model_dump())
+    for finding in result.findings:
+        reporter.say(f"Warning: {finding}", "yellow")
     losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.metrics.items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)

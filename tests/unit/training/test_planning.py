@@ -1,9 +1,12 @@
 """Automatic choices fit the data and the device."""
 
+from pathlib import Path
+
 import pytest
 
-from gandlf_synth.config import ComputeConfig
+from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.errors import ResourceError
 from gandlf_synth.training.defaults import (
     Device,
@@ -14,6 +17,7 @@ from gandlf_synth.training.defaults import (
     default_resizing,
     default_shape,
 )
+from gandlf_synth.training.planning import make_plan
 from gandlf_synth.training.strategy import check_compute, strategy_for
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
@@ -105,3 +109,20 @@ def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.M
 
     with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: ddp"):
         strategy_for(ComputeConfig(strategy="deepspeed"))
+
+
+def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> None:
+    text = (
+        "model_config: {model_name: stylegan, tensor_shape: [40, 40], architecture: {progressive_epochs: [9, 9, 9]}}\n"
+        "data_preprocessing: {train: {resize: [32, 32]}}\nnum_epochs: 5\n"
+    )
+    document = parse_document(text, "config.yaml")
+    samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
+    train = Manifest(Path("data.csv"), samples, "each row")
+
+    plan = make_plan(validate(document).config, document, facts((64, 64)), train, CPU)
+
+    assert plan.config.model.tensor_shape == [16, 16]
+    assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize"]
+    assert "tensor_shape [40, 40] is set aside: the architecture makes [16, 16]" in plan.notes
+    assert any("num_epochs 5 ends in stage 0 of 0 to 2" in note for note in plan.notes)
