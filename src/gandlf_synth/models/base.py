@@ -50,6 +50,11 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.elapsed_fraction = 0.0
 
     @property
+    def comparable(self) -> bool:
+        """Whether ``val_loss`` may choose the best checkpoint; a family with stages says no before the last one."""
+        return True
+
+    @property
     def training_progress(self) -> float:
         """The share of the training that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
         epochs = self.trainer.max_epochs or 1

@@ -62,6 +62,14 @@ class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
         return f"{type(self).__name__}:{self.filename}"
 
 
+class _BestCheckpoint(_NamedCheckpoint):
+    """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if pl_module.comparable:
+            super().on_validation_end(trainer, pl_module)
+
+
 def fit(
     module: GenerativeModule[Any],
     data: SynthesisDataModule,
@@ -141,7 +149,7 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
     last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
     if data.has("val"):
-        callbacks.append(_NamedCheckpoint(filename="best", monitor="val_loss", mode="min", **options))
+        callbacks.append(_BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options))
     if config.save_model_every_n_epochs > 0:
         every = config.save_model_every_n_epochs
         kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)

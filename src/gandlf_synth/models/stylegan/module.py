@@ -88,6 +88,11 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def _random_noise(self, count: int) -> Any:
         return lambda shape: torch.randn(count, 1, *shape, device=self.device)
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the last stage is reached: coarse images come near the real ones sooner than fine ones."""
+        return int(self.stage) == self.config.architecture.num_stages - 1
+
     def _sampling_stage(self) -> tuple[int, float]:
         stage, alpha = int(self.stage), float(self.fade) / _ALPHA_STEPS
         wanted = self.config.default_forward_step
