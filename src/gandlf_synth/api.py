@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.synthesis.reconstruct import ReconstructionResult
     from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.session import TrainingResult
@@ -203,24 +204,78 @@ def provenance_of(file: Path) -> dict[str, Any]:
     return origin_of(file)
 
 
-def reconstruct(model_dir: Path, config: Path | None, checkpoint: Path | None) -> None:
-    """Reconstruct images with a trained model of a family that can.
+@dataclass(frozen=True)
+class ReconstructionRequest:
+    """What to reconstruct; None takes the model's or the configuration's own value.
+
+    Args:
+        model_dir: the model folder.
+        csv: the images.
+        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
+        config: the YAML, for its preprocessing and metrics; None: those that the model was trained with.
+        checkpoint: the checkpoint; None: the best, else the last.
+        batch_size: images passed together.
+        output_format: as in ``inference_parameters``.
+    """
+
+    model_dir: Path
+    csv: Path
+    output_dir: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+    batch_size: int = 1
+    output_format: str = "auto"
+
+
+def reconstruct(request: ReconstructionRequest, console: "Console | None" = None) -> "ReconstructionResult":
+    """Pass images through a trained model of a family that can, and compare them with what comes out.
 
     Raises:
-        ConfigError: the family cannot reconstruct.
+        ConfigError: the family cannot reconstruct, or the images are not like those it was trained on.
+        DataError: an image cannot be used.
+        CheckpointError: there is no usable checkpoint; nothing is written.
     """
     from gandlf_synth.training.folder import ModelFolder
 
-    folder = ModelFolder(model_dir)
-    path = folder.choose_checkpoint(checkpoint)
-    _inference_config(config, folder)
+    folder = ModelFolder(request.model_dir)
+    checkpoint = folder.choose_checkpoint(request.checkpoint)
+    loaded = _inference_config(request.config, folder)
 
+    from gandlf_synth.data.manifest import read_manifest
+    from gandlf_synth.data.pipeline import Pipeline, for_phase
+    from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.synthesis.image_files import image_writer
+    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.reconstruct import reconstruct_images
+    from gandlf_synth.synthesis.sharing import Share
 
-    name = load_module(path).config.model_name
+    module = load_module(checkpoint)
+    spec = module.spec
+    _check_reconstructs(module.config.model_name)
+    manifest = read_manifest(request.csv)
+    if manifest.num_columns != len(spec.column_channels):
+        what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
+        raise ConfigError(Problem(str(request.csv), what))
+    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    return reconstruct_images(
+        module.to(Share().device),
+        manifest,
+        Pipeline(steps, spec.column_channels, spec.shape),
+        inference_folder(folder.root, request.output_dir),
+        model_source(checkpoint, folder.root),
+        progress_bar(console or _silent()),
+        batch_size=request.batch_size,
+        writer=image_writer(request.output_format, spec),
+        metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
+    )
+
+
+def _check_reconstructs(name: str) -> None:
     able = [other for other in registry.names("models") if "reconstruction" in registry.load("models", other).tasks]
-    what = f"{name!r} synthesises new images and cannot reconstruct given ones"
-    raise ConfigError(Problem("model_config.model_name", what, listing(able) or "no family of this version"))
+    if name not in able:
+        what = f"{name!r} synthesises new images and cannot reconstruct given ones"
+        raise ConfigError(Problem("model_config.model_name", what, listing(able)))
 
 
 def _inference_config(config: Path | None, folder: Any) -> LoadedConfig | None:

@@ -239,6 +239,8 @@ def _spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> 
         class_names=tuple(f"class_{label}" for label in labels),
         low=(0.0,) * channels,
         high=(100.0,) * channels,
+        range_scale=(1.0,) * channels,
+        range_offset=(0.0,) * channels,
         dtype="float32",
         column_channels=(1,) * channels,
         column_names=tuple(f"channel_{index}" for index in range(channels)),

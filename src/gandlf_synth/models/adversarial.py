@@ -87,11 +87,11 @@ class AdversarialModule(GenerativeModule[C]):
                 parameter.requires_grad_(True)
 
     def _optimizers(self) -> dict[str, Optimizer]:
-        made = {}
-        for name in self.config.networks:
-            parameters = [each for each in self.network(name).parameters() if each.requires_grad]
-            made[name] = build_optimizer(self._component("optimizers", name), parameters, "model_config.optimizers")
-        return made
+        return {name: self._optimizer_of(name) for name in self.config.networks}
+
+    def _optimizer_of(self, name: str) -> Optimizer:
+        parameters = [each for each in self.network(name).parameters() if each.requires_grad]
+        return build_optimizer(self._component("optimizers", name), parameters, "model_config.optimizers")
 
     def _scheduler_of(self, name: str, optimizer: Optimizer, steps: int, epochs: int) -> dict[str, Any] | None:
         component = self.config.component("schedulers", name)

@@ -64,6 +64,12 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
         return min(1.0, max(by_steps, self.elapsed_fraction))
 
+    @property
+    def epoch_progress(self) -> float:
+        """The share of the training that was over when the epoch began, for choices that hold for a whole epoch."""
+        by_epochs = float(self.trainer.current_epoch / (self.trainer.max_epochs or 1))
+        return min(1.0, max(by_epochs, self.elapsed_fraction))
+
     @abstractmethod
     def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
         """Return one image per seed, ``(len(seeds), channels, *shape)`` in [-1, 1].

@@ -149,7 +149,9 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
     last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
     if data.has("val"):
-        callbacks.append(_BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options))
+        callbacks.append(
+            _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
+        )
     if config.save_model_every_n_epochs > 0:
         every = config.save_model_every_n_epochs
         kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)

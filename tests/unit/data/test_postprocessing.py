@@ -61,7 +61,7 @@ def test_mapping_swaps_labels(table: dict[object, object]) -> None:
 def spec(dtype: str) -> DataSpec:
     return DataSpec(
         spatial_dims=2, num_channels=1, shape=(9, 9), affine=tuple(map(tuple, np.eye(4))), physical=False,
-        modality="rad", paradigm="unlabeled", low=(0.0,), high=(2.0,), dtype=dtype, column_channels=(1,),
+        modality="rad", paradigm="unlabeled", low=(0.0,), high=(2.0,), range_scale=(1.0,), range_offset=(0.0,), dtype=dtype, column_channels=(1,),
         column_names=("a",),
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Calculators: arrays in, numbers out."""
