@@ -43,6 +43,10 @@ class Interruption(Callback):
         """Note that there is a checkpoint, whoever asked for it."""
         self._saved = time.monotonic()
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop when a signal came at the end of the epoch before, of which there is a checkpoint."""
+        self._stop_if(trainer, trainer.strategy.reduce_boolean_decision(self._received is not None, all=False))
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -54,6 +58,9 @@ class Interruption(Callback):
         due = trainer.strategy.broadcast(time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS)
         if received or due:
             trainer.save_checkpoint(self._path)
+        self._stop_if(trainer, received)
+
+    def _stop_if(self, trainer: Trainer, received: bool) -> None:
         if received:
             stopped_by = self._received or signal.SIGTERM
             raise StoppedError(stopped_by, stopped_by.name, trainer.global_step)
