@@ -104,8 +104,14 @@ class DDPMConfig(ModelConfig):
     """Share of training samples whose class is hidden, for classifier-free guidance."""
     guidance_scale: float = Field(1.0, ge=0)
     """Strength of classifier-free guidance; 1 is the conditional model itself and the fastest."""
-    sampler: Literal["ddim", "ddpm"] | None = None
-    """``ddim`` (few steps) or ``ddpm`` (ancestral); absent: ``ddim``, or ``ddpm`` where num_eval_timesteps is given."""
+    guidance_interval: tuple[float, float] | None = None
+    """Noise levels (sigma / signal, from above the first to the second) at which guidance acts; absent: all."""
+    guidance_rescale: float = Field(0.0, ge=0, le=1)
+    """How far guided outputs are scaled back to the spread of unguided ones; 0.7 is usual with strong guidance."""
+    clip_sample: bool = True
+    """Keep predicted images in the data's range while sampling."""
+    sampler: Literal["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "heun"] | None = None
+    """The solver; absent: ``ddim``, or ``ddpm`` (ancestral) where num_eval_timesteps is given."""
     num_inference_steps: int | None = Field(None, ge=1)
     """Denoising steps; absent: 50, or num_eval_timesteps where it is given."""
 
