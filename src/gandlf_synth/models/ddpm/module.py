@@ -13,7 +13,7 @@ from gandlf_synth.diffusion import SAMPLERS, SamplerName, guided, min_snr_weight
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.ddpm.config import DDPMConfig
-from gandlf_synth.models.ddpm.network import Denoiser
+from gandlf_synth.models.denoiser import Denoiser
 from gandlf_synth.provenance import fold_seed
 
 _DEFAULT_STEPS = 50
