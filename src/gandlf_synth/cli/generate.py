@@ -30,7 +30,7 @@ from gandlf_synth.cli.options import (
     "--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images."
 )
 @click.option("--format", "output_format", type=click.Choice(["auto", "nifti", "png", "tiff"]), help="File format.")
-@click.option("--sampler", help="Sampler of a diffusion model: ddim (fast) or ddpm (ancestral).")
+@click.option("--sampler", help="Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm.")
 @click.option(
     "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
 )
