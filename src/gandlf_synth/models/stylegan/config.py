@@ -22,7 +22,7 @@ def _fraction(value: Any) -> Any:
         return value
 
 
-Factor = Annotated[float, Field(gt=0), BeforeValidator(_fraction)]
+Factor = Annotated[float, Field(gt=0), BeforeValidator(_fraction, json_schema_input_type=float | str)]
 
 
 def default_factors(stages: int) -> list[float]:
