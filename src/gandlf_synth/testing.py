@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, validate
+from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, validate
 from gandlf_synth.data.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
@@ -60,7 +60,7 @@ class _Case:
         compute = self.config.compute.model_copy(update={"precision": precision})
         config = self.config.model_copy(update={"num_epochs": epochs, "compute": compute})
         folder = ModelFolder(self.root / name)
-        data = _data(self.spec, self.root)
+        data = synthetic_data(self.spec, self.root)
         fit(
             module or self.module(),
             data,
@@ -110,7 +110,7 @@ def check_model(
         "conformance", {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "batch_size": 4}
     )
     with TemporaryDirectory() as folder:
-        case = _Case(_resolved(document), _spec(size, num_channels, paradigm), Path(folder))
+        case = _Case(_resolved(document), synthetic_spec(size, num_channels, paradigm), Path(folder))
         where = f"models.{name}, {spatial_dims}D, {paradigm}"
         raise_if_any(_broken_promises(case, where), PluginError)
 
@@ -224,7 +224,8 @@ def _resolved(document: Document) -> Config[Any]:
     return config.model_copy(update={"compute": compute})
 
 
-def _spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> DataSpec:
+def synthetic_spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> DataSpec:
+    """Return the facts of made-up data: images of ``shape`` with values in [-1, 1], two classes where labelled."""
     labels = () if paradigm == "unlabeled" else tuple(range(_CLASSES))
     return DataSpec(
         spatial_dims=len(shape),
@@ -246,17 +247,25 @@ def _spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> 
     )
 
 
-def _data(spec: DataSpec, root: Path) -> SynthesisDataModule:
+def synthetic_data(
+    spec: DataSpec,
+    root: Path,
+    *,
+    samples: int = _SAMPLES,
+    batch_size: int = 4,
+    phases: tuple[Phase, ...] = ("train", "val", "test"),
+) -> SynthesisDataModule:
+    """Return made-up data of ``spec``, written under ``root``, the same in every phase; classes differ in level."""
     rng = np.random.default_rng(0)
-    samples, rows = [], []
-    for index in range(_SAMPLES):
+    prepared, rows = [], []
+    for index in range(samples):
         label = index % _CLASSES if spec.num_classes else None
         array = np.clip(rng.normal((label or 0) - 0.5, 0.2, (spec.num_channels, *spec.shape)), -1, 1)
         path = root / f"sample_{index}.npy"
         np.save(path, array.astype(np.float32))
         ones = (1.0,) * spec.num_channels
         geometry = Geometry(spec.shape).to_json()
-        samples.append(
+        prepared.append(
             PreparedSample(
                 path=path,
                 geometry=geometry,
@@ -269,8 +278,8 @@ def _data(spec: DataSpec, root: Path) -> SynthesisDataModule:
             )
         )
         rows.append(Sample(index + 1, f"subject_{index}", (path,) * len(spec.column_channels), label, None))
-    split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), samples)
+    split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), prepared)
     identity = ModelRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
-    phases = {"train": split, "val": split, "test": split}
     loaders = {phase: LoaderOptions() for phase in phases}
-    return SynthesisDataModule(phases, identity, spec.labels, [], loaders, 4, 0, seed=3)  # type: ignore[arg-type]
+    splits = dict.fromkeys(phases, split)
+    return SynthesisDataModule(splits, identity, spec.labels, [], loaders, batch_size, 0, seed=3)
