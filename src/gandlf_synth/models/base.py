@@ -88,6 +88,11 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
 
+    def compile_networks(self) -> None:
+        """Compile every direct part of the model in place; checkpoints stay those of the uncompiled model."""
+        for part in self.children():
+            part.compile()
+
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the options that ``sample`` would use, for the record."""
         return {}

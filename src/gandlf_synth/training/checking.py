@@ -57,7 +57,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
     loaded = None
     try:
         loaded = read_configuration(request)
-        check_compute(loaded.config.compute)
+        check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
     except GandlfSynthError as error:
         report.add(findings_of(error.problems, "configuration"))
     manifests = _read_all(request, report)

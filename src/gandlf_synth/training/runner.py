@@ -28,10 +28,11 @@ from gandlf_synth.training.callbacks import (
     StepSeeds,
     TimeBudget,
 )
+from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.hardware import processes_here
 from gandlf_synth.training.memory import memory_guard
-from gandlf_synth.training.strategy import strategy_for
+from gandlf_synth.training.strategy import SHARDED, strategy_for
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def fit(
         max_epochs=config.num_epochs,
         callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
         logger=_loggers(folder),
+        plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
         **_stepping(module, config.model),
         use_distributed_sampler=False,
         enable_progress_bar=False,
@@ -113,6 +115,8 @@ def fit(
         log_every_n_steps=10,
         **_compute(config.compute, several_optimizers=not module.automatic_optimization),
     )
+    if config.compute.compile:
+        module.compile_networks()
     with memory_guard(config):
         trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     metrics = _values(trainer)
@@ -189,6 +193,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
         "num_nodes": compute.num_nodes,
         "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
+        "deterministic": compute.deterministic or None,
     }
 
 

@@ -55,7 +55,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
     facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
-    check_compute(loaded.config.compute)
+    check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")

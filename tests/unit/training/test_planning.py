@@ -7,7 +7,7 @@ import pytest
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.fingerprint import Fingerprint
 from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.errors import ResourceError
+from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
     Device,
     default_batch_size,
@@ -101,6 +101,38 @@ def test_devices_that_are_not_there_are_refused(accelerator: str, monkeypatch: p
     check_compute(ComputeConfig(accelerator=accelerator))
     with pytest.raises(ResourceError, match=f"accelerator: {accelerator}: 4 asked for, 1 found"):
         check_compute(ComputeConfig(accelerator=accelerator, num_devices=4))
+
+
+def test_ddp_takes_its_options_and_refuses_others() -> None:
+    turns = strategy_for(ComputeConfig(strategy="ddp"), several_optimizers=True)
+    static = strategy_for(ComputeConfig(strategy="ddp", strategy_config={"static_graph": True}))
+
+    assert turns._ddp_kwargs["find_unused_parameters"] is True
+    assert static._ddp_kwargs == {"find_unused_parameters": False, "static_graph": True}
+
+
+def test_weights_of_networks_that_take_turns_are_not_sharded() -> None:
+    with pytest.raises(ConfigError, match="this family has several; use strategy: ddp"):
+        check_compute(ComputeConfig(strategy="fsdp"), several_optimizers=True)
+
+
+def test_fsdp_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    with pytest.raises(ResourceError, match="strategy: fsdp: needs a CUDA device"):
+        check_compute(ComputeConfig(strategy="fsdp"))
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed"])
+def test_with_cuda_the_names_mean_lightnings_strategies(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if strategy == "deepspeed":
+        pytest.importorskip("deepspeed")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    options = {"stage": 3} if strategy == "deepspeed" else {"sharding_strategy": "SHARD_GRAD_OP"}
+
+    made = strategy_for(ComputeConfig(strategy=strategy, strategy_config=options))
+
+    assert type(made).__name__.lower() == f"{strategy}strategy"
 
 
 def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
