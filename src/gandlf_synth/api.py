@@ -186,6 +186,15 @@ def preview(request: "TrainingRequest", folder: Path, console: "Console | None" 
     return show(request, folder, console or _silent(), count=count)
 
 
+def export_model(
+    model_dir: Path, folder: Path, *, formats: Sequence[str] = (), checkpoint: Path | None = None
+) -> list[Path]:
+    """Write a trained model with a model card into ``folder``, and return the files; see ``exporting``."""
+    from gandlf_synth.exporting import export_package
+
+    return export_package(load_model(model_dir, checkpoint), model_dir, folder, formats)  # type: ignore[arg-type]
+
+
 def installation() -> dict[str, dict[str, str]]:
     """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
     from gandlf_synth.training.installation import installation as look

@@ -31,6 +31,19 @@ class SamplingOptions:
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter
 
 
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """A network that can be used without this program.
+
+    Args:
+        network: takes tensors, returns one tensor.
+        inputs: an example of what it takes.
+    """
+
+    network: nn.Module
+    inputs: tuple[Tensor, ...]
+
+
 class GenerativeModule(LightningModule, ABC, Generic[C]):
     """A model with its configuration and the facts of the data it was made for.
 
@@ -87,6 +100,10 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
     def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the networks that make sense on their own, by name, ready for inference; none unless overridden."""
+        return {}
 
     def compile_networks(self) -> None:
         """Compile every direct part of the model in place; checkpoints stay those of the uncompiled model."""

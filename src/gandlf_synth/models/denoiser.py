@@ -1,10 +1,13 @@
 """The denoiser: MONAI's diffusion U-Net for any size, with classes."""
 
+from collections.abc import Sequence
+
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gandlf_synth.models.base import ExportedNetwork
 from gandlf_synth.models.denoiser_config import UNetArchitecture
 
 _DEFAULT_CONTEXT_SIZE = 64
@@ -26,6 +29,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.stride = 2 ** (len(architecture.num_channels) - 1)
         self.null_label = num_classes
+        self.channels = channels
         embeddings = architecture.num_class_embeds or num_classes + 1
         self.context = self._context(architecture, embeddings)
         by_addition = num_classes > 0 and self.context is None
@@ -74,3 +78,10 @@ class Denoiser(nn.Module):
         )
         inside = (..., *(slice(size) for size in noisy.shape[2:]))
         return output[inside].float()  # type: ignore[no-any-return]
+
+    def exported(self, shape: Sequence[int]) -> ExportedNetwork:
+        """Return the denoiser with an example of its inputs: ``(noisy, timesteps)``, and classes where it has them."""
+        inputs = (torch.randn(2, self.channels, *shape), torch.tensor([3, 7]))
+        return ExportedNetwork(
+            self.eval(), (*inputs, torch.tensor([0, self.null_label])) if self.null_label else inputs
+        )

@@ -15,7 +15,7 @@ from gandlf_synth.models.adversarial import AdversarialModule
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.network import build_autoencoder, build_discriminator
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
-from gandlf_synth.models.base import SamplingOptions
+from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
 from gandlf_synth.models.first_stage import cropped, padded, padded_shape, tiled
 from gandlf_synth.models.health import Symptom
 
@@ -129,6 +129,16 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def _kl_weight(self) -> float:
         warmup = self.config.kl_warmup_fraction
         return self.config.kl_weight * (min(1.0, self.training_progress / warmup) if warmup else 1.0)
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return encoder (to the means) and decoder, for images whose size the network's stride divides."""
+        network = self.autoencoder.eval()
+        images = torch.randn(2, self.spec.num_channels, *padded_shape(self.spec.shape, self.stride))
+        latents = torch.randn(2, *self.latent_shape)
+        return {
+            "encoder": ExportedNetwork(nn.Sequential(network.encoder, network.quant_conv_mu), (images,)),
+            "decoder": ExportedNetwork(nn.Sequential(network.post_quant_conv, network.decoder), (latents,)),
+        }
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from gandlf_synth.adversarial import DiffAugment, r1_penalty
 from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
-from gandlf_synth.models.base import SamplingOptions, noise_from
+from gandlf_synth.models.base import ExportedNetwork, SamplingOptions, noise_from
 from gandlf_synth.models.dcgan.config import DCGANConfig
 from gandlf_synth.models.dcgan.network import Discriminator, Generator
 from gandlf_synth.models.gan import GenerativeAdversarialNetwork, fast_layout
@@ -55,6 +55,12 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
         if not weight or self.turns % self.config.r1_interval:
             return real.new_zeros(())
         return weight * r1_penalty(lambda images: self.discriminator(images, labels), self._augment(real))
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the generator: ``(latents)``, and classes where it has them."""
+        latents = torch.randn(2, self.config.architecture.latent_vector_size)
+        labels = (torch.tensor([0, self.spec.num_classes - 1]),) if self.spec.num_classes else ()
+        return {"generator": ExportedNetwork(self.generator.eval(), (latents, *labels))}
 
     def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
         """Return one image per seed; see ``GenerativeModule.sample``."""

@@ -11,7 +11,7 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.diffusion import SAMPLERS, SamplerName, guided, min_snr_weight, noise_schedule, sample, target_for
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.ddpm.config import DDPMConfig
 from gandlf_synth.models.denoiser import Denoiser
 from gandlf_synth.provenance import fold_seed
@@ -81,6 +81,10 @@ class DDPM(GenerativeModule[DDPMConfig]):
         if self.config.min_snr_gamma is not None:
             error = error * min_snr_weight(prediction_type, signal, sigma, self.config.min_snr_gamma)
         return error.mean()  # type: ignore[no-any-return]
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the denoiser."""
+        return {"denoiser": self.denoiser.exported(self.spec.shape)}
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return sampler, steps and guidance scale that ``sample`` would use."""

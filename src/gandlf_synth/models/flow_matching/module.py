@@ -10,7 +10,7 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.diffusion import FLOW_SAMPLERS, flow_sample, guided, logit_normal, paired
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.denoiser import Denoiser
 from gandlf_synth.models.flow_matching.config import FlowMatchingConfig
 from gandlf_synth.provenance import fold_seed
@@ -65,6 +65,10 @@ class FlowMatching(GenerativeModule[FlowMatchingConfig]):
         share = times.to(clean).view(-1, *(1,) * (clean.ndim - 1))
         noisy = (1 - share) * clean + share * noise
         return self.loss(self.denoiser(noisy, _TIME_SCALE * times, labels), noise - clean).mean()  # type: ignore[no-any-return]
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the denoiser."""
+        return {"denoiser": self.denoiser.exported(self.spec.shape)}
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
