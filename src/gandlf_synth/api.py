@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.construct import ConstructReport
+    from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.synthesis.reconstruct import ReconstructionResult
+    from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.session import TrainingResult
     from gandlf_synth.training.verification import InstallReport
@@ -35,12 +38,19 @@ def construct_csv(
     *,
     relative_paths: bool = False,
     overwrite: bool = False,
+    patches: "PatchGrid | None" = None,
 ) -> "ConstructReport":
     """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
     from gandlf_synth.data.construct import construct_csv as construct
 
     return construct(
-        input_dir, channel_endings, paradigm, output_file, relative_paths=relative_paths, overwrite=overwrite
+        input_dir,
+        channel_endings,
+        paradigm,
+        output_file,
+        relative_paths=relative_paths,
+        overwrite=overwrite,
+        patches=patches,
     )
 
 
@@ -65,6 +75,7 @@ class GenerationRequest:
         seed: decides the images.
         only: make only these indices.
         batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
+        resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
     """
 
     model_dir: Path
@@ -80,6 +91,7 @@ class GenerationRequest:
     sampler: str | None = None
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    resume: bool = False
 
 
 def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
@@ -101,8 +113,9 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.generate import generate_images
     from gandlf_synth.synthesis.image_files import image_writer
-    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.output import folder_for, model_source
     from gandlf_synth.synthesis.requests import image_requests
+    from gandlf_synth.synthesis.sharing import join
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded)
@@ -114,17 +127,24 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
     requests = image_requests(counts, module.spec, seed, request.only)
     writer = image_writer(parameters.output_format, module.spec)
-    terminal = console or _silent()
+    share = join()
+    terminal = (console if share.is_first else None) or _silent()
+    source = {**model_source(checkpoint, folder.root), "user_seed": seed}
+    wanted = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in requests]}
+    wanted |= {"n_images_to_generate": counts, "sampling": module.sampling_defaults(options)}
+    output = folder_for(folder.root, request.output_dir, wanted, resume=request.resume) if share.is_first else None
     return generate_images(
-        module,
+        module.to(share.device),
         requests,
-        inference_folder(folder.root, request.output_dir),
-        {**model_source(checkpoint, folder.root), "user_seed": seed},
+        share.agree(output),
+        source,
         Reporter(terminal),
         progress_bar(terminal),
         batch_size=parameters.batch_size,
         writer=writer,
         options=options,
+        share=share,
+        postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
     )
 
 
@@ -198,24 +218,119 @@ def verify_install() -> "InstallReport":
     return verify()
 
 
-def reconstruct(model_dir: Path, config: Path | None, checkpoint: Path | None) -> None:
-    """Reconstruct images with a trained model of a family that can.
+def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":
+    """Return everything that can be known of a run before it is begun; see ``training.checking.check_run``."""
+    from gandlf_synth.training.checking import check_run
+
+    return check_run(request, console or _silent(), fast=fast)
+
+
+def preview(request: "TrainingRequest", folder: Path, console: "Console | None" = None, *, count: int = 6) -> Path:
+    """Write a picture of what the network will see, and return it; see ``training.preview.preview``."""
+    from gandlf_synth.training.preview import preview as show
+
+    return show(request, folder, console or _silent(), count=count)
+
+
+def export_model(
+    model_dir: Path, folder: Path, *, formats: Sequence[str] = (), checkpoint: Path | None = None
+) -> list[Path]:
+    """Write a trained model with a model card into ``folder``, and return the files; see ``exporting``."""
+    from gandlf_synth.exporting import export_package
+
+    return export_package(load_model(model_dir, checkpoint), model_dir, folder, formats)  # type: ignore[arg-type]
+
+
+def installation() -> dict[str, dict[str, str]]:
+    """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
+    from gandlf_synth.training.installation import installation as look
+
+    return look()
+
+
+def provenance_of(file: Path) -> dict[str, Any]:
+    """Return what a file that this program wrote says of its origin: an image, its sidecar, or a checkpoint.
 
     Raises:
-        ConfigError: the family cannot reconstruct.
+        DataError: it is not there, or says nothing.
+    """
+    from gandlf_synth.synthesis.origin import origin_of
+
+    return origin_of(file)
+
+
+@dataclass(frozen=True)
+class ReconstructionRequest:
+    """What to reconstruct; None takes the model's or the configuration's own value.
+
+    Args:
+        model_dir: the model folder.
+        csv: the images.
+        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
+        config: the YAML, for its preprocessing and metrics; None: those that the model was trained with.
+        checkpoint: the checkpoint; None: the best, else the last.
+        batch_size: images passed together.
+        output_format: as in ``inference_parameters``.
+    """
+
+    model_dir: Path
+    csv: Path
+    output_dir: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+    batch_size: int = 1
+    output_format: str = "auto"
+
+
+def reconstruct(request: ReconstructionRequest, console: "Console | None" = None) -> "ReconstructionResult":
+    """Pass images through a trained model of a family that can, and compare them with what comes out.
+
+    Raises:
+        ConfigError: the family cannot reconstruct, or the images are not like those it was trained on.
+        DataError: an image cannot be used.
+        CheckpointError: there is no usable checkpoint; nothing is written.
     """
     from gandlf_synth.training.folder import ModelFolder
 
-    folder = ModelFolder(model_dir)
-    path = folder.choose_checkpoint(checkpoint)
-    _inference_config(config, folder)
+    folder = ModelFolder(request.model_dir)
+    checkpoint = folder.choose_checkpoint(request.checkpoint)
+    loaded = _inference_config(request.config, folder)
 
+    from gandlf_synth.data.manifest import read_manifest
+    from gandlf_synth.data.pipeline import Pipeline, for_phase
+    from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.synthesis.image_files import image_writer
+    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.reconstruct import reconstruct_images
+    from gandlf_synth.synthesis.sharing import Share
 
-    name = load_module(path).config.model_name
+    module = load_module(checkpoint)
+    spec = module.spec
+    _check_reconstructs(module.config.model_name)
+    manifest = read_manifest(request.csv)
+    if manifest.num_columns != len(spec.column_channels):
+        what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
+        raise ConfigError(Problem(str(request.csv), what))
+    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    return reconstruct_images(
+        module.to(Share().device),
+        manifest,
+        Pipeline(steps, spec.column_channels, spec.shape),
+        inference_folder(folder.root, request.output_dir),
+        model_source(checkpoint, folder.root),
+        progress_bar(console or _silent()),
+        batch_size=request.batch_size,
+        writer=image_writer(request.output_format, spec),
+        metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
+    )
+
+
+def _check_reconstructs(name: str) -> None:
     able = [other for other in registry.names("models") if "reconstruction" in registry.load("models", other).tasks]
-    what = f"{name!r} synthesises new images and cannot reconstruct given ones"
-    raise ConfigError(Problem("model_config.model_name", what, listing(able) or "no family of this version"))
+    if name not in able:
+        what = f"{name!r} synthesises new images and cannot reconstruct given ones"
+        raise ConfigError(Problem("model_config.model_name", what, listing(able)))
 
 
 def _inference_config(config: Path | None, folder: Any) -> LoadedConfig | None:

@@ -6,7 +6,9 @@ GandlfSynthError            exit code 1
 ├── CheckpointError         4   a model folder or a checkpoint
 ├── MissingExtraError       5   an optional package is not installed
 ├── PluginError             6   a component of somebody else breaks its contract
-└── ResourceError           7   memory, disk, devices
+├── ResourceError           7   memory, disk, devices
+├── TrainingError           8   training cannot go on: the numbers are not finite any more
+└── StoppedError          128+n stopped by signal n, with a checkpoint
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,6 +97,26 @@ class ResourceError(GandlfSynthError):
     """The machine has not enough memory, disk or devices."""
 
     exit_code = 7
+
+
+class TrainingError(GandlfSynthError):
+    """Training has gone wrong in a way that more steps do not mend."""
+
+    exit_code = 8
+
+
+class StoppedError(GandlfSynthError):
+    """Training was stopped by a signal; a checkpoint was written.
+
+    Args:
+        signal_number: the signal.
+        name: its name.
+        steps: steps of the optimizer so far.
+    """
+
+    def __init__(self, signal_number: int, name: str, steps: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(Problem("training", f"stopped by {name} after step {steps}; a checkpoint was written"))
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -1,16 +1,23 @@
 """Components found by name through entry points; the built-in ones have no privileged path.
 
 A group ``models`` is the entry-point group ``gandlf_synth.models``. Names are case-insensitive. Listing names
-reads package metadata only, so that ``--help`` and error messages import nothing heavy.
+reads package metadata only, so that ``--help`` and error messages import nothing heavy. A file of one's own adds
+components with ``register``; it is loaded only when the user names it.
 """
 
+import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, TypeVar
 
 from gandlf_synth.errors import ConfigError, PluginError, Problem, did_you_mean, listing
 
 _PREFIX = "gandlf_synth."
+_registered: dict[str, dict[str, Any]] = {}
+T = TypeVar("T")
 
 
 @cache
@@ -20,14 +27,14 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 def names(group: str) -> list[str]:
     """Return the sorted names of every component in ``group``, such as ``"losses"``."""
-    return sorted(_entries(group))
+    return sorted({*_entries(group), *_registered.get(group, {})})
 
 
 def unknown_name(group: str, name: str, where: str) -> Problem | None:
     """Return the problem with ``name`` when nothing of that name is registered in ``group``, else None."""
-    if name.lower() in _entries(group):
-        return None
     known = names(group)
+    if name.lower() in known:
+        return None
     return Problem(where, f"unknown name {name!r} in {group}", listing(known), did_you_mean(name, known))
 
 
@@ -41,6 +48,8 @@ def load(group: str, name: str) -> Any:
     problem = unknown_name(group, name, group)
     if problem:
         raise ConfigError(problem)
+    if name.lower() in _registered.get(group, {}):
+        return _registered[group][name.lower()]
     entry = _entries(group)[name.lower()]
     try:
         return entry.load()
@@ -49,3 +58,37 @@ def load(group: str, name: str) -> Any:
         raise PluginError(
             Problem(f"{group}.{name} of {source}", f"cannot be loaded from {entry.value}: {error}")
         ) from error
+
+
+def register(group: str, name: str) -> Callable[[T], T]:
+    """Return a decorator that makes its argument the component ``name`` of ``group``; for files given as plugins.
+
+    Raises:
+        PluginError: an installed component has the name already.
+    """
+
+    def add(component: T) -> T:
+        if name.lower() in _entries(group):
+            raise PluginError(Problem(f"{group}.{name}", "is the name of an installed component", fix="use another"))
+        _registered.setdefault(group, {})[name.lower()] = component
+        return component
+
+    return add
+
+
+def load_plugin(file: Path) -> None:
+    """Run a Python file that registers components; its classes are then found under the file's name.
+
+    Raises:
+        PluginError: it is not there, or it fails.
+    """
+    where = f"--plugin {file}"
+    spec = spec_from_file_location(file.stem, file) if file.is_file() else None
+    if spec is None or spec.loader is None:
+        raise PluginError(Problem(where, "is not a Python file", fix="name a file such as my_model.py"))
+    module = module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
+        raise PluginError(Problem(where, f"cannot be loaded: {type(error).__name__}: {error}")) from error

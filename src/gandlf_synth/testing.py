@@ -4,7 +4,9 @@
 ``PluginError`` that lists every broken promise.
 """
 
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, validate
+from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, validate
 from gandlf_synth.data.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
 from gandlf_synth.data.spec import DataSpec
-from gandlf_synth.errors import PluginError, Problem, raise_if_any
+from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.checkpoint import build_module, load_module
@@ -52,11 +55,12 @@ class _Case:
         resume: bool = False,
         precision: str = "32-true",
         module: GenerativeModule[Any] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> GenerativeModule[Any]:
         compute = self.config.compute.model_copy(update={"precision": precision})
         config = self.config.model_copy(update={"num_epochs": epochs, "compute": compute})
         folder = ModelFolder(self.root / name)
-        data = _data(self.spec, self.root)
+        data = synthetic_data(self.spec, self.root)
         fit(
             module or self.module(),
             data,
@@ -64,6 +68,7 @@ class _Case:
             folder,
             Console(quiet=True),
             resume_from=folder.last if resume else None,
+            callbacks=callbacks,
         )
         return load_module(folder.last)
 
@@ -105,7 +110,7 @@ def check_model(
         "conformance", {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "batch_size": 4}
     )
     with TemporaryDirectory() as folder:
-        case = _Case(_resolved(document), _spec(size, num_channels, paradigm), Path(folder))
+        case = _Case(_resolved(document), synthetic_spec(size, num_channels, paradigm), Path(folder))
         where = f"models.{name}, {spatial_dims}D, {paradigm}"
         raise_if_any(_broken_promises(case, where), PluginError)
 
@@ -165,6 +170,23 @@ def _exact_resume(case: _Case, trained: GenerativeModule[Any]) -> bool:
     return _equal_weights(case.train("resumed", 2, resume=True), trained)
 
 
+def _exact_resume_in_an_epoch(case: _Case, trained: GenerativeModule[Any]) -> bool:
+    with suppress(StoppedError):  # where gradients of a whole epoch are added up, the epoch is finished first
+        return _equal_weights(case.train("stopped", 2, callbacks=[_SignalInEpoch(1)]), trained)
+    return _equal_weights(case.train("stopped", 2, resume=True), trained)
+
+
+class _SignalInEpoch(Callback):
+    """Sends SIGTERM before the first batch of an epoch ends."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if (trainer.current_epoch, batch_idx) == (self._epoch, 0):
+            signal.raise_signal(signal.SIGTERM)
+
+
 def _bf16(case: _Case, _: GenerativeModule[Any]) -> bool:
     weights = case.train("bf16", 1, precision="bf16-mixed").state_dict().values()
     return all(bool(torch.isfinite(value).all()) for value in weights if value.is_floating_point())
@@ -185,6 +207,7 @@ _PROMISES: dict[str, Callable[[_Case, GenerativeModule[Any]], bool]] = {
     "sampling leaves torch's own generator untouched": _untouched_rng,
     "two equal runs end with equal weights": _repeatable,
     "a run that was resumed ends with the weights of one that was not interrupted": _exact_resume,
+    "so does one that was stopped in the middle of an epoch": _exact_resume_in_an_epoch,
     "training works in bf16-mixed": _bf16,
     "the class makes a difference": _labels_matter,
 }
@@ -201,7 +224,8 @@ def _resolved(document: Document) -> Config[Any]:
     return config.model_copy(update={"compute": compute})
 
 
-def _spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> DataSpec:
+def synthetic_spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> DataSpec:
+    """Return the facts of made-up data: images of ``shape`` with values in [-1, 1], two classes where labelled."""
     labels = () if paradigm == "unlabeled" else tuple(range(_CLASSES))
     return DataSpec(
         spatial_dims=len(shape),
@@ -215,23 +239,33 @@ def _spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> 
         class_names=tuple(f"class_{label}" for label in labels),
         low=(0.0,) * channels,
         high=(100.0,) * channels,
+        range_scale=(1.0,) * channels,
+        range_offset=(0.0,) * channels,
         dtype="float32",
         column_channels=(1,) * channels,
         column_names=tuple(f"channel_{index}" for index in range(channels)),
     )
 
 
-def _data(spec: DataSpec, root: Path) -> SynthesisDataModule:
+def synthetic_data(
+    spec: DataSpec,
+    root: Path,
+    *,
+    samples: int = _SAMPLES,
+    batch_size: int = 4,
+    phases: tuple[Phase, ...] = ("train", "val", "test"),
+) -> SynthesisDataModule:
+    """Return made-up data of ``spec``, written under ``root``, the same in every phase; classes differ in level."""
     rng = np.random.default_rng(0)
-    samples, rows = [], []
-    for index in range(_SAMPLES):
+    prepared, rows = [], []
+    for index in range(samples):
         label = index % _CLASSES if spec.num_classes else None
         array = np.clip(rng.normal((label or 0) - 0.5, 0.2, (spec.num_channels, *spec.shape)), -1, 1)
         path = root / f"sample_{index}.npy"
         np.save(path, array.astype(np.float32))
         ones = (1.0,) * spec.num_channels
         geometry = Geometry(spec.shape).to_json()
-        samples.append(
+        prepared.append(
             PreparedSample(
                 path=path,
                 geometry=geometry,
@@ -244,8 +278,8 @@ def _data(spec: DataSpec, root: Path) -> SynthesisDataModule:
             )
         )
         rows.append(Sample(index + 1, f"subject_{index}", (path,) * len(spec.column_channels), label, None))
-    split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), samples)
+    split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), prepared)
     identity = ModelRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
-    phases = {"train": split, "val": split, "test": split}
     loaders = {phase: LoaderOptions() for phase in phases}
-    return SynthesisDataModule(phases, identity, spec.labels, [], loaders, 4, 0, seed=3)  # type: ignore[arg-type]
+    splits = dict.fromkeys(phases, split)
+    return SynthesisDataModule(splits, identity, spec.labels, [], loaders, batch_size, 0, seed=3)

@@ -252,10 +252,3 @@ def test_a_checkpoint_stands_alone(model: Path) -> None:
 
     assert about["model_name"] == "ddpm"
     assert about["spec"]["class_names"] == ["benign", "tumour"]
-
-
-def test_a_family_that_cannot_reconstruct_says_so(cli, model: Path) -> None:
-    code, _, err = cli("reconstruct", "-m-dir", model)
-
-    assert code == 2
-    assert "'ddpm' synthesises new images and cannot reconstruct given ones" in err

@@ -1,12 +1,14 @@
 """Samplers on data for which the best denoiser is known in closed form."""
 
 import itertools
+import math
 
 import pytest
 import torch
 from torch import Tensor
 
-from gandlf_synth.diffusion import NoiseSchedule, inference_timesteps, noise_schedule, sample, target_for
+from gandlf_synth.diffusion import SAMPLERS, NoiseSchedule, inference_timesteps, noise_schedule, sample, target_for
+from gandlf_synth.diffusion.solvers import Level, ddim, dpmpp_2m, heun, unipc
 
 MEAN, STD = 0.7, 0.3
 
@@ -32,41 +34,80 @@ def draw(sampler: str, steps: int, prediction_type: str, schedule: NoiseSchedule
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "sample", "v_prediction"])
-@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_all_steps_return_mean_and_spread_of_the_data(sampler: str, prediction_type: str) -> None:
-    schedule = noise_schedule("cosine", 1000, zero_terminal_snr=prediction_type != "epsilon")
+    schedule = noise_schedule("cosine", 250, zero_terminal_snr=prediction_type != "epsilon")
     torch.manual_seed(0)
     noise = torch.randn(20_000, 1, dtype=torch.float64)
 
-    samples = draw(sampler, 1000, prediction_type, schedule, noise)
+    samples = draw(sampler, 250, prediction_type, schedule, noise)
 
     assert samples.mean().item() == pytest.approx(MEAN, abs=0.01)
     assert samples.std().item() == pytest.approx(STD, rel=0.03)
 
 
-@pytest.mark.parametrize("steps", [7, 36, 50, 333])
-def test_few_steps_that_do_not_divide_the_schedule_still_end_without_noise(steps: int) -> None:
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 7, 36, 333])
+def test_few_steps_that_do_not_divide_the_schedule_still_end_without_noise(steps: int, sampler: str) -> None:
     schedule = noise_schedule("cosine", 1000, zero_terminal_snr=True)
     noise = torch.randn(4000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     point_mass = gaussian_denoiser(schedule, "v_prediction", MEAN, 0.0)
 
-    samples = sample(point_mass, noise, schedule, "v_prediction", num_inference_steps=steps, clip_sample=False)
+    samples = sample(
+        point_mass, noise, schedule, "v_prediction",
+        sampler=sampler, num_inference_steps=steps, clip_sample=False,
+    )  # fmt: skip
 
     assert torch.allclose(samples, torch.full_like(samples, MEAN), atol=1e-6)
 
 
-def test_ddim_error_falls_at_first_order() -> None:
-    schedule = noise_schedule("cosine", 4096, zero_terminal_snr=True)
-    noise = torch.randn(500, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    exact = MEAN + STD * noise  # the probability-flow ODE of a Gaussian, from pure noise
+@pytest.mark.parametrize(("solver", "order"), [(ddim, 1), (dpmpp_2m, 2), (unipc, 2), (heun, 2)])
+def test_error_falls_at_the_order_of_the_solver(solver, order: int) -> None:
+    quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)
 
-    errors = [
-        (draw("ddim", steps, "v_prediction", schedule, noise) - exact).abs().mean().item()
-        for steps in (32, 64, 128, 256)
-    ]
+    def on_trajectory(level: Level) -> Tensor:
+        """The exact solution of the probability-flow ODE of a Gaussian."""
+        return level.signal * MEAN + math.hypot(level.signal * STD, level.sigma) * quantiles
 
-    ratios = [coarse / fine for coarse, fine in itertools.pairwise(errors)]
-    assert all(ratio == pytest.approx(2, abs=0.3) for ratio in ratios), ratios
+    def predict(noisy: Tensor, level: Level) -> Tensor:
+        gain = level.signal * STD**2 / (level.signal**2 * STD**2 + level.sigma**2)
+        return MEAN + gain * (noisy - level.signal * MEAN)
+
+    def error(steps: int) -> float:
+        log_snrs = torch.linspace(-3, 3, steps + 1, dtype=torch.float64)
+        signals, sigmas = torch.sigmoid(2 * log_snrs).sqrt(), torch.sigmoid(-2 * log_snrs).sqrt()
+        levels = [Level(0, *pair) for pair in zip(signals.tolist(), sigmas.tolist(), strict=True)]
+        end = solver(predict, on_trajectory(levels[0]), list(itertools.pairwise(levels)))
+        return (end - on_trajectory(levels[-1])).abs().mean().item()
+
+    orders = [math.log2(error(steps) / error(2 * steps)) for steps in (64, 128, 256)]
+
+    assert all(found > order - 0.2 for found in orders), orders
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
+    schedule = noise_schedule("cosine", 1000, zero_terminal_snr=True)
+    means, stds = torch.tensor([-1.0, 0.8], dtype=torch.float64), torch.tensor([0.1, 0.3], dtype=torch.float64)
+    shares = torch.tensor([0.3, 0.7], dtype=torch.float64)
+    torch.manual_seed(0)
+    noise = torch.randn(20_000, 1, dtype=torch.float64)
+
+    def denoise(noisy: Tensor, timesteps: Tensor) -> Tensor:
+        signal, sigma = schedule.levels(timesteps, noisy)
+        variance = signal**2 * stds**2 + sigma**2
+        offset = noisy - signal * means
+        weight = torch.softmax(shares.log() - 0.5 * variance.log() - offset**2 / (2 * variance), dim=1)
+        return (weight * (means + signal * stds**2 / variance * offset)).sum(dim=1, keepdim=True)
+
+    samples = sample(denoise, noise, schedule, "sample", sampler=sampler, num_inference_steps=100, clip_sample=False)
+
+    left = samples < -0.5
+    mean = (shares * means).sum().item()
+    spread = ((shares * (stds**2 + means**2)).sum() - mean**2).sqrt().item()
+    assert left.double().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert samples.mean().item() == pytest.approx(mean, abs=0.04)
+    assert samples.std().item() == pytest.approx(spread, rel=0.04)
 
 
 def test_ancestral_sampling_equals_the_diffusers_scheduler() -> None:

@@ -84,3 +84,23 @@ def test_guidance_extrapolates_from_the_unconditional_output(scale: float, evalu
     conditional, unconditional = torch.tensor([[1.0], [2.0]]), torch.full((2, 1), 9.0)
     assert torch.allclose(output, unconditional + scale * (conditional - unconditional))
     assert len(evaluated) == evaluations
+
+
+def labelled(noisy: torch.Tensor, timesteps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return labels.double()[:, None] * noisy
+
+
+def test_guidance_rests_outside_its_interval() -> None:
+    noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
+
+    resting = guided(labelled, labels, 0, 3.0, active=lambda _: False)(noisy, torch.zeros(2))
+
+    assert torch.equal(resting, labelled(noisy, torch.zeros(2), labels))
+
+
+def test_rescaled_guidance_keeps_the_spread_of_the_conditional_output() -> None:
+    noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
+
+    rescaled = guided(labelled, labels, 0, 3.0, rescale=1.0)(noisy, torch.zeros(2))
+
+    assert torch.allclose(rescaled.std(dim=1), labelled(noisy, torch.zeros(2), labels).std(dim=1))

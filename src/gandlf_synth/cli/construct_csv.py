@@ -7,6 +7,7 @@ import click
 from gandlf_synth import api
 from gandlf_synth.cli.options import PATH
 from gandlf_synth.config.model import LabelingParadigm
+from gandlf_synth.data.patch_grid import PatchGrid
 
 
 @click.command("construct-csv")
@@ -19,6 +20,21 @@ from gandlf_synth.config.model import LabelingParadigm
 @click.option("-o", "--output-file", type=PATH, required=True, help="CSV to write.")
 @click.option("--relative-paths", is_flag=True, help="Write paths relative to the CSV, so that both can be moved.")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV if it exists.")
+@click.option("--patch-size", type=click.IntRange(16, 8192), help="Cut slides into squares of so many pixels.")
+@click.option(
+    "--magnification",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Of the patches of slides.",
+)
+@click.option(
+    "--tissue",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of a patch that must be tissue.",
+)
 def construct_csv(
     input_dir: Path,
     channels_id: str,
@@ -26,14 +42,25 @@ def construct_csv(
     output_file: Path,
     relative_paths: bool,
     overwrite: bool,
+    patch_size: int | None,
+    magnification: float,
+    tissue: float,
 ) -> None:
     """Write the CSV of the images in a folder.
 
     Layouts: <patient>/<files> for unlabeled and patient, <class>/<patient>/<files> for custom; flat folders work too.
+    A folder of DICOM files that are one series counts as one image: -ch .dcm for all, -ch t1/,t2/ by folder name.
+    Whole-slide images become one row per patch on tissue with --patch-size.
     """
     endings = [ending.strip() for ending in channels_id.split(",")]
     report = api.construct_csv(
-        input_dir, endings, paradigm, output_file, relative_paths=relative_paths, overwrite=overwrite
+        input_dir,
+        endings,
+        paradigm,
+        output_file,
+        relative_paths=relative_paths,
+        overwrite=overwrite,
+        patches=None if patch_size is None else PatchGrid(patch_size, magnification, tissue),
     )
     classes = "".join(f"\n  {name}: {count}" for name, count in report.classes.items()) if paradigm == "custom" else ""
     click.echo(f"{output_file}: {report.rows} rows, {report.subjects} subjects, {len(endings)} channel(s){classes}")

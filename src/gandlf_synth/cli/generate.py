@@ -30,10 +30,11 @@ from gandlf_synth.cli.options import (
     "--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images."
 )
 @click.option("--format", "output_format", type=click.Choice(["auto", "nifti", "png", "tiff"]), help="File format.")
-@click.option("--sampler", help="Sampler of a diffusion model: ddim (fast) or ddpm (ancestral).")
+@click.option("--sampler", help="Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm.")
 @click.option(
     "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
 )
+@click.option("--resume", is_flag=True, help="Finish an interrupted call: make only the images that are missing.")
 @click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""

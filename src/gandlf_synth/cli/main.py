@@ -2,25 +2,36 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from gandlf_synth.cli.check import check
+from gandlf_synth.cli.config import config
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
+from gandlf_synth.cli.doctor import doctor
 from gandlf_synth.cli.evaluate import evaluate, report
+from gandlf_synth.cli.export import export
 from gandlf_synth.cli.generate import generate
+from gandlf_synth.cli.init import init
+from gandlf_synth.cli.models import models
+from gandlf_synth.cli.new_model import new_model
+from gandlf_synth.cli.preview import preview
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
+from gandlf_synth.cli.schema import schema
 from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
 from gandlf_synth.errors import GandlfSynthError
+from gandlf_synth.registry import load_plugin
 
 _HELP = """Train generative models on medical images and synthesise new ones, without writing code.
 
 \b
 First steps:
   gandlf-synth demo      the whole job on real images, in minutes
-  gandlf-synth construct-csv -i IMAGES -ch .png -l unlabeled -o data.csv
+  gandlf-synth init IMAGES   a CSV and a YAML for your images, and the commands that follow
   gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
   gandlf-synth generate  -m-dir model -n 16
 """
@@ -30,13 +41,21 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.group(help=_HELP, context_settings=_CONTEXT)
 @click.version_option(None, "-v", "--version", package_name="gandlf-synth", prog_name="gandlf-synth")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--plugin", multiple=True, expose_value=False, help="Python file with components of your own; may stand anywhere."
+)
 @click.pass_context
 def program(context: click.Context, debug: bool) -> None:
     """Keep what all commands share."""
     context.obj = debug
 
 
-for _command in (construct_csv, train, generate, reconstruct, evaluate, report, run, demo, verify_install):
+_COMMANDS = (
+    init, construct_csv, check, preview, train, generate, reconstruct, evaluate, report,
+    export, run, demo,
+    models, new_model, config, schema, doctor, verify_install,
+)  # fmt: skip
+for _command in _COMMANDS:
     program.add_command(_command)
 
 
@@ -48,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        program(words, standalone_mode=False)
+        for file in _plugins(words):
+            load_plugin(file)
+        code = program(words, standalone_mode=False)  # what click.exceptions.Exit carries, else None
     except GandlfSynthError as error:
         if "--debug" in words:
             raise
@@ -60,6 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _plugins(words: list[str]) -> list[Path]:
+    """Take every ``--plugin FILE`` out of the command line and return the files."""
+    files = []
+    while "--plugin" in words[:-1]:
+        place = words.index("--plugin")
+        files.append(Path(words[place + 1]))
+        del words[place : place + 2]
+    return files

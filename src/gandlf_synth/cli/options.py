@@ -22,6 +22,13 @@ def config_option(required: bool) -> Callable[[Command], Command]:
     return click.option("-c", "--config", type=PATH, required=required, help="The configuration (YAML).")
 
 
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a value of the YAML: --set model_config.guidance_scale=2",
+)
 model_dir_option = click.option(
     "-m-dir", "--model-dir", type=PATH, required=True, help="Folder that training writes and inference reads."
 )

@@ -16,6 +16,7 @@ from gandlf_synth.cli.options import (
     seed_option,
     split_options,
 )
+from gandlf_synth.cli.reconstruct import run_reconstruction
 from gandlf_synth.cli.train import run_training
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -45,11 +46,12 @@ def run(
     **splits: Any,
 ) -> None:
     """Train (-t) or synthesise, as in the existing GaNDLF-Synth; see also ``train`` and ``generate``."""
+    if not training and main_csv is not None:
+        run_reconstruction(main_csv, config=config, model_dir=model_dir, output_dir=output_dir, checkpoint=checkpoint)
+        return
     if not training:
-        if main_csv is not None:
-            click.echo("note: -dt is unused: this family synthesises and reconstructs nothing", err=True)
         run_generation(model_dir, config=config, output_dir=output_dir, checkpoint=checkpoint, seed=seed)
         return
     if main_csv is None:
         raise ConfigError(Problem("run -t", "needs the training CSV", fix="add -dt data.csv"))
-    run_training(main_csv, resume, reset, config=config, model_dir=model_dir, checkpoint=checkpoint, **splits)
+    run_training(config, main_csv, resume, reset, model_dir=model_dir, checkpoint=checkpoint, **splits)

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,58 @@ from gandlf_synth.cli.options import (
     mode_of,
     mode_options,
     model_dir_option,
+    set_option,
     split_options,
 )
+from gandlf_synth.errors import StoppedError
 
 
 @click.command()
 @config_option(required=True)
 @click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
 @model_dir_option
+@set_option
 @split_options
 @mode_options
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says."
 )
-def train(train_csv: Path, resume: bool, reset: bool, minutes: float | None, **options: Any) -> None:
+def train(config: Path, train_csv: Path, resume: bool, reset: bool, **options: Any) -> None:
     """Train a model from a CSV of images and a YAML."""
-    run_training(train_csv, resume, reset, minutes=minutes, **options)
+    run_training(config, train_csv, resume, reset, **options)
 
 
-def run_training(train_csv: Path, resume: bool, reset: bool, minutes: float | None = None, **options: Any) -> None:
+def run_training(
+    config: Path,
+    train_csv: Path,
+    resume: bool,
+    reset: bool,
+    minutes: float | None = None,
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> None:
     """Train, and say where the model is and what to do next."""
     from gandlf_synth import api
+    from gandlf_synth.config import overridden, read_document
     from gandlf_synth.training.request import TrainingRequest
 
     terminal = console()
     seconds = minutes * 60 if minutes else None
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    document = overridden(read_document(config), overrides)
     request = TrainingRequest(
-        train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
+        config=document, train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )
-    result = api.train(request, terminal)
+    try:
+        result = api.train(request, terminal)
+    except StoppedError:
+        terminal.print(f"Go on with: {_resuming(sys.argv[1:])}", highlight=False, soft_wrap=True)
+        raise
     click.echo(result.checkpoint)
     terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)
+
+
+def _resuming(words: Sequence[str]) -> str:
+    """Return the command line ``words`` with the flag that resumes in place of those that begin anew."""
+    kept = [word for word in words if word not in ("-rt", "--reset", "-rs", "-rm", "--resume")]
+    return shlex.join(["gandlf-synth", *kept, "--resume"])

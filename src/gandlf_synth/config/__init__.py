@@ -2,9 +2,12 @@
 
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step
 from gandlf_synth.config.document import Document, merged, parse_document, read_document
+from gandlf_synth.config.json_schema import json_schema
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
 from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig
+from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
+from gandlf_synth.config.reference import KeyDescription, describe_keys
 from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig, InferenceParameters
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "Document",
     "EarlyStoppingConfig",
     "InferenceParameters",
+    "KeyDescription",
     "LabelingParadigm",
     "LoadedConfig",
     "LoaderOptions",
@@ -26,8 +30,11 @@ __all__ = [
     "PhasedSteps",
     "Step",
     "components_at",
+    "describe_keys",
+    "json_schema",
     "load_config",
     "merged",
+    "overridden",
     "parse_document",
     "read_document",
     "validate",

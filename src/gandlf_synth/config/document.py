@@ -21,16 +21,20 @@ class Document:
         name: the file as the user named it.
         content: the top-level mapping, of plain dicts, lists and scalars.
         lines: the line (from 1) of each key path.
+        places: where else a key path was written, such as on the command line.
     """
 
     name: str
     content: dict[str, Any]
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    places: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
         """Return ``file:line: dotted.key`` for ``path``, or for its nearest parent that was written."""
         dotted = ".".join(str(part) for part in path)
         for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return ".".join([self.places[path[:length]], *map(str, path[length:])])
             if path[:length] in self.lines:
                 return f"{self.name}:{self.lines[path[:length]]}: {dotted}"
         return f"{self.name}: {dotted}" if dotted else self.name

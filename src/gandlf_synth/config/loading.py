@@ -1,7 +1,7 @@
 """From a YAML file to a validated configuration, reporting everything that is wrong at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def _with_new_names(document: Document) -> Document:
         ("data_augmentation", *path[1:]) if path[0] == "data_augmentations" else path: line
         for path, line in document.lines.items()
     }
-    return Document(document.name, content, lines)
+    return replace(document, content=content, lines=lines)
 
 
 def _schema_for(document: Document) -> tuple[type[Config[Any]], list[Problem]]:

@@ -78,6 +78,14 @@ class ModelConfig(BaseModel):
         value: Component | ByNetwork | None = getattr(self, section)
         return value.networks.get(network) if isinstance(value, ByNetwork) else value
 
+    def required_shape(self, spatial_dims: int) -> list[int] | None:
+        """Return the only size that the networks are made for, or None where the data or ``tensor_shape`` decides."""
+        return None
+
+    def plan_notes(self, num_epochs: int) -> list[str]:
+        """Return what the user should know of the model before a run of ``num_epochs``."""
+        return []
+
     @model_validator(mode="after")
     def _known_networks(self) -> Self:
         for section in ("losses", "optimizers", "schedulers"):

@@ -76,10 +76,14 @@ class ComputeConfig(Section):
     """Devices on each node; ``auto``: all GPUs, or one CPU process."""
     num_nodes: int = Field(1, ge=1)
     """Machines."""
-    strategy: Literal["auto", "ddp", "deepspeed"] = "auto"
-    """How several devices share the work."""
+    strategy: Literal["auto", "ddp", "fsdp", "deepspeed"] = "auto"
+    """How several devices share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` share the model too."""
     strategy_config: dict[str, Any] = {}
-    """Keyword arguments of the strategy; for deepspeed ``config: path/to/ds.json``."""
+    """Keyword arguments of the strategy; for deepspeed ``stage: 2`` or ``config: path/to/ds.json``."""
+    deterministic: bool = False
+    """Use only algorithms that give equal bits on a GPU in every run; slower. On a CPU they always do."""
+    compile: bool = False
+    """Compile the networks with torch.compile; minutes at the start, worth it for long runs on a GPU."""
     precision: Annotated[Precision | Auto, BeforeValidator(_text)] = "auto"
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 

@@ -7,6 +7,7 @@ defaults and annotations (pydantic's constraints included) are the schema, so no
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -121,7 +122,7 @@ def _in_one_mapping(document: Document, path: KeyPath, component: Component) -> 
     content: Any = component.parameters
     for part in reversed(path):
         content = {part: content}
-    return Document(document.name, content, lines)
+    return replace(document, content=content, lines=lines)
 
 
 def _place(node: Any, path: KeyPath) -> KeyPath:

@@ -10,6 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gandlf_synth.config import LabelingParadigm
+from gandlf_synth.data.construct_dicom import is_dicom_suffix, with_series
+from gandlf_synth.data.location import MARK
+from gandlf_synth.data.patch_grid import PatchGrid
+from gandlf_synth.data.readers import UnreadableError
+from gandlf_synth.data.tissue import tissue_patches
 from gandlf_synth.errors import ConfigError, DataError, Problem, listing, raise_if_any
 from gandlf_synth.files import write_text
 
@@ -60,33 +65,43 @@ def construct_csv(
     output_file: Path,
     relative_paths: bool = False,
     overwrite: bool = False,
+    patches: PatchGrid | None = None,
 ) -> ConstructReport:
     """Write the CSV of the images under a folder: SubjectID, Channel_0 …, and with labels Label, LabelMapping.
 
     The layout is ``<patient>/<files>``, for ``custom`` ``<class>/<patient>/<files>``. Deeper folders belong to their
-    patient. Files that lie in no patient folder are grouped by what their names have before the ending.
+    patient. Files that lie in no patient folder are grouped by what their names have before the ending. A folder of
+    DICOM files that are one series counts as one file, of the ending ``.dcm`` and of its own name with a slash.
 
     Args:
         input_dir: the folder.
         channel_endings: what the file names of each channel end with, in the order of the columns. An ending that
             starts with a letter or digit must follow neither: ``t1.nii.gz`` is not the end of ``post_at1.nii.gz``.
+            ``t1/`` stands for DICOM folders of that name, ``.dcm`` for all of them.
         paradigm: no labels, the patient as label, or the class folder as label; numbered in sorted order.
         output_file: the CSV.
         relative_paths: write paths relative to the CSV instead of absolute ones.
         overwrite: replace an existing CSV.
+        patches: write a row for every patch on tissue of each whole-slide image instead of one for the slide.
 
     Raises:
         ConfigError: the endings are empty or repeat.
-        DataError: every folder in which a channel is missing or ambiguous; nothing matches; the CSV exists.
+        DataError: every folder in which a channel is missing or ambiguous, every DICOM folder of several series;
+            nothing matches; a slide cannot be read; the CSV exists.
+        MissingExtraError: slides are to be cut and tiffslide is not installed.
     """
-    _check_arguments(input_dir, channel_endings, output_file, overwrite)
+    _check_arguments(input_dir, channel_endings, output_file, overwrite, patches is not None)
     files, folders = _walk(input_dir)
+    files, problems = with_series(input_dir, files, channel_endings)
+    raise_if_any(problems, DataError)
     found = [match for match in (_match(file, channel_endings) for file in files) if match]
     raise_if_any(_unwritable_names(input_dir, found), DataError)
     raise_if_any(_unmatched_endings(input_dir, files, found, channel_endings), DataError)
     layout = _Layout(input_dir, channel_endings, paradigm == "custom", files, folders)
     rows = layout.rows(found)
     raise_if_any(layout.problems, DataError)
+    if patches is not None:
+        rows = _cut(input_dir, rows, patches)
     labels = [] if paradigm == "unlabeled" else [getattr(row, _LABEL_FROM[paradigm]) for row in rows]
     write_text(output_file, _table(input_dir, rows, labels, output_file.parent if relative_paths else None))
     subjects = len({row.subject for row in rows})
@@ -95,10 +110,12 @@ def construct_csv(
     return ConstructReport(len(rows), subjects, dict(sorted(Counter(labels).items())), tuple(layout.warnings))
 
 
-def _check_arguments(input_dir: Path, endings: Sequence[str], output_file: Path, overwrite: bool) -> None:
+def _check_arguments(input_dir: Path, endings: Sequence[str], output_file: Path, overwrite: bool, cut: bool) -> None:
     if not all(ending.strip() for ending in endings) or len(set(endings)) < len(endings) or not endings:
         what = f"{','.join(endings)!r} has an empty or repeated ending"
         raise ConfigError(Problem("-ch, --channels-id", what, "different file-name endings, one per channel"))
+    if cut and len(endings) > 1:
+        raise ConfigError(Problem("-ch, --channels-id", f"{','.join(endings)!r} are several", "one, for slides to cut"))
     if not input_dir.is_dir():
         raise DataError(Problem(str(input_dir), "is not a folder" if input_dir.exists() else "does not exist"))
     if output_file.is_dir() or (output_file.exists() and not overwrite):
@@ -130,6 +147,8 @@ def _unreadable(error: OSError) -> None:
 def _match(path: str, endings: Sequence[str]) -> _Found | None:
     """Return the file as one of the channel with the longest fitting ending, None when none fits."""
     fitting = [ending for ending in endings if path.endswith(ending) and not _inside_word(path, ending)]
+    if not fitting and path.endswith("/"):
+        fitting = [ending for ending in endings if is_dicom_suffix(ending)]
     if not fitting:
         return None
     ending = max(fitting, key=len)
@@ -283,6 +302,22 @@ class _Layout:
         fix = "if they are the same people, give them one SubjectID"
         self.warnings.append(f"{what}: {listing(shared, _SHOWN)}; {fix}")
         return [replace(row, subject=f"{row.class_name}/{row.subject}") for row in rows]
+
+
+def _cut(root: Path, rows: Sequence[_Row], grid: PatchGrid) -> list[_Row]:
+    """Return a row for every patch on tissue of the slide in each of ``rows``."""
+    cut: list[_Row] = []
+    problems = []
+    for row in rows:
+        for file in row.files:
+            try:
+                cut += [replace(row, files=(f"{file}{MARK}{patch}",)) for patch in tissue_patches(root / file, grid)]
+            except UnreadableError as error:
+                problems.append(error.at(str(root / file)))
+    if not cut and not problems:
+        problems.append(Problem(str(root), f"no slide has tissue that fills a patch of {grid.size} pixels"))
+    raise_if_any(problems, DataError)
+    return cut
 
 
 def _grouped(found: Iterable[_Found], key: Callable[[_Found], str]) -> list[list[_Found]]:

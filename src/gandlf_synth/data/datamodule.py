@@ -51,6 +51,7 @@ class SynthesisDataModule(LightningDataModule):
         self._splits, self._range, self._labels = splits, value_range, list(labels)
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
+        self._position = {"epoch": 0, "batches": 0}
 
     def has(self, phase: Phase) -> bool:
         """Say whether ``phase`` has data."""
@@ -68,6 +69,16 @@ class SynthesisDataModule(LightningDataModule):
                 self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None
             ]
         return PreparedDataset(split.samples, self._range, classes, augmenter, self._seed)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where in the training split the run is: the epoch and the batches of it that were trained on."""
+        loop = self.trainer.fit_loop
+        done = loop.epoch_loop.batch_progress.current.processed % max(1, int(self.trainer.num_training_batches))
+        return {"epoch": self.trainer.current_epoch, "batches": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self._position = dict(state_dict)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches."""
@@ -95,6 +106,8 @@ class SynthesisDataModule(LightningDataModule):
             shuffle=shuffle,
             seed=self._seed,
         )
+        if phase == "train":
+            sampler.resume_at(self._position["epoch"], self._position["batches"] * self._batch_size)
         pinned = options.pin_memory if options.pin_memory != "auto" else _on_gpu(trainer)
         persistent = options.persistent_workers if options.persistent_workers is not None else workers > 0
         return DataLoader(

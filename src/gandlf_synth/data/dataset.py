@@ -1,6 +1,7 @@
 """Prepared samples as batches: straight from memory when they fit, else from memory-mapped files."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -105,10 +106,18 @@ class EpochSampler(DistributedSampler[Any]):
     Yields ``epoch · size + index``, so that worker processes know the epoch too.
     """
 
+    _resumed: tuple[int, int] = (0, 0)
+
+    def resume_at(self, epoch: int, samples: int) -> None:
+        """Begin ``epoch`` after the first ``samples`` of this rank, which an interrupted run has seen."""
+        self._resumed = (epoch, samples)
+
     def __iter__(self) -> Iterator[int]:
         """Yield the keys of this rank for the current epoch."""
         size = len(self.dataset)  # type: ignore[arg-type]
-        yield from (self.epoch * size + index for index in super().__iter__())
+        epoch, seen = self._resumed
+        first = seen if epoch == self.epoch else 0
+        yield from (self.epoch * size + index for index in islice(super().__iter__(), first, None))
 
 
 def whole_batch(batch: Any) -> Any:

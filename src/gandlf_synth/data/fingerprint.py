@@ -35,6 +35,7 @@ class Fingerprint:
         dtype: the number type of the files, the most common one.
         physical: whether the files state sizes in millimetres.
         notes: what a person should know of it.
+        modality: ``CT`` where all values are Hounsfield units, else what most files state, or nothing.
     """
 
     spatial_dims: int
@@ -48,6 +49,7 @@ class Fingerprint:
     dtype: str
     physical: bool
     notes: tuple[str, ...]
+    modality: str = ""
 
     @property
     def num_channels(self) -> int:
@@ -57,7 +59,7 @@ class Fingerprint:
     @property
     def is_colour(self) -> bool:
         """Whether one column holds colour pictures."""
-        return not self.physical and max(self.column_channels) >= 3
+        return self.spatial_dims == 2 and not self.physical and max(self.column_channels) >= 3
 
 
 def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
@@ -81,12 +83,15 @@ def _samples(manifests: Sequence[Manifest]) -> list[Sample]:
     return [sample for manifest in manifests for sample in manifest.samples]
 
 
-def _each(manifests: Sequence[Manifest], problem: Callable[[Manifest, Sample, int], Problem | None]) -> list[Problem]:
+def _each(
+    manifests: Sequence[Manifest], problem: Callable[[Manifest, Sample, int], Problem | None], masks: bool = False
+) -> list[Problem]:
     """Return the problems of all cells, the first ``_SHOWN`` in full and the rest as a count."""
     found = []
     for manifest in manifests:
         for sample in manifest.samples:
-            cells = [problem(manifest, sample, column) for column in range(len(sample.channels))]
+            count = len(sample.files if masks else sample.channels)
+            cells = [problem(manifest, sample, column) for column in range(count)]
             found += [cell for cell in cells if cell]
     if len(found) > _SHOWN:
         return [*found[:_SHOWN], Problem("", f"… and {len(found) - _SHOWN} more like these")]
@@ -94,7 +99,7 @@ def _each(manifests: Sequence[Manifest], problem: Callable[[Manifest, Sample, in
 
 
 def _unusable(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    return _each(manifests, lambda m, s, column: scans[s.channels[column]].problem_at(m.where(s, column)))
+    return _each(manifests, lambda m, s, column: scans[s.files[column]].problem_at(m.where(s, column)), masks=True)
 
 
 def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:
@@ -107,7 +112,7 @@ def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:
 
 def _mixed_grids(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
     def compare(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        first, other = scans[sample.channels[0]].geometry, scans[sample.channels[column]].geometry
+        first, other = scans[sample.channels[0]].geometry, scans[sample.files[column]].geometry
         if column == 0 or first.matches(other):
             return None
         what = f"lies on another grid than Channel_0: {_grid(other)} against {_grid(first)}"
@@ -115,7 +120,7 @@ def _mixed_grids(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
             manifest.where(sample, column), what, fix="register and resample the channels of a subject to one grid"
         )
 
-    return _each(manifests, compare)
+    return _each(manifests, compare, masks=True)
 
 
 def _grid(geometry: Any) -> str:
@@ -199,8 +204,17 @@ def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[i
         high=_medians(columns, channels, "high"),
         dtype=kinds.most_common(1)[0][0],
         physical=all(scan.physical for scan in first),
+        modality=_modality(columns),
         notes=tuple(notes),
     )
+
+
+def _modality(columns: list[list[FileScan]]) -> str:
+    every = [scan for scans in columns for scan in scans]
+    if all(scan.in_hounsfield for scan in every):
+        return "CT"
+    stated = Counter(scan.modality for scan in every if scan.modality != "CT")
+    return stated.most_common(1)[0][0] if stated else ""
 
 
 def _canonical_order(scan: FileScan) -> list[float]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gandlf_synth.geometry import Geometry
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Image:
         geometry: the grid.
         dtype: the number type of the source file, such as ``"uint8"``; decides the type of what is written.
         scale, offset: per channel; ``array = value in the file · scale + offset``.
+        modality: ``"CT"``, ``"MR"`` and so on (DICOM PS3.3 C.7.3.1.1.1), empty where the file does not say.
+        mask: labels of the voxels, ``(*spatial)``, 0 for background; None without a mask.
     """
 
     array: Array
@@ -27,22 +30,24 @@ class Image:
     dtype: str
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
+    modality: str = ""
+    mask: Mask | None = None
 
     @classmethod
-    def from_file_values(cls, array: NDArray[Any], geometry: Geometry) -> "Image":
+    def from_file_values(cls, array: NDArray[Any], geometry: Geometry, modality: str = "") -> "Image":
         """Return an image of values as they are in a file; ``array`` is ``(channels, *spatial)`` of any type."""
         channels = array.shape[0]
         voxels = np.ascontiguousarray(array, dtype=np.float32)
-        return cls(voxels, geometry, str(array.dtype), np.ones(channels), np.zeros(channels))
+        return cls(voxels, geometry, str(array.dtype), np.ones(channels), np.zeros(channels), modality)
 
     @property
     def num_channels(self) -> int:
         """The number of channels."""
         return int(self.array.shape[0])
 
-    def on_grid(self, array: Array, geometry: Geometry) -> "Image":
-        """Return this image with other voxels on another grid, in the same units."""
-        return replace(self, array=array, geometry=geometry)
+    def on_grid(self, array: Array, geometry: Geometry, mask: Mask | None = None) -> "Image":
+        """Return this image with other voxels on another grid, in the same units, and its ``mask`` on that grid."""
+        return replace(self, array=array, geometry=geometry, mask=mask)
 
     def rescaled(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> "Image":
         """Return the image with every channel's values times ``scale`` plus ``offset``, which stays on record."""
@@ -59,10 +64,12 @@ def stacked(images: list[Image]) -> Image:
     """Return one image whose channels are those of ``images``, which lie on one grid."""
     first = images[0]
     kinds = {image.dtype for image in images}
+    modalities = {image.modality for image in images}
     return Image(
         np.concatenate([image.array for image in images]),
         first.geometry,
         first.dtype if len(kinds) == 1 else str(np.result_type(*kinds)),
         np.concatenate([image.scale for image in images]),
         np.concatenate([image.offset for image in images]),
+        first.modality if len(modalities) == 1 else "",
     )

@@ -5,17 +5,26 @@ import io
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from gandlf_synth.config import LabelingParadigm
+from gandlf_synth.data.location import exists, locate
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing, raise_if_any
+from gandlf_synth.files import write_text
 
 _SHOWN = 20
-_NAMES = {"label": "Label", "labelmapping": "LabelMapping", "subjectid": "SubjectID", "patientid": "SubjectID"}
-_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID"
+_NAMES = {
+    "label": "Label",
+    "labelmapping": "LabelMapping",
+    "subjectid": "SubjectID",
+    "patientid": "SubjectID",
+    "mask": "Mask",
+    "mask0": "Mask",
+}
+_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
 _ALIKE = 0.8
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
 
@@ -30,6 +39,7 @@ class Sample:
         channels: one path per channel column.
         label: the class number.
         label_name: the class name.
+        mask: labels of the voxels, on the grid of the channels.
     """
 
     row: int
@@ -37,6 +47,12 @@ class Sample:
     channels: tuple[Path, ...]
     label: int | None = None
     label_name: str | None = None
+    mask: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every path of the row: the channels, then the mask if there is one."""
+        return self.channels if self.mask is None else (*self.channels, self.mask)
 
 
 @dataclass(frozen=True)
@@ -67,8 +83,14 @@ class Manifest:
         return dict(sorted(names.items()))
 
     def where(self, sample: Sample, column: int) -> str:
-        """Return the place of a cell for a message: ``data.csv row 7, column Channel_0 (image.png)``."""
-        return f"{self.path} row {sample.row}, column Channel_{column} ({sample.channels[column]})"
+        """Return the place of a cell for a message: ``data.csv row 7, column Channel_0 (image.png)``.
+
+        Args:
+            sample: the row.
+            column: the place of the file in ``sample.files``.
+        """
+        name = f"Channel_{column}" if column < len(sample.channels) else "Mask"
+        return f"{self.path} row {sample.row}, column {name} ({sample.files[column]})"
 
     def subset(self, samples: Iterable[Sample]) -> "Manifest":
         """Return a manifest of the same CSV with only ``samples``."""
@@ -82,11 +104,16 @@ def paradigm(manifest: Manifest) -> LabelingParadigm:
     return "patient" if all(sample.label_name == sample.subject for sample in manifest.samples) else "custom"
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
-    (class name), ``SubjectID`` (or ``PatientID``); others are ignored. UTF-8, separated by commas, semicolons or tabs.
+    (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels); others are ignored. UTF-8, separated
+    by commas, semicolons or tabs.
+
+    Args:
+        path: the CSV.
+        left_out: rows to pass over.
 
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
@@ -95,13 +122,15 @@ def read_manifest(path: Path) -> Manifest:
     columns, problems = _columns(path, names)
     rows = []
     for number, (line, cells) in enumerate(records, 1):
+        if number in left_out:
+            continue
         row = _Row(path, number, line, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
         if len(cells) == len(names):
             rows.append(row)
         else:
             fix = "write paths that hold the separator in double quotes"
             problems.append(Problem(row.place, f"has {len(cells)} cells where the header has {len(names)}", fix=fix))
-    if not records:
+    if len(records) <= len(left_out):
         problems.append(Problem(str(path), "has a header but no rows", "one row per sample"))
     problems = _capped(problems)
     for check in (_empty_cells, _labels_not_integer, _labels_inconsistent, _repeated):
@@ -129,6 +158,9 @@ class _Row:
         names = sorted((name for name in self.cells if name.startswith("Channel_")), key=lambda name: int(name[8:]))
         return {name: self.csv.parent / self.cells[name] for name in names if self.cells[name]}
 
+    def every_file(self) -> dict[str, Path]:
+        return self.files if self.mask is None else {**self.files, "Mask": self.mask}
+
     @property
     def label(self) -> int | None:
         match = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", self.cells.get("Label", ""))
@@ -136,7 +168,11 @@ class _Row:
 
     def sample(self, subject: str) -> Sample:
         files = tuple(self.files.values())
-        return Sample(self.number, subject, files, self.label, self.cells.get("LabelMapping") or None)
+        return Sample(self.number, subject, files, self.label, self.cells.get("LabelMapping") or None, self.mask)
+
+    @property
+    def mask(self) -> Path | None:
+        return self.csv.parent / self.cells["Mask"] if self.cells.get("Mask") else None
 
 
 def _records(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -172,6 +208,29 @@ def _text(path: Path) -> str:
         raise DataError(
             Problem(str(path), f"is not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}", fix=fix)
         ) from error
+
+
+def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
+    """Write the CSV ``source`` without the rows ``left_out`` to ``target``, with absolute paths.
+
+    Raises:
+        DataError: ``source`` cannot be read as a table.
+    """
+    names, records = _records(source)
+    columns, _ = _columns(source, names)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    for number, (_, cells) in enumerate(records, 1):
+        if number not in left_out:
+            kinds = [*columns, *[None] * (len(cells) - len(columns))]
+            writer.writerow(_absolute(source, kind, cell) for kind, cell in zip(kinds, cells, strict=False))
+    write_text(target, buffer.getvalue())
+
+
+def _absolute(source: Path, column: str | None, cell: str) -> str:
+    is_path = column is not None and column.startswith(("Channel_", "Mask"))
+    return os.path.join(source.parent.absolute(), cell) if is_path and cell else cell  # noqa: PTH118
 
 
 def _columns(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
@@ -256,7 +315,8 @@ def _repeated(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
-    cells = [(row, column, file) for row in rows for column, file in row.files.items() if not _exists(file)]
+    named = [(row, column, file) for row in rows for column, file in row.every_file().items()]
+    cells = [(row, column, file) for row, column, file in named if not exists(locate(file).path)]
     problems = []
     for row, column, file in cells:
         fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
@@ -272,12 +332,7 @@ def _missing_files(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _first_missing(folder: Path) -> Path | None:
-    return next((path for path in [*reversed(folder.parents), folder] if not _exists(path)), None)
-
-
-def _exists(path: Path) -> bool:
-    # Path.exists raises on a folder without permission and on a name that is too long.
-    return os.path.exists(path)  # noqa: PTH110
+    return next((path for path in [*reversed(folder.parents), folder] if not exists(path)), None)
 
 
 def _capped(problems: list[Problem]) -> list[Problem]:

@@ -84,7 +84,7 @@ def prepare(
 
 
 def _prepare_one(manifest: Manifest, sample: Sample, pipeline: Pipeline, folder: Path) -> PreparedSample | Problem:
-    key = digest([identity(path) for path in sample.channels])
+    key = digest([identity(path) for path in sample.files])
     voxels, facts = folder / f"{key}.npy", folder / f"{key}.json"
     kept = _kept(voxels, facts)
     if kept:

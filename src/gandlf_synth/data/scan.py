@@ -14,15 +14,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gandlf_synth.data.image import Image
-from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.readers import UnreadableError, read_image, source_files
 from gandlf_synth.errors import Problem
 from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.provenance import digest
 
-_VERSION = 1
+_VERSION = 2
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
+_AIR = (-4096.0, -600.0)
+_HARDEST = 4096.0
 _COLOUR_SPREAD = 1 / 16
 """Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
 
@@ -51,6 +53,8 @@ class FileScan(BaseModel):
     """Per channel, the 0.5th percentile."""
     high: tuple[float, ...] = ()
     """Per channel, the 99.5th percentile."""
+    modality: str = ""
+    """What a DICOM header says: ``CT``, ``MR`` and so on."""
     problem: tuple[str, str, str] | None = None
     """What is wrong, what is allowed, how to mend it."""
 
@@ -59,15 +63,35 @@ class FileScan(BaseModel):
         """The grid of the file."""
         return Geometry.from_json({"shape": self.shape, "affine": self.affine, "physical": self.physical})
 
+    @property
+    def in_hounsfield(self) -> bool:
+        """Whether the values are Hounsfield units: a DICOM file says CT, or no other file could look like this.
+
+        Air is at -1000 HU by definition, scanners pad with -1024 and below, and bone and metal end by 4000: whole
+        numbers between, of which the lowest half percent is near air's, are nothing else.
+        """
+        if self.modality:
+            return self.modality == "CT"
+        looks = bool(self.low) and _AIR[0] <= min(self.low) <= _AIR[1] and 0 <= max(self.high) <= _HARDEST
+        return looks and self.physical and np.issubdtype(np.dtype(self.dtype), np.signedinteger)
+
     def problem_at(self, where: str) -> Problem | None:
         """Return the problem with the file, placed, or None."""
         return Problem(where, *self.problem) if self.problem else None
 
 
 def identity(path: Path) -> str:
-    """Return a digest that changes when the file at ``path`` does (path, size, modification time)."""
-    status = path.stat()
-    return digest([os.path.realpath(path), status.st_size, status.st_mtime_ns])
+    """Return a digest that changes when what ``path`` names does: a file, or all files of a folder.
+
+    It is made of the path, and the size and modification time of every file.
+    """
+    files = [(file, file.stat()) for file in source_files(path)]
+    return digest([os.path.realpath(path), *((file.name, own.st_size, own.st_mtime_ns) for file, own in files)])
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the size of what ``path`` names: a file, or all files of a folder."""
+    return sum(file.stat().st_size for file in source_files(path))
 
 
 def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
@@ -124,6 +148,7 @@ def _measure(image: Image) -> FileScan:
         colour_fraction=_colour_fraction(image),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
+        modality=image.modality,
     )
 
 

@@ -31,6 +31,9 @@ class DataSpec(BaseModel):
     """Per channel, the value in the files' units to which -1 goes back."""
     high: tuple[float, ...]
     """Per channel, the value in the files' units to which 1 goes back."""
+    range_scale: tuple[float, ...]
+    """Per channel; ``network value = prepared value · range_scale + range_offset``."""
+    range_offset: tuple[float, ...]
     dtype: str
     """The number type of the files."""
     column_channels: tuple[int, ...]

@@ -22,7 +22,7 @@ from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.request import TrainingRequest
 
-_PER_CLASS = 6
+_PER_CLASS = {2: 6, 3: 2}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def run_demo(
     model_dir = output / "model"
     _train(config, csv, model_dir, minutes, console)
     console.print("[bold]3[/bold] Synthesising", highlight=False)
-    request = api.GenerationRequest(model_dir, output_dir=output, per_class=_PER_CLASS, batch_size=_PER_CLASS * 3)
+    shown = _PER_CLASS[api.load_model(model_dir).spec.spatial_dims]
+    request = api.GenerationRequest(model_dir, output_dir=output, per_class=shown, batch_size=shown * 3)
     generated = api.generate(request, console)
     sheet = output / "real_and_synthetic.png"
     _compare(csv, generated.images, model_dir, sheet)
@@ -97,11 +98,12 @@ def _compare(csv: Path, generated: Sequence[Path], model_dir: Path, sheet: Path)
     rows = []
     for label, name in zip(spec.labels, spec.class_names, strict=True):
         real = [sample for sample in manifest.samples if sample.label == label]
-        spread = [real[len(real) * (index + 1) // (_PER_CLASS + 1)] for index in range(_PER_CLASS)]
+        shown = _PER_CLASS[spec.spatial_dims]
+        spread = [real[len(real) * (index + 1) // (shown + 1)] for index in range(shown)]
         made = [path for path in generated if f"_label_{label}." in path.name]
         rows.append(SheetRow(f"{name}: real", _tiles([pipeline(sample) for sample in spread], spec)))
         rows.append(SheetRow(f"{name}: synthetic", _tiles([read_image(path) for path in made], spec)))
-    size = "×".join(str(length) for length in spec.shape)
+    size = " by ".join(str(length) for length in spec.shape)
     save_png(
         contact_sheet(rows, title=f"Real images, as the model sees them ({size}), and synthetic ones", smooth=True),
         sheet,

@@ -9,7 +9,15 @@ Conditional = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy, timesteps, labels) → output of the denoiser."""
 
 
-def guided(denoiser: Conditional, labels: Tensor, null_label: int, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+def guided(
+    denoiser: Conditional,
+    labels: Tensor,
+    null_label: int,
+    scale: float,
+    *,
+    active: Callable[[Tensor], bool] | None = None,
+    rescale: float = 0.0,
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the denoiser for ``labels``, strengthened (Ho & Salimans 2022, eq. 6, with scale = 1 + w).
 
     Args:
@@ -17,16 +25,26 @@ def guided(denoiser: Conditional, labels: Tensor, null_label: int, scale: float)
         labels: ``(batch,)``.
         null_label: the label that stands for none.
         scale: 1 is the conditional model itself and costs one evaluation, 0 the unconditional one; others cost two.
+        active: whether guidance acts at these timesteps, of one noise level; where it does not, the conditional model
+            is used alone; None: everywhere (Kynkäänniemi et al. 2024, arXiv 2404.07724, eq. 5).
+        rescale: share φ of the output that is scaled back to the conditional one's spread (Lin et al. 2024, eq. 15-16).
     """
     nothing = torch.full_like(labels, null_label)
 
     def denoise(noisy: Tensor, timesteps: Tensor) -> Tensor:
-        if scale == 1:
+        if scale == 1 or (active is not None and not active(timesteps)):
             return denoiser(noisy, timesteps, labels)
         if scale == 0:
             return denoiser(noisy, timesteps, nothing)
         both = denoiser(torch.cat([noisy, noisy]), torch.cat([timesteps, timesteps]), torch.cat([labels, nothing]))
         conditional, unconditional = both.chunk(2)
-        return unconditional + scale * (conditional - unconditional)
+        strengthened = unconditional + scale * (conditional - unconditional)
+        return _rescaled(strengthened, conditional, rescale) if rescale else strengthened
 
     return denoise
+
+
+def _rescaled(strengthened: Tensor, conditional: Tensor, share: float) -> Tensor:
+    axes = tuple(range(1, conditional.ndim))
+    ratio = conditional.std(dim=axes, keepdim=True) / strengthened.std(dim=axes, keepdim=True)
+    return strengthened * (share * ratio + 1 - share)

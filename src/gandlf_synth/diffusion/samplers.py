@@ -1,7 +1,7 @@
 """From noise to images: the reverse process on any subset of the timesteps.
 
-The step is written here, not taken from diffusers, because its DDIM scheduler assumes T divisible by the number of
-steps and removes too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coefficients are float64.
+The solvers are written here, not taken from diffusers, whose schedulers assume T divisible by the number of steps and
+remove too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coefficients are float64.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,9 +12,24 @@ from torch import Tensor
 
 from gandlf_synth.diffusion.objective import PredictionType, clean_from
 from gandlf_synth.diffusion.schedules import NoiseSchedule
+from gandlf_synth.diffusion.solvers import (
+    Deterministic,
+    Level,
+    Stochastic,
+    ddim,
+    ddpm,
+    dpmpp_2m,
+    dpmpp_2m_sde,
+    heun,
+    unipc,
+)
 
-SamplerName = Literal["ddpm", "ddim"]
+SamplerName = Literal["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "heun"]
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+
+_DETERMINISTIC: dict[str, Deterministic] = {"ddim": ddim, "dpmpp_2m": dpmpp_2m, "unipc": unipc, "heun": heun}
+_STOCHASTIC: dict[str, Stochastic] = {"ddpm": ddpm, "dpmpp_2m_sde": dpmpp_2m_sde}
+_NO_NOISE = Level(-1, 1.0, 0.0)
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """(noisy (batch, …), timesteps (batch,)) → output in the denoiser's prediction type."""
@@ -45,40 +60,32 @@ def sample(
         noise: ``(batch, …)``, standard normal.
         schedule: the forward process that the denoiser was trained on.
         prediction_type: what the denoiser outputs.
-        num_inference_steps: evaluations of the denoiser, at most the schedule's timesteps.
-        sampler: ``ddim``, deterministic (Song et al. 2021, eq. 12 with η = 0), or ``ddpm``, ancestral (the same with
-            η = 1, which on all timesteps is Ho et al. 2020, algorithm 2).
+        num_inference_steps: steps, at most the schedule's timesteps; one evaluation of the denoiser each, but two
+            with ``heun``.
+        sampler: the solver; ``ddpm`` and ``dpmpp_2m_sde`` add noise, the others are deterministic.
         clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
-        generators: one CPU generator per image, for the noise that ``ddpm`` adds; absent: torch's own.
-        progress: wraps the timesteps, to show them.
+        generators: one CPU generator per image, for the noise that a sampler adds; absent: torch's own.
+        progress: wraps the steps, to show them.
     """
     alphas_cumprod = schedule.alphas_cumprod.tolist()
-    timesteps = inference_timesteps(schedule.num_timesteps, num_inference_steps)
-    eta = 1.0 if sampler == "ddpm" else 0.0
-    noisy = noise
-    for timestep, previous in progress(list(zip(timesteps, [*timesteps[1:], -1], strict=True))):
-        alpha = alphas_cumprod[timestep]
-        alpha_previous = alphas_cumprod[previous] if previous >= 0 else 1.0
-        signal, sigma = alpha**0.5, (1 - alpha) ** 0.5
-        output = denoise(noisy, torch.full((len(noisy),), timestep, device=noisy.device))
-        clean = _clean(prediction_type, output, noisy, signal, sigma)
-        clean = clean.clamp(-1, 1) if clip_sample else clean
-        direction = (noisy - signal * clean) / sigma
-        fresh = eta * _posterior_std(alpha, alpha_previous)
-        noisy = alpha_previous**0.5 * clean + max(1 - alpha_previous - fresh**2, 0.0) ** 0.5 * direction
-        if fresh > 0:
-            noisy = noisy + fresh * _noise_like(noisy, generators)
-    return noisy
+    visited = inference_timesteps(schedule.num_timesteps, num_inference_steps)
+    levels = [Level(t, alphas_cumprod[t] ** 0.5, (1 - alphas_cumprod[t]) ** 0.5) for t in visited]
+
+    def predict(noisy: Tensor, level: Level) -> Tensor:
+        output = denoise(noisy, torch.full((len(noisy),), int(level.time), device=noisy.device))
+        clean = _clean(prediction_type, output, noisy, level.signal, level.sigma)
+        return clean.clamp(-1, 1) if clip_sample else clean
+
+    transitions = progress(list(zip(levels, [*levels[1:], _NO_NOISE], strict=True)))
+    if sampler in _STOCHASTIC:
+        return _STOCHASTIC[sampler](predict, noise, transitions, lambda: _noise_like(noise, generators))
+    return _DETERMINISTIC[sampler](predict, noise, transitions)
 
 
 def _clean(prediction_type: PredictionType, output: Tensor, noisy: Tensor, signal: float, sigma: float) -> Tensor:
-    smallest = 1e-4  # an epsilon output at zero SNR would divide by zero
-    return clean_from(prediction_type, output, noisy, torch.tensor(max(signal, smallest)), torch.tensor(sigma))
-
-
-def _posterior_std(alpha: float, alpha_previous: float) -> float:
-    """Standard deviation of q(previous | current, clean) (Song et al. 2021, eq. 16 with η = 1)."""
-    return float(((1 - alpha_previous) / (1 - alpha) * (1 - alpha / alpha_previous)) ** 0.5)
+    if prediction_type == "epsilon":
+        signal = max(signal, 1e-4)  # at zero SNR it would divide by zero
+    return clean_from(prediction_type, output, noisy, *torch.tensor([signal, sigma], dtype=torch.float64))
 
 
 def _noise_like(noisy: Tensor, generators: Sequence[torch.Generator] | None) -> Tensor:

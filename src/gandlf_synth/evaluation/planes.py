@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.image import Image, stacked
+from gandlf_synth.data.location import locate
 from gandlf_synth.data.manifest import Sample
 from gandlf_synth.data.pipeline import with_channels
-from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.readers import read_image, source_files
 from gandlf_synth.data.scan import Progress
 from gandlf_synth.data.transforms.spatial import ToCanonical
 from gandlf_synth.evaluation.request import EvaluationRequest
@@ -198,9 +199,11 @@ def read_planes(source: Source, grid: Grid, cache: Path, progress: Progress) -> 
 
 def _content(sample: Sample) -> str:
     whole = hashlib.sha256()
-    for path in sample.channels:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+    for cell in sample.channels:
+        whole.update(locate(cell).part.encode())
+        for path in source_files(cell):
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
 
 

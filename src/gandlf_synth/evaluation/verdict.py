@@ -143,7 +143,7 @@ _RULES = (
         _over_floor,
         True,
         "a classifier trained on them works on real images",
-        "a classifier trained on them fails on real images",
+        "a classifier trained on them does worse on real images",
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.models.base import C, GenerativeModule
@@ -67,7 +68,7 @@ class AdversarialModule(GenerativeModule[C]):
         """Step the schedulers that count epochs."""
         for optimizer in self.trainer.optimizers:
             for entry in self._entries(optimizer, "epoch"):
-                if entry.reduce_on_plateau:
+                if isinstance(entry.scheduler, ReduceLROnPlateau):
                     if (watched := self.trainer.callback_metrics.get(entry.monitor)) is not None:
                         entry.scheduler.step(watched)
                 else:
@@ -86,11 +87,11 @@ class AdversarialModule(GenerativeModule[C]):
                 parameter.requires_grad_(True)
 
     def _optimizers(self) -> dict[str, Optimizer]:
-        made = {}
-        for name in self.config.networks:
-            parameters = [each for each in self.network(name).parameters() if each.requires_grad]
-            made[name] = build_optimizer(self._component("optimizers", name), parameters, "model_config.optimizers")
-        return made
+        return {name: self._optimizer_of(name) for name in self.config.networks}
+
+    def _optimizer_of(self, name: str) -> Optimizer:
+        parameters = [each for each in self.network(name).parameters() if each.requires_grad]
+        return build_optimizer(self._component("optimizers", name), parameters, "model_config.optimizers")
 
     def _scheduler_of(self, name: str, optimizer: Optimizer, steps: int, epochs: int) -> dict[str, Any] | None:
         component = self.config.component("schedulers", name)

@@ -15,6 +15,7 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
+from gandlf_synth.models.health import Symptom
 from gandlf_synth.optim import build_optimizer, build_scheduler
 
 C = TypeVar("C", bound=ModelConfig)
@@ -28,6 +29,19 @@ class SamplingOptions:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """A network that can be used without this program.
+
+    Args:
+        network: takes tensors, returns one tensor.
+        inputs: an example of what it takes.
+    """
+
+    network: nn.Module
+    inputs: tuple[Tensor, ...]
 
 
 class GenerativeModule(LightningModule, ABC, Generic[C]):
@@ -49,6 +63,11 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.elapsed_fraction = 0.0
 
     @property
+    def comparable(self) -> bool:
+        """Whether ``val_loss`` may choose the best checkpoint; a family with stages says no before the last one."""
+        return True
+
+    @property
     def training_progress(self) -> float:
         """The share of the training that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
         epochs = self.trainer.max_epochs or 1
@@ -57,6 +76,12 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         )
         by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
         return min(1.0, max(by_steps, self.elapsed_fraction))
+
+    @property
+    def epoch_progress(self) -> float:
+        """The share of the training that was over when the epoch began, for choices that hold for a whole epoch."""
+        by_epochs = float(self.trainer.current_epoch / (self.trainer.max_epochs or 1))
+        return min(1.0, max(by_epochs, self.elapsed_fraction))
 
     @abstractmethod
     def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
@@ -68,9 +93,22 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
             options: how to sample.
         """
 
+    def symptoms(self) -> Sequence[Symptom] | None:
+        """Return what is wrong with the training at present; None when nothing new can be said. Asked every epoch."""
+        return None
+
     def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the networks that make sense on their own, by name, ready for inference; none unless overridden."""
+        return {}
+
+    def compile_networks(self) -> None:
+        """Compile every direct part of the model in place; checkpoints stay those of the uncompiled model."""
+        for part in self.children():
+            part.compile()
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the options that ``sample`` would use, for the record."""

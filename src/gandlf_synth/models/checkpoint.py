@@ -1,5 +1,6 @@
 """Checkpoints that stand alone: weights, configuration and data facts in one file, read without running any code."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from gandlf_synth import registry
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
+from gandlf_synth.files import atomic_path
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.family import ModelFamily
 
@@ -46,6 +48,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     where = str(path)
     if not path.is_file():
         raise CheckpointError(Problem(where, "is not a checkpoint file: it does not exist"))
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -59,6 +63,29 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(Problem(where, f"has checkpoint format {found}", f"format {FORMAT}"))
     return content
+
+
+def write_safetensors(module: GenerativeModule[Any], path: Path) -> None:
+    """Write weights, configuration and data facts as one safetensors file; ``load_module`` reads it."""
+    from safetensors.torch import save_file
+
+    weights = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, metadata={_KEY: json.dumps(description(module)[_KEY])})
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = (file.metadata() or {}).get(_KEY)
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(Problem(str(path), "is damaged and cannot be read")) from error
+    if about is None:
+        raise CheckpointError(Problem(str(path), "is not a checkpoint of GaNDLF-Synth"))
+    return {_KEY: json.loads(about), "state_dict": weights}
 
 
 def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule[Any]:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandlf_synth.config import Step
+from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
@@ -16,6 +18,7 @@ from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.provenance import software_versions
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.requests import ImageRequest
+from gandlf_synth.synthesis.sharing import Share
 from gandlf_synth.synthesis.writers import Writer
 
 _SHEET_IMAGES = 64
@@ -27,8 +30,8 @@ class GenerationResult:
 
     Args:
         folder: where.
-        images: every image file, in the order of the requests.
-        sheet: a contact sheet of the first images.
+        images: every image file, in the order of the requests; empty in all processes but the first.
+        sheet: a contact sheet of the first images that this call made.
     """
 
     folder: Path
@@ -47,8 +50,10 @@ def generate_images(
     batch_size: int,
     writer: Writer,
     options: SamplingOptions,
+    share: Share,
+    postprocessing: Sequence[Step] = (),
 ) -> GenerationResult:
-    """Make every requested image and write it with a sidecar JSON beside it.
+    """Make every requested image that is not there yet and write it with a sidecar JSON beside it.
 
     Args:
         module: the trained model.
@@ -60,25 +65,35 @@ def generate_images(
         batch_size: images sampled together.
         writer: the file format.
         options: how to sample.
+        share: the part of this process.
+        postprocessing: what is done to every image before it is written.
     """
     spec = module.spec
-    reporter.open_log(folder / "inference_manager.log")
+    if share.is_first:
+        reporter.open_log(folder / "inference_manager.log")
     sampling = module.sampling_defaults(options)
     about = {**source, "sampling": sampling, "software": software_versions()}
-    files = ImageFiles(folder, writer, spec, about)
+    if postprocessing:
+        about["postprocessing"] = steps_as_written(postprocessing)
+    files = ImageFiles(folder, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
-    batches = [requests[start : start + batch_size] for start in range(0, len(requests), batch_size)]
-    for request, image in sampled(module, bar(batches, len(batches), "Generating"), options):
+    batches = share.of([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
+    missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
+    for request, image in sampled(module, bar(missing, len(missing), "Generating"), options):
         files.write(request, image)
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
-    files.write_csv(folder / "inference_logs" / "images.csv")
+    share.wait()
     sheet = folder / "contact_sheet.png"
-    save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
+    if not share.is_first:
+        return GenerationResult(folder, [], sheet)
+    written = files.write_csv(folder / "inference_logs" / "images.csv", requests)
+    if rows:
+        save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
-    reporter.say(f"Wrote {len(requests)} images in {len(files.paths)} files and {sheet}; {settings}")
-    return GenerationResult(folder, files.paths, sheet)
+    reporter.say(f"{len(requests)} images in {len(written)} files and {sheet}; {settings}")
+    return GenerationResult(folder, written, sheet)
 
 
 @torch.inference_mode()
@@ -86,7 +101,7 @@ def sampled(
     module: GenerativeModule[Any], batches: Any, options: SamplingOptions
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32]]]:
     """Yield every request of ``batches`` with its image, ``(channels, *shape)`` in [-1, 1]."""
-    module.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    module.eval()
     for batch in batches:
         classes = [request.class_index for request in batch if request.class_index is not None]
         labels = torch.tensor(classes, device=module.device) if classes else None

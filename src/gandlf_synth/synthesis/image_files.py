@@ -1,7 +1,8 @@
 """One synthetic image as files: the image itself, one file per CSV column, and a sidecar JSON."""
 
 import csv
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth import registry
+from gandlf_synth.config import Step
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import write_json, write_text
@@ -42,21 +44,25 @@ class ImageFiles:
         writer: the file format.
         spec: the data.
         about: what the provenance of every image says.
+        steps: the postprocessing.
     """
 
-    def __init__(self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> None:
-        self._folder, self._writer, self._spec, self._about = folder, writer, spec, about
-        self._written: list[tuple[ImageRequest, list[Path]]] = []
+    def __init__(
+        self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any], steps: Sequence[Step] = ()
+    ) -> None:
+        self._folder, self._writer, self._spec, self._about, self._steps = folder, writer, spec, about, steps
 
-    @property
-    def paths(self) -> list[Path]:
-        """Every image file so far."""
-        return [path for _, paths in self._written for path in paths]
+    def paths(self, request: ImageRequest) -> list[Path]:
+        """Return the files of ``request``'s image, once it is complete; the sidecar is written last."""
+        sidecar = self._folder / f"{self._stem(request)}.json"
+        if not sidecar.is_file():
+            return []
+        paths = [self._folder / name for name in json.loads(sidecar.read_text())["files"]]
+        return paths if all(path.is_file() for path in paths) else []
 
     def write(self, request: ImageRequest, image: NDArray[np.float32]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar."""
-        label = "" if request.class_index is None else f"_label_{self._spec.labels[request.class_index]}"
-        stem = f"generated_image_{request.index}{label}"
+        stem = self._stem(request)
         record = {**self._about, **self._identity(request)}
         paths = []
         for ending, voxels in self._parts(image):
@@ -64,24 +70,30 @@ class ImageFiles:
             self._writer.write(path, voxels, self._spec.geometry, record)
             paths.append(path)
         write_json(self._folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
-        self._written.append((request, paths))
 
-    def write_csv(self, path: Path) -> None:
-        """Write the images as a CSV in the form that training reads, with paths relative to it."""
-        columns = max((len(paths) for _, paths in self._written), default=0)
+    def write_csv(self, path: Path, requests: Sequence[ImageRequest]) -> list[Path]:
+        """Write the images of ``requests`` as a CSV that training reads, with relative paths; return the files."""
+        written = [(request, self.paths(request)) for request in requests]
+        columns = max((len(paths) for _, paths in written), default=0)
         labelled = self._spec.num_classes > 0
         text = StringIO()
         table = csv.writer(text, lineterminator="\n")
         names = [f"Channel_{column}" for column in range(columns)]
         table.writerow(["SubjectID", *names, *(["Label", "LabelMapping"] if labelled else [])])
-        for request, paths in self._written:
+        for request, paths in written:
             files = [Path("..", image.name) for image in paths]
             table.writerow([f"generated_image_{request.index}", *files, *self._label(request)])
         write_text(path, text.getvalue())
+        return [image for _, paths in written for image in paths]
+
+    def _stem(self, request: ImageRequest) -> str:
+        label = "" if request.class_index is None else f"_label_{self._spec.labels[request.class_index]}"
+        return f"generated_image_{request.index}{label}"
 
     def _parts(self, image: NDArray[np.float32]) -> list[tuple[str, NDArray[Any]]]:
         """Return the voxels of each file in their final number type, with what to add to its name."""
-        values = to_file_values(image, self._spec) if self._writer.suffix == ".nii.gz" else to_8_bit(image, self._spec)
+        final = to_file_values if self._writer.suffix == ".nii.gz" else to_8_bit
+        values = final(image, self._spec, self._steps)
         parts: list[tuple[str, NDArray[Any]]] = []
         for ending, part in by_column(values, self._spec):
             if len(part) in self._writer.channels:

@@ -2,8 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from gandlf_synth.files import write_json
+
+_REQUEST = "inference_logs/request.json"
 
 
 def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
@@ -24,6 +29,30 @@ def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
             number += 1
         else:
             return folder
+
+
+def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, Any], *, resume: bool) -> Path:
+    """Return the folder for a request: with ``resume`` the newest that was begun with the same one, else a new one.
+
+    Args:
+        model_dir: gives the name.
+        output_dir: where it is made; None: inside the model folder.
+        wanted: what decides the images; it is kept in the folder.
+        resume: whether to go on with an earlier, interrupted call.
+    """
+    if resume:
+        root = output_dir or model_dir
+        begun = sorted(root.glob(f"{model_dir.resolve().name}_inference_output*/{_REQUEST}"), key=_age, reverse=True)
+        for path in begun:
+            if json.loads(path.read_text()) == wanted:
+                return path.parents[1]
+    folder = inference_folder(model_dir, output_dir)
+    write_json(folder / _REQUEST, wanted)
+    return folder
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from gandlf_synth.data.fingerprint import Fingerprint
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
 """Longest side that trains in reasonable time: a step of a few seconds at most."""
+CT_WINDOW = (-1000.0, 1000.0)
+"""Hounsfield units; as in MAISI (Guo et al. 2024, arXiv:2409.11169). Metal above is clipped."""
 _MOST_GRIDS = 10
 _STEPS_PER_GRID = 500
 _CPU_VOXELS_PER_STEP = 16 * 64 * 64
@@ -74,6 +76,10 @@ def default_resizing(data: Fingerprint, shape: Sequence[int]) -> tuple[list[Step
 def default_normalisation(data: Fingerprint) -> tuple[Step, str]:
     """Return the step that brings intensities to [-1, 1]."""
     out = [-1.0, 1.0]
+    if data.modality == "CT":
+        low, high = CT_WINDOW
+        step = Step(name="rescale", parameters={"in_min_max": [low, high], "out_min_max": out})
+        return step, f"CT: the same window of {low:g} to {high:g} HU for all images, from air to dense bone"
     if data.dtype == "uint8" and not data.physical:
         step = Step(name="rescale", parameters={"in_min_max": [0.0, 255.0], "out_min_max": out})
         return step, "8-bit pictures: their whole range"

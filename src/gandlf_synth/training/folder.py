@@ -1,11 +1,15 @@
 """The model folder: which file is where, and whether a run may write there."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gandlf_synth.errors import CheckpointError, ConfigError, Problem
+from filelock import FileLock, Timeout
+
+from gandlf_synth.errors import CheckpointError, ConfigError, Problem, ResourceError
 
 Mode = Literal["new", "resume", "reset"]
 
@@ -65,6 +69,25 @@ class ModelFolder:
     def log_file(self) -> Path:
         """What the run said."""
         return self.root / "training_manager.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder for the length of the block; a crash gives the lock back.
+
+        Raises:
+            ResourceError: another run is using the folder.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            fix = "wait for it, stop it, or use another folder"
+            raise ResourceError(Problem(f"model folder {self.root}", "is in use by another run", fix=fix)) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def holds_a_run(self) -> bool:
         """Say whether a training wrote here before."""

@@ -24,3 +24,14 @@ def peak_memory_mb() -> float:
     """Return the largest resident memory of this process so far, MiB."""
     per_mb = 2**20 if platform.system() == "Darwin" else 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb, 1)
+
+
+def processes_here() -> int:
+    """Return how many processes the launcher started on this machine; 1 without a launcher."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1)
+
+
+def is_first_process() -> bool:
+    """Say whether this process is the one of a distributed run that checks and writes the model folder."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"

@@ -85,6 +85,7 @@ class _Planner:
         self.choose("model_config.save_eval_images_every_n_epochs", every, reason)
         precision, reason = default_precision(self.device)
         self.choose("compute.precision", precision, reason)
+        self.notes += model.plan_notes(self.config.num_epochs)
         if model.labeling_paradigm == "unlabeled" and self.train.labels:
             self.notes.append("the CSV has labels, which labeling_paradigm: unlabeled leaves unused")
 
@@ -99,11 +100,23 @@ class _Planner:
             self.choices.append(Choice(key, value, reason))
 
     def plan_shape(self) -> None:
+        required = self.config.model.required_shape(self.data.spatial_dims)
+        if required is not None:
+            self.plan_required_shape(required)
+            return
         written = _final_shape(self.config.data_preprocessing.train or [])
         if written:
             self.choose("model_config.tensor_shape", written, "what data_preprocessing.train resizes to")
         shape, reason = default_shape(self.data, self.device)
         self.choose("model_config.tensor_shape", shape, reason)
+
+    def plan_required_shape(self, required: list[int]) -> None:
+        """Set the size that follows from the architecture, whatever is written."""
+        section = self.content["model_config"]
+        if section["tensor_shape"] not in ("auto", required):
+            self.notes.append(f"tensor_shape {section['tensor_shape']} is set aside: the architecture makes {required}")
+            section["tensor_shape"] = "auto"
+        self.choose("model_config.tensor_shape", required, "follows from the architecture")
 
     def plan_preprocessing(self, shape: Sequence[int]) -> None:
         written = self.config.data_preprocessing
@@ -111,7 +124,7 @@ class _Planner:
         for phase in ("train", "val", "test", "inference"):
             steps = list(written.of(phase) or [])
             added: list[Step] = []
-            if _final_shape(steps) is None:
+            if _final_shape(steps) is None or self.resizes_again(steps, shape):
                 added, reason = self._resizing(steps, shape)
                 self._note_steps(phase, added, reason)
             if not normalises(steps):
@@ -121,13 +134,18 @@ class _Planner:
             phases[phase] = steps_as_written([*steps, *added])
         self.content["data_preprocessing"] = phases
 
+    def resizes_again(self, steps: Sequence[Step], shape: Sequence[int]) -> bool:
+        """Say whether the written size is another than the one that the architecture requires."""
+        required = self.config.model.required_shape(self.data.spatial_dims)
+        return required is not None and _final_shape(steps) != list(shape)
+
     def _resizing(self, steps: Sequence[Step], shape: Sequence[int]) -> tuple[list[Step], str]:
         """Return what brings images to ``shape`` after the written ``steps``, of which none sets a size."""
         if not steps:
             return default_resizing(self.data, shape)
         keeps_spacing = any(step.name.lower().startswith("resample") for step in steps)
         name = "crop_or_pad" if keeps_spacing else "resize"
-        return [Step(name=name, parameters=list(shape))], "the written steps set no size"
+        return [Step(name=name, parameters=list(shape))], "the written steps set no size, or another"
 
     def _note_steps(self, phase: str, steps: Sequence[Step], reason: str) -> None:
         if phase == "train" and steps:
@@ -186,7 +204,7 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
     if model.tensor_shape != "auto" and len(model.tensor_shape) != data.spatial_dims:
         contradiction("tensor_shape", model.tensor_shape, f"the images have {data.spatial_dims} dimensions")
     final = _final_shape(config.data_preprocessing.train or [])
-    if final and model.tensor_shape not in ("auto", final):
+    if final and model.required_shape(data.spatial_dims) is None and model.tensor_shape not in ("auto", final):
         contradiction(
             "tensor_shape", model.tensor_shape, f"data_preprocessing ends with the size {final}", "make them equal"
         )

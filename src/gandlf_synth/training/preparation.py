@@ -67,6 +67,8 @@ def _describe(
         class_names=tuple(labels.values()),
         low=value_range.file_values(samples, -1.0),
         high=value_range.file_values(samples, 1.0),
+        range_scale=tuple(value_range.scale.tolist()),
+        range_offset=tuple(value_range.offset.tolist()),
         dtype=data.dtype,
         column_channels=data.column_channels,
         column_names=data.column_names,

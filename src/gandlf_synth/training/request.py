@@ -1,6 +1,6 @@
 """What the user asks of a training run, and the configuration and splits that follow from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
     document = request.config if isinstance(request.config, Document) else read_document(request.config)
     if request.mode == "resume" and request.folder.resolved_config.is_file():
         earlier = read_document(request.folder.resolved_config).content
-        document = Document(document.name, merged(earlier, _decided(document.content)), document.lines)
+        document = replace(document, content=merged(earlier, _decided(document.content)))
     loaded = validate(document)
     _check_early_stopping(loaded, request)
     return loaded

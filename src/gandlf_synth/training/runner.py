@@ -18,9 +18,21 @@ from gandlf_synth.config import ComputeConfig, Config, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, RunProgress, SampleGrid, StepSeeds, TimeBudget
+from gandlf_synth.training.callbacks import (
+    ExponentialMovingAverage,
+    FiniteSteps,
+    HealthMonitor,
+    Interruption,
+    RunProgress,
+    SampleGrid,
+    StepSeeds,
+    TimeBudget,
+)
+from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
 from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.strategy import strategy_for
+from gandlf_synth.training.hardware import processes_here
+from gandlf_synth.training.memory import memory_guard
+from gandlf_synth.training.strategy import SHARDED, strategy_for
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class FitResult:
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
     """The last value of everything that was logged."""
+    findings: list[str] = field(default_factory=list)
+    """What the model reported as having gone wrong, one line each."""
 
 
 class _Description(Callback):
@@ -49,6 +63,14 @@ class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
         return f"{type(self).__name__}:{self.filename}"
 
 
+class _BestCheckpoint(_NamedCheckpoint):
+    """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if pl_module.comparable:
+            super().on_validation_end(trainer, pl_module)
+
+
 def fit(
     module: GenerativeModule[Any],
     data: SynthesisDataModule,
@@ -58,6 +80,7 @@ def fit(
     *,
     resume_from: Path | None = None,
     seconds: float | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train ``module`` and test it where there is a test split.
 
@@ -69,13 +92,21 @@ def fit(
         console: where progress is shown.
         resume_from: a checkpoint to go on from.
         seconds: stop by itself after this wall time.
+        callbacks: Lightning callbacks besides the project's own.
+
+    Raises:
+        StoppedError: a signal stopped it; a checkpoint was written.
+        TrainingError: the numbers are not finite any more.
+        ResourceError: memory ran out.
     """
     _quieten()
     started = time.monotonic()
+    health = HealthMonitor(console)
     trainer = Trainer(
         max_epochs=config.num_epochs,
-        callbacks=_callbacks(config, data, folder, console, seconds),
+        callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
         logger=_loggers(folder),
+        plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
         **_stepping(module, config.model),
         use_distributed_sampler=False,
         enable_progress_bar=False,
@@ -84,12 +115,16 @@ def fit(
         log_every_n_steps=10,
         **_compute(config.compute, several_optimizers=not module.automatic_optimization),
     )
-    trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    if config.compute.compile:
+        module.compile_networks()
+    with memory_guard(config):
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     metrics = _values(trainer)
     if data.has("test"):
         trainer.test(module, datamodule=data, verbose=False)
         metrics |= _values(trainer)
-    return FitResult(trainer.current_epoch, trainer.global_step, time.monotonic() - started, metrics)
+    steps = trainer.global_step // max(1, len(trainer.optimizers))
+    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(
@@ -105,6 +140,7 @@ def _callbacks(
         callbacks.append(EarlyStopping(stopping.monitor_value, mode=stopping.monitor_mode, patience=stopping.patience))
     if seconds is not None:
         callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
+    callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
     return [*callbacks, *_checkpoints(config, data, folder)]
 
 
@@ -117,7 +153,9 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
     last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
     if data.has("val"):
-        callbacks.append(_NamedCheckpoint(filename="best", monitor="val_loss", mode="min", **options))
+        callbacks.append(
+            _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
+        )
     if config.save_model_every_n_epochs > 0:
         every = config.save_model_every_n_epochs
         kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
@@ -148,13 +186,14 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
     on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
     devices = compute.num_devices
     if devices == "auto" and on_cpu:
-        devices = 1
+        devices = processes_here()
     return {
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
         "devices": devices,
         "num_nodes": compute.num_nodes,
         "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
+        "deterministic": compute.deterministic or None,
     }
 
 

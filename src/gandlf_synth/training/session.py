@@ -1,6 +1,7 @@
 """One training run from request to record: read, check everything, plan, prepare, fit, write down."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from gandlf_synth.config import Document, Phase
 from gandlf_synth.data.fingerprint import fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.scan import scan_files, stored_bytes
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.display.reporter import Reporter
@@ -20,7 +21,7 @@ from gandlf_synth.files import write_json, write_text
 from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
 from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.hardware import hardware, peak_memory_mb
+from gandlf_synth.training.hardware import hardware, is_first_process, peak_memory_mb
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import TrainingData, prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
@@ -44,20 +45,25 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    request.folder.check(request.mode, request.checkpoint)
+    first = is_first_process()
+    if first:
+        request.folder.check(request.mode, request.checkpoint)
+    else:
+        console = Console(quiet=True)
     loaded = read_configuration(request)
     manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
-    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
+    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
     facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
-    check_compute(loaded.config.compute)
+    check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")
     data = prepare_data(manifests, plan.config, facts, cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, plan.config.model, data.spec)
-    return _fit(request, plan, data, loaded.document, Reporter(console))
+    with request.folder.locked() if first else nullcontext():
+        return _fit(request, plan, data, loaded.document, Reporter(console))
 
 
 def _fit(
@@ -72,19 +78,25 @@ def _fit(
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model.model_dump(mode="json"), data.spec)
     module.check_components()
-    if request.mode == "reset":
-        folder.clear()
     record = _record(request, plan, data.manifests)
-    _write_before(folder, plan, data.spec, record, document)
-    reporter.open_log(folder.log_file)
-    _announce(reporter, plan, data)
+    if is_first_process():
+        if request.mode == "reset":
+            folder.clear()
+        _write_before(folder, plan, data.spec, record, document)
+        reporter.open_log(folder.log_file)
+        _announce(reporter, plan, data)
     result = fit(
         module, _loaders(plan, data), config, folder, reporter.console,
         resume_from=request.resume_from, seconds=request.seconds,
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
-    record = record.model_copy(update={**outcome, "metrics": result.metrics, "peak_memory_mb": peak_memory_mb()})
-    write_json(folder.record, record.model_dump())
+    notes = [*record.notes, *result.findings]
+    measured = {"metrics": result.metrics, "peak_memory_mb": peak_memory_mb(), "notes": notes}
+    record = record.model_copy(update={**outcome, **measured})
+    if is_first_process():
+        write_json(folder.record, record.model_dump())
+    for finding in result.findings:
+        reporter.say(f"Warning: {finding}", "yellow")
     losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.metrics.items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
@@ -108,7 +120,7 @@ def _loaders(plan: Plan, data: TrainingData) -> Any:
 
 def _record(request: TrainingRequest, plan: Plan, manifests: Mapping[Phase, Manifest]) -> RunRecord:
     rows = [
-        (phase, sample.subject, str(sample.label), *(f"{path.name}:{path.stat().st_size}" for path in sample.channels))
+        (phase, sample.subject, str(sample.label), *(f"{path.name}:{stored_bytes(path)}" for path in sample.files))
         for phase, manifest in manifests.items()
         for sample in manifest.samples
     ]

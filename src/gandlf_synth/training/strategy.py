@@ -4,13 +4,21 @@ from importlib.util import find_spec
 from typing import Any
 
 from gandlf_synth.config import ComputeConfig
-from gandlf_synth.errors import MissingExtraError, Problem, ResourceError
+from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
+
+SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
+"""Strategies that share the model's weights out among devices, and Lightning's classes for them."""
 
 
-def check_compute(compute: ComputeConfig) -> None:
+def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -> None:
     """Refuse devices that are not there, before anything is written.
 
+    Args:
+        compute: the configuration.
+        several_optimizers: whether the model's networks take turns.
+
     Raises:
+        ConfigError: the strategy cannot train such a model, or refuses its options.
         ResourceError: no such device, or fewer than asked for.
         MissingExtraError: deepspeed is asked for and not installed.
     """
@@ -24,7 +32,7 @@ def check_compute(compute: ComputeConfig) -> None:
         if found < wanted:
             what = f"{wanted} asked for, {found} found on this machine"
             raise ResourceError(Problem(where, what, fix="use accelerator: auto, or fewer num_devices"))
-    strategy_for(compute)
+    strategy_for(compute, several_optimizers=several_optimizers)
 
 
 def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) -> Any:
@@ -35,27 +43,38 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
         several_optimizers: whether networks take turns, so that each backward pass leaves weights out.
 
     Raises:
+        ConfigError: the strategy refuses its ``strategy_config``, or cannot train networks in turns.
         MissingExtraError: deepspeed is asked for and not installed.
-        ResourceError: deepspeed is asked for and there is no CUDA device.
+        ResourceError: fsdp or deepspeed is asked for and there is no CUDA device.
     """
     if compute.strategy == "ddp":
-        from lightning.pytorch.strategies import DDPStrategy
-
-        return DDPStrategy(**{"find_unused_parameters": several_optimizers} | compute.strategy_config)
-    if compute.strategy == "deepspeed":
-        return _deepspeed(compute.strategy_config)
+        options = {"find_unused_parameters": several_optimizers} | compute.strategy_config
+        return _made("DDPStrategy", options)
+    if compute.strategy in SHARDED:
+        return _sharded(compute, several_optimizers)
     if several_optimizers and compute.num_devices not in ("auto", 1):
         return "ddp_find_unused_parameters_true"
     return "auto"
 
 
-def _deepspeed(options: dict[str, Any]) -> Any:
+def _sharded(compute: ComputeConfig, several_optimizers: bool) -> Any:
     import torch
 
-    if not find_spec("deepspeed"):
-        raise MissingExtraError("compute.strategy: deepspeed", "deepspeed", "deepspeed")
+    where = f"compute.strategy: {compute.strategy}"
+    if several_optimizers:
+        fix = "use strategy: ddp, or a family with one network to train, such as ddpm"
+        raise ConfigError(Problem(where, "shards the weights of one optimizer, and this family has several", fix=fix))
+    if compute.strategy == "deepspeed" and not find_spec("deepspeed"):
+        raise MissingExtraError(where, "deepspeed", "deepspeed")
     if not torch.cuda.is_available():
-        raise ResourceError(Problem("compute.strategy: deepspeed", "needs a CUDA device", fix="use strategy: ddp"))
-    from lightning.pytorch.strategies import DeepSpeedStrategy
+        raise ResourceError(Problem(where, "needs a CUDA device", fix="use strategy: ddp"))
+    return _made(SHARDED[compute.strategy], compute.strategy_config)
 
-    return DeepSpeedStrategy(**options)
+
+def _made(name: str, options: dict[str, Any]) -> Any:
+    from lightning.pytorch import strategies
+
+    try:
+        return getattr(strategies, name)(**options)
+    except TypeError as error:
+        raise ConfigError(Problem("compute.strategy_config", str(error).replace("__init__() ", ""))) from error

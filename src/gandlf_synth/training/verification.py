@@ -44,8 +44,8 @@ def verify() -> InstallReport:
 def _step(device: str, name: str) -> StepReport:
     spec = DataSpec(
         spatial_dims=2, num_channels=1, shape=(16, 16), affine=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)),
-        physical=True, modality="rad", paradigm="unlabeled", low=(0.0,), high=(1.0,), dtype="float32",
-        column_channels=(1,), column_names=("channel_0",),
+        physical=True, modality="rad", paradigm="unlabeled", low=(0.0,), high=(1.0,),
+        range_scale=(1.0,), range_offset=(0.0,), dtype="float32", column_channels=(1,), column_names=("channel_0",),
     )  # fmt: skip
     started = time.monotonic()
     module = build_module({"model_name": "ddpm"}, spec).to(device)

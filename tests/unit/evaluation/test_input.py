@@ -36,9 +36,9 @@ def test_an_empty_folder_and_a_single_image(saved: Callable, evaluated: Callable
 
     with pytest.raises(DataError, match=r"empty: holds no images.*\.png"):
         evaluated(real, tmp_path / "empty")
-    with pytest.raises(DataError, match="synthetic images in .*: holds 1 usable image; allowed: at least 2"):
+    with pytest.raises(DataError, match=r"synthetic images in .*: holds 1 usable image; allowed: at least 2"):
         evaluated(real, single)
-    with pytest.raises(DataError, match="real images in .*: are of 3 subjects"):
+    with pytest.raises(DataError, match=r"real images in .*: are of 3 subjects"):
         evaluated(saved("three", scans(3, 1)), real)
     with pytest.raises(DataError, match="does not exist"):
         evaluated(tmp_path / "nowhere.csv", real)
@@ -76,7 +76,7 @@ def test_different_channels_and_dimensions_are_errors(saved: Callable, evaluated
 
     with pytest.raises(DataError, match="dimensions"):
         evaluated(real, tmp_path / "volumes")
-    with pytest.raises(DataError, match="channels|dimensions"):
+    with pytest.raises(DataError, match=r"channels|dimensions"):
         evaluated(real, tmp_path / "two")
 
 

@@ -80,3 +80,10 @@ def test_a_wrong_value_names_the_place_and_what_is_allowed() -> None:
 def test_an_unknown_name_names_the_place() -> None:
     with pytest.raises(ConfigError, match=r"losses: unknown name 'mze' in losses; .*did you mean 'mse'\?"):
         loss("mze")
+
+
+def test_hinge_counts_what_lacks_to_the_margin_on_each_side() -> None:
+    by_hand = torch.relu(1 - LOGITS * (2 * TARGET - 1)).mean()
+
+    assert loss("hinge")(LOGITS, TARGET) == by_hand
+    assert loss("hinge", margin=0.1)(LOGITS, TARGET) < by_hand

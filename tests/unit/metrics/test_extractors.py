@@ -72,9 +72,9 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     other = tmp_path / "other.pth"
     torch.save({"weight": torch.rand(3)}, other)
 
-    with pytest.raises(ConfigError, match="unknown name 'inception-v4'.*did you mean 'inception-v3'"):
+    with pytest.raises(ConfigError, match=r"unknown name 'inception-v4'.*did you mean 'inception-v3'"):
         build_extractor("inception-v4")
-    with pytest.raises(ConfigError, match="inception-v3: has no weights of its own.*nothing is downloaded"):
+    with pytest.raises(ConfigError, match=r"inception-v3: has no weights of its own.*nothing is downloaded"):
         build_extractor("inception-v3")
     with pytest.raises(ConfigError, match=r"absent\.pt: does not exist"):
         build_extractor("inception-v3", tmp_path / "absent.pt")

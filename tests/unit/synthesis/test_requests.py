@@ -14,6 +14,7 @@ def spec_of(dtype: str = "int16", channels: int = 1, classes: int = 2, **changes
         "spatial_dims": 2, "num_channels": channels, "shape": (2, 2), "affine": np.eye(4).tolist(), "physical": True,
         "modality": "rad", "paradigm": "custom" if classes else "unlabeled", "labels": tuple(range(3, 3 + classes)),
         "class_names": tuple("abc"[:classes]), "low": (-100.0,) * channels, "high": (300.0,) * channels, "dtype": dtype,
+        "range_scale": (1.0,) * channels, "range_offset": (0.0,) * channels,
         "column_channels": (1,) * channels, "column_names": tuple(f"t{i}" for i in range(channels)),
     }  # fmt: skip
     return DataSpec.model_validate(facts | changes)

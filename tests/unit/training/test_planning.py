@@ -1,10 +1,13 @@
 """Automatic choices fit the data and the device."""
 
+from pathlib import Path
+
 import pytest
 
-from gandlf_synth.config import ComputeConfig
+from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.errors import ResourceError
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
     Device,
     default_batch_size,
@@ -14,6 +17,7 @@ from gandlf_synth.training.defaults import (
     default_resizing,
     default_shape,
 )
+from gandlf_synth.training.planning import make_plan
 from gandlf_synth.training.strategy import check_compute, strategy_for
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
@@ -99,9 +103,58 @@ def test_devices_that_are_not_there_are_refused(accelerator: str, monkeypatch: p
         check_compute(ComputeConfig(accelerator=accelerator, num_devices=4))
 
 
+def test_ddp_takes_its_options_and_refuses_others() -> None:
+    turns = strategy_for(ComputeConfig(strategy="ddp"), several_optimizers=True)
+    static = strategy_for(ComputeConfig(strategy="ddp", strategy_config={"static_graph": True}))
+
+    assert turns._ddp_kwargs["find_unused_parameters"] is True
+    assert static._ddp_kwargs == {"find_unused_parameters": False, "static_graph": True}
+
+
+def test_weights_of_networks_that_take_turns_are_not_sharded() -> None:
+    with pytest.raises(ConfigError, match="this family has several; use strategy: ddp"):
+        check_compute(ComputeConfig(strategy="fsdp"), several_optimizers=True)
+
+
+def test_fsdp_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    with pytest.raises(ResourceError, match="strategy: fsdp: needs a CUDA device"):
+        check_compute(ComputeConfig(strategy="fsdp"))
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed"])
+def test_with_cuda_the_names_mean_lightnings_strategies(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if strategy == "deepspeed":
+        pytest.importorskip("deepspeed")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    options = {"stage": 3} if strategy == "deepspeed" else {"sharding_strategy": "SHARD_GRAD_OP"}
+
+    made = strategy_for(ComputeConfig(strategy=strategy, strategy_config=options))
+
+    assert type(made).__name__.lower() == f"{strategy}strategy"
+
+
 def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gandlf_synth.training.strategy.find_spec", lambda _: object())
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
     with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: ddp"):
         strategy_for(ComputeConfig(strategy="deepspeed"))
+
+
+def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> None:
+    text = (
+        "model_config: {model_name: stylegan, tensor_shape: [40, 40], architecture: {progressive_epochs: [9, 9, 9]}}\n"
+        "data_preprocessing: {train: {resize: [32, 32]}}\nnum_epochs: 5\n"
+    )
+    document = parse_document(text, "config.yaml")
+    samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
+    train = Manifest(Path("data.csv"), samples, "each row")
+
+    plan = make_plan(validate(document).config, document, facts((64, 64)), train, CPU)
+
+    assert plan.config.model.tensor_shape == [16, 16]
+    assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize"]
+    assert "tensor_shape [40, 40] is set aside: the architecture makes [16, 16]" in plan.notes
+    assert any("num_epochs 5 ends in stage 0 of 0 to 2" in note for note in plan.notes)

@@ -18,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from gandlf_synth.data.image import Image
-from gandlf_synth.data.readers.base import UnreadableError
+from gandlf_synth.data.readers.base import UnreadableError, chosen_number
 from gandlf_synth.geometry import Affine, Geometry
 
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}
@@ -47,21 +47,30 @@ class NiftiReader:
         Raises:
             UnreadableError: damaged, more than one volume, complex or colour voxels, or axes that do not span space.
         """
-        try:
-            with _opened(path) as stream:
-                header = _header(stream)
-                shape = _spatial_shape(header)
-                geometry = Geometry(shape, _affine(header, len(shape)))
-                voxels = _voxels(stream, header, shape, path)
-        except EOFError as error:
-            raise UnreadableError("is truncated: the compressed data ends early") from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableError(f"is damaged: {error}") from error
-        except (HeaderDataError, ValueError, ArithmeticError) as error:
-            raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
-        except OSError as error:
-            raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-        return _scaled(voxels, header, geometry)
+        return _read(path, None)
+
+    @staticmethod
+    def read_part(path: Path, part: str) -> Image:
+        """Return the volume with the number ``part``, counted from 0, of a series of volumes."""
+        return _read(path, part)
+
+
+def _read(path: Path, part: str | None) -> Image:
+    try:
+        with _opened(path) as stream:
+            header = _header(stream)
+            shape, volume = _chosen_volume(header, part)
+            geometry = Geometry(shape, _affine(header, len(shape)))
+            voxels = _voxels(stream, header, shape, path, volume)
+    except EOFError as error:
+        raise UnreadableError("is truncated: the compressed data ends early") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableError(f"is damaged: {error}") from error
+    except (HeaderDataError, ValueError, ArithmeticError) as error:
+        raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+    return _scaled(voxels, header, geometry)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -84,7 +93,8 @@ def _header(stream: BinaryIO) -> Any:
     raise UnreadableError("is not a NIfTI file", "NIfTI-1 or NIfTI-2 in one file")
 
 
-def _spatial_shape(header: Any) -> tuple[int, ...]:
+def _chosen_volume(header: Any, part: str | None) -> tuple[tuple[int, ...], int]:
+    """Return the spatial shape and the number of the volume to read."""
     shape = tuple(int(size) for size in header.get_data_shape())
     if any(size < 1 for size in shape):
         raise UnreadableError(f"has an axis without voxels: shape {shape}")
@@ -93,11 +103,15 @@ def _spatial_shape(header: Any) -> tuple[int, ...]:
         spatial.pop()
     if len(spatial) > 3:
         volumes = math.prod(spatial[3:])
-        fix = "split it into one file per volume, and name each in a row or a column of its own"
-        raise UnreadableError(f"holds {volumes:,} volumes (shape {shape})", "one image per file", fix)
+        if part is not None:
+            return tuple(spatial[:3]), chosen_number(part, volumes, "volumes")
+        fix = f"choose one in the CSV, counted from 0: file.nii.gz#0 to file.nii.gz#{volumes - 1}"
+        raise UnreadableError(f"holds {volumes:,} volumes (shape {shape})", "one image per cell", fix)
+    if part is not None:
+        chosen_number(part, 1, "volume")
     if len(spatial) < 2:
         raise UnreadableError(f"has fewer than two axes (shape {shape})", "a 2D or 3D image")
-    return tuple(spatial)
+    return tuple(spatial), 0
 
 
 def _affine(header: Any, spatial_dims: int) -> Affine:
@@ -126,13 +140,13 @@ def _normal(affine: Affine) -> NDArray[np.float64]:
     return normal / length if length > 0 else normal
 
 
-def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, ...], path: Path) -> NDArray[Any]:
+def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, ...], path: Path, volume: int) -> NDArray[Any]:
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
         kind = "complex" if dtype.kind == "c" else "colour"
         raise UnreadableError(f"has {kind} voxels ({header['datatype']})", "one real number per voxel")
-    offset = int(header.get_data_offset()) or int(header.single_vox_offset)
     needed = math.prod(shape) * dtype.itemsize
+    offset = (int(header.get_data_offset()) or int(header.single_vox_offset)) + volume * needed
     size = path.stat().st_size
     if _is_gzip(path) and needed > size * _LARGEST_GZIP_RATIO:
         raise UnreadableError(f"declares {needed:,} bytes of voxels, more than its {size:,} compressed bytes can hold")

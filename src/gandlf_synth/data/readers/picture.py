@@ -4,8 +4,7 @@ What a mode stores is undone, what it shows is kept: palettes become colours, a 
 carried out, and an alpha channel that hides nothing is dropped.
 """
 
-import struct
-import zlib
+import math
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,11 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
 from gandlf_synth.data.image import Image
-from gandlf_synth.data.readers.base import UnreadableError
+from gandlf_synth.data.readers.base import DAMAGE, UnreadableError, check_declared
 from gandlf_synth.geometry import picture_geometry
-
-DAMAGE = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
-    *(MemoryError, RuntimeError, struct.error, zlib.error),
-)
-"""What image libraries raise on damaged content; they promise nothing narrower."""
 
 _FORMATS = ("PNG", "JPEG", "BMP")
 _PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I;16", "F")
-_DEEP_COLOUR = "has 16 bits per colour channel, of which only 8 can be read from this file type"
 _LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 """Pillow does not miss these when they are all that is cut off."""
 
@@ -42,14 +34,13 @@ class PictureReader:
         """Return the picture, 1 to 4 channels, uint8 or uint16.
 
         Raises:
-            UnreadableError: damaged, animated, implausibly large, or 16 bits per colour channel.
+            UnreadableError: damaged, animated, or implausibly large.
         """
         try:
             content = path.read_bytes()
             with Pillow.open(BytesIO(content), formats=_FORMATS) as picture:
                 check_frames(getattr(picture, "n_frames", 1))
-                _check_depth(picture, content)
-                pixels = pillow_pixels(picture)
+                pixels = _deep_pixels(path, picture) if _is_deep(picture, content) else pillow_pixels(picture)
                 _check_end(picture.format or "", content)
         except UnidentifiedImageError as error:
             raise UnreadableError("is not a picture, or damaged at its start", "PNG, JPEG or BMP") from error
@@ -67,7 +58,7 @@ def check_frames(count: int) -> None:
         UnreadableError: ``count`` is more than 1.
     """
     if count > 1:
-        fix = "save each one as a file of its own; a volume belongs in a NIfTI file"
+        fix = "save each one as a file of its own, a volume as NIfTI; of a TIFF, name one page: file.tif#0"
         raise UnreadableError(f"holds {count:,} pictures (pages or frames)", "one picture per file", fix)
 
 
@@ -106,10 +97,19 @@ def _plain(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
-def _check_depth(picture: Pillow.Image, content: bytes) -> None:
+def _is_deep(picture: Pillow.Image, content: bytes) -> bool:
+    """Say whether a PNG has 16 bits in each of several channels (PNG, section 11.2.1), which Pillow would halve."""
     depth, colour_type = content[24:26]
-    if picture.format == "PNG" and depth == 16 and colour_type != 0:
-        raise UnreadableError(_DEEP_COLOUR, "8 bits per colour channel, or 16-bit grey", "save it as a TIFF")
+    return picture.format == "PNG" and depth == 16 and colour_type != 0
+
+
+def _deep_pixels(path: Path, picture: Pillow.Image) -> NDArray[Any]:
+    import SimpleITK
+
+    check_declared(math.prod(picture.size) * 8, path.stat().st_size)
+    picture.load()
+    samples = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path), imageIO="PNGImageIO"))
+    return without_opaque_alpha(samples.transpose(2, 1, 0))
 
 
 def _check_end(kind: str, content: bytes) -> None:

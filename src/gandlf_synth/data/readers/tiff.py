@@ -6,6 +6,7 @@ tifffile reads what it can; compressions for which it wants a package that is no
 import logging
 import math
 import struct
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from gandlf_synth.data.image import Image
-from gandlf_synth.data.readers.base import UnreadableError
+from gandlf_synth.data.readers.base import DAMAGE, UnreadableError, chosen_number
 from gandlf_synth.data.readers.picture import (
-    DAMAGE,
     check_frames,
     picture_image,
     pillow_pixels,
     without_opaque_alpha,
 )
+from gandlf_synth.data.readers.slide import SlideReader, parse_patch
 
 _DIRECT = (
     tifffile.PHOTOMETRIC.MINISWHITE,
@@ -57,26 +58,51 @@ class TiffReader:
         Raises:
             UnreadableError: damaged, several pages, a volume, complex, or compressed in a way that cannot be read.
         """
-        try:
-            content = path.read_bytes()
-            with tifffile.TiffFile(BytesIO(content)) as tiff:
-                page = _only_page(tiff)
-                _check_extent(page, content)
-                pixels = _pixels(page) if _is_direct(page) else _by_pillow(page, content)
-        except Pillow.DecompressionBombError as error:
-            raise UnreadableError(f"is too large to be opened safely: {error}", fix="cut it into tiles") from error
-        except tifffile.TiffFileError as error:
-            raise UnreadableError(f"is not a TIFF file, or damaged: {error}") from error
-        except DAMAGE as error:
-            raise UnreadableError(f"is truncated or damaged: {error}") from error
-        return picture_image(pixels)
+        return _read(path, None)
+
+    @staticmethod
+    def read_part(path: Path, part: str) -> Image:
+        """Return the page with the number ``part``, counted from 0, or a patch of a slide (see ``slide``)."""
+        return SlideReader.read_part(path, part) if parse_patch(part) else _read(path, part)
 
 
-def _only_page(tiff: tifffile.TiffFile) -> Any:
+def _read(path: Path, part: str | None) -> Image:
+    try:
+        content = path.read_bytes()
+        with tifffile.TiffFile(BytesIO(content)) as tiff:
+            page = _page(tiff, part)
+            check_pages([page], content)
+            pixels = _pixels(page) if _is_direct(page) else _by_pillow(page, content)
+    except Pillow.DecompressionBombError as error:
+        raise UnreadableError(f"is too large to be opened safely: {error}", fix="cut it into tiles") from error
+    except tifffile.TiffFileError as error:
+        raise UnreadableError(f"is not a TIFF file, or damaged: {error}") from error
+    except DAMAGE as error:
+        raise UnreadableError(f"is truncated or damaged: {error}") from error
+    return picture_image(pixels)
+
+
+def _page(tiff: tifffile.TiffFile, part: str | None) -> Any:
     if not len(tiff.pages):
         raise UnreadableError("is truncated or damaged: it has no directory of pages")
+    if part is not None:
+        return tiff.pages.get(chosen_number(part, len(tiff.pages), "pages"))
     check_frames(max(len(tiff.pages), int((tiff.imagej_metadata or {}).get("images", 1))))
     return tiff.pages.first
+
+
+def check_pages(pages: Iterable[Any], content: bytes) -> None:
+    """Refuse pages of which a part lies beyond the end of the file, or that are implausibly large.
+
+    Args:
+        pages: ``tifffile.TiffPage`` objects.
+        content: the whole file.
+
+    Raises:
+        UnreadableError: truncated, damaged, or too large to be opened safely.
+    """
+    for page in pages:
+        _check_extent(page, content)
 
 
 def _check_extent(page: Any, content: bytes) -> None:

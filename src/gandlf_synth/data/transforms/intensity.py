@@ -125,11 +125,12 @@ class NormalizeNonzero(Normalize):
 
 
 class NormalizeNonzeroMasked(Normalize):
-    """Z-score of the values that are not zero; zeros stay zero."""
+    """Z-score of the values that are not zero, inside the mask where the CSV has one; zeros stay zero."""
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
-        normalised = _standardised(image, lambda channel: channel[channel != 0])
+        inside = np.ones(image.geometry.shape, bool) if image.mask is None else image.mask > 0
+        normalised = _standardised(image, lambda channel: channel[(channel != 0) & inside])
         return normalised.with_values(np.where(image.array == 0, 0, normalised.array))
 
 

@@ -56,7 +56,8 @@ class ToCanonical(Transform):
         orientation = io_orientation(geometry.affine)
         array = np.stack([apply_orientation(channel, orientation) for channel in image.array])
         affine = geometry.affine @ inv_ornt_aff(orientation, geometry.shape)
-        return image.on_grid(np.ascontiguousarray(array), Geometry(array.shape[1:], affine, geometry.physical))
+        mask = None if image.mask is None else np.ascontiguousarray(apply_orientation(image.mask, orientation))
+        return image.on_grid(np.ascontiguousarray(array), Geometry(array.shape[1:], affine, geometry.physical), mask)
 
 
 class Resize(Transform):
@@ -204,8 +205,9 @@ def _resampled(image: Image, spacing: tuple[float, ...]) -> Image:
 
 
 def _window(image: Image, start: tuple[int, ...], shape: tuple[int, ...]) -> Image:
-    part = (slice(None), *(slice(low, low + size) for low, size in zip(start, shape, strict=True)))
-    return image.on_grid(np.ascontiguousarray(image.array[part]), image.geometry.cropped(start, shape))
+    part = tuple(slice(low, low + size) for low, size in zip(start, shape, strict=True))
+    mask = None if image.mask is None else np.ascontiguousarray(image.mask[part])
+    return image.on_grid(np.ascontiguousarray(image.array[:, *part]), image.geometry.cropped(start, shape), mask)
 
 
 def _cropped_or_padded(image: Image, shape: tuple[int, ...]) -> Image:
@@ -214,5 +216,6 @@ def _cropped_or_padded(image: Image, shape: tuple[int, ...]) -> Image:
     widths = [(low, count - low) for low, count in zip(before, missing, strict=True)]
     padded = np.stack([np.pad(channel, widths, constant_values=channel.min()) for channel in image.array])
     grown = image.geometry.cropped(tuple(-low for low in before), padded.shape[1:])
+    mask = None if image.mask is None else np.pad(image.mask, widths)
     start = tuple((old - new) // 2 for old, new in zip(grown.shape, shape, strict=True))
-    return _window(image.on_grid(padded, grown), start, shape)
+    return _window(image.on_grid(padded, grown, mask), start, shape)

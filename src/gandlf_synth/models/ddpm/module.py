@@ -11,9 +11,9 @@ from gandlf_synth.data.dataset import Batch
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.diffusion import SAMPLERS, SamplerName, guided, min_snr_weight, noise_schedule, sample, target_for
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.ddpm.config import DDPMConfig
-from gandlf_synth.models.ddpm.network import Denoiser
+from gandlf_synth.models.denoiser import Denoiser
 from gandlf_synth.provenance import fold_seed
 
 _DEFAULT_STEPS = 50
@@ -82,6 +82,10 @@ class DDPM(GenerativeModule[DDPMConfig]):
             error = error * min_snr_weight(prediction_type, signal, sigma, self.config.min_snr_gamma)
         return error.mean()  # type: ignore[no-any-return]
 
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the denoiser."""
+        return {"denoiser": self.denoiser.exported(self.spec.shape)}
+
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         return asdict(self._sampling(options))
@@ -108,7 +112,14 @@ class DDPM(GenerativeModule[DDPMConfig]):
         noise, generators = noise_from(seeds, (self.spec.num_channels, *self.spec.shape))
         denoise = self.denoiser
         if labels is not None:
-            denoise = guided(self.denoiser, labels, self.denoiser.null_label, chosen.guidance_scale)  # type: ignore[assignment]
+            denoise = guided(  # type: ignore[assignment]
+                self.denoiser,
+                labels,
+                self.denoiser.null_label,
+                chosen.guidance_scale,
+                active=self._guidance_acts,
+                rescale=self.config.guidance_rescale,
+            )
         images = sample(
             denoise,
             noise.to(self.device),
@@ -116,7 +127,15 @@ class DDPM(GenerativeModule[DDPMConfig]):
             self.config.prediction_type,
             sampler=chosen.sampler,
             num_inference_steps=chosen.num_inference_steps,
+            clip_sample=self.config.clip_sample,
             generators=generators,
             progress=options.progress,
         )
         return images.clamp(-1, 1)
+
+    def _guidance_acts(self, timesteps: Tensor) -> bool:
+        if self.config.guidance_interval is None:
+            return True
+        alpha = float(self.schedule.alphas_cumprod[int(timesteps[0])])
+        low, high = self.config.guidance_interval
+        return alpha > 0 and low < ((1 - alpha) / alpha) ** 0.5 <= high

@@ -2,8 +2,20 @@
 
 from gandlf_synth.training.callbacks.budget import TimeBudget
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
+from gandlf_synth.training.callbacks.finite import FiniteSteps
 from gandlf_synth.training.callbacks.grid import SampleGrid
+from gandlf_synth.training.callbacks.health import HealthMonitor
+from gandlf_synth.training.callbacks.interruption import Interruption
 from gandlf_synth.training.callbacks.progress import RunProgress
 from gandlf_synth.training.callbacks.seeding import StepSeeds
 
-__all__ = ["ExponentialMovingAverage", "RunProgress", "SampleGrid", "StepSeeds", "TimeBudget"]
+__all__ = [
+    "ExponentialMovingAverage",
+    "FiniteSteps",
+    "HealthMonitor",
+    "Interruption",
+    "RunProgress",
+    "SampleGrid",
+    "StepSeeds",
+    "TimeBudget",
+]

@@ -65,5 +65,5 @@ class RunProgress(Callback):
 
 
 def _losses(trainer: Trainer) -> str:
-    shown = {name: value for name, value in trainer.callback_metrics.items() if name in ("train_loss", "val_loss")}
+    shown = {name: value for name, value in trainer.callback_metrics.items() if name.endswith("_loss")}
     return "".join(f", {name} {float(value):.4f}" for name, value in shown.items())

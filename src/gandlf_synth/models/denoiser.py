@@ -1,11 +1,14 @@
 """The denoiser: MONAI's diffusion U-Net for any size, with classes."""
 
+from collections.abc import Sequence
+
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gandlf_synth.models.ddpm.config import DDPMArchitecture
+from gandlf_synth.models.base import ExportedNetwork
+from gandlf_synth.models.denoiser_config import UNetArchitecture
 
 _DEFAULT_CONTEXT_SIZE = 64
 
@@ -22,10 +25,11 @@ class Denoiser(nn.Module):
         num_classes: 0 without labels; the label ``num_classes`` then stands for no class.
     """
 
-    def __init__(self, architecture: DDPMArchitecture, spatial_dims: int, channels: int, num_classes: int) -> None:
+    def __init__(self, architecture: UNetArchitecture, spatial_dims: int, channels: int, num_classes: int) -> None:
         super().__init__()
         self.stride = 2 ** (len(architecture.num_channels) - 1)
         self.null_label = num_classes
+        self.channels = channels
         embeddings = architecture.num_class_embeds or num_classes + 1
         self.context = self._context(architecture, embeddings)
         by_addition = num_classes > 0 and self.context is None
@@ -50,7 +54,7 @@ class Denoiser(nn.Module):
         )
 
     @staticmethod
-    def _context(architecture: DDPMArchitecture, embeddings: int) -> nn.Embedding | None:
+    def _context(architecture: UNetArchitecture, embeddings: int) -> nn.Embedding | None:
         if not architecture.with_conditioning:
             return None
         return nn.Embedding(embeddings, architecture.cross_attention_dim or _DEFAULT_CONTEXT_SIZE)
@@ -60,11 +64,11 @@ class Denoiser(nn.Module):
 
         Args:
             noisy: noisy images.
-            timesteps: ``(batch,)``.
+            timesteps: ``(batch,)``, whole or not.
             labels: ``(batch,)``, class indices; ``null_label`` or None: no class.
         """
         if labels is None:
-            labels = torch.full_like(timesteps, self.null_label)
+            labels = torch.full_like(timesteps, self.null_label, dtype=torch.long)
         padding = [extra for size in reversed(noisy.shape[2:]) for extra in (0, -size % self.stride)]
         output = self.unet(
             functional.pad(noisy, padding),
@@ -74,3 +78,10 @@ class Denoiser(nn.Module):
         )
         inside = (..., *(slice(size) for size in noisy.shape[2:]))
         return output[inside].float()  # type: ignore[no-any-return]
+
+    def exported(self, shape: Sequence[int]) -> ExportedNetwork:
+        """Return the denoiser with an example of its inputs: ``(noisy, timesteps)``, and classes where it has them."""
+        inputs = (torch.randn(2, self.channels, *shape), torch.tensor([3, 7]))
+        return ExportedNetwork(
+            self.eval(), (*inputs, torch.tensor([0, self.null_label])) if self.null_label else inputs
+        )

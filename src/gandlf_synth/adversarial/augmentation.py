@@ -1,0 +1,154 @@
+"""Differentiable augmentation of what a discriminator sees, in 2D and 3D, so that it cannot learn images by heart."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Operation = Literal["brightness", "contrast", "translation", "cutout"]
+_BACKGROUND = -1.0
+_SHIFT = 0.125
+_CUTOUT = 0.5
+
+
+class DiffAugment:
+    """Random operations on every image, real or synthetic (Zhao et al. 2020, arXiv 2006.10738).
+
+    Args:
+        operations: which; ``brightness`` adds up to ±0.5, ``contrast`` scales by 0.5 to 1.5, ``translation`` moves by
+            up to an eighth of each side, ``cutout`` blanks a box of half of each side.
+    """
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = [_OPERATIONS[name] for name in operations]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return augmented ``images (batch, channels, *spatial)``."""
+        for operation in self._operations:
+            images = operation(images)
+        return images
+
+
+class AnatomicalAugmentation:
+    """Adaptive augmentation (Karras et al. 2020, arXiv 2006.06676) with operations that keep anatomy valid.
+
+    Each operation is applied to an image with a probability: a small rotation, scaling and shift, brightness, contrast;
+    mirroring of the first axis (left and right) only where it is allowed. Never upside down.
+
+    Args:
+        rotation_degrees: largest rotation, about every axis.
+        scaling: largest change of size, as a share.
+        translation: largest shift, as a share of each side.
+        brightness: largest added value.
+        contrast: largest change of contrast, as a share.
+        mirror_axis: spatial axis to mirror, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        rotation_degrees: float = 7.0,
+        scaling: float = 0.1,
+        translation: float = 0.08,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        mirror_axis: int | None = None,
+    ) -> None:
+        self._radians = rotation_degrees * torch.pi / 180
+        self._scaling = scaling
+        self._translation = translation
+        self._brightness = brightness
+        self._contrast = contrast
+        self._mirror_axis = mirror_axis
+
+    def __call__(self, images: Tensor, probability: float | Tensor) -> Tensor:
+        """Return ``images (batch, channels, *spatial)``, each operation applied with ``probability``."""
+        if self._mirror_axis is not None:
+            chosen = _uniform(images) < 0.5 * probability
+            images = torch.where(chosen, images.flip(self._mirror_axis + 2), images)
+        images = self._move(images, probability)
+        mean = images.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
+        factor = 1 + self._contrast * _signed(images, probability)
+        return (images - mean) * factor + mean + self._brightness * _signed(images, probability)
+
+    def _move(self, images: Tensor, probability: float | Tensor) -> Tensor:
+        """Resample around the centre, background outside; in 32 bits."""
+        batch, dims = len(images), images.ndim - 2
+        matrix = torch.eye(dims, device=images.device).expand(batch, dims, dims)
+        for first in range(dims):
+            for second in range(first + 1, dims):
+                angle = self._radians * _signed(images, probability).flatten()
+                matrix = matrix @ _rotation(angle, dims, first, second)
+        matrix = matrix * (1 + self._scaling * _signed(images, probability).view(batch, 1, 1))
+        sides = torch.tensor(images.shape[:1:-1], device=images.device, dtype=torch.float32)
+        matrix = matrix * sides.view(1, 1, -1) / sides.view(1, -1, 1)
+        shift = torch.stack([2 * self._translation * _signed(images, probability).flatten() for _ in range(dims)], 1)
+        grid = functional.affine_grid(torch.cat([matrix, shift[..., None]], 2), list(images.shape), align_corners=False)
+        with torch.autocast(images.device.type, enabled=False):
+            lifted = images.float() - _BACKGROUND
+            return functional.grid_sample(lifted, grid.float(), align_corners=False) + _BACKGROUND
+
+
+def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
+    matrix = torch.eye(dims, device=angle.device).repeat(len(angle), 1, 1)
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, first, second], matrix[:, second, first] = -angle.sin(), angle.sin()
+    return matrix
+
+
+def _uniform(images: Tensor) -> Tensor:
+    """Return one number in [0, 1) per image, shaped to broadcast over ``images``."""
+    return torch.rand(len(images), *[1] * (images.ndim - 1), device=images.device)
+
+
+def _signed(images: Tensor, probability: float | Tensor) -> Tensor:
+    """Return one number in [-1, 1) per image, or 0 where the operation is not applied."""
+    return (2 * _uniform(images) - 1) * (_uniform(images) < probability)
+
+
+def _brighten(images: Tensor) -> Tensor:
+    return images + _uniform(images) - 0.5
+
+
+def _change_contrast(images: Tensor) -> Tensor:
+    mean = images.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
+    return (images - mean) * (_uniform(images) + 0.5) + mean
+
+
+def _translate(images: Tensor) -> Tensor:
+    for axis in range(2, images.ndim):
+        images = _shift(images, axis)
+    return images
+
+
+def _shift(images: Tensor, axis: int) -> Tensor:
+    """Move every image by whole voxels along ``axis``; what comes in is background."""
+    length = images.shape[axis]
+    most = round(length * _SHIFT)
+    shift = torch.randint(-most, most + 1, (len(images), 1), device=images.device)
+    place = torch.arange(length, device=images.device) - shift
+    place = place.clamp(-1, length) + 1
+    padding = [0, 0] * (images.ndim - 1 - axis) + [1, 1]
+    padded = functional.pad(images, padding, value=_BACKGROUND)
+    shape = [len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)]
+    return padded.gather(axis, place.view(shape).expand_as(images))
+
+
+def _cut_out(images: Tensor) -> Tensor:
+    box = torch.ones((), dtype=torch.bool, device=images.device)
+    for axis in range(2, images.ndim):
+        length = images.shape[axis]
+        centre = torch.randint(0, length + 1, (len(images), 1), device=images.device)
+        near = (torch.arange(length, device=images.device) - centre).abs() < length * _CUTOUT / 2
+        box = box & near.view([len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)])
+    return torch.where(box, _BACKGROUND, images)
+
+
+_OPERATIONS = {
+    "brightness": _brighten,
+    "contrast": _change_contrast,
+    "translation": _translate,
+    "cutout": _cut_out,
+}

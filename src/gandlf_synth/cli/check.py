@@ -1,0 +1,96 @@
+"""``gandlf-synth check``."""
+
+import csv
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gandlf_synth.cli.options import PATH, config_option, console, set_option, split_options
+from gandlf_synth.errors import DataError
+
+if TYPE_CHECKING:
+    from gandlf_synth.training.checking import CheckReport
+
+_SHOWN = 40
+_LOG_WIDTH = 200
+
+
+@click.command()
+@config_option(required=True)
+@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@set_option
+@split_options
+@click.option("--fast", is_flag=True, help="Leave out the search for duplicates and the trial steps.")
+@click.option("--json", "json_file", type=PATH, help="Write the findings as JSON.")
+@click.option("--quarantine", type=PATH, help="Write the rows that cannot be used, with the reason, as CSV.")
+@click.option("--write-clean", type=PATH, help="Write the training CSV without the rows that cannot be used.")
+def check(
+    config: Path,
+    train_csv: Path,
+    overrides: tuple[str, ...],
+    fast: bool,
+    json_file: Path | None,
+    quarantine: Path | None,
+    write_clean: Path | None,
+    **splits: Any,
+) -> None:
+    """Say everything that can be known of a run before it is begun; exit code 3 when it would be refused."""
+    from gandlf_synth import api
+    from gandlf_synth.config import overridden, read_document
+    from gandlf_synth.files import write_json
+    from gandlf_synth.training.request import TrainingRequest
+
+    document = overridden(read_document(config), overrides)
+    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=Path(), **splits)
+    report = api.check(request, console(), fast=fast)
+    _show(report)
+    if json_file:
+        findings = [asdict(finding) for finding in report.findings]
+        write_json(json_file, {"stops_a_run": report.stops_a_run, "findings": findings, "facts": report.facts})
+    if quarantine:
+        _write_quarantine(quarantine, report)
+    if write_clean:
+        _write_clean(train_csv, write_clean, report.bad_rows.get(str(train_csv), set()))
+    if report.stops_a_run:
+        raise click.exceptions.Exit(DataError.exit_code)
+
+
+def _show(report: "CheckReport") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    terminal = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+    facts = Table(show_header=False, box=None)
+    for name, value in report.facts.items():
+        facts.add_row(name, str(value))
+    terminal.print(facts)
+    if report.findings:
+        table = Table("", "kind", "where", "what", title=f"{len(report.findings)} findings")
+        for finding in report.findings[:_SHOWN]:
+            colour = "red" if finding.severity == "error" else "yellow"
+            table.add_row(f"[{colour}]{finding.severity}[/]", finding.kind, finding.where, finding.what)
+        terminal.print(table)
+        if len(report.findings) > _SHOWN:
+            terminal.print(f"… and {len(report.findings) - _SHOWN} more; --json writes all of them")
+    terminal.print("This would stop a run." if report.stops_a_run else "Ready to train.")
+
+
+def _write_quarantine(path: Path, report: "CheckReport") -> None:
+    from gandlf_synth.files import atomic_path
+
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["csv", "row", "kind", "what"])
+        for finding in report.findings:
+            if finding.severity == "error" and finding.row is not None:
+                writer.writerow([finding.csv, finding.row, finding.kind, finding.what])
+
+
+def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
+    from gandlf_synth.data.manifest import write_subset
+
+    write_subset(source, target, bad_rows)
+    click.echo(f"{target}: {len(bad_rows)} rows left out", err=True)

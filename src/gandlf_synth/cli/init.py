@@ -1,0 +1,38 @@
+"""``gandlf-synth init``."""
+
+import re
+from pathlib import Path
+
+import click
+
+from gandlf_synth.cli.options import PATH, console
+from gandlf_synth.errors import ConfigError, Problem
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("-o", "--project", type=PATH, default=Path("project"), show_default=True, help="Folder to write into.")
+@click.option("--model", "model_name", help="The family; absent: chosen for the data.")
+@click.option("--memory", help="What training may take, such as 8GB; absent: what the device has.")
+def init(source: Path, project: Path, model_name: str | None, memory: str | None) -> None:
+    """Look at SOURCE, a folder of images or a CSV, and write a CSV and a commented YAML that train as they are."""
+    from gandlf_synth.projects.start import start_project
+
+    terminal = console()
+    made = start_project(source, project, terminal, model_name=model_name, memory_bytes=_bytes(memory))
+    for note in made.notes:
+        terminal.print(f"  note: {note}", highlight=False)
+    terminal.print(f"Wrote {made.config}. Next:", highlight=False)
+    for command in made.commands:
+        click.echo(command)
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ConfigError(Problem("--memory", f"{text!r} is not a size", "a number with a unit, such as 8GB"))
+    return int(float(match[1]) * _UNITS[match[2].upper()])

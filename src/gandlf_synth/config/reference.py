@@ -1,0 +1,89 @@
+"""What every key of the YAML means, taken from the classes that validate it; nothing is written twice."""
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from gandlf_synth.config.component import ByNetwork, Component, Step
+from gandlf_synth.config.loading import model_config_class
+from gandlf_synth.config.model import ModelConfig
+from gandlf_synth.config.schema import Config
+
+_PLAIN = {Component: "name with parameters", ByNetwork: "one per network", Step: "transform"}
+
+
+@dataclass(frozen=True)
+class KeyDescription:
+    """One key of the YAML.
+
+    Args:
+        path: dotted, such as ``model_config.guidance_scale``.
+        kind: what may be written, in words.
+        default: what it is when absent; ``required`` when it must be there.
+        text: what it is for.
+    """
+
+    path: str
+    kind: str
+    default: str
+    text: str
+
+
+def describe_keys(model_name: str | None = None) -> list[KeyDescription]:
+    """Return every key of a configuration, with those of the family ``model_name`` or only those that all share."""
+    section = model_config_class(model_name) if model_name else ModelConfig
+    return list(_keys(Config[section], ""))  # type: ignore[valid-type]
+
+
+def _keys(schema: type[BaseModel], prefix: str) -> Iterator[KeyDescription]:
+    for name, field in schema.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        yield KeyDescription(path, _kind(field.annotation), _default(field), field.description or "")
+        section = _section(field.annotation)
+        if section is not None and section not in _PLAIN:
+            yield from _keys(section, f"{path}.")
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if default is PydanticUndefined:
+        return "required"
+    if isinstance(default, Component):
+        return ", ".join([default.name, *(f"{key} {value}" for key, value in default.parameters.items())])
+    if isinstance(default, BaseModel):
+        return ""
+    if default is None:
+        return "absent"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+_WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+
+
+def _kind(annotation: Any) -> str:
+    parts = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kind(parts[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_kind(part) for part in parts if part is not type(None)))
+    if origin is Literal:
+        return " | ".join(str(value) for value in parts)
+    if origin in (list, dict):
+        return f"list of {_kind(parts[0])}" if origin is list else "mapping"
+    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return (_PLAIN | _WORDS).get(annotation, "section" if is_section else "any")

@@ -1,0 +1,98 @@
+"""How near a reconstruction is to its original, by GaNDLF's names.
+
+Every metric takes the original and the reconstruction, float ``(channels, *shape)`` in the units of the data, and
+returns one number. Ranges are those of the original.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+PairedMetric = Callable[[Array, Array], float]
+
+_WINDOW = 11
+_SIGMA = 1.5
+
+
+def mean_absolute_error(original: Array, reconstruction: Array) -> float:
+    """Return the mean of ``|original − reconstruction|``, in the units of the data."""
+    return float(np.abs(original - reconstruction).mean())
+
+
+def mean_squared_error(original: Array, reconstruction: Array) -> float:
+    """Return the mean of the squared difference."""
+    return float(((original.astype(np.float64) - reconstruction) ** 2).mean())
+
+
+def root_mean_squared_error(original: Array, reconstruction: Array) -> float:
+    """Return the root of the mean squared difference, in the units of the data."""
+    return float(mean_squared_error(original, reconstruction) ** 0.5)
+
+
+def mean_squared_log_error(original: Array, reconstruction: Array) -> float:
+    """Return the mean squared difference of ``log(1 + value)``, values counted from the smallest of the original."""
+    low = original.min()
+    logs = [np.log1p(np.maximum(array - low, 0).astype(np.float64)) for array in (original, reconstruction)]
+    return float(((logs[0] - logs[1]) ** 2).mean())
+
+
+def peak_signal_noise_ratio(original: Array, reconstruction: Array) -> float:
+    """Return ``10 · log10(range² / mean squared error)`` in decibels; infinite for equal images."""
+    error = mean_squared_error(original, reconstruction)
+    return float(10 * np.log10(_range(original) ** 2 / error)) if error else float("inf")
+
+
+def structural_similarity_index(original: Array, reconstruction: Array) -> float:
+    """Return the mean structural similarity (Wang et al. 2004, eq. 13), Gaussian windows, 2D or 3D."""
+    from torchmetrics.functional.image import structural_similarity_index_measure as measure
+
+    one, other = (
+        torch.from_numpy(np.ascontiguousarray(array, np.float32))[None] for array in (original, reconstruction)
+    )
+    smallest = min(original.shape[1:])
+    large = smallest > _WINDOW
+    window = _WINDOW if large else smallest - 1 + smallest % 2
+    value = measure(other, one, data_range=_range(original), gaussian_kernel=large, sigma=_SIGMA, kernel_size=window)
+    return float(torch.as_tensor(value))
+
+
+def ncc_mean(original: Array, reconstruction: Array) -> float:
+    """Return the mean over all shifts of the normalised cross-correlation, averaged over channels."""
+    return _over_channels(original, reconstruction, np.mean)
+
+
+def ncc_std(original: Array, reconstruction: Array) -> float:
+    """Return the standard deviation over all shifts of the normalised cross-correlation."""
+    return _over_channels(original, reconstruction, np.std)
+
+
+def ncc_max(original: Array, reconstruction: Array) -> float:
+    """Return the largest normalised cross-correlation over all shifts; 1 for equal images."""
+    return _over_channels(original, reconstruction, np.max)
+
+
+def ncc_min(original: Array, reconstruction: Array) -> float:
+    """Return the smallest normalised cross-correlation over all shifts."""
+    return _over_channels(original, reconstruction, np.min)
+
+
+def _over_channels(original: Array, reconstruction: Array, statistic: Callable[[Array], Array]) -> float:
+    pairs = zip(original, reconstruction, strict=True)
+    return float(np.mean([statistic(_cross_correlation(one, other)) for one, other in pairs]))
+
+
+def _cross_correlation(original: Array, reconstruction: Array) -> Array:
+    """Return the normalised cross-correlation for every shift with half an image in common (Padfield 2012)."""
+    import SimpleITK as sitk  # noqa: N813
+
+    images = [sitk.GetImageFromArray(np.ascontiguousarray(array, np.float32)) for array in (original, reconstruction)]
+    correlation = sitk.FFTNormalizedCorrelation(*images, requiredFractionOfOverlappingPixels=0.5)
+    found: Array = sitk.GetArrayFromImage(correlation)
+    return found
+
+
+def _range(original: Array) -> float:
+    return float(np.ptp(original)) or 1.0

@@ -1,0 +1,102 @@
+"""The configuration of ``autoencoder_kl``."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+
+
+class AutoencoderKLArchitecture(ArchitectureConfig):
+    """MONAI's AutoencoderKL; lists have one entry per resolution, from the finest to the coarsest."""
+
+    num_channels: list[int] = Field([32, 64, 64], min_length=1)
+    """Feature channels at each resolution; every one after the first halves the size."""
+    num_res_blocks: list[int] | int = 1
+    """Residual blocks at each resolution."""
+    attention_levels: list[bool] | None = None
+    """Which resolutions have self-attention; absent: none."""
+    latent_channels: int = Field(4, ge=1)
+    """Channels of the latents."""
+    norm_num_groups: int = Field(16, ge=1)
+    """Groups of the group normalisation; must divide every entry of ``num_channels``."""
+    norm_eps: float = Field(1e-6, gt=0)
+    """Added to the variance in the group normalisation."""
+    with_encoder_nonlocal_attn: bool = False
+    """Self-attention at the end of the encoder."""
+    with_decoder_nonlocal_attn: bool = False
+    """Self-attention at the start of the decoder."""
+    activation_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
+    discriminator_channels: int = Field(32, ge=1)
+    """Feature channels of the patch discriminator's first layer."""
+    discriminator_num_layers: int | None = Field(None, ge=1)
+    """Layers of the patch discriminator; absent: 3, or as many as the image size allows."""
+
+    @property
+    def stride(self) -> int:
+        """Voxels of the image per voxel of the latents, along each axis."""
+        return int(2 ** (len(self.num_channels) - 1))
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        for name in ("attention_levels", "num_res_blocks"):
+            value, levels = getattr(self, name), len(self.num_channels)
+            if isinstance(value, list) and len(value) != levels:
+                raise ValueError(f"{name} has {len(value)} entries but num_channels has {levels}; they must be equal")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> Self:
+        groups = self.norm_num_groups
+        for channels in self.num_channels:
+            if channels < 1 or channels % groups:
+                divisors = [g for g in range(1, groups + 1) if all(c > 0 and c % g == 0 for c in self.num_channels)]
+                nearest = f"; the nearest that does is {divisors[-1]}" if divisors else ""
+                raise ValueError(f"norm_num_groups {groups} does not divide num_channels {self.num_channels}{nearest}")
+        return self
+
+
+class AutoencoderKLConfig(ModelConfig):
+    """The ``model_config`` section of ``autoencoder_kl``."""
+
+    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    unpaired: ClassVar[bool] = False
+
+    architecture: AutoencoderKLArchitecture = AutoencoderKLArchitecture()
+    """The networks."""
+    losses: Components = Component(name="l1")
+    """The error between an image and its reconstruction."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
+    """The optimizer, or one for the ``generator`` (the autoencoder) and one for the ``discriminator``."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""
+    kl_weight: float = Field(1e-6, ge=0)
+    """Weight of the divergence of the latents from a standard normal, summed per image and divided by its voxels."""
+    kl_warmup_fraction: float = Field(0.1, ge=0, le=1)
+    """Share of the training over which ``kl_weight`` rises from 0."""
+    structure_weight: float = Field(0.1, ge=0)
+    """Weight of 1 - SSIM, which stands in for a perceptual loss: nothing is downloaded."""
+    gradient_weight: float = Field(0.1, ge=0)
+    """Weight of the absolute error of the image gradients, which keeps edges sharp."""
+    adversarial_weight: float = Field(0.01, ge=0)
+    """Weight of the patch discriminator's verdict; 0: no discriminator is trained."""
+    adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
+    """Share of the training after which the discriminator joins; it starts with an epoch."""
+    adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
+    """What the discriminator minimises."""
+    tile_shape: list[int] | None = None
+    """Encode and decode in windows of this many voxels, for volumes larger than memory; absent: in one go."""
+    tile_overlap_fraction: float = Field(0.25, ge=0, lt=1)
+    """Share of a window that its neighbour repeats; repeated voxels are blended."""
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> Self:
+        stride = self.architecture.stride
+        tile = self.tile_shape or []
+        if any(size < 1 or size % stride for size in tile):
+            near = [max(stride, round(size / stride) * stride) for size in tile]
+            raise ValueError(f"tile_shape {tile} must be multiples of {stride}; the nearest are {near}")
+        if self.tile_shape and self.tensor_shape != "auto" and len(tile) != len(self.tensor_shape):
+            raise ValueError(f"tile_shape {tile} has {len(tile)} numbers, but tensor_shape {len(self.tensor_shape)}")
+        return self

@@ -1,0 +1,58 @@
+"""The distribution from which a variational autoencoder is sampled: a Gaussian of its own latents."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gandlf_synth.models.base import noise_from
+
+_WINDOW = 2000.0
+"""Images over which mean and variance are averaged once that many were seen, since the encoder moves."""
+
+
+class LatentGaussian(nn.Module):
+    """A normal distribution per class and latent position, fitted to the latents of the training images.
+
+    Positions are independent, so samples lack the agreement over distances that a model of latents would learn.
+
+    Args:
+        num_classes: 0 without labels.
+        shape: ``(latent channels, *latent size)``.
+    """
+
+    count: Tensor
+    mean: Tensor
+    square: Tensor
+
+    def __init__(self, num_classes: int, shape: Sequence[int]) -> None:
+        super().__init__()
+        groups = max(1, num_classes)
+        self.shape = tuple(shape)
+        self.register_buffer("count", torch.zeros(groups))
+        self.register_buffer("mean", torch.zeros(groups, *shape))
+        self.register_buffer("square", torch.ones(groups, *shape))
+
+    @torch.no_grad()
+    def fit(self, mean: Tensor, sigma: Tensor, labels: Tensor | None) -> None:
+        """Take in the posteriors of a batch, ``mean`` and ``sigma (batch, *shape)``, of classes ``labels (batch,)``."""
+        mean, sigma = mean.float(), sigma.float()
+        groups = torch.zeros(len(mean), dtype=torch.long, device=mean.device) if labels is None else labels
+        for group in sorted(set(groups.tolist())):
+            chosen = groups == group
+            self.count[group] = torch.clamp(self.count[group] + chosen.sum(), max=_WINDOW)
+            share = (chosen.sum() / self.count[group]).clamp(max=1)
+            self.mean[group] = self.mean[group].lerp(mean[chosen].mean(0), share)
+            second = (mean[chosen] ** 2 + sigma[chosen] ** 2).mean(0)
+            self.square[group] = self.square[group].lerp(second, share)
+
+    def std(self) -> Tensor:
+        """Return the standard deviations ``(classes, *shape)``; 1 where nothing was seen."""
+        return (self.square - self.mean**2).clamp(min=1e-12).sqrt()
+
+    def sample(self, seeds: Sequence[int], labels: Tensor | None) -> Tensor:
+        """Return one latent per seed, ``(len(seeds), *shape)``, of the class in ``labels (len(seeds),)``."""
+        noise, _ = noise_from(seeds, self.shape)
+        groups = torch.zeros(len(seeds), dtype=torch.long) if labels is None else labels
+        groups = groups.to(self.mean.device)
+        return self.mean[groups] + self.std()[groups] * noise.to(self.mean.device)

@@ -1,0 +1,63 @@
+"""The configuration of ``dcgan``; defaults of the vocabulary's keys are those of the existing GaNDLF-Synth."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.adversarial_config import AdversarialConfig
+
+
+class DCGANArchitecture(ArchitectureConfig):
+    """Both networks halve or double the size at each resolution, down to 4 to 7 voxels along the longest side."""
+
+    latent_vector_size: int = Field(100, ge=1)
+    """Numbers from which an image is made."""
+    init_channels_discriminator: int = Field(64, ge=1)
+    """Feature channels of the discriminator at its finest resolution."""
+    init_channels_generator: int = Field(512, ge=1)
+    """Feature channels of the generator at its coarsest resolution."""
+    growth_rate_discriminator: float = Field(2, ge=1)
+    """Factor of the discriminator's channels from one resolution to the next coarser."""
+    growth_rate_generator: float = Field(2, ge=1)
+    """Divisor of the generator's channels from one resolution to the next finer."""
+    leaky_relu_slope: float = Field(0.2, ge=0, lt=1)
+    """Slope of the discriminator's activation below zero."""
+    upsampling: Literal["transposed", "linear"] = "transposed"
+    """How the generator doubles the size: transposed convolutions as in the paper, or convolutions and interpolation,
+    which are faster and leave no checkerboard in a short training."""
+    generator_norm: Literal["batch", "group", "none"] = "batch"
+    """Normalisation in the generator; ``group`` also works with a batch of one."""
+    discriminator_norm: Literal["batch", "group", "none"] | None = None
+    """Normalisation in the discriminator; absent: ``batch``, or ``none`` with spectral_norm or r1_gamma."""
+    norm_num_groups: int = Field(8, ge=1)
+    """Groups of ``group``; must divide every number of channels that is normalised."""
+    minibatch_std_group_size: int = Field(0, ge=0)
+    """Images whose variety the discriminator sees together, against mode collapse (Karras et al. 2017); 0: none."""
+    spectral_norm: bool = False
+    """Divide the discriminator's weights by their largest singular value (Miyato et al. 2018)."""
+
+
+class DCGANConfig(AdversarialConfig):
+    """The ``model_config`` section of ``dcgan``."""
+
+    architecture: DCGANArchitecture = DCGANArchitecture()
+    """The two networks."""
+    losses: Components = Component(name="bcelogits")
+    """How scores are judged: bcelogits, hinge, bce, mse (least squares), plain_mean (Wasserstein)."""
+    optimizers: Components = Component.model_validate({"name": "adam", "lr": 2e-4, "betas": [0.5, 0.999]})
+    """The optimizer of both networks, or one for each."""
+    ema_decay: float = Field(0.995, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
+    r1_gamma: float = Field(0.0, ge=0)
+    """Weight of the gradient penalty on real images (Mescheder et al. 2018); 0: none."""
+    r1_interval: int = Field(4, ge=1)
+    """Steps from one gradient penalty to the next; the penalty counts that much more."""
+    diffaugment: list[Literal["brightness", "contrast", "translation", "cutout"]] = []
+    """Random operations on all that the discriminator sees (Zhao et al. 2020); with few images, a great help."""
+
+    @property
+    def discriminator_norm(self) -> str:
+        """The discriminator's normalisation, as written or chosen."""
+        chosen = "none" if self.architecture.spectral_norm or self.r1_gamma else "batch"
+        return self.architecture.discriminator_norm or chosen

@@ -1,0 +1,66 @@
+"""The configuration of ``stylegan2``."""
+
+from pydantic import Field
+
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.adversarial_config import AdversarialConfig
+
+
+class StyleGAN2Architecture(ArchitectureConfig):
+    """Mapping network, synthesis network with skip connections, residual discriminator."""
+
+    latent_vector_size: int = Field(256, ge=1)
+    """Numbers from which an image is made."""
+    intermediate_latent_size: int = Field(256, ge=1)
+    """Size of a style."""
+    num_mapping_layers: int = Field(4, ge=1)
+    """Layers from latent vector to style; 8 in the paper, 2 where images are few."""
+    channel_base: int = Field(4096, ge=1)
+    """Feature channels at a resolution are ``channel_base`` divided by its longest side; 32768 in the paper."""
+    channel_max: int = Field(256, ge=1)
+    """Most feature channels at any resolution."""
+    minibatch_std_group_size: int = Field(4, ge=1)
+    """Images whose variety the discriminator sees together."""
+
+    def channels(self, side: int) -> int:
+        """Return the feature channels at the resolution of this longest side."""
+        return max(1, min(self.channel_max, self.channel_base // side))
+
+
+class StyleGAN2Config(AdversarialConfig):
+    """The ``model_config`` section of ``stylegan2``."""
+
+    architecture: StyleGAN2Architecture = StyleGAN2Architecture()
+    """The networks."""
+    losses: Components = Component(name="bcelogits")
+    """How scores are judged; bcelogits is the non-saturating logistic loss of the paper."""
+    optimizers: Components = Component.model_validate({"name": "adam", "lr": 2.5e-3, "betas": [0.0, 0.99]})
+    """The optimizer of both networks, or one for each; learning rates are for equalised weights."""
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
+    r1_gamma: float | None = Field(None, ge=0)
+    """Weight of the gradient penalty on real images; absent: 0.0002 · voxels / batch size (ADA, appendix D)."""
+    r1_interval: int = Field(16, ge=1)
+    """Steps from one gradient penalty to the next; the penalty counts that much more."""
+    path_length_weight: float = Field(2.0, ge=0)
+    """Weight of the path-length regularisation; 0: none."""
+    path_length_interval: int = Field(8, ge=1)
+    """Steps from one path-length regularisation to the next; it counts that much more."""
+    path_length_decay: float = Field(0.99, ge=0, lt=1)
+    """Decay of the running mean of path lengths."""
+    style_mixing_probability: float = Field(0.9, ge=0, le=1)
+    """How often a training batch changes from one style to another at a random layer."""
+    truncation_psi: float = Field(1.0, ge=0)
+    """How far styles may be from the mean one when sampling; below 1: more typical images, less variety."""
+    augmentation_target: float | None = Field(0.6, gt=0, lt=1)
+    """Overfitting at which augmentation holds its strength, the mean sign of real scores; absent: fixed strength."""
+    augmentation_probability: float = Field(0.0, ge=0, le=1)
+    """Probability of each augmentation at the beginning."""
+    augmentation_images: int = Field(20_000, ge=1)
+    """Images over which the probability may go from 0 to 1."""
+    augmentation_mirrors: bool = False
+    """Whether left and right may be exchanged (along the first axis of the image); never upside down."""
+    augmentation_rotation_degrees: float = Field(7.0, ge=0, le=180)
+    """Largest rotation."""
+    augmentation_translation: float = Field(0.08, ge=0, lt=1)
+    """Largest shift, as a share of each side."""

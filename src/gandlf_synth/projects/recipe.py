@@ -1,0 +1,118 @@
+"""The YAML of a new project: few keys, each with the reason for its value and what else it could be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.training.defaults import Device
+
+_STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
+_FEW_SUBJECTS = 100
+_WIDTHS = {("cpu", 2): (32, 64, 96), ("cpu", 3): (16, 32, 64), ("gpu", 2): (64, 128, 256), ("gpu", 3): (32, 64, 128)}
+_UNET_FAMILIES = ("ddpm", "flow_matching")
+
+Planned = Callable[[str], Mapping[str, tuple[Any, str]]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The text of a configuration and what a person should know before using it."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def choose_recipe(
+    facts: Fingerprint, samples: int, subjects: int, device: Device, model_name: str | None, planned: Planned
+) -> Recipe:
+    """Return the YAML for a data set.
+
+    Args:
+        facts: the data set.
+        samples: images to train on.
+        subjects: the subjects among them.
+        device: what it will run on.
+        model_name: the family; None: chosen here.
+        planned: returns the automatic choices for a family, ``key → (value, reason)``.
+    """
+    name, reason = (model_name, "asked for") if model_name else _family()
+    choices = planned(name)
+    shape, shape_reason = choices["model_config.tensor_shape"]
+    batch, batch_reason = choices["batch_size"]
+    epochs, epochs_reason = _epochs(samples, batch, device)
+    lines = [
+        "# Written by `gandlf-synth init` for these images; every value can be changed, every line left out.",
+        f"# {_described(facts, samples, subjects)}",
+        "model_config:",
+        _line("  model_name", name, f"{reason}; others: gandlf-synth models"),
+        _line("  tensor_shape", shape, f"{shape_reason}; larger is sharper and slower"),
+        *_network(name, shape, device),
+        _line("num_epochs", epochs, epochs_reason),
+        _line("batch_size", batch, f"{batch_reason}; halve it when memory runs out"),
+        *_data_lines(choices, facts),
+        "inference_parameters:",
+        _line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
+        _line("  batch_size", batch, "images sampled together; changes speed, not the images"),
+    ]
+    return Recipe("\n".join(lines) + "\n", _notes(subjects))
+
+
+def _family() -> tuple[str, str]:
+    return "ddpm", "diffusion gives the best images for the time and is the hardest to break"
+
+
+def _network(name: str, shape: list[int], device: Device) -> list[str]:
+    if name not in _UNET_FAMILIES:
+        return []
+    widths = _WIDTHS[device.kind, len(shape)]
+    attention = [False, False, prod(length / 4 for length in shape) <= 32**2]
+    written = str(attention).lower()
+    return [
+        "  architecture:",
+        _line("    num_channels", list(widths), f"per resolution; what a {device.kind.upper()} trains in good time"),
+        f"    attention_levels: {written}",
+        "    num_res_blocks: 1" if device.kind == "cpu" else "    num_res_blocks: 2",
+        f"    num_head_channels: {widths[-1] // 2}",
+        f"    norm_num_groups: {min(16, widths[0])}",
+        _line("  optimizers", "{name: adamw, lr: 1e-3}" if device.kind == "cpu" else "{name: adamw, lr: 3e-4}",
+              "a higher rate for a short run; others: adam, lion, …"),
+    ]  # fmt: skip
+
+
+def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
+    budget = _STEP_BUDGET[device.kind]
+    per_epoch = ceil(samples / batch)
+    epochs = max(10, ceil(budget / per_epoch))
+    return epochs, f"about {budget:,} steps of {per_epoch} an epoch; train --minutes N stops by the clock"
+
+
+def _data_lines(choices: Mapping[str, tuple[Any, str]], facts: Fingerprint) -> list[str]:
+    modality, reason = choices["modality"]
+    paradigm, paradigm_reason = choices["model_config.labeling_paradigm"]
+    return [
+        _line("modality", modality, reason),
+        f"# labels: {paradigm} ({paradigm_reason}); channels: {facts.num_channels}",
+        f"# preprocessing: chosen for the data, listed in the model folder's resolved_config.yaml; "
+        f"{choices['data_preprocessing'][1]}",
+        "# data_augmentation: [{flip: {axis: [0], probability: 0.5}}]   # only if a mirrored image is plausible",
+    ]
+
+
+def _line(key: str, value: Any, comment: str) -> str:
+    return f"{key}: {value}".ljust(42) + f" # {comment}"
+
+
+def _described(facts: Fingerprint, samples: int, subjects: int) -> str:
+    size = "×".join(str(length) for length in facts.shape)
+    return f"{samples} images of {subjects} subjects, {size} voxels, {facts.num_channels} channels, {facts.dtype}"
+
+
+def _notes(subjects: int) -> tuple[str, ...]:
+    if subjects >= _FEW_SUBJECTS:
+        return ()
+    return (
+        f"{subjects} subjects are few: expect copies of them among the synthetic images; "
+        "`gandlf-synth evaluate` measures that",
+    )

@@ -1,0 +1,113 @@
+"""Looks at a folder or a CSV of images and writes the project for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from gandlf_synth import api
+from gandlf_synth.config import ComputeConfig, parse_document, validate
+from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.layout import Layout, detect_layout
+from gandlf_synth.data.manifest import Manifest, read_manifest
+from gandlf_synth.data.prepared import default_cache
+from gandlf_synth.data.scan import scan_files
+from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.files import write_text
+from gandlf_synth.projects.recipe import Recipe, choose_recipe
+from gandlf_synth.training.defaults import Device, detect_device
+from gandlf_synth.training.planning import make_plan
+
+_SPLIT_FLAGS = {"val": "-v-csv", "test": "-t-csv"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """What was written, and the commands that follow.
+
+    Args:
+        config: the YAML.
+        csvs: the CSV of each split.
+        commands: what to type next.
+        notes: what a person should know of the data.
+    """
+
+    config: Path
+    csvs: dict[str, Path]
+    commands: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def start_project(
+    source: Path,
+    project: Path,
+    console: Console,
+    *,
+    model_name: str | None = None,
+    memory_bytes: int | None = None,
+) -> Project:
+    """Write ``data.csv`` and ``config.yaml`` for the images in ``source``.
+
+    Args:
+        source: a folder of images in any of the usual layouts, or a CSV.
+        project: the folder to write into.
+        console: where progress and findings are shown.
+        model_name: the family; None: chosen for the data.
+        memory_bytes: what training may take; None: what the device has.
+
+    Raises:
+        ConfigError: the project exists already.
+        DataError: the images cannot make one data set; every reason.
+    """
+    config = project / "config.yaml"
+    if config.exists() or (project / "data.csv").exists():
+        raise ConfigError(Problem(f"project {project}", "exists already", fix="name another folder with -o"))
+    csvs = {"train": source} if source.is_file() else _write_csvs(detect_layout(source), project, console)
+    manifests = {split: read_manifest(path) for split, path in csvs.items()}
+    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
+    facts = fingerprint(list(manifests.values()), scan_files(files, default_cache(), progress_bar(console)))
+    device = detect_device(ComputeConfig())
+    device = replace(device, memory_bytes=memory_bytes) if memory_bytes else device
+    recipe = _recipe(facts, manifests["train"], device, model_name)
+    write_text(config, recipe.text)
+    validate(parse_document(recipe.text, str(config)))
+    return Project(config, csvs, _commands(project, csvs, manifests["train"]), (*facts.notes, *recipe.notes))
+
+
+def _write_csvs(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
+    for reason in layout.reasons:
+        console.print(f"  {reason}", highlight=False)
+    for kind, count in sorted(layout.left_out.items(), key=lambda pair: -pair[1])[:5]:
+        console.print(f"  left out: {count} of {kind}", highlight=False)
+    csvs = {}
+    for split, root in layout.roots.items():
+        path = project / ("data.csv" if split == "train" else f"{split}.csv")
+        report = api.construct_csv(root, layout.endings, layout.paradigm, path)
+        classes = f", classes {', '.join(f'{name} ({count})' for name, count in report.classes.items())}"
+        found = f"{report.rows} images of {report.subjects} subjects{classes if report.classes else ''}"
+        console.print(f"  {path}: {found}", highlight=False)
+        csvs[split] = path
+    return csvs
+
+
+def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str | None) -> Recipe:
+    def planned(name: str) -> dict[str, tuple[object, str]]:
+        document = parse_document(f"model_config: {{model_name: {name}}}", "init")
+        plan = make_plan(validate(document).config, document, facts, train, device)
+        return {choice.key: (choice.value, choice.reason) for choice in plan.choices}
+
+    plan: Callable[[str], dict[str, tuple[object, str]]] = planned
+    subjects = len({sample.subject for sample in train.samples})
+    return choose_recipe(facts, len(train.samples), subjects, device, model_name, plan)
+
+
+def _commands(project: Path, csvs: dict[str, Path], train: Manifest) -> tuple[str, ...]:
+    flags = [f"{_SPLIT_FLAGS[split]} {path}" for split, path in csvs.items() if split != "train"]
+    subjects = len({sample.subject for sample in train.samples})
+    if "val" not in csvs and subjects >= 10:
+        flags.append("-vr 0.1")
+    model = project / "model"
+    command = f"gandlf-synth train -c {project / 'config.yaml'} -dt {csvs['train']} -m-dir {model}"
+    return (" ".join([command, *flags]), f"gandlf-synth generate -m-dir {model} -n 16")

@@ -1,0 +1,181 @@
+"""Passes images through a model and writes what comes out where the image was, with how near it is."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gandlf_synth import registry
+from gandlf_synth.data.image import Image, stacked
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.pipeline import Pipeline, with_channels
+from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.transforms.base import TransformError
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.display.progress import Bar
+from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.files import write_json, write_text
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
+from gandlf_synth.synthesis.export import by_column
+from gandlf_synth.synthesis.restoring import Origin, in_type, restored
+from gandlf_synth.synthesis.writers import Writer
+
+_SHOWN = 8
+_DEFAULT_METRICS = (
+    "mean_absolute_error", "peak_signal_noise_ratio", "structural_similarity_index", "ncc_max",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReconstructionResult:
+    """What was written.
+
+    Args:
+        folder: where.
+        images: every image file.
+        metrics: the mean of every metric over the images.
+        table: the CSV with a row per image.
+    """
+
+    folder: Path
+    images: list[Path]
+    metrics: dict[str, float]
+    table: Path
+
+
+@dataclass(frozen=True)
+class _Pair:
+    sample: Sample
+    original: Image
+    values: NDArray[np.float64]
+    """The reconstruction, ``(channels, *shape)``, on the grid and in the units of ``original``."""
+
+
+def reconstruct_images(
+    module: GenerativeModule[Any],
+    manifest: Manifest,
+    pipeline: Pipeline,
+    folder: Path,
+    source: Mapping[str, Any],
+    bar: Bar,
+    *,
+    batch_size: int,
+    writer: Writer,
+    metrics: Sequence[str] = (),
+) -> ReconstructionResult:
+    """Reconstruct every image of ``manifest`` and compare it with the original.
+
+    Args:
+        module: a trained model that can reconstruct.
+        manifest: the images.
+        pipeline: the preprocessing of the model.
+        folder: where images, ``reconstructions.csv`` and ``contact_sheet.png`` go.
+        source: what every image's provenance says of the model.
+        bar: shows progress.
+        batch_size: images passed together.
+        writer: the file format.
+        metrics: registered names; none: error, PSNR, SSIM and correlation.
+
+    Raises:
+        DataError: an image cannot be read or preprocessed.
+    """
+    names = list(metrics) or list(_DEFAULT_METRICS)
+    measures = {name: registry.load("metrics", name) for name in names}
+    about = {**source, "synthetic": True, "mark": SYNTHETIC_MARK, "software": software_versions()}
+    batches = [manifest.samples[start : start + batch_size] for start in range(0, len(manifest.samples), batch_size)]
+    rows: list[list[Any]] = []
+    images: list[Path] = []
+    tiles: list[list[SheetRow]] = []
+    for pair in _reconstructed(module, manifest, pipeline, bar(batches, len(batches), "Reconstructing")):
+        images += _write(pair, folder, writer, module.spec, {**about, "csv": manifest.path.name})
+        values = {name: measure(pair.original.array, pair.values) for name, measure in measures.items()}
+        rows.append([pair.sample.row, pair.sample.subject, pair.sample.label_name or "", *values.values()])
+        if len(tiles) < _SHOWN:
+            tiles.append(_shown(pair, module.spec))
+    table = folder / "reconstructions.csv"
+    _write_table(table, ["row", "subject", "class", *names], rows)
+    save_png(
+        contact_sheet([row for pair in tiles for row in pair], title="Original and reconstruction"),
+        folder / "contact_sheet.png",
+    )
+    means = np.mean([row[3:] for row in rows], axis=0)
+    return ReconstructionResult(folder, images, dict(zip(names, map(float, means), strict=True)), table)
+
+
+@torch.inference_mode()
+def _reconstructed(
+    module: GenerativeModule[Any], manifest: Manifest, pipeline: Pipeline, batches: Any
+) -> Iterator[_Pair]:
+    spec = module.spec
+    axes = (None, slice(None), *(None,) * spec.spatial_dims)
+    scale, offset = (torch.tensor(values)[axes] for values in (spec.range_scale, spec.range_offset))
+    for samples in batches:
+        prepared = [_prepared(manifest, sample, pipeline) for sample in samples]
+        arrays = torch.from_numpy(np.stack([image.array for image in prepared]))
+        inputs = (arrays * scale + offset).clamp(-1, 1).float().to(module.device)
+        outputs = module.reconstruct(inputs, _labels(samples, spec, module)).float().cpu().numpy()
+        for sample, image, output in zip(samples, prepared, outputs, strict=True):
+            original = _original(sample, spec)
+            origin = Origin(original.geometry, original.dtype)
+            values = restored(output, image, origin, spec)
+            yield _Pair(sample, original, in_type(values, original.dtype).astype(np.float64))
+
+
+def _prepared(manifest: Manifest, sample: Sample, pipeline: Pipeline) -> Image:
+    try:
+        return pipeline(sample)
+    except (UnreadableError, TransformError) as error:
+        raise DataError(Problem(manifest.where(sample, 0), f"cannot be preprocessed: {error}")) from error
+
+
+def _original(sample: Sample, spec: DataSpec) -> Image:
+    columns = zip(sample.channels, spec.column_channels, strict=True)
+    return stacked([with_channels(read_image(path), channels) for path, channels in columns])
+
+
+def _labels(samples: Sequence[Sample], spec: DataSpec, module: GenerativeModule[Any]) -> torch.Tensor | None:
+    if not spec.num_classes or any(sample.label not in spec.labels for sample in samples):
+        return None
+    return torch.tensor([spec.labels.index(sample.label or 0) for sample in samples], device=module.device)
+
+
+def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> list[Path]:
+    stem = f"reconstruction_{pair.sample.row}"
+    record = {**about, "row": pair.sample.row, "kind": "reconstruction"}
+    paths = []
+    for ending, voxels in by_column(in_type(pair.values, pair.original.dtype), spec):
+        fits = len(voxels) in writer.channels
+        parts = (
+            [(ending, voxels)] if fits else [(f"{ending}_channel_{k}", voxels[k : k + 1]) for k in range(len(voxels))]
+        )
+        for name, part in parts:
+            path = folder / f"{stem}{name}{writer.suffix}"
+            writer.write(path, part, pair.original.geometry, record)
+            paths.append(path)
+    write_json(folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
+    return paths
+
+
+def _shown(pair: _Pair, spec: DataSpec) -> list[SheetRow]:
+    low, high = np.percentile(pair.original.array, (0.5, 99.5))
+    rows = []
+    for title, array in ((f"row {pair.sample.row}", pair.original.array), ("", pair.values)):
+        scaled = np.clip((array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1).astype(np.float32)
+        rows.append(SheetRow(title, views(scaled, pair.original.geometry, colour=spec.modality == "histo")))
+    return rows
+
+
+def _write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())

@@ -1,0 +1,71 @@
+"""Sharing the work of one request among the processes that torchrun or SLURM started."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process's part of the work.
+
+    Args:
+        rank: the number of this process.
+        world_size: how many there are.
+        fabric: Lightning's connection between them; None for one process.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    fabric: Any = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process makes folders and writes what is there once."""
+        return self.rank == 0
+
+    @property
+    def device(self) -> str:
+        """The device of this process."""
+        import torch
+
+        if self.fabric is not None:
+            return str(self.fabric.device)
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def of(self, batches: Sequence[T]) -> list[T]:
+        """Return this process's batches: whole ones, so that the bytes do not depend on the number of processes."""
+        return list(batches[self.rank :: self.world_size])
+
+    def agree(self, folder: Path | None) -> Path:
+        """Return the first process's ``folder`` in all processes."""
+        text = str(folder) if self.fabric is None else self.fabric.broadcast(str(folder))
+        return Path(text)
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.fabric is not None:
+            self.fabric.barrier()
+
+
+def join() -> Share:
+    """Return this process's share, having met the others when a launcher started several."""
+    world_size = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+    if world_size == 1:
+        return Share()
+    import torch
+    from lightning.fabric import Fabric
+
+    here = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or world_size)
+    fabric = Fabric(
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=here,
+        num_nodes=world_size // here,
+        strategy="ddp",
+    )
+    fabric.launch()
+    return Share(fabric.global_rank, fabric.world_size, fabric)

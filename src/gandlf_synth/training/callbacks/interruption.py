@@ -1,0 +1,77 @@
+"""Stopping at any moment without losing work: a checkpoint when a signal comes, and now and then in long epochs."""
+
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gandlf_synth.errors import StoppedError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SECONDS_BETWEEN_CHECKPOINTS = 600.0
+
+
+class Interruption(Callback):
+    """Ends training after the current batch when Ctrl-C or SIGTERM arrives, with a checkpoint to resume from.
+
+    The first signal waits for the batch, a second one does not. In epochs that are long a checkpoint is written every
+    ten minutes, so that a crash costs no more.
+
+    Args:
+        path: the checkpoint.
+
+    Raises:
+        StoppedError: in the hook after the batch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+        self._saved = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over the signals."""
+        self._saved = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {each: signal.signal(each, self._receive) for each in _SIGNALS}
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note that there is a checkpoint, whoever asked for it."""
+        self._saved = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop when a signal came at the end of the epoch before, of which there is a checkpoint."""
+        self._stop_if(trainer, trainer.strategy.reduce_boolean_decision(self._received is not None, all=False))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save and stop when a signal came, save when it is time; at an epoch's end others save."""
+        accumulating = (batch_idx + 1) % pl_module.config.accumulate_grad_batches != 0
+        if trainer.is_last_batch or accumulating:
+            return
+        received = trainer.strategy.reduce_boolean_decision(self._received is not None, all=False)
+        due = trainer.strategy.broadcast(time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS)
+        if received or due:
+            trainer.save_checkpoint(self._path)
+        self._stop_if(trainer, received)
+
+    def _stop_if(self, trainer: Trainer, received: bool) -> None:
+        if received:
+            stopped_by = self._received or signal.SIGTERM
+            raise StoppedError(stopped_by, stopped_by.name, trainer.global_step)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _receive(self, number: int, frame: Any) -> None:
+        if self._received is not None:
+            raise KeyboardInterrupt
+        self._received = signal.Signals(number)

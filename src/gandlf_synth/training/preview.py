@@ -1,0 +1,99 @@
+"""What the network will really see: raw, preprocessed and augmented images side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as Picture
+from rich.console import Console
+
+from gandlf_synth.data.augmentations import Augmenter
+from gandlf_synth.data.fingerprint import fingerprint
+from gandlf_synth.data.image import stacked
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.pipeline import with_channels
+from gandlf_synth.data.prepared import default_cache
+from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.files import write_text
+from gandlf_synth.provenance import fold_seed
+from gandlf_synth.training.defaults import detect_device
+from gandlf_synth.training.planning import make_plan
+from gandlf_synth.training.preparation import prepare_data
+from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
+from gandlf_synth.training.resolved import resolved_yaml
+
+_AUGMENTED = 3
+_SIDE = 160
+"""Pixels of the longest side of a shown image."""
+
+
+def preview(request: TrainingRequest, folder: Path, console: Console, *, count: int = 6) -> Path:
+    """Write ``preview.png`` and the resolved configuration, and return the picture.
+
+    Each row is one sample: as it lies in the file, as it is prepared, and under three draws of the augmentation.
+
+    Args:
+        request: the configuration and the CSVs.
+        folder: where it goes.
+        console: where progress is shown.
+        count: samples to show, spread evenly over the training split.
+
+    Raises:
+        ConfigError, DataError: as in training.
+    """
+    loaded = read_configuration(request)
+    manifests = read_splits(request, loaded.config)
+    train = manifests["train"]
+    chosen = _spread(train, count)
+    cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
+    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
+    facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
+    plan = make_plan(loaded.config, loaded.document, facts, train, detect_device(loaded.config.compute))
+    data = prepare_data({"train": chosen}, plan.config, facts, cache, progress_bar(console))
+    steps = plan.config.data_augmentation.train or []
+    augmenter = Augmenter(list(steps), data.spec.spatial_dims) if steps else None
+    rows = []
+    for sample, prepared in zip(chosen.samples, data.samples["train"], strict=True):
+        seen = torch.from_numpy(data.value_range(np.load(prepared.path)))
+        seeds = [fold_seed(plan.config.seed, sample.row, draw) for draw in range(_AUGMENTED)]
+        drawn = [augmenter(seen, seed) for seed in seeds] if augmenter else []
+        tiles = [*_raw(sample, facts.column_channels, data.spec)]
+        for image in (seen, *drawn):
+            tiles += views(image.numpy(), data.spec.geometry, colour=data.spec.modality == "histo")
+        rows.append(
+            SheetRow(f"row {sample.row} {sample.label_name or sample.subject}", [_sized(tile) for tile in tiles])
+        )
+    title = "file, prepared" + (f", augmented {_AUGMENTED} times" if augmenter else "; no augmentation is configured")
+    picture = folder / "preview.png"
+    save_png(contact_sheet(rows, tile=_SIDE, title=title), picture)
+    write_text(folder / "resolved_config.yaml", resolved_yaml(plan))
+    return picture
+
+
+def _spread(manifest: Manifest, count: int) -> Manifest:
+    places = np.unique(np.linspace(0, len(manifest.samples) - 1, count).round().astype(int))
+    return manifest.subset(manifest.samples[place] for place in places)
+
+
+def _raw(sample: Sample, column_channels: Sequence[int], spec: DataSpec) -> list[Any]:
+    """Return the file's image scaled by its own range."""
+    columns = zip(sample.channels, column_channels, strict=True)
+    image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
+    axes = tuple(range(1, image.array.ndim))
+    low, high = np.percentile(image.array, (0.5, 99.5), axis=axes, keepdims=True)
+    scaled = np.clip((image.array - low) / np.maximum(high - low, 1e-6) * 2 - 1, -1, 1)
+    return views(scaled.astype(np.float32), image.geometry, colour=spec.modality == "histo")
+
+
+def _sized(tile: Any) -> Any:
+    """Return ``tile`` with its longest side at ``_SIDE``: the pixels that the network sees stay visible as such."""
+    picture = Picture.fromarray(np.ascontiguousarray(tile))
+    factor = _SIDE / max(picture.size)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return np.asarray(picture.resize(size, Picture.Resampling.NEAREST if factor > 1 else Picture.Resampling.BOX))

@@ -1,0 +1,97 @@
+"""A few real steps at full size, to know what a run will need before it is begun."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from rich.console import Console
+
+from gandlf_synth.config import Config
+from gandlf_synth.data.datamodule import Split, SynthesisDataModule
+from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.hardware import peak_memory_mb
+from gandlf_synth.training.preparation import TrainingData
+from gandlf_synth.training.runner import fit
+
+_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a step costs.
+
+    Args:
+        parameters: trainable weights.
+        seconds_per_step: median of the steps after the first.
+        peak_memory_mb: the largest resident memory of the process, MiB; of the GPU where there is one.
+        loss: of the last step.
+    """
+
+    parameters: int
+    seconds_per_step: float
+    peak_memory_mb: float
+    loss: float
+
+
+class _Clock(Callback):
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._started = 0.0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.seconds.append(time.monotonic() - self._started)
+
+
+def try_steps(config: Config[Any], data: TrainingData) -> Trial:
+    """Train for a few steps on real batches, in a folder that is thrown away.
+
+    Raises:
+        ResourceError: memory runs out.
+        ConfigError: optimizer or scheduler refuse their parameters.
+    """
+    seed_everything(config.seed, workers=True, verbose=False)
+    module = build_module(config.model.model_dump(mode="json"), data.spec)
+    module.check_components()
+    model = config.model.model_copy(update={"save_eval_images_every_n_epochs": -1})
+    few = config.model_copy(update={"num_epochs": 1, "model": model, "save_model_every_n_epochs": -1})
+    clock = _Clock()
+    with TemporaryDirectory() as folder:
+        result = fit(
+            module, _few_batches(config, data), few, ModelFolder(Path(folder)), Console(quiet=True), callbacks=[clock]
+        )
+    return Trial(
+        parameters=sum(each.numel() for each in module.parameters() if each.requires_grad),
+        seconds_per_step=median(clock.seconds[1:] or clock.seconds),
+        peak_memory_mb=_peak_memory_mb(),
+        loss=result.metrics.get("train_loss", float("nan")),
+    )
+
+
+def _few_batches(config: Config[Any], data: TrainingData) -> SynthesisDataModule:
+    count = min(len(data.samples["train"]), _STEPS * int(config.batch_size))
+    manifest = data.manifests["train"]
+    split = Split(manifest.subset(manifest.samples[:count]), data.samples["train"][:count])
+    loaders: Mapping[Any, Any] = {"train": config.dataloader_config.train}
+    return SynthesisDataModule(
+        {"train": split}, data.value_range, data.spec.labels, config.data_augmentation.train or [],
+        loaders, int(config.batch_size), 0, config.seed,
+    )  # fmt: skip
+
+
+def _peak_memory_mb() -> float:
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    return peak_memory_mb()

@@ -1,0 +1,112 @@
+"""check says everything at once, and preview shows what the network sees."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.conftest import write_nifti, write_picture
+
+from gandlf_synth.config import load_config
+
+
+@pytest.fixture
+def data(cli, pictures: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "data.csv"
+    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", path)[0] == 0
+    return path
+
+
+def cells(data: Path) -> list[dict[str, str]]:
+    with data.open() as file:
+        return list(csv.DictReader(file))
+
+
+def findings(path: Path) -> list[tuple[str, str, int | None]]:
+    return [(each["severity"], each["kind"], each["row"]) for each in json.loads(path.read_text())["findings"]]
+
+
+def test_good_data_is_ready_and_its_cost_is_told(cli, data: Path, tiny_config, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+
+    code, out, err = cli("check", "-c", tiny_config([8, 8]), "-dt", data, "-vr", "0.25", "--json", report)
+
+    assert code == 0, err
+    assert "Ready to train" in out
+    facts = json.loads(report.read_text())["facts"]
+    assert facts["images"] == "12 train, 4 val"
+    assert {"one training step", "whole training", "memory", "weights"} <= set(facts)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_everything_wrong_is_said_at_once(cli, data: Path, tiny_config, tmp_path: Path) -> None:
+    rows = cells(data)
+    Path(rows[0]["Channel_0"]).write_bytes(b"")
+    whole = Path(rows[1]["Channel_0"]).read_bytes()
+    Path(rows[1]["Channel_0"]).write_bytes(whole[: len(whole) // 2])
+    Path(rows[2]["Channel_0"]).unlink()
+    shutil.copy(rows[4]["Channel_0"], rows[5]["Channel_0"])
+    Image.open(rows[6]["Channel_0"]).rotate(1).save(rows[15]["Channel_0"])
+    write_picture(Path(rows[7]["Channel_0"]), np.full((24, 18, 3), 7, np.uint8))
+    config = tiny_config([8, 8])
+    config.write_text(config.read_text() + "num_epoch: 3\n")
+    report, clean, quarantine = (tmp_path / name for name in ("report.json", "clean.csv", "quarantine.csv"))
+
+    code, out, _ = cli(
+        "check", "-c", config, "-dt", data, "--json", report, "--write-clean", clean, "--quarantine", quarantine
+    )
+
+    assert code == 3
+    assert "This would stop a run" in out
+    found = findings(report)
+    assert ("error", "configuration", None) in found
+    assert {row for severity, _, row in found if severity == "error"} == {None, 1, 2, 3}
+    assert ("warning", "duplicate", 6) in found
+    assert ("warning", "constant", 8) in found
+    assert len(cells(clean)) == len(rows) - 3
+    assert {row["row"] for row in cells(quarantine)} == {"1", "2", "3"}
+    assert cli("check", "-c", tiny_config([8, 8]), "-dt", clean, "--fast")[0] == 0
+
+
+def test_copies_across_splits_and_odd_volumes_are_named(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
+    for index in range(6, 12):
+        source = volumes / f"sub-{index - 6}"
+        shutil.copytree(source, volumes / f"sub-{index}")
+        for file in list((volumes / f"sub-{index}").iterdir()):
+            file.rename(file.with_name(file.name.replace(f"sub-{index - 6}", f"sub-{index}")))
+    odd = np.zeros((40, 40, 30), np.float32)
+    odd[10:20] = 500
+    write_nifti(volumes / "sub-11" / "sub-11_t1.nii.gz", odd, np.diag([0.5, 0.5, 0.5, 1]))
+    data = tmp_path / "data.csv"
+    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "unlabeled", "-o", data)
+    lines = data.read_text().splitlines()
+    (tmp_path / "train.csv").write_text("\n".join([lines[0], *lines[1:7]]))
+    (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[7:]]))
+    report = tmp_path / "report.json"
+
+    code, _, err = cli(
+        "check", "-c", tiny_config([8, 8, 8]), "-dt", tmp_path / "train.csv", "-t-csv", tmp_path / "test.csv",
+        "--json", report,
+    )  # fmt: skip
+
+    assert code == 0, err
+    kinds = [kind for _, kind, _ in findings(report)]
+    assert "duplicate across splits" in kinds
+    assert "unusual size" in kinds
+    assert "unusual voxel size" in kinds
+
+
+def test_preview_shows_files_and_what_becomes_of_them(cli, data: Path, tiny_config, tmp_path: Path) -> None:
+    config = tiny_config([8, 8], "data_augmentation: [{flip: {axis: [0], probability: 1}}]\n")
+
+    code, out, err = cli("preview", "-c", config, "-dt", data, "-o", tmp_path / "seen", "-n", 3)
+
+    assert code == 0, err
+    picture = Image.open(out.strip())
+    assert picture.width > 5 * 120
+    assert picture.height > 3 * 120
+    resolved = load_config(tmp_path / "seen" / "resolved_config.yaml").config
+    assert resolved.model.tensor_shape == [8, 8]

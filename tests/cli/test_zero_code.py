@@ -1,0 +1,105 @@
+"""What people use who write no code: init, models, config, schema, --set, doctor."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from gandlf_synth.config import load_config, read_document
+
+
+def test_init_writes_a_project_that_trains_without_edits(cli, pictures: Path, tmp_path: Path) -> None:
+    code, out, err = cli("init", pictures, "-o", tmp_path / "project")
+
+    assert code == 0, err
+    train, generate = out.splitlines()
+    assert "classes" in err
+    config = load_config(tmp_path / "project" / "config.yaml").config
+    assert config.model.model_name == "ddpm"
+    assert generate.endswith("-n 16")
+    small = ("--set", "num_epochs=1", "--set", "model_config.architecture.num_channels=[48, 48, 48]")
+    code, _, err = cli(*train.split()[1:], *small, "--set", "model_config.save_eval_images_every_n_epochs=-1")
+    assert code == 0, err
+    resolved = load_config(tmp_path / "project" / "model" / "resolved_config.yaml").config
+    assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [48, 48, 48])
+
+
+def test_init_never_writes_over_a_project(cli, pictures: Path, tmp_path: Path) -> None:
+    cli("init", pictures, "-o", tmp_path)
+    before = (tmp_path / "config.yaml").read_text()
+
+    code, _, err = cli("init", pictures, "-o", tmp_path, "--memory", "2GB")
+
+    assert code == 2
+    assert "exists already" in err
+    assert (tmp_path / "config.yaml").read_text() == before
+
+
+def test_set_is_named_where_it_is_wrong(cli, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model_config: {model_name: ddpm}\n")
+
+    code, _, err = cli("config", "show", "-c", tmp_path / "c.yaml", "--set", "model_config.guidance_scal=2")
+
+    assert code == 2
+    assert "--set model_config.guidance_scal" in err
+    assert "did you mean 'guidance_scale'?" in err
+
+
+def test_config_show_is_a_config(cli, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model_config: {model_name: ddpm}\n")
+
+    code, out, _ = cli("config", "show", "-c", tmp_path / "c.yaml", "--set", "num_epochs=3")
+    (tmp_path / "shown.yaml").write_text(out)
+
+    assert code == 0
+    assert load_config(tmp_path / "shown.yaml").config.num_epochs == 3
+
+
+def test_config_explain(cli) -> None:
+    code, out, _ = cli("config", "explain", "beta_schedule")
+    wrong, _, err = cli("config", "explain", "beta_schedul_")
+
+    assert code == 0
+    assert "linear | scaled_linear | cosine | sigmoid" in out
+    assert wrong == 2
+    assert "did you mean 'beta_schedule'?" in err
+
+
+def test_models_tells_all_families_and_the_keys_of_one(cli) -> None:
+    _, listed, _ = cli("models", "--json")
+    _, one, _ = cli("models", "ddpm", "--json")
+
+    assert json.loads(listed)["ddpm"]["tasks"] == ["synthesis"]
+    assert any(key["path"] == "model_config.guidance_scale" for key in json.loads(one)["keys"])
+
+
+def test_the_schema_accepts_every_shipped_config_and_names_what_is_wrong(cli) -> None:
+    _, out, _ = cli("schema")
+    validator = jsonschema.Draft202012Validator(json.loads(out))
+
+    for path in sorted(Path("configs").glob("*.yaml")):
+        assert not list(validator.iter_errors(read_document(path).content)), path
+    messages = [error.message for error in validator.iter_errors({"model_config": {"model_name": "ddpm", "lr": 1}})]
+    assert messages == ["Additional properties are not allowed ('lr' was unexpected)"]
+
+
+def test_doctor_says_what_is_there(cli) -> None:
+    code, out, _ = cli("doctor", "--json")
+
+    assert code == 0
+    found = json.loads(out)
+    assert found["versions"]["torch"]
+    assert "demo" in found["extras"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--memory", "lots"], "'lots' is not a size"), (["--model", "ddmp"], "did you mean 'ddpm'?")],
+)
+def test_init_refuses_what_it_cannot_mean(cli, pictures: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    code, _, err = cli("init", pictures, "-o", tmp_path / "project", *words)
+
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "project" / "config.yaml").exists()

@@ -1,0 +1,58 @@
+"""Straight paths and the flow along them, against closed forms."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gandlf_synth.diffusion import FLOW_SAMPLERS, flow_sample, logit_normal, paired
+
+MEAN, STD = 0.7, 0.3
+
+
+def velocity(noisy: Tensor, times: Tensor) -> Tensor:
+    """E[noise - clean | noisy] for clean ~ N(MEAN, STD²)."""
+    time = times.to(noisy).view(-1, 1)
+    offset = (noisy - (1 - time) * MEAN) / ((1 - time) ** 2 * STD**2 + time**2)
+    return time * offset - (MEAN + (1 - time) * STD**2 * offset)
+
+
+def error(sampler: str, steps: int) -> float:
+    quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
+    samples = flow_sample(velocity, quantiles, sampler=sampler, num_inference_steps=steps, clip_sample=False)
+    return (samples - (MEAN + STD * quantiles)).abs().mean().item()
+
+
+@pytest.mark.parametrize("sampler", FLOW_SAMPLERS)
+def test_the_flow_carries_noise_to_the_data(sampler: str) -> None:
+    assert error(sampler, 200) < 0.01
+
+
+@pytest.mark.parametrize(("sampler", "order"), [("euler", 1), ("heun", 2)])
+def test_error_falls_at_the_order_of_the_solver(sampler: str, order: int) -> None:
+    assert math.log2(error(sampler, 64) / error(sampler, 128)) == pytest.approx(order, abs=0.25)
+
+
+def test_one_step_along_a_straight_flow_is_exact() -> None:
+    noise = torch.randn(5, 1, dtype=torch.float64)
+
+    samples = flow_sample(
+        lambda noisy, times: (noisy - MEAN) / times[:, None], noise, sampler="euler", num_inference_steps=1,
+        clip_sample=False,
+    )  # fmt: skip
+
+    assert torch.allclose(samples, torch.full_like(samples, MEAN))
+
+
+def test_logits_of_the_times_are_standard_normal() -> None:
+    logits = torch.logit(logit_normal((torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000))
+
+    assert logits.mean().item() == pytest.approx(0, abs=1e-6)
+    assert logits.std().item() == pytest.approx(1, abs=0.01)
+
+
+def test_pairing_undoes_a_shuffle() -> None:
+    clean = torch.arange(6.0)[:, None]
+
+    assert torch.equal(paired(clean[[3, 1, 5, 0, 2, 4]] + 0.1, clean), clean + 0.1)

@@ -1,0 +1,252 @@
+"""DICOM: values in the modality's units, slices by position, and nothing of the patient anywhere."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
+
+from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.scan import identity, scan_file
+
+NAME = "Doe^Jane"
+DIRECTIONS = np.array([0.96, 0.28, 0, 0, 0, -1.0])
+
+
+def slice_dataset(series: str, index: int, pixels: np.ndarray, number: int = 1, slope: float = 1) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, "4711", "19700101"
+    dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.Modality = series, number, "CT"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 1
+    dataset.PixelSpacing = [0.5, 0.8]
+    normal = np.cross(DIRECTIONS[:3], DIRECTIONS[3:])
+    dataset.ImageOrientationPatient = DIRECTIONS.tolist()
+    dataset.ImagePositionPatient = [f"{value:.6f}" for value in np.array([-10, 20, 30]) + 2.5 * index * normal]
+    dataset.RescaleSlope, dataset.RescaleIntercept = slope, -1024
+    dataset.PixelData = pixels.astype("<i2").tobytes()
+    return dataset
+
+
+def write_series(folder: Path, slices: int = 5, number: int = 1, seed: int = 0, **options: float) -> np.ndarray:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    voxels = rng.integers(0, 3000, (7, 6, slices)).astype(np.int16)
+    series = generate_uid()
+    for index, name in enumerate(rng.permutation(slices)):
+        dataset = slice_dataset(series, index, voxels[:, :, index].T, number, **options)
+        dataset.save_as(folder / f"{number}-IM{name}.dcm", enforce_file_format=True)
+    return voxels
+
+
+def test_a_folder_is_a_volume_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> None:
+    voxels = write_series(tmp_path / "ct")
+
+    image = read_image(tmp_path / "ct")
+
+    assert np.array_equal(image.array[0], voxels - 1024.0)
+    assert image.modality == "CT"
+    assert image.dtype == "int16"
+    assert np.allclose(image.geometry.spacing, (0.8, 0.5, 2.5))
+    first = image.geometry.affine @ [0, 0, 0, 1]
+    assert np.allclose(first[:3], (10, -20, 30))  # LPS to RAS
+    last = image.geometry.affine @ [6, 5, 4, 1]
+    lps = [-10, 20, 30] + 6 * 0.8 * DIRECTIONS[:3] + 5 * 0.5 * DIRECTIONS[3:]
+    lps = lps + 4 * 2.5 * np.cross(DIRECTIONS[:3], DIRECTIONS[3:])
+    assert np.allclose(last[:3], lps * [-1, -1, 1], atol=1e-5)
+
+
+def test_the_grid_is_that_which_simpleitk_finds(tmp_path: Path) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    write_series(tmp_path / "ct")
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "ct"))
+    reference = sitk.ReadImage(names)
+
+    image = read_image(tmp_path / "ct")
+
+    assert np.array_equal(image.array[0], sitk.GetArrayFromImage(reference).T)
+    corner = reference.TransformIndexToPhysicalPoint((6, 5, 4))
+    assert np.allclose((image.geometry.affine @ [6, 5, 4, 1])[:3] * [-1, -1, 1], corner, atol=1e-3)
+
+
+def test_a_fractional_slope_is_applied(tmp_path: Path) -> None:
+    voxels = write_series(tmp_path / "ct", slope=0.25)
+
+    image = read_image(tmp_path / "ct")
+
+    assert image.dtype == "float32"
+    assert np.allclose(image.array[0], voxels * 0.25 - 1024)
+
+
+def test_several_series_are_listed_and_one_can_be_named(tmp_path: Path) -> None:
+    write_series(tmp_path / "study", 4, number=3)
+    voxels = write_series(tmp_path / "study", 5, number=401, seed=1)
+
+    with pytest.raises(UnreadableError, match=r"2 series: #3 \(CT, 4 files of 7×6\), #401 \(CT, 5 files of 7×6\)"):
+        read_image(tmp_path / "study")
+    assert np.array_equal(read_image(tmp_path / "study#401").array[0], voxels - 1024.0)
+    with pytest.raises(UnreadableError, match="no series of number 7"):
+        read_image(tmp_path / "study#7")
+
+
+def test_a_missing_slice_and_a_doubled_one_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "gap", 6)
+    ordered = sorted((tmp_path / "gap").iterdir(), key=lambda f: float(pydicom.dcmread(f).ImagePositionPatient[1]))
+    ordered[2].unlink()
+    with pytest.raises(UnreadableError, match=r"gap of 5\.00 mm between slices that lie 2\.50 mm apart"):
+        read_image(tmp_path / "gap")
+    (tmp_path / "gap" / "copy.dcm").write_bytes(ordered[0].read_bytes())
+    with pytest.raises(UnreadableError, match="1 slices at the position of another"):
+        read_image(tmp_path / "gap")
+
+
+def test_the_identity_of_a_folder_follows_its_files(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct")
+    before = identity(tmp_path / "ct")
+    assert identity(tmp_path / "ct") == before
+    file = next((tmp_path / "ct").iterdir())
+    file.write_bytes(file.read_bytes() + b"\0\0")
+    assert identity(tmp_path / "ct") != before
+
+
+def test_files_of_any_name_and_other_files_beside_them(tmp_path: Path) -> None:
+    voxels = write_series(tmp_path / "ct")
+    for file in (tmp_path / "ct").iterdir():
+        file.rename(file.with_suffix(".1.2.840"))
+    (tmp_path / "ct" / "notes.txt").write_text("scanned twice")
+
+    assert np.array_equal(read_image(tmp_path / "ct").array[0], voxels - 1024.0)
+    single = next((tmp_path / "ct").glob("*.840"))
+    assert read_image(single).array.shape == (1, 7, 6)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, RLELossless])
+def test_other_codings_give_the_same_values(tmp_path: Path, syntax: str) -> None:
+    pixels = np.arange(42, dtype=np.int16).reshape(6, 7)
+    dataset = slice_dataset(generate_uid(), 0, pixels)
+    if syntax == RLELossless:
+        dataset.compress(RLELossless, pixels)
+    else:
+        dataset.PixelData = pixels.astype(">i2").tobytes()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    dataset.save_as(
+        tmp_path / "a.dcm", implicit_vr=False, little_endian=syntax == RLELossless, enforce_file_format=True
+    )
+
+    assert np.array_equal(read_image(tmp_path / "a.dcm").array[0], pixels.T - 1024.0)
+
+
+def test_inverted_grey_is_turned_upright(tmp_path: Path) -> None:
+    dataset = slice_dataset(generate_uid(), 0, np.array([[0, 4095]], np.int16))
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation, dataset.BitsStored = "MONOCHROME1", 0, 12
+    dataset.HighBit, dataset.RescaleIntercept = 11, 0
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+
+    assert read_image(tmp_path / "a.dcm").array.ravel().tolist() == [4095, 0]
+
+
+def bundled(name: str) -> Path:
+    return Path(str(get_testdata_file(name)))
+
+
+@pytest.mark.parametrize(
+    "copy", ["MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_jp2klossless.dcm"]
+)
+def test_the_copies_that_pydicom_ships_agree(copy: str) -> None:
+    plain, other = read_image(bundled("MR_small.dcm")), read_image(bundled(copy))
+
+    assert np.array_equal(plain.array, other.array)
+    assert (plain.dtype, plain.modality) == (other.dtype, "MR") == ("int16", other.modality)
+
+
+def test_frames_without_positions_are_chosen_and_dose_grids_are_volumes() -> None:
+    with pytest.raises(UnreadableError, match="2 frames without positions"):
+        read_image(bundled("SC_rgb_rle_2frame.dcm"))
+    path = bundled("SC_rgb_rle_2frame.dcm")
+    assert read_image(path.with_name(f"{path.name}#1")).array.shape == (3, 100, 100)
+    with pytest.raises(UnreadableError, match="no part #2: it holds 2 frames"):
+        read_image(path.with_name(f"{path.name}#2"))
+    dose = read_image(bundled("rtdose.dcm"))
+    assert dose.geometry.shape == (10, 10, 15)
+    assert np.allclose(dose.geometry.spacing, (10, 10, 5))
+
+
+def test_an_enhanced_file_is_a_volume_with_the_scale_of_each_frame(tmp_path: Path) -> None:
+    frames = np.stack([np.full((6, 7), 10 * (index + 1), np.int16) for index in range(3)])
+    dataset = slice_dataset(generate_uid(), 0, frames[0])
+    for keyword in (
+        "PixelSpacing",
+        "ImageOrientationPatient",
+        "ImagePositionPatient",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ):
+        delattr(dataset, keyword)
+    dataset.NumberOfFrames, dataset.PixelData = 3, frames.tobytes()
+    shared, measures, orientation = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, orientation.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    groups = []
+    for height, slope in ((4, 3), (0, 1), (2, 2)):
+        group, position, transformation = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, height]
+        transformation.RescaleSlope, transformation.RescaleIntercept, transformation.RescaleType = slope, 0, "US"
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = [position], [transformation]
+        groups.append(group)
+    dataset.PerFrameFunctionalGroupsSequence = groups
+    dataset.save_as(tmp_path / "e.dcm", enforce_file_format=True)
+
+    image = read_image(tmp_path / "e.dcm")
+
+    assert image.array[0, 0, 0].tolist() == [20, 60, 30]  # by height 0, 2, 4, times its own slope
+    assert np.allclose(image.geometry.spacing, (1, 1, 2))
+
+
+def test_nothing_of_the_patient_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_series(tmp_path / "ct", 4)
+    said = []
+    with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.DEBUG):
+        said.append(scan_file(tmp_path / "ct").model_dump_json())
+        file = next((tmp_path / "ct").iterdir())
+        content = file.read_bytes()
+        place = content.index(NAME.encode())
+        for offset in range(0, len(content) - place, 3):
+            file.write_bytes(content[: place - 8] + content[place - 8 + offset :])
+            said.append(scan_file(file).model_dump_json())
+        file.write_bytes(content.replace(b"DS", b"PN").replace(b"UI", b"PN"))
+        said.append(scan_file(file).model_dump_json())
+    text = "\n".join([*said, caplog.text, *(str(warning.message) for warning in caught)])
+
+    assert "Doe" not in text
+    assert "4711" not in text
+
+
+def test_what_is_no_image_says_what_it_is() -> None:
+    with pytest.raises(UnreadableError, match=r"holds no image \(RT Plan Storage"):
+        read_image(bundled("rtplan.dcm"))
+
+
+SHARED = Path("/work/shared/data/dicom_mr")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data")
+def test_real_series() -> None:
+    image = read_image(SHARED / "brain_multiseries" / "Study3" / "flair")
+    assert image.array.shape == (1, 280, 320, 13)
+    heights = [
+        pydicom.dcmread(f, stop_before_pixels=True).ImagePositionPatient[2]
+        for f in (SHARED / "brain_multiseries/Study3/flair").iterdir()
+    ]
+    assert np.isclose(image.geometry.affine[2, 3], min(heights), atol=1e-3)

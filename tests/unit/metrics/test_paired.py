@@ -1,0 +1,50 @@
+"""Paired metrics against their definitions and against independent implementations."""
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from tests.conftest import blob
+
+from gandlf_synth import registry
+
+
+def measure(name: str, one: np.ndarray, other: np.ndarray) -> float:
+    return registry.load("metrics", name)(one[None], other[None])
+
+
+@pytest.mark.parametrize("shape", [(40, 32), (20, 24, 18)])
+def test_agrees_with_scikit_image(shape: tuple[int, ...]) -> None:
+    one = blob(shape, 1)
+    other = one + np.random.default_rng(0).normal(0, 20, shape).astype(np.float32)
+    spread = float(np.ptp(one))
+
+    psnr = measure("peak_signal_noise_ratio", one, other)
+    ssim = measure("structural_similarity_index", one, other)
+
+    assert psnr == pytest.approx(peak_signal_noise_ratio(one, other, data_range=spread), rel=1e-5)
+    _, everywhere = structural_similarity(
+        one, other, data_range=spread, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )
+    assert ssim == pytest.approx(everywhere.mean(), abs=0.01)
+
+
+def test_perfect_reconstruction() -> None:
+    one = blob((24, 20), 3)
+
+    assert measure("mean_absolute_error", one, one) == 0
+    assert measure("peak_signal_noise_ratio", one, one) == np.inf
+    assert measure("structural_similarity_index", one, one) == pytest.approx(1, abs=1e-5)
+    assert measure("ncc_max", one, one) == pytest.approx(1, abs=1e-3)
+
+
+def test_correlation_forgives_a_shift_and_a_scale_and_error_does_not() -> None:
+    one = blob((32, 32), 5)
+    other = 3 * np.roll(one, 2, axis=0) + 7
+
+    assert measure("ncc_max", one, other) > 0.98
+    assert measure("root_mean_squared_error", one, other) > 100
+    assert measure("ncc_min", one, other) <= measure("ncc_mean", one, other) <= measure("ncc_max", one, other)
+
+
+def test_small_images_have_a_similarity_too() -> None:
+    assert measure("structural_similarity_index", blob((7, 9), 0), blob((7, 9), 0)) == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,70 @@
+"""What the autoencoder promises beyond the conformance suite: windows, the Gaussian of latents, refused configurations."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
+from gandlf_synth.models.autoencoder_kl.network import build_discriminator
+from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
+from gandlf_synth.models.first_stage import cropped, padded, tiled
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (7, 10, 5)])
+def test_padding_is_undone_by_cropping(shape: tuple[int, ...]) -> None:
+    images = torch.randn(2, 3, *shape)
+
+    filled = padded(images, 4)
+
+    assert all(size % 4 == 0 for size in filled.shape[2:])
+    assert torch.equal(cropped(filled, shape), images)
+
+
+def test_windows_of_a_local_network_give_the_values_of_the_whole() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 2, stride=2), nn.SiLU(), nn.Conv2d(4, 2, 2, stride=2))
+    images = torch.randn(1, 1, 48, 64)
+
+    assert torch.allclose(tiled(network, images, [16, 16], 0.25), network(images), atol=1e-5)
+
+
+def test_an_image_that_fits_a_window_is_not_cut() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(1, 4))
+    images = torch.randn(1, 1, 16, 16)
+
+    assert torch.equal(tiled(network, images, [16, 16], 0.25), network(images))
+
+
+def test_the_prior_has_the_moments_of_each_class() -> None:
+    torch.manual_seed(0)
+    prior = LatentGaussian(2, (1, 4))
+    labels = torch.tensor([0, 1] * 50)
+    for _ in range(10):
+        means = torch.where(labels == 1, 3.0, -1.0)[:, None, None] + 0.5 * torch.randn(100, 1, 4)
+        prior.fit(means, torch.full_like(means, 1.2), labels)
+
+    drawn = prior.sample(range(4000), torch.ones(4000, dtype=torch.long))
+
+    assert torch.allclose(prior.mean[0], torch.tensor(-1.0), atol=0.1)
+    assert torch.allclose(drawn.mean(0), torch.tensor(3.0), atol=0.1)
+    assert torch.allclose(drawn.std(0), torch.tensor(1.3), atol=0.1)  # √(0.5² + 1.2²): between and within posteriors
+
+
+def test_groups_that_do_not_divide_are_refused_with_the_nearest() -> None:
+    with pytest.raises(ValidationError, match=r"norm_num_groups 16 does not divide .*\[24, 48\]; .* is 12"):
+        AutoencoderKLArchitecture(num_channels=[24, 48], norm_num_groups=16)
+
+
+def test_windows_that_the_stride_does_not_divide_are_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        ValidationError, match=r"tile_shape \[30, 33\] must be multiples of 4; the nearest are \[32, 32\]"
+    ):
+        AutoencoderKLConfig(model_name="autoencoder_kl", tile_shape=[30, 33])
+
+
+@pytest.mark.parametrize("size", [6, 9, 16, 40])
+def test_the_discriminator_fits_any_image_it_is_built_for(size: int) -> None:
+    discriminator = build_discriminator(AutoencoderKLArchitecture(), 2, 1, (size, size))
+
+    assert discriminator(torch.zeros(1, 1, size, size))[-1].numel() >= 1
