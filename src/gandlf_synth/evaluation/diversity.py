@@ -1,5 +1,6 @@
 """Whether the synthetic images cover the real variety: neighbourhoods, likeness among themselves, classes."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +63,10 @@ def overlap(real: Described, synthetic: Described, extractor: str, seed: int) ->
     note = f"{_REPEATS} random halves, {len(kept[0])} real against as many synthetic images; 5 nearest neighbours"
     metrics = []
     for name, (title, question, meaning) in _TITLES.items():
-        value = of_subsamples([getattr(found, name) for found in values])
-        floor = of_subsamples([getattr(found, name) for found in floors])
+        limit = math.inf if name == "density" else 1.0
+        value = of_subsamples([getattr(found, name) for found in values]).within(0, limit)
+        floor = of_subsamples([getattr(found, name) for found in floors]).within(0, limit)
+
         metrics.append(
             Metric.model_validate({
                 "name": name, "title": title, "question": question, "better": "higher", "extractor": extractor,
@@ -98,8 +101,8 @@ def _per_class(
                 name=str(name),
                 num_real=int((labels == name).sum()),
                 num_synthetic=None if own is None else own.count(str(name)),
-                coverage=Interval.of(of_subsamples(parts[0])),
-                floor=Interval.of(of_subsamples(parts[1])),
+                coverage=Interval.of(of_subsamples(parts[0]).within(0, 1)),
+                floor=Interval.of(of_subsamples(parts[1]).within(0, 1)),
             )
         )
     return rows

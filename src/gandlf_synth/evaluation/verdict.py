@@ -30,6 +30,11 @@ _ANSWERS: dict[tuple[Question, Outcome], str] = {
 }
 
 
+_LEAK = 3.0
+"""So many times the false alarms among held-out images show that the split leaks."""
+_SPLIT = "give held-out images of other patients"
+
+
 @dataclass(frozen=True)
 class _Rule:
     """How a metric becomes a check.
@@ -178,6 +183,11 @@ def _check(rule: _Rule, metric: Metric, thresholds: Thresholds) -> Check:
         )
     compared = rule.compare(metric)
     outcome = _outcome(compared, good, bad, rule.higher)
+    if metric.name == "copies" and metric.floor and outcome == "good":
+        leaked = metric.floor.value
+        if leaked > _LEAK * thresholds.false_alarm:
+            sentence = f"{leaked:.1%} of the held-out real images are like training images to the pixel: {_SPLIT}"
+            return Check(metric=rule.metric, outcome="look", compared=compared, good=good, bad=bad, sentence=sentence)
     sentence = rule.good if outcome == "good" else rule.bad + _detail(metric)
     return Check(metric=rule.metric, outcome=outcome, compared=compared, good=good, bad=bad, sentence=sentence)
 

@@ -1,7 +1,7 @@
 """Numbers with intervals, for images that come in groups: two slices of one subject are not two observations."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class Estimate:
     low: float
     high: float
     method: str
+
+    def within(self, lowest: float, highest: float) -> "Estimate":
+        """Return the estimate with its interval cut to the values that are possible."""
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
     @property
     def spread(self) -> float:

@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 
 FLIPS: tuple[tuple[bool, bool], ...] = ((False, False), (True, False), (False, True), (True, True))
 """Whether mirrored left-right and up-down."""
+IDENTICAL = 0.9999
+"""Images that correlate more than this are the same image up to rounding."""
 _SHIFTS = tuple((rows, columns) for rows in (0, 1, 2) for columns in (0, 1, 2))
 _SIDE = 32
 _SIDE_OF_STACKS = 16
@@ -120,8 +122,11 @@ def ssim_of(queries: Images, references: Images, matches: Matches) -> NDArray[np
 
 
 def threshold(held_out: NDArray[np.float64], false_alarm: float) -> float:
-    """Return the NCC that a share ``false_alarm`` of held-out real images exceed."""
-    return float(np.quantile(held_out, 1 - false_alarm, method="higher"))
+    """Return the NCC that a share ``false_alarm`` of held-out real images exceed; at most ``IDENTICAL``.
+
+    Held-out images that are training images themselves cannot excuse copies.
+    """
+    return min(float(np.quantile(held_out, 1 - false_alarm, method="higher")), IDENTICAL)
 
 
 def _thumbnails(images: Images) -> Floats:
@@ -163,10 +168,11 @@ def shifted_correlation(a: Floats, b: Floats) -> float:
     """
     rows, columns = a.shape[-2:]
     centre = _standard(a[..., 1:-1, 1:-1])
-    return max(
+    best = max(
         float(centre @ _standard(b[..., down : rows - 2 + down, right : columns - 2 + right]))
         for down, right in _SHIFTS
     )
+    return min(best, 1.0)
 
 
 def _standard(part: Floats) -> Floats:

@@ -114,6 +114,21 @@ def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated
     assert value(found, "membership") > 0.55
 
 
+def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
+    saved: Callable, evaluated: Callable
+) -> None:
+    train = scans(COUNT, 3)
+    leaking = np.concatenate([scans(COUNT // 2, 1), np.roll(train[: COUNT // 2], 1, axis=2)])
+    real, train_csv = saved("real", leaking), saved("train", train)
+
+    clean = evaluated(real, saved("clean", scans(COUNT, 2)), train=train_csv)
+    copied = evaluated(real, saved("copied", train[:, ::-1]), train=train_csv)
+
+    assert verdict(clean, "private").outcome == "look"
+    assert "50.0% of the held-out real images are like training images" in verdict(clean, "private").sentence
+    assert verdict(copied, "private").outcome == "bad"
+
+
 def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callable, evaluated: Callable) -> None:
     def both(seed: int) -> np.ndarray:
         return np.concatenate([scans(30, seed), scans(30, seed + 100, bright=True)])

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 _RGB = 3
 _GAP = 3
-_SMALLEST = 96
+_SMALLEST = 144
 _LARGEST = 128
 
 
