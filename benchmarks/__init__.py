@@ -1,0 +1,1 @@
+"""What is measured; each folder is one command: ``python -m benchmarks.NAME``."""
