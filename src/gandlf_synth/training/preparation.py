@@ -1,6 +1,6 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class TrainingData:
     """
 
     manifests: Mapping[Phase, Manifest]
-    samples: Mapping[Phase, list[PreparedSample]]
+    samples: Mapping[Phase, Sequence[PreparedSample]]
     value_range: ModelRange
     spec: DataSpec
 
@@ -52,7 +52,7 @@ def prepare_data(
 
 
 def _describe(
-    config: Config[Any], data: Fingerprint, train: Manifest, samples: list[PreparedSample], value_range: ModelRange
+    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ModelRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
@@ -75,7 +75,7 @@ def _describe(
     )
 
 
-def _typical_affine(samples: list[PreparedSample]) -> tuple[tuple[float, ...], ...]:
+def _typical_affine(samples: Sequence[PreparedSample]) -> tuple[tuple[float, ...], ...]:
     """Return the median of the training grids' affines, or the first where their axes run differently."""
     grids = [sample.grid for sample in samples]
     same = len({grid.orientation for grid in grids}) == 1
