@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gandlf_synth.data.cache import lease
 from gandlf_synth.data.image import Image
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.pipeline import Pipeline
@@ -140,6 +141,7 @@ def prepare(manifest: Manifest, pipeline: Pipeline, cache: Path, progress: Progr
         DataError: every sample that a step cannot be applied to.
     """
     folder = cache / f"prepared-v{_VERSION}-{digest(pipeline.key())}"
+    lease(folder)
     problems: list[Problem] = []
 
     def outcomes() -> Iterator[PreparedSample]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from gandlf_synth.config import Config, Phase
+from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.cache import shrink
 from gandlf_synth.data.fingerprint import Fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.pipeline import Pipeline, for_phase
@@ -46,6 +48,8 @@ def prepare_data(
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
         samples[phase] = prepare(manifest, Pipeline(steps, data.column_channels, shape), cache, progress)
+    if config.cache_size is not None:
+        shrink(cache, bytes_of(config.cache_size))
     value_range = model_range(samples["train"])
     spec = _describe(config, data, manifests["train"], samples["train"], value_range)
     return TrainingData(manifests, samples, value_range, spec)
