@@ -34,7 +34,7 @@ def folder_of(cache: Path, name: str, age: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b[:50], lambda b: b""])
+@pytest.mark.parametrize("damage", [lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b[:50], lambda _: b""])
 def test_a_damaged_entry_is_computed_again_with_a_word_in_the_log(
     manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage
 ) -> None:
