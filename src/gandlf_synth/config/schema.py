@@ -2,11 +2,21 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveInt,
+    SerializeAsAny,
+)
 
 from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
+from gandlf_synth.config.size import bytes_of
 
 Precision = Literal[
     "16-true",
@@ -31,6 +41,11 @@ def _none_is_empty(value: Any) -> Any:
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _size(value: str) -> str:
+    bytes_of(value)
+    return value
 
 
 class Section(BaseModel):
@@ -125,6 +140,9 @@ class Config(Section, Generic[M]):
     """Devices, processes and numbers."""
     cache_dir: str | None = None
     """Folder of the prepared data; absent: GANDLF_SYNTH_CACHE, or the user's cache folder."""
+    cache_size: Annotated[str, BeforeValidator(_text), AfterValidator(_size)] | None = None
+    """Size that the cache is kept within, such as ``20GB``: what was used longest ago goes first, and nothing that a
+    run is using; absent: no limit."""
     patience: int = Field(0, ge=0)
     """Accepted for configs of GaNDLF; ``early_stopping_config`` decides."""
     in_memory: bool = False

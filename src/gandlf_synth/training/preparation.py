@@ -1,6 +1,6 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from gandlf_synth.config import Config, Phase
+from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.cache import shrink
 from gandlf_synth.data.fingerprint import Fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.pipeline import Pipeline, for_phase
@@ -28,7 +30,7 @@ class TrainingData:
     """
 
     manifests: Mapping[Phase, Manifest]
-    samples: Mapping[Phase, list[PreparedSample]]
+    samples: Mapping[Phase, Sequence[PreparedSample]]
     value_range: ModelRange
     spec: DataSpec
 
@@ -46,13 +48,15 @@ def prepare_data(
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
         samples[phase] = prepare(manifest, Pipeline(steps, data.column_channels, shape), cache, progress)
+    if config.cache_size is not None:
+        shrink(cache, bytes_of(config.cache_size))
     value_range = model_range(samples["train"])
     spec = _describe(config, data, manifests["train"], samples["train"], value_range)
     return TrainingData(manifests, samples, value_range, spec)
 
 
 def _describe(
-    config: Config[Any], data: Fingerprint, train: Manifest, samples: list[PreparedSample], value_range: ModelRange
+    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ModelRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
@@ -75,7 +79,7 @@ def _describe(
     )
 
 
-def _typical_affine(samples: list[PreparedSample]) -> tuple[tuple[float, ...], ...]:
+def _typical_affine(samples: Sequence[PreparedSample]) -> tuple[tuple[float, ...], ...]:
     """Return the median of the training grids' affines, or the first where their axes run differently."""
     grids = [sample.grid for sample in samples]
     same = len({grid.orientation for grid in grids}) == 1
