@@ -24,6 +24,26 @@ _GROUPS = {
     "readers": "Readers of image files",
     "writers": "Writers of image files, for `inference_parameters.output_format`",
 }
+_CLI = """\
+# Command line
+
+Exit codes: 0 done; 2 configuration or flag; 3 data; 4 checkpoint; 5 missing package; 6 plugin; 7 resources;
+8 training failed; 128 + n stopped by signal n, with a checkpoint.
+"""
+_CONFIGURATION = """\
+# Configuration keys
+
+Only `model_config.model_name` is required. `auto` is decided by the data and the device; the choice and its reason
+are in the model folder's `resolved_config.yaml`. `gandlf-synth config explain KEY` says the same in a terminal.
+
+## Shared by all families
+"""
+_COMPONENTS = """\
+# Components by name
+
+Names are case-insensitive; names in one line mean the same. A component of your own joins its list through
+[`--plugin` or an entry point](../how-to/custom-model.md).
+"""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -47,8 +67,7 @@ def pages() -> dict[str, str]:
 
 def cli_page() -> str:
     """Return all commands with their options, from click."""
-    lines = ["# Command line", "", "Exit codes: 0 done; 2 configuration or flag; 3 data; 4 checkpoint; 5 missing package;"]
-    lines += ["6 plugin; 7 resources; 8 training failed; 128 + n stopped by signal n, with a checkpoint.", ""]
+    lines = [_CLI]
     for name, command in _commands(program, "gandlf-synth"):
         lines += [f"## `{name}`", "", inspect.cleandoc(command.help or "").replace("\b", "").replace("<", "&lt;"), ""]
         lines += ["| option | meaning | default |", "|---|---|---|"]
@@ -65,9 +84,8 @@ def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Comm
 
 
 def _option(parameter: click.Parameter) -> str:
-    if isinstance(parameter, click.Argument):
+    if not isinstance(parameter, click.Option):
         return _row(f"`{parameter.human_readable_name}`", "as above", "required" if parameter.required else "")
-    assert isinstance(parameter, click.Option)
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
     text = f"{parameter.help or ''} {'One of: ' + ', '.join(choices) + '.' if choices else ''}"
@@ -78,9 +96,7 @@ def _option(parameter: click.Parameter) -> str:
 def configuration_page() -> str:
     """Return every key of the YAML: those that all families share, then what each family adds or changes."""
     shared = describe_keys()
-    lines = ["# Configuration keys", "", "Only `model_config.model_name` is required. `auto` is decided by the data and the"]
-    lines += ["device; the choice and its reason are in the model folder's `resolved_config.yaml`. `gandlf-synth config"]
-    lines += ["explain KEY` says the same in a terminal.", "", "## Shared by all families", "", *_keys(shared)]
+    lines = [_CONFIGURATION, *_keys(shared)]
     for name in registry.names("models"):
         family = registry.load("models", name)
         own = [key for key in describe_keys(name) if key not in shared]
@@ -95,8 +111,7 @@ def _keys(keys: list[KeyDescription]) -> list[str]:
 
 def components_page() -> str:
     """Return every registered component with its parameters."""
-    lines = ["# Components by name", "", "Names are case-insensitive; names in one line mean the same. A component of your"]
-    lines += ["own joins its list through [`--plugin` or an entry point](../how-to/custom-model.md).", ""]
+    lines = [_COMPONENTS]
     for group, title in _GROUPS.items():
         lines += [f"## {title}", "", "| name | what it is | parameters and defaults |", "|---|---|---|"]
         lines += [_row(names, _first_line(part), _parameters(part)) for names, part in _components(group)] + [""]
@@ -135,12 +150,17 @@ def _parameters(part: Any) -> str:
 def decisions_page() -> str:
     """Return the list of the decisions with links."""
     lines = ["# Decisions", "", "Choices worth knowing, with their reasons and costs.", ""]
-    for path in sorted((Path(__file__).parent / "decisions").glob("*.md")):
-        if path.name != "index.md":
-            lines.append(f"- [{path.read_text(encoding='utf-8').partition(chr(10))[0].lstrip('# ')}]({path.name})")
-    return "\n".join(lines)
+    decisions = sorted((Path(__file__).parent / "decisions").glob("*.md"))
+    return "\n".join([*lines, *(f"- [{_title(path)}]({path.name})" for path in decisions)])
+
+
+def _title(page: Path) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def _row(*cells: str) -> str:
-    plain = (cell.replace("``", "`").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").strip() for cell in cells)
-    return f"| {' | '.join(plain)} |"
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(cell: str) -> str:
+    return cell.replace("``", "`").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").strip()
