@@ -20,7 +20,9 @@ from gandlf_synth.config import parse_document, validate
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for folder in (".", "tutorials", "how-to", "explanation") for path in (DOCS / folder).glob("*.md"))
+PAGES = sorted(
+    path for folder in (".", "tutorials", "how-to", "reference", "explanation") for path in (DOCS / folder).glob("*.md")
+)
 GENERATED = {"reference/cli.md", "reference/configuration.md", "reference/components.md", "decisions/index.md"}
 SLOW = {"tutorials/two-dimensions.md", "tutorials/three-dimensions.md", "how-to/cluster.md"}
 FENCE = re.compile(r"^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
