@@ -1,6 +1,7 @@
 """Resident memory of a process that has prepared a CSV and drawn one epoch from it: ``python -m … CSV CACHE``."""
 
 import gc
+import itertools
 import json
 import subprocess
 import sys
@@ -12,7 +13,6 @@ import psutil
 
 from benchmarks.loader.ours import planned
 from benchmarks.loader.tasks import BATCH
-import itertools
 
 ROWS = (200, 2_000, 20_000)
 _SIDE = 64
