@@ -56,7 +56,7 @@ class PatchImages:
     def _patch(self, place: int, seed: int) -> NDArray[np.float32]:
         path = self._samples[place // self._patches.per_volume].path
         volume, rng = np.load(path, mmap_mode="r"), np.random.default_rng(seed)
-        last = np.array(volume.shape[1:]) - self._patches.shape
+        last = np.array(volume.shape[1:], dtype=np.int64) - np.array(self._patches.shape, dtype=np.int64)
         start = self._around_mask(path, last, rng) if self._patches.weighted else None
         if start is None:
             start = rng.integers(0, last + 1)
