@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench slow docs clean
+.PHONY: demo test check bench bench-loader slow docs clean
 demo: $(VENV)/ready
 	$(BIN)/gandlf-synth demo -o demo_output
 
@@ -30,6 +30,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt torch
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
+
+bench-loader: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.loader
 
 clean:
 	rm -rf $(VENV) site

@@ -1,6 +1,6 @@
 """The top level of the YAML."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     PlainSerializer,
     PositiveInt,
     SerializeAsAny,
+    model_validator,
 )
 
 from gandlf_synth.config.component import Steps, steps_as_written
@@ -41,6 +42,10 @@ def _none_is_empty(value: Any) -> Any:
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
 
 
 def _size(value: str) -> str:
@@ -103,6 +108,15 @@ class ComputeConfig(Section):
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 
 
+class PatchSampler(Section):
+    """How patches of large volumes are drawn for training."""
+
+    name: Literal["uniform", "weighted"] = "uniform"
+    """``uniform``: from anywhere; ``weighted``: around the voxels that the CSV's Mask column marks."""
+    patches_per_volume: int = Field(4, ge=1)
+    """Patches of each volume in an epoch."""
+
+
 class Config(Section, Generic[M]):
     """A whole configuration; ``M`` is the model family's own class."""
 
@@ -126,6 +140,8 @@ class Config(Section, Generic[M]):
     """Random transforms of the training data, fresh in every epoch; also accepted as ``data_augmentations``."""
     data_postprocessing: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
     """Transforms of synthetic images before they are written."""
+    patch_sampler: Annotated[PatchSampler | None, BeforeValidator(_named)] = None
+    """Train on random patches of ``tensor_shape``, the volumes keeping their size; absent: on whole images."""
     dataloader_config: LoaderConfig = LoaderConfig()
     """How batches are read, per phase."""
     inference_parameters: Annotated[InferenceParameters, BeforeValidator(_none_is_empty)] = InferenceParameters()
@@ -151,3 +167,13 @@ class Config(Section, Generic[M]):
     """Accepted for configs of GaNDLF; has no effect."""
     version: dict[str, Any] | None = None
     """Accepted for configs of GaNDLF; has no effect."""
+
+    @model_validator(mode="after")
+    def _patches_have_a_size(self) -> Self:
+        if self.patch_sampler is None:
+            return self
+        if not self.model.patches:
+            raise ValueError(f"patch_sampler: {self.model.model_name} cannot be trained on patches")
+        if self.model.tensor_shape == "auto":
+            raise ValueError("patch_sampler needs model_config.tensor_shape, the size of a patch")
+        return self

@@ -12,8 +12,12 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from gandlf_synth.data.augmentations import Augmenter
 from gandlf_synth.data.packed import PackedImages
+from gandlf_synth.data.patches import Patches, PatchImages
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
 from gandlf_synth.provenance import digest, fold_seed
+
+_PATCH = 1
+"""Keeps the random numbers of patches apart from those of augmentation."""
 
 
 class Batch(TypedDict):
@@ -35,7 +39,9 @@ class PreparedDataset(Dataset[Batch]):
         value_range: the map to [-1, 1].
         class_indices: the class of each sample, or None without labels.
         augmenter: random transforms, or None.
-        seed: decides the augmentation, together with the epoch and the sample.
+        seed: decides augmentation and patches, together with the epoch and the sample.
+        patches: how patches are drawn, or None for whole images.
+        fixed: whether the patches are the same in every epoch.
     """
 
     def __init__(
@@ -45,17 +51,21 @@ class PreparedDataset(Dataset[Batch]):
         class_indices: Sequence[int] | None = None,
         augmenter: Augmenter | None = None,
         seed: int = 0,
+        patches: Patches | None = None,
+        fixed: bool = False,
     ) -> None:
-        self._size = len(samples)
+        self._per_volume = patches.per_volume if patches else 1
+        self._size = len(samples) * self._per_volume
+        self._fixed = fixed
         self._labels = None if class_indices is None else torch.tensor(class_indices)
         self._augmenter = augmenter
         self._seed = seed
-        self._images = _packed(samples, value_range)
+        self._images = PatchImages(samples, value_range, patches) if patches else _packed(samples, value_range)
 
     @property
     def in_memory(self) -> bool:
         """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
-        return self._augmenter is None
+        return self._augmenter is None and isinstance(self._images, PackedImages)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -65,13 +75,17 @@ class PreparedDataset(Dataset[Batch]):
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         places = torch.tensor(indices)
-        images = self._images.gather(places)
+        if isinstance(self._images, PackedImages):
+            images = self._images.gather(places)
+        else:
+            drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
+            images = self._images.draw(indices, [fold_seed(self._seed, *pair, _PATCH) for pair in drawn])
         if self._augmenter is not None:
             seeds = [fold_seed(self._seed, *pair) for pair in zip(epochs, indices, strict=True)]
             images = torch.stack([self._augmenter(image, seed) for image, seed in zip(images, seeds, strict=True)])
         batch = Batch(image=images, index=places)
         if self._labels is not None:
-            batch["label"] = self._labels[places]
+            batch["label"] = self._labels[places // self._per_volume]
         return batch
 
     def __getitem__(self, key: int) -> Batch:

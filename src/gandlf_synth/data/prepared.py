@@ -165,7 +165,7 @@ def _prepare_one(manifest: Manifest, sample: Sample, pipeline: Pipeline, folder:
     key = digest([identity(path) for path in sample.files])
     voxels, facts = folder / f"{key}.npy", folder / f"{key}.json"
     kept = _kept(voxels, facts)
-    if kept:
+    if kept and (not pipeline.keeps_mask or mask_of(voxels).is_file()):
         return kept
     try:
         image = pipeline(sample)
@@ -175,6 +175,9 @@ def _prepare_one(manifest: Manifest, sample: Sample, pipeline: Pipeline, folder:
         with temporary.open("wb") as file:
             np.save(file, image.array)
         checksum = _checksum(temporary)
+    if pipeline.keeps_mask and image.mask is not None:
+        with atomic_path(mask_of(voxels)) as temporary, temporary.open("wb") as file:
+            np.save(file, image.mask > 0)
     prepared = _describe(image, voxels)
     write_json(facts, {"sample": prepared.model_dump(mode="json"), "crc32": checksum})
     return prepared
@@ -193,6 +196,11 @@ def _kept(voxels: Path, facts: Path) -> PreparedSample | None:
         pass
     _log.warning("%s in the cache is damaged and is computed again", voxels)
     return None
+
+
+def mask_of(voxels: Path) -> Path:
+    """Return where the mask of the prepared sample at ``voxels`` is: bool ``(*shape)``."""
+    return voxels.with_suffix(".mask.npy")
 
 
 def _checksum(path: Path) -> int:
