@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench slow clean
+.PHONY: demo test check bench bench-loader slow docs clean
 demo: $(VENV)/ready
 	$(BIN)/gandlf-synth demo -o demo_output
 
@@ -22,11 +22,17 @@ bench: $(VENV)/ready
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
 
+docs: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt torch
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
+bench-loader: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.loader
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

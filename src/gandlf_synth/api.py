@@ -308,6 +308,9 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     module = load_module(checkpoint)
     spec = module.spec
     _check_reconstructs(module.config.model_name)
+    if loaded is not None and loaded.config.patch_sampler is not None:
+        what = "the model was trained on patches, and whole images cannot be reconstructed from them"
+        raise ConfigError(Problem("patch_sampler", what))
     manifest = read_manifest(request.csv)
     if manifest.num_columns != len(spec.column_channels):
         what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"

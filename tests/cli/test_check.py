@@ -99,6 +99,47 @@ def test_copies_across_splits_and_odd_volumes_are_named(cli, volumes: Path, tiny
     assert "unusual voxel size" in kinds
 
 
+def test_a_copy_across_splits_is_named_however_many_copies_there_are_within_one(
+    cli, data: Path, tiny_config, tmp_path: Path
+) -> None:
+    rows = cells(data)
+    for row in rows[1:12]:
+        shutil.copy(rows[0]["Channel_0"], row["Channel_0"])
+    shutil.copy(rows[13]["Channel_0"], rows[15]["Channel_0"])
+    lines = data.read_text().splitlines()
+    (tmp_path / "train.csv").write_text("\n".join(lines[:15]))
+    (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[15:]]))
+    report = tmp_path / "report.json"
+
+    cli(
+        "check",
+        "-c",
+        tiny_config([8, 8]),
+        "-dt",
+        tmp_path / "train.csv",
+        "-t-csv",
+        tmp_path / "test.csv",
+        "--json",
+        report,
+    )
+
+    kinds = [kind for _, kind, _ in findings(report)]
+    assert kinds.count("duplicate") == 11
+    assert "duplicate across splits" in kinds
+
+
+def test_tables_that_do_not_fit_each_other_are_a_finding(
+    cli, data: Path, volumes: Path, tiny_config, tmp_path: Path
+) -> None:
+    other = tmp_path / "volumes.csv"
+    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz,_t2.nii.gz", "-l", "unlabeled", "-o", other)
+
+    code, out, _ = cli("check", "-c", tiny_config([8, 8]), "-dt", other, "-t-csv", data)
+
+    assert code == 3
+    assert "different numbers of channel columns" in out
+
+
 def test_preview_shows_files_and_what_becomes_of_them(cli, data: Path, tiny_config, tmp_path: Path) -> None:
     config = tiny_config([8, 8], "data_augmentation: [{flip: {axis: [0], probability: 1}}]\n")
 

@@ -28,6 +28,9 @@ class ModelConfig(BaseModel):
     unpaired: ClassVar[bool] = True
     """Whether samples have no real counterpart, so that paired metrics mean nothing."""
 
+    patches: ClassVar[bool] = False
+    """Whether the family can be trained on patches of volumes."""
+
     model_name: str
     """The registered name of the model family."""
     labeling_paradigm: LabelingParadigm | Auto = "auto"

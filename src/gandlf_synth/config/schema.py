@@ -1,12 +1,23 @@
 """The top level of the YAML."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveInt,
+    SerializeAsAny,
+    model_validator,
+)
 
 from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
+from gandlf_synth.config.size import bytes_of
 
 Precision = Literal[
     "16-true",
@@ -31,6 +42,15 @@ def _none_is_empty(value: Any) -> Any:
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _size(value: str) -> str:
+    bytes_of(value)
+    return value
 
 
 class Section(BaseModel):
@@ -88,6 +108,15 @@ class ComputeConfig(Section):
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 
 
+class PatchSampler(Section):
+    """How patches of large volumes are drawn for training."""
+
+    name: Literal["uniform", "weighted"] = "uniform"
+    """``uniform``: from anywhere; ``weighted``: around the voxels that the CSV's Mask column marks."""
+    patches_per_volume: int = Field(4, ge=1)
+    """Patches of each volume in an epoch."""
+
+
 class Config(Section, Generic[M]):
     """A whole configuration; ``M`` is the model family's own class."""
 
@@ -111,6 +140,8 @@ class Config(Section, Generic[M]):
     """Random transforms of the training data, fresh in every epoch; also accepted as ``data_augmentations``."""
     data_postprocessing: Annotated[PhasedSteps, BeforeValidator(_none_is_empty)] = PhasedSteps()
     """Transforms of synthetic images before they are written."""
+    patch_sampler: Annotated[PatchSampler | None, BeforeValidator(_named)] = None
+    """Train on random patches of ``tensor_shape``, the volumes keeping their size; absent: on whole images."""
     dataloader_config: LoaderConfig = LoaderConfig()
     """How batches are read, per phase."""
     inference_parameters: Annotated[InferenceParameters, BeforeValidator(_none_is_empty)] = InferenceParameters()
@@ -125,6 +156,9 @@ class Config(Section, Generic[M]):
     """Devices, processes and numbers."""
     cache_dir: str | None = None
     """Folder of the prepared data; absent: GANDLF_SYNTH_CACHE, or the user's cache folder."""
+    cache_size: Annotated[str, BeforeValidator(_text), AfterValidator(_size)] | None = None
+    """Size that the cache is kept within, such as ``20GB``: what was used longest ago goes first, and nothing that a
+    run is using; absent: no limit."""
     patience: int = Field(0, ge=0)
     """Accepted for configs of GaNDLF; ``early_stopping_config`` decides."""
     in_memory: bool = False
@@ -133,3 +167,13 @@ class Config(Section, Generic[M]):
     """Accepted for configs of GaNDLF; has no effect."""
     version: dict[str, Any] | None = None
     """Accepted for configs of GaNDLF; has no effect."""
+
+    @model_validator(mode="after")
+    def _patches_have_a_size(self) -> Self:
+        if self.patch_sampler is None:
+            return self
+        if not self.model.patches:
+            raise ValueError(f"patch_sampler: {self.model.model_name} cannot be trained on patches")
+        if self.model.tensor_shape == "auto":
+            raise ValueError("patch_sampler needs model_config.tensor_shape, the size of a patch")
+        return self

@@ -11,6 +11,7 @@ from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.augmentations import Augmenter
 from gandlf_synth.data.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
 from gandlf_synth.data.manifest import Manifest
+from gandlf_synth.data.patches import Patches
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
 
 
@@ -33,7 +34,8 @@ class SynthesisDataModule(LightningDataModule):
         loaders: loader options per phase.
         batch_size: samples in a batch.
         workers: worker processes where the options say ``auto`` and batches are not cut from memory.
-        seed: decides order and augmentation.
+        seed: decides order, augmentation and patches.
+        patches: how patches are drawn, or None for whole images; those of validation and test never change.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class SynthesisDataModule(LightningDataModule):
         batch_size: int,
         workers: int,
         seed: int,
+        patches: Patches | None = None,
     ) -> None:
         super().__init__()
         self._splits, self._range, self._labels = splits, value_range, list(labels)
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
+        self._patches = patches
         self._position = {"epoch": 0, "batches": 0}
 
     def has(self, phase: Phase) -> bool:
@@ -68,7 +72,9 @@ class SynthesisDataModule(LightningDataModule):
             classes = [
                 self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None
             ]
-        return PreparedDataset(split.samples, self._range, classes, augmenter, self._seed)
+        return PreparedDataset(
+            split.samples, self._range, classes, augmenter, self._seed, self._patches, phase != "train"
+        )
 
     def state_dict(self) -> dict[str, int]:
         """Return where in the training split the run is: the epoch and the batches of it that were trained on."""

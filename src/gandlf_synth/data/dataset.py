@@ -1,21 +1,23 @@
-"""Prepared samples as batches: straight from memory when they fit, else from memory-mapped files."""
+"""Prepared samples as batches, gathered from one memory-mapped file per split."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from math import prod
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from gandlf_synth.data.augmentations import Augmenter
+from gandlf_synth.data.packed import PackedImages
+from gandlf_synth.data.patches import Patches, PatchImages
 from gandlf_synth.data.prepared import ModelRange, PreparedSample
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import digest, fold_seed
 
-_MEMORY_SHARE = 0.3
-"""Share of the free memory that prepared data may take."""
+_PATCH = 1
+"""Keeps the random numbers of patches apart from those of augmentation."""
 
 
 class Batch(TypedDict):
@@ -37,7 +39,9 @@ class PreparedDataset(Dataset[Batch]):
         value_range: the map to [-1, 1].
         class_indices: the class of each sample, or None without labels.
         augmenter: random transforms, or None.
-        seed: decides the augmentation, together with the epoch and the sample.
+        seed: decides augmentation and patches, together with the epoch and the sample.
+        patches: how patches are drawn, or None for whole images.
+        fixed: whether the patches are the same in every epoch.
     """
 
     def __init__(
@@ -47,57 +51,58 @@ class PreparedDataset(Dataset[Batch]):
         class_indices: Sequence[int] | None = None,
         augmenter: Augmenter | None = None,
         seed: int = 0,
+        patches: Patches | None = None,
+        fixed: bool = False,
     ) -> None:
-        self._paths = [sample.path for sample in samples]
-        self._range = value_range
+        self._per_volume = patches.per_volume if patches else 1
+        self._size = len(samples) * self._per_volume
+        self._fixed = fixed
         self._labels = None if class_indices is None else torch.tensor(class_indices)
         self._augmenter = augmenter
         self._seed = seed
-        self._images = self._load() if self.fits_in_memory(samples) else None
-
-    @staticmethod
-    def fits_in_memory(samples: Sequence[PreparedSample]) -> bool:
-        """Say whether all voxels fit in a share of the free memory."""
-        first = samples[0]
-        voxels = int(np.prod(first.grid.shape)) * len(first.scale) * len(samples)
-        return bool(voxels * 4 < _MEMORY_SHARE * psutil.virtual_memory().available)
+        self._images = PatchImages(samples, value_range, patches) if patches else _packed(samples, value_range)
 
     @property
     def in_memory(self) -> bool:
-        """Whether batches are cut from memory, so that worker processes would only cost."""
-        return self._images is not None and self._augmenter is None
+        """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
+        return self._augmenter is None and isinstance(self._images, PackedImages)
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self._paths)
+        return self._size
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         places = torch.tensor(indices)
-        images = self._images[places] if self._images is not None else self._read(indices)
+        if isinstance(self._images, PackedImages):
+            images = self._images.gather(places)
+        else:
+            drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
+            images = self._images.draw(indices, [fold_seed(self._seed, *pair, _PATCH) for pair in drawn])
         if self._augmenter is not None:
             seeds = [fold_seed(self._seed, *pair) for pair in zip(epochs, indices, strict=True)]
             images = torch.stack([self._augmenter(image, seed) for image, seed in zip(images, seeds, strict=True)])
         batch = Batch(image=images, index=places)
         if self._labels is not None:
-            batch["label"] = self._labels[places]
+            batch["label"] = self._labels[places // self._per_volume]
         return batch
 
     def __getitem__(self, key: int) -> Batch:
         """Return the batch of one sample."""
         return self.__getitems__([key])
 
-    def _read(self, indices: Sequence[int]) -> Tensor:
-        arrays = [self._range(np.load(self._paths[index], mmap_mode="r")) for index in indices]
-        return torch.from_numpy(np.stack(arrays))
 
-    def _load(self) -> Tensor:
-        first = np.load(self._paths[0], mmap_mode="r")
-        images = torch.empty((len(self._paths), *first.shape))
-        for index, path in enumerate(self._paths):
-            images[index] = torch.from_numpy(self._range(np.load(path)))
-        return images
+def _packed(samples: Sequence[PreparedSample], value_range: ModelRange) -> PackedImages:
+    """Return the images of ``samples`` in [-1, 1], in one file beside theirs that is written when there is none."""
+    folder, first = samples[0].path.parent, samples[0]
+    names = (sample.path.name for sample in samples)
+    key = digest([value_range.scale.tolist(), value_range.offset.tolist(), *names])
+    path = folder / f"packed-{key}.f32"
+    shape = (len(samples), len(first.scale), *first.grid.shape)
+    if not path.is_file() or path.stat().st_size != 4 * prod(shape):
+        PackedImages.write(path, (value_range(np.load(sample.path)) for sample in samples))
+    return PackedImages(path, shape)
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -25,12 +25,14 @@ class Pipeline:
     Args:
         steps: names and parameters, in order.
         column_channels: channels of each CSV column.
-        shape: the size that must come out; an image of another size is resized to it at the end.
+        shape: the size that must come out; an image of another size is resized to it at the end. None: its own size.
+        keeps_mask: whether the mask is kept beside the image.
     """
 
     steps: tuple[Step, ...]
     column_channels: tuple[int, ...]
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
+    keeps_mask: bool = False
 
     def transforms(self) -> list[Transform]:
         """Return the transforms, made from their parameters."""
@@ -39,7 +41,7 @@ class Pipeline:
     def key(self) -> list[Any]:
         """Return plain values that change whenever the outcome would."""
         sources = [source_key(step, path) for step in self.steps for path in make_transform(step).sources()]
-        return [[step.model_dump() for step in self.steps], sources, self.column_channels, self.shape]
+        return [[step.model_dump() for step in self.steps], sources, self.column_channels, self.shape, self.keeps_mask]
 
     def __call__(self, sample: Sample) -> Image:
         """Return ``sample``, read and preprocessed, float32 ``(channels, *shape)``.
@@ -57,7 +59,7 @@ class Pipeline:
                 image = transform(image)
             except TransformError as error:
                 raise TransformError(f"{step.name}: {error}") from error
-        if image.geometry.shape != self.shape:
+        if self.shape is not None and image.geometry.shape != self.shape:
             image = make_transform(Step(name="resize", parameters=list(self.shape)))(image)
         return image
 

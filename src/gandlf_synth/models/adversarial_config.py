@@ -13,6 +13,7 @@ class AdversarialConfig(ModelConfig):
     """The keys of ``model_config`` of a family with a generator and a discriminator."""
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    patches: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _losses_judge_scores(self) -> Self:

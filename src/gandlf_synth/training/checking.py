@@ -103,7 +103,7 @@ def _read_tolerantly(path: Path, report: CheckReport) -> Manifest | None:
             return read_manifest(path, left_out)
         except DataError as error:
             findings = findings_of(error.problems, "CSV")
-            report.add([finding for finding in findings if finding.where])
+            report.add([finding for finding in findings if finding.where and finding not in report.findings])
             rows = {finding.row for finding in findings if finding.row is not None} - left_out
             if not rows:
                 return None

@@ -124,7 +124,8 @@ class _Planner:
         for phase in ("train", "val", "test", "inference"):
             steps = list(written.of(phase) or [])
             added: list[Step] = []
-            if _final_shape(steps) is None or self.resizes_again(steps, shape):
+            whole = self.config.patch_sampler is None
+            if whole and (_final_shape(steps) is None or self.resizes_again(steps, shape)):
                 added, reason = self._resizing(steps, shape)
                 self._note_steps(phase, added, reason)
             if not normalises(steps):
@@ -204,7 +205,13 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
     if model.tensor_shape != "auto" and len(model.tensor_shape) != data.spatial_dims:
         contradiction("tensor_shape", model.tensor_shape, f"the images have {data.spatial_dims} dimensions")
     final = _final_shape(config.data_preprocessing.train or [])
-    if final and model.required_shape(data.spatial_dims) is None and model.tensor_shape not in ("auto", final):
+    whole = config.patch_sampler is None
+    if (
+        final
+        and whole
+        and model.required_shape(data.spatial_dims) is None
+        and model.tensor_shape not in ("auto", final)
+    ):
         contradiction(
             "tensor_shape", model.tensor_shape, f"data_preprocessing ends with the size {final}", "make them equal"
         )

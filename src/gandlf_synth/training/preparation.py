@@ -1,6 +1,6 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from gandlf_synth.config import Config, Phase
+from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.cache import shrink
 from gandlf_synth.data.fingerprint import Fingerprint
 from gandlf_synth.data.manifest import Manifest
+from gandlf_synth.data.patches import Patches
 from gandlf_synth.data.pipeline import Pipeline, for_phase
 from gandlf_synth.data.prepared import ModelRange, PreparedSample, model_range, prepare
 from gandlf_synth.data.scan import Progress
 from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
+
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class TrainingData:
     """
 
     manifests: Mapping[Phase, Manifest]
-    samples: Mapping[Phase, list[PreparedSample]]
+    samples: Mapping[Phase, Sequence[PreparedSample]]
     value_range: ModelRange
     spec: DataSpec
 
@@ -41,18 +47,53 @@ def prepare_data(
     Raises:
         DataError: every sample to which a step cannot be applied.
     """
-    shape = tuple(config.model.tensor_shape)
+    patches = patches_of(config)
+    shape = None if patches else tuple(config.model.tensor_shape)
     samples = {}
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
-        samples[phase] = prepare(manifest, Pipeline(steps, data.column_channels, shape), cache, progress)
+        pipeline = Pipeline(steps, data.column_channels, shape, keeps_mask=bool(patches and patches.weighted))
+        if patches:
+            raise_if_any(_without_mask(manifest, patches), DataError)
+        samples[phase] = prepare(manifest, pipeline, cache, progress)
+        if patches:
+            raise_if_any(_too_small(manifest, samples[phase], patches), DataError)
+    if config.cache_size is not None:
+        shrink(cache, bytes_of(config.cache_size))
     value_range = model_range(samples["train"])
     spec = _describe(config, data, manifests["train"], samples["train"], value_range)
     return TrainingData(manifests, samples, value_range, spec)
 
 
+def patches_of(config: Config[Any]) -> Patches | None:
+    """Return how patches are drawn, or None where the network sees whole images."""
+    sampler = config.patch_sampler
+    if sampler is None:
+        return None
+    return Patches(tuple(config.model.tensor_shape), sampler.patches_per_volume, sampler.name == "weighted")
+
+
+def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
+    rows = [str(sample.row) for sample in manifest.samples if sample.mask is None]
+    if not patches.weighted or not rows:
+        return []
+    what = f"has no mask in row {listing(rows)}, and patch_sampler: weighted draws around it"
+    return [Problem(str(manifest.path), what, fix="add a Mask column, or use patch_sampler: uniform")]
+
+
+def _too_small(manifest: Manifest, samples: Sequence[PreparedSample], patches: Patches) -> list[Problem]:
+    problems = []
+    for row, prepared in zip(manifest.samples, samples, strict=True):
+        own = prepared.grid.shape
+        if any(length < size for length, size in zip(own, patches.shape, strict=True)):
+            what = f"is {'×'.join(map(str, own))} after preprocessing, smaller than a patch"
+            fix = "a smaller tensor_shape, or pad with crop_or_pad in data_preprocessing"
+            problems.append(Problem(manifest.where(row, 0), what, "×".join(map(str, patches.shape)) + " or more", fix))
+    return problems[:_SHOWN]
+
+
 def _describe(
-    config: Config[Any], data: Fingerprint, train: Manifest, samples: list[PreparedSample], value_range: ModelRange
+    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ModelRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
@@ -75,7 +116,7 @@ def _describe(
     )
 
 
-def _typical_affine(samples: list[PreparedSample]) -> tuple[tuple[float, ...], ...]:
+def _typical_affine(samples: Sequence[PreparedSample]) -> tuple[tuple[float, ...], ...]:
     """Return the median of the training grids' affines, or the first where their axes run differently."""
     grids = [sample.grid for sample in samples]
     same = len({grid.orientation for grid in grids}) == 1

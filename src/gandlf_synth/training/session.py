@@ -23,7 +23,7 @@ from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.hardware import hardware, is_first_process, peak_memory_mb
 from gandlf_synth.training.planning import Plan, make_plan
-from gandlf_synth.training.preparation import TrainingData, prepare_data
+from gandlf_synth.training.preparation import TrainingData, patches_of, prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
 from gandlf_synth.training.resolved import resolved_yaml
 from gandlf_synth.training.resuming import check_same_model
@@ -115,6 +115,7 @@ def _loaders(plan: Plan, data: TrainingData) -> Any:
         int(config.batch_size),
         loader_workers(),
         config.seed,
+        patches_of(config),
     )
 
 

@@ -16,7 +16,7 @@ from gandlf_synth.data.datamodule import Split, SynthesisDataModule
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.hardware import peak_memory_mb
-from gandlf_synth.training.preparation import TrainingData
+from gandlf_synth.training.preparation import TrainingData, patches_of
 from gandlf_synth.training.runner import fit
 
 _STEPS = 4
@@ -85,7 +85,7 @@ def _few_batches(config: Config[Any], data: TrainingData) -> SynthesisDataModule
     loaders: Mapping[Any, Any] = {"train": config.dataloader_config.train}
     return SynthesisDataModule(
         {"train": split}, data.value_range, data.spec.labels, config.data_augmentation.train or [],
-        loaders, int(config.batch_size), 0, config.seed,
+        loaders, int(config.batch_size), 0, config.seed, patches_of(config),
     )  # fmt: skip
 
 

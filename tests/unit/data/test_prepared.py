@@ -1,13 +1,14 @@
 """Scanning, the facts of a data set, the cache, and the way back to the units of the files."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tests.conftest import blob, write_nifti, write_picture
 
 from gandlf_synth.config import Step
+from gandlf_synth.data import packed
 from gandlf_synth.data.dataset import EpochSampler, PreparedDataset
 from gandlf_synth.data.fingerprint import Fingerprint, column_names, fingerprint
 from gandlf_synth.data.manifest import Manifest, Sample
@@ -141,13 +142,17 @@ def test_every_epoch_has_another_order_and_processes_share_it_out(tmp_path: Path
     assert sorted(order(0, 2, 0) + order(0, 2, 1)) == list(range(6))
 
 
-def test_batches_from_files_equal_batches_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_the_prepared_images_in_the_range_of_the_model_after_mapped_pages_were_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(3)]
     prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
-    in_memory = PreparedDataset(prepared, model_range(prepared))
-    monkeypatch.setattr(PreparedDataset, "fits_in_memory", staticmethod(lambda _: False))
-    from_files = PreparedDataset(prepared, model_range(prepared))
+    mapped = model_range(prepared)
+    monkeypatch.setattr(packed, "_RESIDENT_BYTES", 0)
+    dataset = PreparedDataset(prepared, mapped)
 
-    assert in_memory.in_memory
-    assert not from_files.in_memory
-    assert torch.equal(in_memory.__getitems__([2, 0])["image"], from_files.__getitems__([2, 0])["image"])
+    sent = pickle.loads(pickle.dumps(dataset))  # noqa: S301
+
+    wanted = np.stack([mapped(np.load(prepared[index].path)) for index in (2, 0)])
+    for own in (dataset, dataset, sent):
+        assert np.array_equal(own.__getitems__([2, 0])["image"].numpy(), wanted)

@@ -20,18 +20,20 @@ from gandlf_synth.data.scan import Progress, no_progress
 _SIDE = {2: 32, 3: 16}
 _NEARLY_ONE = 0.998
 _BLOCK = 2048
-_SHOWN = 50
 
 
 @dataclass(frozen=True)
 class _Signature:
     digest: str
+    dims: int
     thumbnail: NDArray[np.float32]
     """Zero mean, unit length, so that a dot product is the correlation."""
 
 
 def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress = no_progress) -> list[Finding]:
-    """Return pairs of rows whose first channel is equal, or correlates above 0.998 when made small.
+    """Return rows whose first channel is equal to, or correlates above 0.998 with, an earlier one when made small.
+
+    Pairs across splits come first. Each row is named once, with the first row that it repeats.
 
     Args:
         manifests: the splits.
@@ -47,15 +49,16 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda row: _signature(row[1].channels[0]), rows)
         signatures = list(progress(results, len(rows), "Comparing images"))
-    kept = [index for index, signature in enumerate(signatures) if signature is not None]
-    found = []
-    for one, other in _pairs([signatures[index] for index in kept]):
-        first, second = rows[kept[one]], rows[kept[other]]
-        equal = signatures[kept[one]].digest == signatures[kept[other]].digest
-        found.append(_finding(first, second, equal=equal))
-        if len(found) == _SHOWN:
-            break
-    return found
+    across: dict[int, Finding] = {}
+    within: dict[int, Finding] = {}
+    for dims in _SIDE:
+        kept = [k for k, each in enumerate(signatures) if each is not None and each.dims == dims]
+        for one, other in _pairs([each for k in kept if (each := signatures[k])]):
+            first, second = kept[one], kept[other]
+            equal = signatures[first].digest == signatures[second].digest
+            kind = within if rows[first][0] is rows[second][0] else across
+            kind.setdefault(second, _finding(rows[first], rows[second], equal=equal))
+    return [*across.values(), *within.values()]
 
 
 def _signature(path: Path) -> _Signature | None:
@@ -70,7 +73,7 @@ def _signature(path: Path) -> _Signature | None:
     length = float(np.linalg.norm(centred))
     if length == 0:
         return None
-    return _Signature(hashlib.sha256(array.tobytes()).hexdigest(), (centred / length).astype(np.float32))
+    return _Signature(hashlib.sha256(array.tobytes()).hexdigest(), grey.ndim, (centred / length).astype(np.float32))
 
 
 def _pairs(signatures: Sequence[_Signature]) -> Iterator[tuple[int, int]]:

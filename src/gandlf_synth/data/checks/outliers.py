@@ -14,7 +14,7 @@ _FEWEST = 8
 """Below this many images no one of them is unusual."""
 _DEVIATIONS = 8.0
 """Median absolute deviations of the logarithm; about five standard deviations of a normal one."""
-_FACTOR = {"size": 1.5, "voxel size": 1.5, "intensity range": 10.0}
+_FACTOR = {"size": 1.5, "voxel size": 1.5, "intensity range": 10.0, "brightness": 3.0}
 """What is nearer to the median than this factor is never unusual."""
 
 
@@ -26,8 +26,9 @@ def outliers(manifests: Iterable[Manifest], scans: Scans) -> list[Finding]:
         "size": lambda scan: float(prod(scan.shape)),
         "voxel size": lambda scan: float(np.prod(scan.geometry.spacing)) if scan.physical else 1.0,
         "intensity range": lambda scan: float(max(np.subtract(scan.high, scan.low))),
+        "brightness": lambda scan: float(max(np.abs([*scan.high, *scan.low]))),
     }
-    for column in range(manifests[0].num_columns if manifests else 0):
+    for column in range(min((manifest.num_columns for manifest in manifests), default=0)):
         cells = [(manifest, sample) for manifest in manifests for sample in manifest.samples]
         usable = [(manifest, sample) for manifest, sample in cells if scans[sample.channels[column]].problem is None]
         for kind, measure in measures.items():

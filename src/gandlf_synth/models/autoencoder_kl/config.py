@@ -62,6 +62,7 @@ class AutoencoderKLConfig(ModelConfig):
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     unpaired: ClassVar[bool] = False
+    patches: ClassVar[bool] = True
 
     architecture: AutoencoderKLArchitecture = AutoencoderKLArchitecture()
     """The networks."""

@@ -1,6 +1,6 @@
 """The configuration of ``ddpm``."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,8 @@ class DDPMArchitecture(UNetArchitecture):
 
 class DDPMConfig(ModelConfig):
     """The ``model_config`` section of ``ddpm``."""
+
+    patches: ClassVar[bool] = True
 
     architecture: DDPMArchitecture = DDPMArchitecture()
     """The network and the length of the forward process."""

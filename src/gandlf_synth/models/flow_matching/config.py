@@ -1,6 +1,6 @@
 """The configuration of ``flow_matching``."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from gandlf_synth.models.denoiser_config import UNetArchitecture
 
 class FlowMatchingConfig(ModelConfig):
     """The ``model_config`` section of ``flow_matching``."""
+
+    patches: ClassVar[bool] = True
 
     architecture: UNetArchitecture = UNetArchitecture()
     """The network."""

@@ -1,0 +1,1 @@
+"""How fast batches come, beside TorchIO and MONAI, and what they cost in memory."""

@@ -1,0 +1,113 @@
+"""The configuration of ``vqvae``; defaults of the autoencoder are those of the existing GaNDLF-Synth."""
+
+from math import prod
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+
+_LEVELS = 3
+_DOWN, _UP = [2, 4, 1, 1], [2, 4, 1, 1, 0]
+
+
+class VQVAEArchitecture(ArchitectureConfig):
+    """MONAI's VQVAE and the transformer over its codes; lists have one entry per resolution, from the finest."""
+
+    embedding_dim: int = Field(64, ge=1)
+    """Length of a code's vector."""
+    num_embeddings: int = Field(32, ge=2)
+    """Codes in the codebook."""
+    num_channels_upsample_downsample_layers: list[int] = Field([96, 96, 192], min_length=1)
+    """Feature channels at each resolution."""
+    num_residual_layers: int = Field(3, ge=1)
+    """Residual units at each resolution."""
+    num_residual_channels: list[int] = [96, 96, 192]
+    """Feature channels inside the residual units."""
+    downsample_conv_parameters: list[list[int]] = [_DOWN] * _LEVELS
+    """``[stride, kernel size, dilation, padding]`` of each convolution that makes the image smaller."""
+    upsample_conv_parameters: list[list[int]] = [_UP] * _LEVELS
+    """``[stride, kernel size, dilation, padding, output padding]`` of each that makes it larger again."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in the residual units."""
+    loss_scaling_commitment_cost: float = Field(0.25, ge=0)
+    """Weight of the distance between the encoder's output and its code."""
+    EMA_decay: float = Field(0.5, ge=0, lt=1)
+    """Decay of the moving averages that make the codebook."""
+    epsilon: float = Field(1e-5, gt=0)
+    """Added to the counts of the codes."""
+    prior_channels: int = Field(128, ge=1)
+    """Feature channels of the transformer over the codes."""
+    prior_layers: int = Field(4, ge=1)
+    """Layers of the transformer."""
+    prior_heads: int = Field(4, ge=1)
+    """Attention heads of the transformer; must divide ``prior_channels``."""
+
+    @property
+    def stride(self) -> int:
+        """Voxels of the image per code, along each axis."""
+        return prod(level[0] for level in self.downsample_conv_parameters)
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        levels = len(self.num_channels_upsample_downsample_layers)
+        for name in ("num_residual_channels", "downsample_conv_parameters", "upsample_conv_parameters"):
+            count = len(getattr(self, name))
+            if count != levels:
+                raise ValueError(
+                    f"{name} has {count} entries but num_channels_upsample_downsample_layers has {levels}; "
+                    "they must be equal"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_come_back(self) -> Self:
+        """Refuse convolutions after which an image has another size than before."""
+        for down, up in zip(self.downsample_conv_parameters, reversed(self.upsample_conv_parameters), strict=True):
+            if len(down) != len(_DOWN) or len(up) != len(_UP) or min(down[0], down[1], down[2], up[0]) < 1:
+                raise ValueError(
+                    f"{down} and {up} must be [stride, kernel, dilation, padding] and the same with an output padding, "
+                    f"such as {_DOWN} and {_UP}"
+                )
+            size = 8 * down[0]
+            smaller = (size + 2 * down[3] - down[2] * (down[1] - 1) - 1) // down[0] + 1
+            back = (smaller - 1) * up[0] - 2 * up[3] + up[2] * (up[1] - 1) + up[4] + 1
+            if smaller * down[0] != size or back != size:
+                raise ValueError(
+                    f"{down} makes {smaller} of {size} voxels and {up} makes {back} of them; both must be exact, such "
+                    f"as {_DOWN} and {_UP}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.prior_channels % self.prior_heads:
+            nearest = max(n for n in range(1, self.prior_heads + 1) if self.prior_channels % n == 0)
+            raise ValueError(
+                f"prior_heads {self.prior_heads} does not divide prior_channels {self.prior_channels}; "
+                f"the nearest that does is {nearest}"
+            )
+        return self
+
+
+class VQVAEConfig(ModelConfig):
+    """The ``model_config`` section of ``vqvae``."""
+
+    networks: ClassVar[tuple[str, ...]] = ("model", "prior")
+    unpaired: ClassVar[bool] = False
+
+    architecture: VQVAEArchitecture = VQVAEArchitecture()
+    """The networks."""
+    losses: Components = Component(name="mse")
+    """The error between an image and its reconstruction."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
+    """The optimizer, or one for the ``model`` (the autoencoder) and one for the ``prior``."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""
+    prior_fraction: float = Field(0.5, ge=0, le=1)
+    """Share of the training, at its end, in which the prior learns the codes of the finished autoencoder; 1: both
+    together from the start; 0: no prior, for reconstruction only."""
+    temperature: float = Field(1.0, gt=0)
+    """Below 1: likelier codes, less variety."""
+    top_k: int | None = Field(None, ge=1)
+    """Draw among this many likeliest codes only; absent: all."""

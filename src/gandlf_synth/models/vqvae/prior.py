@@ -1,0 +1,67 @@
+"""The prior: a transformer that learns in which order codes follow each other, and draws new ones."""
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.nets.transformer import DecoderOnlyTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gandlf_synth.models.vqvae.config import VQVAEArchitecture
+
+
+class CodePrior(nn.Module):
+    """An autoregressive distribution of codes; the first token is the class (or one token for all).
+
+    Args:
+        architecture: the transformer.
+        length: codes of an image.
+        num_classes: 0 without labels.
+    """
+
+    def __init__(self, architecture: VQVAEArchitecture, length: int, num_classes: int) -> None:
+        super().__init__()
+        self.num_codes, self.length = architecture.num_embeddings, length
+        self.transformer = DecoderOnlyTransformer(
+            num_tokens=self.num_codes + max(1, num_classes),
+            max_seq_len=length,
+            attn_layers_dim=architecture.prior_channels,
+            attn_layers_depth=architecture.prior_layers,
+            attn_layers_heads=architecture.prior_heads,
+            use_flash_attention=True,
+        )
+        for block in self.transformer.blocks:
+            block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
+
+    def loss(self, codes: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean negative log-likelihood, in nats, of ``codes (batch, length)`` given ``labels (batch,)``."""
+        tokens = torch.cat([self._start(len(codes), labels, codes.device), codes[:, :-1]], dim=1)
+        logits = self.transformer(tokens)[..., : self.num_codes].float()
+        return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
+
+    def draw(
+        self, labels: Tensor | None, generators: Sequence[torch.Generator], temperature: float, top_k: int | None
+    ) -> Tensor:
+        """Return new codes ``(len(generators), length)``; each image's come from its own CPU generator.
+
+        Args:
+            labels: ``(len(generators),)``, or None without classes.
+            generators: one per image.
+            temperature: divides the logits.
+            top_k: draw among this many likeliest codes; None: all.
+        """
+        device = self.transformer.to_logits.weight.device
+        tokens = self._start(len(generators), labels, device)
+        for _ in range(self.length):
+            logits = self.transformer(tokens)[:, -1, : self.num_codes].double().cpu() / temperature
+            if top_k is not None and top_k < self.num_codes:
+                logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
+            shares = logits.softmax(dim=1)
+            pairs = zip(shares, generators, strict=True)
+            drawn = torch.stack([torch.multinomial(share, 1, generator=generator) for share, generator in pairs])
+            tokens = torch.cat([tokens, drawn.to(device)], dim=1)
+        return tokens[:, 1:]
+
+    def _start(self, count: int, labels: Tensor | None, device: torch.device) -> Tensor:
+        classes = torch.zeros(count, dtype=torch.long, device=device) if labels is None else labels.to(device)
+        return (self.num_codes + classes)[:, None]

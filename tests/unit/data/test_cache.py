@@ -1,0 +1,111 @@
+"""The cache survives damage and company, and stays within its size."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.conftest import blob, write_nifti
+
+from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data import cache as cache_module
+from gandlf_synth.data.cache import lease, shrink
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.prepared import prepare
+
+PIPELINE = Pipeline((), (1,), (8, 8))
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    paths = [write_nifti(tmp_path / f"{index}.nii.gz", blob((8, 8), index)) for index in range(12)]
+    samples = tuple(Sample(index + 1, f"s{index}", (path,)) for index, path in enumerate(paths))
+    return Manifest(tmp_path / "data.csv", samples, "each row")
+
+
+def folder_of(cache: Path, name: str, age: int) -> Path:
+    folder = cache / f"prepared-{name}"
+    folder.mkdir(parents=True)
+    (folder / "a.npy").write_bytes(b"x" * 1000)
+    (folder / "used").touch()
+    os.utime(folder / "used", (1e9 - age, 1e9 - age))
+    return folder
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b[:50], lambda _: b""])
+def test_a_damaged_entry_is_computed_again_with_a_word_in_the_log(
+    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage
+) -> None:
+    first = prepare(manifest, PIPELINE, tmp_path / "c")[3]
+    whole = first.path.read_bytes()
+    first.path.write_bytes(damage(whole))
+
+    again = prepare(manifest, PIPELINE, tmp_path / "c")[3]
+
+    assert again.path.read_bytes() == whole
+    assert f"{first.path} in the cache is damaged" in caplog.text
+
+
+def _prepared_values(manifest: Manifest, cache: Path) -> list[float]:
+    return [float(np.load(sample.path).sum()) for sample in prepare(manifest, PIPELINE, cache)]
+
+
+def test_two_processes_may_fill_one_cache_at_once(manifest: Manifest, tmp_path: Path) -> None:
+    alone = _prepared_values(manifest, tmp_path / "alone")
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        both = pool.starmap(_prepared_values, [(manifest, tmp_path / "shared")] * 2)
+
+    assert both == [alone, alone]
+    assert not list((tmp_path / "shared").rglob(".*"))
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
+    old, middle, new = (folder_of(tmp_path, name, age) for name, age in (("a", 30), ("b", 20), ("c", 10)))
+
+    shrink(tmp_path, 1500)
+
+    assert [folder.exists() for folder in (old, middle, new)] == [False, False, True]
+
+
+def _lease_until_told(folder: Path, ready, done) -> None:
+    lease(folder)
+    os.utime(folder / "used", (0, 0))
+    ready.set()
+    done.wait(30)
+
+
+def test_what_a_live_run_uses_stays_and_goes_once_it_has_ended(tmp_path: Path) -> None:
+    old, new = folder_of(tmp_path, "a", 30), folder_of(tmp_path, "b", 10)
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    run = context.Process(target=_lease_until_told, args=(old, ready, done))
+    run.start()
+    ready.wait(30)
+
+    shrink(tmp_path, 0)
+    during = old.exists(), new.exists()
+    done.set()
+    run.join()
+    shrink(tmp_path, 0)
+
+    assert (during, old.exists()) == ((True, False), False)
+
+
+@pytest.mark.parametrize(("text", "size"), [("20GB", 20 * 10**9), ("1.5 mb", 1_500_000), ("700", 700)])
+def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
+    assert bytes_of(text) == size
+
+
+def test_what_is_no_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="'a lot' is not a size such as 20GB"):
+        bytes_of("a lot")
+
+
+@pytest.fixture(autouse=True)
+def _leases_end_with_the_test():
+    yield
+    while cache_module._held:
+        cache_module._held.popitem()[1].release()
