@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gandlf_synth.data.prepared import ModelRange, PreparedSample, mask_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,15 @@ class PatchImages:
         """Return the number of patches in an epoch."""
         return len(self._samples) * self._patches.per_volume
 
-    def draw(self, places: Sequence[int], seeds: Sequence[int]) -> Tensor:
+    def draw(self, places: Sequence[int], seeds: Sequence[int]) -> "Tensor":
         """Return one patch per place, ``(batch, channels, *shape)`` in [-1, 1].
 
         Args:
             places: which patches; those of one volume follow one another.
             seeds: what decides where each lies.
         """
+        import torch
+
         return torch.from_numpy(np.stack([self._patch(*pair) for pair in zip(places, seeds, strict=True)]))
 
     def _patch(self, place: int, seed: int) -> NDArray[np.float32]:
