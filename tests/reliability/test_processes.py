@@ -14,6 +14,7 @@ import torch
 from gandlf_synth import registry
 from gandlf_synth.models.checkpoint import read_checkpoint
 
+started: list[subprocess.Popen[str]] = []
 PROGRAM = (sys.executable, "-m", "gandlf_synth")
 EVERY_FAMILY = [
     pytest.param(name, marks=[] if name == "ddpm" else pytest.mark.slow) for name in registry.names("models")
@@ -23,7 +24,9 @@ EVERY_FAMILY = [
 def start(*words: object, launcher: tuple[str, ...] = PROGRAM) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [*launcher, *(str(word) for word in words)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    started.append(process)
+    return process
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -92,7 +95,7 @@ def train_through_kills(words: tuple[object, ...], model: Path, kills: int, rng:
         wait_for_a_new(last, process)
         wait(process, rng.uniform(0, 0.3))
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
         begun, kills = ["--resume"], kills - 1
 
 
@@ -142,7 +145,7 @@ def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli, pictur
     second = start("train", *words, "-m-dir", model, "--resume")
     _, err = second.communicate(timeout=60)
     first.kill()
-    first.communicate()
+    first.communicate(timeout=60)
 
     assert second.returncode == 7
     assert "in use by another run" in err

@@ -1,7 +1,8 @@
 """The cache survives damage and company, and stays within its size."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +49,37 @@ def test_a_damaged_entry_is_computed_again_with_a_word_in_the_log(
     assert f"{first.path} in the cache is damaged" in caplog.text
 
 
-def _prepared_values(manifest: Manifest, cache: Path) -> list[float]:
-    return [float(np.load(sample.path).sum()) for sample in prepare(manifest, PIPELINE, cache)]
+PREPARE_ALL = """
+import sys
+from pathlib import Path
+from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.prepared import prepare
+
+images, cache = map(Path, sys.argv[1:])
+samples = tuple(Sample(i + 1, f"s{i}", (images / f"{i}.nii.gz",)) for i in range(12))
+prepare(Manifest(images / "data.csv", samples, "each row"), Pipeline((), (1,), (8, 8)), cache)
+"""
+
+
+def in_another_process(code: str, *words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def entries(cache: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(cache)): path.read_bytes() for path in cache.rglob("*.npy")}
 
 
 def test_two_processes_may_fill_one_cache_at_once(manifest: Manifest, tmp_path: Path) -> None:
-    alone = _prepared_values(manifest, tmp_path / "alone")
+    prepare(manifest, PIPELINE, tmp_path / "alone")
 
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        both = pool.starmap(_prepared_values, [(manifest, tmp_path / "shared")] * 2)
+    both = [in_another_process(PREPARE_ALL, tmp_path, tmp_path / "shared") for _ in range(2)]
+    for process in both:
+        process.communicate(timeout=120)
 
-    assert both == [alone, alone]
+    assert [process.returncode for process in both] == [0, 0]
+    assert entries(tmp_path / "shared") == entries(tmp_path / "alone") != {}
     assert not list((tmp_path / "shared").rglob(".*"))
 
 
@@ -70,25 +91,28 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     assert [folder.exists() for folder in (old, middle, new)] == [False, False, True]
 
 
-def _lease_until_told(folder: Path, ready, done) -> None:
-    lease(folder)
-    os.utime(folder / "used", (0, 0))
-    ready.set()
-    done.wait(30)
+LEASE_UNTIL_TOLD = """
+import os, sys
+from pathlib import Path
+from gandlf_synth.data.cache import lease
+
+folder = Path(sys.argv[1])
+lease(folder)
+os.utime(folder / "used", (0, 0))
+print("leased", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_what_a_live_run_uses_stays_and_goes_once_it_has_ended(tmp_path: Path) -> None:
     old, new = folder_of(tmp_path, "a", 30), folder_of(tmp_path, "b", 10)
-    context = multiprocessing.get_context("fork")
-    ready, done = context.Event(), context.Event()
-    run = context.Process(target=_lease_until_told, args=(old, ready, done))
-    run.start()
-    ready.wait(30)
+    run = in_another_process(LEASE_UNTIL_TOLD, old)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "leased\n"
 
     shrink(tmp_path, 0)
     during = old.exists(), new.exists()
-    done.set()
-    run.join()
+    run.communicate(timeout=60)
     shrink(tmp_path, 0)
 
     assert (during, old.exists()) == ((True, False), False)
