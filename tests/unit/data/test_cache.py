@@ -5,13 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data import cache as cache_module
-from gandlf_synth.data.cache import lease, shrink
+from gandlf_synth.data.cache import shrink
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.pipeline import Pipeline
 from gandlf_synth.data.prepared import prepare
