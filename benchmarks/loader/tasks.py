@@ -1,7 +1,6 @@
 """The two data sets of the benchmark, and the same preprocessing written for this project and for TorchIO."""
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ import torch
 import torchio
 from PIL import Image
 
-SHARED = Path(os.environ.get("GANDLF_SYNTH_DATA", "/work/shared/data"))
+from benchmarks.data import SHARED
+
 BATCH = 16
 _VOLUMES, _PICTURES = 260, 800
 

@@ -3,6 +3,7 @@
 Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a function is called.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.construct import ConstructReport
+    from gandlf_synth.data.manifest import Manifest
     from gandlf_synth.data.patch_grid import PatchGrid
+    from gandlf_synth.data.pipeline import Pipeline
+    from gandlf_synth.data.spec import DataSpec
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
+    from gandlf_synth.evaluation.sweep import SweepResult
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
@@ -118,7 +123,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     from gandlf_synth.synthesis.sharing import join
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
-    parameters = _parameters(request, loaded)
+    parameters = _parameters(request, loaded, folder.sampling)
     options = SamplingOptions(parameters.sampler, parameters.num_inference_steps, parameters.guidance_scale)
     module.check_sampling(options)
     counts: Any = request.counts if request.counts is not None else parameters.n_images_to_generate
@@ -296,8 +301,6 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = _inference_config(request.config, folder)
 
-    from gandlf_synth.data.manifest import read_manifest
-    from gandlf_synth.data.pipeline import Pipeline, for_phase
     from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.image_files import image_writer
@@ -308,18 +311,11 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     module = load_module(checkpoint)
     spec = module.spec
     _check_reconstructs(module.config.model_name)
-    if loaded is not None and loaded.config.patch_sampler is not None:
-        what = "the model was trained on patches, and whole images cannot be reconstructed from them"
-        raise ConfigError(Problem("patch_sampler", what))
-    manifest = read_manifest(request.csv)
-    if manifest.num_columns != len(spec.column_channels):
-        what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
-        raise ConfigError(Problem(str(request.csv), what))
-    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    manifest, pipeline = _inputs(request.csv, spec, loaded)
     return reconstruct_images(
         module.to(Share().device),
         manifest,
-        Pipeline(steps, spec.column_channels, spec.shape),
+        pipeline,
         inference_folder(folder.root, request.output_dir),
         model_source(checkpoint, folder.root),
         progress_bar(console or _silent()),
@@ -327,6 +323,92 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         writer=image_writer(request.output_format, spec),
         metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
     )
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Which ways to sample to compare.
+
+    Args:
+        model_dir: the model folder.
+        csv: real images, best of subjects that the model was not trained on.
+        checkpoint: the checkpoint; None: the best, else the last.
+        samplers: which; none: all of the family.
+        steps: how many steps each is tried with.
+        count: images per setting.
+        batch_size: images sampled together.
+        seed: decides the noise, the same for every setting.
+        extractor, extractor_weights: what turns images into features.
+    """
+
+    model_dir: Path
+    csv: Path
+    checkpoint: Path | None = None
+    samplers: tuple[str, ...] = ()
+    steps: tuple[int, ...] = (10, 25, 50)
+    count: int = 64
+    batch_size: int = 16
+    seed: int = 0
+    extractor: str = "efficientnet-lite0"
+    extractor_weights: Path | None = None
+
+
+def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "SweepResult":
+    """Find the sampler and the steps that give the best images for the time; ``generate`` uses them from then on.
+
+    Raises:
+        ConfigError: the family has no samplers, an unknown one is asked for, or the images are not like those it was
+            trained on.
+        DataError: an image cannot be used.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(request.model_dir)
+    loaded = _inference_config(None, folder)
+    module = load_model(request.model_dir, request.checkpoint)
+
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.sweep import sweep_samplers
+    from gandlf_synth.metrics.extractors import build_extractor
+    from gandlf_synth.models.base import SamplingOptions
+    from gandlf_synth.synthesis.sharing import Share
+
+    if not module.samplers:
+        what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
+        raise ConfigError(Problem("model_config.model_name", what))
+    for name in request.samplers:
+        module.check_sampling(SamplingOptions(name))
+    extractor = build_extractor(request.extractor, request.extractor_weights)
+    manifest, pipeline = _inputs(request.csv, module.spec, loaded)
+    return sweep_samplers(
+        module.to(Share().device),
+        manifest,
+        pipeline,
+        extractor,
+        [(name, steps) for name in request.samplers or module.samplers for steps in request.steps],
+        folder.root,
+        progress_bar(console or _silent()),
+        count=request.count,
+        batch_size=request.batch_size,
+        seed=request.seed,
+    )
+
+
+def _inputs(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":
+    """Return given images, and what they go through before the model sees them."""
+    from gandlf_synth.data.manifest import read_manifest
+    from gandlf_synth.data.pipeline import Pipeline, for_phase
+
+    if loaded is not None and loaded.config.patch_sampler is not None:
+        what = "the model was trained on patches, and whole images cannot be compared with them"
+        raise ConfigError(Problem("patch_sampler", what))
+    manifest = read_manifest(csv)
+    if manifest.num_columns != len(spec.column_channels):
+        what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
+        raise ConfigError(Problem(str(csv), what))
+    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    return manifest, Pipeline(steps, spec.column_channels, spec.shape)
 
 
 def _check_reconstructs(name: str) -> None:
@@ -342,8 +424,10 @@ def _inference_config(config: Path | None, folder: Any) -> LoadedConfig | None:
     return load_config(folder.resolved_config) if folder.resolved_config.is_file() else None
 
 
-def _parameters(request: GenerationRequest, loaded: LoadedConfig | None) -> InferenceParameters:
+def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, found: Path) -> InferenceParameters:
     base = loaded.config.inference_parameters if loaded else InferenceParameters()
+    if found.is_file() and not (base.sampler or base.num_inference_steps or request.sampler):
+        base = base.model_copy(update=json.loads(found.read_text(encoding="utf-8")))
     names = ("batch_size", "output_format", "sampler", "num_inference_steps", "guidance_scale")
     given = {name: getattr(request, name) for name in names if getattr(request, name) is not None}
     return base.model_copy(update=given)

@@ -42,7 +42,7 @@ def test_networks_compute_the_same_elsewhere(cli, model: Path, tmp_path: Path) -
     code, _, err = cli("export", "-m-dir", model, "-o", tmp_path / "out", "--format", "torchscript", "--format", "onnx")
     assert code == 0, err
 
-    denoiser = load_model(model).denoiser.eval()
+    denoiser = load_model(model).process.denoiser.eval()
     inputs = (torch.randn(2, 3, 8, 8), torch.tensor([1, 9]), torch.tensor([1, 0]))
     with torch.inference_mode():
         expected = denoiser(*inputs)

@@ -21,6 +21,7 @@ from gandlf_synth.cli.preview import preview
 from gandlf_synth.cli.reconstruct import reconstruct
 from gandlf_synth.cli.run import run
 from gandlf_synth.cli.schema import schema
+from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
 from gandlf_synth.errors import GandlfSynthError
@@ -51,7 +52,7 @@ def program(context: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, check, preview, train, generate, reconstruct, evaluate, report,
+    init, construct_csv, check, preview, train, generate, reconstruct, sweep_sampler, evaluate, report,
     export, run, demo,
     models, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from gandlf_synth.config.component import ByNetwork, Component, Components, Step
 from gandlf_synth.config.document import Document, merged, parse_document, read_document
 from gandlf_synth.config.json_schema import json_schema
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
-from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig
+from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite
 from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.reference import KeyDescription, describe_keys
@@ -28,6 +28,7 @@ __all__ = [
     "ModelConfig",
     "Phase",
     "PhasedSteps",
+    "Prerequisite",
     "Step",
     "components_at",
     "describe_keys",

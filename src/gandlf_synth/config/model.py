@@ -1,5 +1,7 @@
 """What every model family has in its ``model_config`` section; a family's own config class adds to it."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, model_validator
@@ -14,6 +16,21 @@ class ArchitectureConfig(BaseModel):
     """The base of a family's ``architecture`` section."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Prerequisite:
+    """A model that has to be trained before another.
+
+    Args:
+        model: its ``model_config`` section.
+        fraction: the share of the whole run that its training takes.
+        checkpoint: where it lies already, or None where it is trained by the same command.
+    """
+
+    model: "ModelConfig"
+    fraction: float
+    checkpoint: Path | None = None
 
 
 class ModelConfig(BaseModel):
@@ -83,6 +100,10 @@ class ModelConfig(BaseModel):
 
     def required_shape(self, spatial_dims: int) -> list[int] | None:
         """Return the only size that the networks are made for, or None where the data or ``tensor_shape`` decides."""
+        return None
+
+    def prerequisite(self) -> Prerequisite | None:
+        """Return the model that has to be trained before this one, if there is one."""
         return None
 
     def plan_notes(self, num_epochs: int) -> list[str]:

@@ -65,7 +65,13 @@ class PreparedDataset(Dataset[Batch]):
     @property
     def in_memory(self) -> bool:
         """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
-        return self._augmenter is None and isinstance(self._images, PackedImages)
+        return self.packed is not None
+
+    @property
+    def packed(self) -> PackedImages | None:
+        """The mapped file of the images, or None where they are not the same in every epoch."""
+        fixed = self._augmenter is None and isinstance(self._images, PackedImages)
+        return self._images if fixed else None  # type: ignore[return-value]
 
     def __len__(self) -> int:
         """Return the number of samples."""

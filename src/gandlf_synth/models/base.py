@@ -56,6 +56,9 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         spec: the data.
     """
 
+    samplers: Sequence[str] = ()
+    """The solvers that ``SamplingOptions.sampler`` may name."""
+
     def __init__(self, config: C, spec: DataSpec) -> None:
         super().__init__()
         self.config = config
@@ -99,6 +102,10 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
 
     def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
+        raise NotImplementedError
+
+    def adopt(self, trained: "GenerativeModule[Any]") -> None:
+        """Take over the weights of the model that ``config.prerequisite`` named; families that have one override it."""
         raise NotImplementedError
 
     def export_networks(self) -> dict[str, ExportedNetwork]:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from gandlf_synth import registry
 from gandlf_synth.data.image import Image, stacked
 from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.network_input import class_indices, network_input, preprocessed
 from gandlf_synth.data.pipeline import Pipeline, with_channels
-from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.readers import read_image
 from gandlf_synth.data.spec import DataSpec
-from gandlf_synth.data.transforms.base import TransformError
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
-from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
@@ -115,13 +114,11 @@ def _reconstructed(
     module: GenerativeModule[Any], manifest: Manifest, pipeline: Pipeline, batches: Any
 ) -> Iterator[_Pair]:
     spec = module.spec
-    axes = (None, slice(None), *(None,) * spec.spatial_dims)
-    scale, offset = (torch.tensor(values)[axes] for values in (spec.range_scale, spec.range_offset))
     for samples in batches:
-        prepared = [_prepared(manifest, sample, pipeline) for sample in samples]
-        arrays = torch.from_numpy(np.stack([image.array for image in prepared]))
-        inputs = (arrays * scale + offset).clamp(-1, 1).float().to(module.device)
-        outputs = module.reconstruct(inputs, _labels(samples, spec, module)).float().cpu().numpy()
+        prepared = [preprocessed(manifest, sample, pipeline) for sample in samples]
+        classes = class_indices(samples, spec)
+        labels = None if classes is None else torch.tensor(classes, device=module.device)
+        outputs = module.reconstruct(network_input(prepared, spec).to(module.device), labels).float().cpu().numpy()
         for sample, image, output in zip(samples, prepared, outputs, strict=True):
             original = _original(sample, spec)
             origin = Origin(original.geometry, original.dtype)
@@ -129,22 +126,9 @@ def _reconstructed(
             yield _Pair(sample, original, in_type(values, original.dtype).astype(np.float64))
 
 
-def _prepared(manifest: Manifest, sample: Sample, pipeline: Pipeline) -> Image:
-    try:
-        return pipeline(sample)
-    except (UnreadableError, TransformError) as error:
-        raise DataError(Problem(manifest.where(sample, 0), f"cannot be preprocessed: {error}")) from error
-
-
 def _original(sample: Sample, spec: DataSpec) -> Image:
     columns = zip(sample.channels, spec.column_channels, strict=True)
     return stacked([with_channels(read_image(path), channels) for path, channels in columns])
-
-
-def _labels(samples: Sequence[Sample], spec: DataSpec, module: GenerativeModule[Any]) -> torch.Tensor | None:
-    if not spec.num_classes or any(sample.label not in spec.labels for sample in samples):
-        return None
-    return torch.tensor([spec.labels.index(sample.label or 0) for sample in samples], device=module.device)
 
 
 def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> list[Path]:

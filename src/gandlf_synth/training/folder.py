@@ -36,6 +36,16 @@ class ModelFolder:
         return self.checkpoints / "best.ckpt"
 
     @property
+    def first_stage(self) -> "ModelFolder":
+        """The model folder of the first stage, where a model has one."""
+        return ModelFolder(self.root / "first_stage")
+
+    @property
+    def sampling(self) -> Path:
+        """The sampler and steps that a sweep found best, as JSON."""
+        return self.root / "sampling.json"
+
+    @property
     def logs(self) -> Path:
         """CSV and TensorBoard logs."""
         return self.root / "training_logs"
@@ -108,16 +118,16 @@ class ModelFolder:
             raise ConfigError(Problem(where, "already holds a run", fix=fix))
         if mode == "resume" and checkpoint is not None:
             self.choose_checkpoint(checkpoint)
-        elif mode == "resume" and not self.last.is_file():
+        elif mode == "resume" and not (self.last.is_file() or self.first_stage.last.is_file()):
             raise CheckpointError(
                 Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume")
             )
 
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder."""
-        for folder in (self.checkpoints, self.logs, self.eval_images):
+        for folder in (self.checkpoints, self.logs, self.eval_images, self.first_stage.root):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.config, self.resolved_config, self.spec, self.record, self.log_file):
+        for file in (self.config, self.resolved_config, self.spec, self.record, self.log_file, self.sampling):
             file.unlink(missing_ok=True)
 
     def choose_checkpoint(self, custom: Path | None) -> Path:

@@ -47,7 +47,10 @@ class TrainingRequest:
     @property
     def resume_from(self) -> Path | None:
         """The checkpoint to go on from, or None for a run that begins."""
-        return (self.checkpoint or self.folder.last) if self.mode == "resume" else None
+        if self.mode != "resume" or self.checkpoint:
+            return self.checkpoint if self.mode == "resume" else None
+        in_first_stage = self.folder.first_stage.last.is_file() and not self.folder.last.is_file()
+        return None if in_first_stage else self.folder.last
 
 
 def read_configuration(request: TrainingRequest) -> LoadedConfig:

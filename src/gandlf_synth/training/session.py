@@ -72,6 +72,7 @@ def _fit(
     from lightning.pytorch import seed_everything
 
     from gandlf_synth.models.checkpoint import build_module
+    from gandlf_synth.training.first_stage import train_first_stage
     from gandlf_synth.training.runner import fit
 
     folder, config = request.folder, plan.config
@@ -85,9 +86,13 @@ def _fit(
         _write_before(folder, plan, data.spec, record, document)
         reporter.open_log(folder.log_file)
         _announce(reporter, plan, data)
+    seconds = request.seconds
+    if config.model.prerequisite() is not None and request.resume_from is None:
+        seconds = train_first_stage(module, request, config, reporter, run_training)
+        seed_everything(config.seed, workers=True, verbose=False)
     result = fit(
         module, _loaders(plan, data), config, folder, reporter.console,
-        resume_from=request.resume_from, seconds=request.seconds,
+        resume_from=request.resume_from, seconds=seconds,
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
     notes = [*record.notes, *result.findings]

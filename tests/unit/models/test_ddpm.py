@@ -16,7 +16,7 @@ def module_of(classes: int = 2, **section: object):
 
 
 def test_sizes_that_no_stride_divides_come_out_as_they_went_in() -> None:
-    denoiser = module_of().denoiser
+    denoiser = module_of().process.denoiser
 
     assert denoiser(torch.zeros(2, 1, 9, 7), torch.tensor([0, 5])).shape == (2, 1, 9, 7)
 

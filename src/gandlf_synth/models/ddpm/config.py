@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gandlf_synth.config import Component, Components, ModelConfig
 from gandlf_synth.models.denoiser_config import UNetArchitecture
@@ -17,19 +17,13 @@ class DDPMArchitecture(UNetArchitecture):
     """Steps of ancestral sampling, as in the existing GaNDLF-Synth; absent: the fast sampler's own."""
 
 
-class DDPMConfig(ModelConfig):
-    """The ``model_config`` section of ``ddpm``."""
+class DiffusionSettings(BaseModel):
+    """Schedule, objective, guidance and sampler."""
 
-    patches: ClassVar[bool] = True
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
     architecture: DDPMArchitecture = DDPMArchitecture()
     """The network and the length of the forward process."""
-    losses: Components = Component(name="mse")
-    """The error between the network's output and what it should predict."""
-    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
-    """The optimizer."""
-    gradient_clip_val: float | None = Field(1.0, gt=0)
-    """Largest norm (or value) of the gradients."""
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
     """What the network predicts: the noise, the clean image, or v."""
     beta_schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] = "cosine"
@@ -63,3 +57,16 @@ class DDPMConfig(ModelConfig):
                 )
             self.zero_terminal_snr = False
         return self
+
+
+class DDPMConfig(DiffusionSettings, ModelConfig):
+    """The ``model_config`` section of ``ddpm``."""
+
+    patches: ClassVar[bool] = True
+
+    losses: Components = Component(name="mse")
+    """The error between the network's output and what it should predict."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
+    """The optimizer."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""

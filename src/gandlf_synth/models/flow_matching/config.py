@@ -2,25 +2,19 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gandlf_synth.config import Component, Components, ModelConfig
 from gandlf_synth.models.denoiser_config import UNetArchitecture
 
 
-class FlowMatchingConfig(ModelConfig):
-    """The ``model_config`` section of ``flow_matching``."""
+class FlowSettings(BaseModel):
+    """Times, guidance and sampler."""
 
-    patches: ClassVar[bool] = True
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
     architecture: UNetArchitecture = UNetArchitecture()
     """The network."""
-    losses: Components = Component(name="mse")
-    """The error between the network's velocity and that of the path."""
-    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
-    """The optimizer."""
-    gradient_clip_val: float | None = Field(1.0, gt=0)
-    """Largest norm (or value) of the gradients."""
     time_distribution: Literal["logit_normal", "uniform"] = "logit_normal"
     """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell."""
     optimal_transport: bool = False
@@ -35,3 +29,16 @@ class FlowMatchingConfig(ModelConfig):
     """The solver."""
     num_inference_steps: int = Field(25, ge=1)
     """Steps; ``heun`` evaluates the network twice in each."""
+
+
+class FlowMatchingConfig(FlowSettings, ModelConfig):
+    """The ``model_config`` section of ``flow_matching``."""
+
+    patches: ClassVar[bool] = True
+
+    losses: Components = Component(name="mse")
+    """The error between the network's velocity and that of the path."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
+    """The optimizer."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""

@@ -1,0 +1,1 @@
+"""Image quality after equal training time: this project's diffusion beside what a researcher would assemble."""

@@ -1,0 +1,137 @@
+"""Which sampler, with how many steps, gives the best images for the time."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gandlf_synth.data.manifest import Manifest
+from gandlf_synth.data.network_input import class_indices, network_input, preprocessed
+from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.display.progress import Bar
+from gandlf_synth.evaluation.scoring import Floats, features, score
+from gandlf_synth.evaluation.setting import Setting
+from gandlf_synth.evaluation.sweep_page import sweep_page
+from gandlf_synth.files import write_json, write_text
+from gandlf_synth.metrics.extractors import Extractor
+from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.provenance import fold_seed
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep found.
+
+    Args:
+        settings: everything that was measured.
+        best: what the model will use from now on.
+        page: the table and the curves.
+    """
+
+    settings: list[Setting]
+    best: Setting
+    page: Path
+
+
+def sweep_samplers(
+    module: GenerativeModule[Any],
+    manifest: Manifest,
+    pipeline: Pipeline,
+    extractor: Extractor,
+    settings: Sequence[tuple[str, int]],
+    folder: Path,
+    bar: Bar,
+    *,
+    count: int,
+    batch_size: int,
+    seed: int,
+) -> SweepResult:
+    """Compare ``settings`` on the images of ``manifest``, and write page, numbers and the best one into ``folder``."""
+    chunks = [manifest.samples[start : start + batch_size] for start in range(0, len(manifest.samples), batch_size)]
+    reading = bar(chunks, len(chunks), "Reading real images")
+    inputs = (
+        network_input([preprocessed(manifest, sample, pipeline) for sample in chunk], module.spec) for chunk in reading
+    )
+    real = features(inputs, extractor)
+    labels = class_indices(manifest.samples, module.spec)
+    if module.spec.num_classes and labels is None:
+        labels = list(range(module.spec.num_classes))
+    measured = sweep(module, real, labels, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed)
+    chosen = best(measured)
+    text = (
+        f"{count} images per setting against {len(real)} real ones of {manifest.path.name}; features of "
+        f"{extractor.name} ({extractor.weights_sha256[:12]}); the fastest that cannot be told from the best is kept"
+    )
+    page = folder / "sampling_sweep.html"
+    write_text(page, sweep_page(measured, chosen, module.config.model_name, text))
+    about = {"model": module.config.model_name, "images": count, "real_images": len(real), "extractor": extractor.name}
+    write_json(page.with_suffix(".json"), {**about, "best": asdict(chosen), "settings": list(map(asdict, measured))})
+    write_json(folder / "sampling.json", {"sampler": chosen.sampler, "num_inference_steps": chosen.num_inference_steps})
+    return SweepResult(measured, chosen, page)
+
+
+def sweep(
+    module: GenerativeModule[Any],
+    real: Floats,
+    labels: Sequence[int] | None,
+    extractor: Extractor,
+    settings: Sequence[tuple[str, int]],
+    progress: Bar,
+    *,
+    count: int,
+    batch_size: int,
+    seed: int,
+) -> list[Setting]:
+    """Return what each of ``settings`` gives, in the order given; every setting starts from the same noise.
+
+    Args:
+        module: the model, ready to sample.
+        real: features of held-out real images, as ``scoring.features`` returns them.
+        labels: the class of each real image, in whose proportions images are made; None without classes.
+        extractor: the one that ``real`` came from.
+        settings: sampler and steps.
+        progress: shows progress.
+        count: images per setting.
+        batch_size: images sampled together.
+        seed: decides the noise and the bootstrap.
+    """
+    results = []
+    for sampler, steps in progress(settings, len(settings), "Sampling"):
+        options = SamplingOptions(sampler, steps)
+        started = time.perf_counter()
+        images = list(_made(module, labels, options, count, batch_size, seed))
+        seconds = (time.perf_counter() - started) / count
+        found = score(real, features(images, extractor), seed=seed)
+        kid = found.kid
+        results.append(
+            Setting(
+                sampler, steps, kid.value, kid.low, kid.high, found.overlap.density, found.overlap.coverage, seconds
+            )
+        )
+    return results
+
+
+def best(settings: Sequence[Setting]) -> Setting:
+    """Return the fastest of the settings that cannot be told from the one with the lowest distance."""
+    lowest = min(settings, key=lambda each: each.kid)
+    return min((each for each in settings if each.kid <= lowest.kid_high), key=lambda each: each.seconds_per_image)
+
+
+@torch.inference_mode()
+def _made(
+    module: GenerativeModule[Any],
+    labels: Sequence[int] | None,
+    options: SamplingOptions,
+    count: int,
+    batch_size: int,
+    seed: int,
+) -> Iterator[Tensor]:
+    for start in range(0, count, batch_size):
+        indices = range(start, min(count, start + batch_size))
+        seeds = [fold_seed(seed, index) for index in indices]
+        chosen = None if not labels else torch.tensor([labels[index % len(labels)] for index in indices])
+        yield module.sample(seeds, None if chosen is None else chosen.to(module.device), options).cpu()

@@ -1,0 +1,135 @@
+"""The latents of a data set: made once where images never change, and brought to mean 0 and variance 1."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gandlf_synth.data.dataset import Batch, PreparedDataset
+from gandlf_synth.data.packed import PackedImages
+from gandlf_synth.errors import CheckpointError, Problem
+from gandlf_synth.provenance import digest
+
+Encode = Callable[[Tensor], Tensor]
+_CHUNK = 8
+_TOLERANCE = 0.25
+_DRAWN = 512
+"""Images that the scale is measured on where augmentation makes them anew in every epoch."""
+
+
+class LatentScale(nn.Module):
+    """Per channel, what brings latents to mean 0 and variance 1 (Rombach et al. 2022, appendix G).
+
+    Args:
+        spatial_dims: 2 or 3.
+        channels: of the latents.
+    """
+
+    mean: Tensor
+    std: Tensor
+    measured: Tensor
+
+    def __init__(self, spatial_dims: int, channels: int) -> None:
+        super().__init__()
+        broadcast = (1, channels, *(1,) * spatial_dims)
+        self.register_buffer("mean", torch.zeros(broadcast))
+        self.register_buffer("std", torch.ones(broadcast))
+        self.register_buffer("measured", torch.tensor(False))
+
+    def measure(self, latents: Iterator[Tensor]) -> None:
+        """Measure ``latents``, batches of ``(batch, channels, *shape)``, all together."""
+        mean, std = _moments(latents)
+        self.mean.copy_(mean.view(self.mean.shape))
+        self.std.copy_(std.view(self.std.shape))
+        self.measured.fill_(True)
+
+    def check(self, latents: Iterator[Tensor]) -> None:
+        """Refuse ``latents`` to which the measured scale does not belong.
+
+        Raises:
+            CheckpointError: a channel does not have a variance near 1 when scaled.
+        """
+        std = _moments(self.scaled(batch) for batch in latents)[1]
+        if not bool(((std - 1).abs() < _TOLERANCE).all()):
+            what = f"scaled latents have standard deviations {[round(float(each), 2) for each in std]}, not 1"
+            fix = "resume with the data, preprocessing and autoencoder that the run began with"
+            raise CheckpointError(Problem("first stage", what, fix=fix))
+
+    def scaled(self, latents: Tensor) -> Tensor:
+        """Return ``latents`` with mean 0 and variance 1."""
+        return (latents - self.mean) / self.std
+
+    def unscaled(self, latents: Tensor) -> Tensor:
+        """Return what ``scaled`` was given."""
+        return latents * self.std + self.mean
+
+
+def _moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation per channel."""
+    count, total, square = 0, torch.zeros(()), torch.zeros(())
+    for batch in latents:
+        values = batch.double().transpose(0, 1).flatten(1)
+        count, total = count + values.shape[1], total + values.sum(1).cpu()
+        square = square + (values**2).sum(1).cpu()
+    mean = total / count
+    return mean, (square / count - mean**2).clamp(min=1e-12).sqrt()
+
+
+def stored_latents(
+    dataset: PreparedDataset, encode: Encode, latent_shape: tuple[int, ...], weights: nn.Module, trainer: Trainer
+) -> PackedImages | None:
+    """Return the latents of ``dataset`` from a file beside its images, made where there is none; None where they vary.
+
+    Args:
+        dataset: the split.
+        encode: ``(batch, channels, *shape)`` → ``(batch, *latent_shape)``.
+        latent_shape: ``(latent channels, *latent size)``.
+        weights: what ``encode`` depends on.
+        trainer: says which process writes.
+    """
+    images = dataset.packed
+    if images is None:
+        return None
+    key = digest([images.path.name, weights_digest(weights)])
+    path = images.path.with_name(f"latents-{key}.f32")
+    shape = (len(dataset), *latent_shape)
+    if trainer.is_global_zero and not _complete(path, shape):
+        PackedImages.write(path, _encoded(images, len(dataset), encode))
+    trainer.strategy.barrier()
+    return PackedImages(path, shape)
+
+
+def batches_of(stored: PackedImages) -> Iterator[Tensor]:
+    """Yield all of ``stored``, a few at a time."""
+    for places in torch.split(torch.arange(stored.shape[0]), 64):
+        yield stored.gather(places)
+
+
+def drawn_batches(dataset: PreparedDataset, encode: Encode) -> Iterator[Tensor]:
+    """Yield the latents of images as training draws them, for the scale."""
+    drawn = torch.linspace(0, len(dataset) - 1, min(_DRAWN, len(dataset))).long()
+    for places in torch.split(drawn, _CHUNK):
+        batch: Batch = dataset.__getitems__(places.tolist())
+        yield encode(batch["image"])
+
+
+def weights_digest(module: nn.Module) -> str:
+    """Return a digest of the weights of ``module``."""
+    total = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:16]
+
+
+def _complete(path: Path, shape: tuple[int, ...]) -> bool:
+    return path.is_file() and path.stat().st_size == 4 * int(np.prod(shape))
+
+
+def _encoded(images: PackedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
+    for places in torch.split(torch.arange(count), _CHUNK):
+        yield from encode(images.gather(places)).float().cpu().numpy()

@@ -1,0 +1,113 @@
+"""Training and sampling of ``latent_diffusion`` (Rombach et al. 2022, arXiv 2112.10752, section 3.3)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gandlf_synth.config import Phase
+from gandlf_synth.data.dataset import Batch
+from gandlf_synth.data.packed import PackedImages
+from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.errors import CheckpointError, Problem
+from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
+from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.ddpm.process import DiffusionProcess
+from gandlf_synth.models.denoising import DenoisingModule
+from gandlf_synth.models.first_stage import FirstStage
+from gandlf_synth.models.flow_matching.process import FlowProcess
+from gandlf_synth.models.latent_diffusion.config import LatentDDPM, LatentDiffusionConfig
+from gandlf_synth.models.latent_diffusion.latents import (
+    LatentScale,
+    batches_of,
+    drawn_batches,
+    stored_latents,
+)
+
+
+class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
+    """A denoising process on the latents of a finished autoencoder, which stays as it is."""
+
+    def __init__(self, config: LatentDiffusionConfig, spec: DataSpec) -> None:
+        super().__init__(config, spec)
+        self.first_stage: Any = build_module(config.first_stage.model_dump(mode="json"), spec)
+        if not isinstance(self.first_stage, FirstStage):
+            raise TypeError(f"{config.first_stage.model_name} has no latents")
+        self.first_stage.requires_grad_(False).eval()
+        channels = self.noise_shape[0]
+        kind: Any = DiffusionProcess if isinstance(config.second_stage, LatentDDPM) else FlowProcess
+        self.process = kind(config.second_stage, self.build_loss(), spec.spatial_dims, channels, spec.num_classes)
+        self.scale = LatentScale(spec.spatial_dims, channels)
+        self._stored: dict[str, PackedImages | None] = {}
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """``(latent channels, *latent size)``."""
+        shape: tuple[int, ...] = self.first_stage.latent_shape
+        return shape
+
+    def train(self, mode: bool = True) -> "LatentDiffusion":
+        """Set the mode of the process; the autoencoder is never trained."""
+        super().train(mode)
+        self.first_stage.eval()
+        return self
+
+    def adopt(self, trained: GenerativeModule[Any]) -> None:
+        """Take over the weights of a trained autoencoder.
+
+        Raises:
+            CheckpointError: it is another kind of model, or was made for other images.
+        """
+        problems = []
+        if trained.config.model_name != self.first_stage.config.model_name:
+            what = f"is a {trained.config.model_name!r} model, not {self.first_stage.config.model_name!r}"
+            problems.append(Problem("first stage", what, fix="write its section in model_config.first_stage"))
+        for name in ("shape", "num_channels", "labels"):
+            theirs, ours = getattr(trained.spec, name), getattr(self.spec, name)
+            if theirs != ours:
+                problems.append(Problem("first stage", f"was trained on data with {name} = {theirs}, not {ours}"))
+        if not problems:
+            try:
+                self.first_stage.load_state_dict(trained.state_dict())
+            except RuntimeError as error:
+                problems.append(Problem("first stage", f"has another architecture: {str(error).splitlines()[1]}"))
+        if problems:
+            raise CheckpointError(*problems)
+
+    def on_fit_start(self) -> None:
+        """Make the latents of the images that never change, and measure their scale."""
+        data: Any = self.trainer.datamodule
+        for phase in ("train", "val"):
+            if data.has(phase):
+                dataset = data.dataset(phase)
+                self._stored[phase] = stored_latents(
+                    dataset, self._encode, self.noise_shape, self.first_stage, self.trainer
+                )
+        kept = self._stored["train"]
+        latents = batches_of(kept) if kept is not None else drawn_batches(data.dataset("train"), self._encode)
+        if self.scale.measured:
+            self.scale.check(latents)
+        else:
+            self.scale.measure(latents)
+
+    def clean(self, batch: Batch, phase: Phase) -> Tensor:
+        """Return the scaled latents of a batch, from the file where they were made already."""
+        stored = self._stored.get(phase)
+        if stored is None:
+            return self.scale.scaled(self._encode(batch["image"]))
+        return self.scale.scaled(stored.gather(batch["index"].cpu()).to(self.device))
+
+    def finished(self, made: Tensor) -> Tensor:
+        """Return the images of scaled latents."""
+        images: Tensor = self.first_stage.decode(self.scale.unscaled(made))
+        return images
+
+    @torch.no_grad()
+    def _encode(self, images: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            latents: Tensor = self.first_stage.encode_mean(images.to(self.device)).float()
+        return latents
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the denoiser of the scaled latents, and the autoencoder's networks."""
+        return {**super().export_networks(), **self.first_stage.export_networks()}

@@ -1,0 +1,80 @@
+"""The model that another builds on: trained first, by the same command, in a folder inside the model folder."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gandlf_synth.config import Config, Document, Prerequisite
+from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.checkpoint import load_module
+from gandlf_synth.training.folder import Mode, ModelFolder
+from gandlf_synth.training.request import TrainingRequest
+
+
+def train_first_stage(
+    module: GenerativeModule[Any],
+    request: TrainingRequest,
+    config: Config[Any],
+    reporter: Reporter,
+    train: Callable[[TrainingRequest, Any], Any],
+) -> float | None:
+    """Give ``module`` its trained first stage, and return the seconds that are left of ``request.seconds``.
+
+    Args:
+        module: the model, untrained.
+        request: the whole run; data and mode are the same for the first stage.
+        config: the resolved configuration of the whole run.
+        reporter: says which stage runs.
+        train: trains what a request asks for.
+
+    Raises:
+        CheckpointError: a first stage that was given does not fit the model.
+    """
+    needed: Prerequisite = config.model.prerequisite()
+    started = time.monotonic()
+    checkpoint = _given(needed)
+    if checkpoint is None:
+        folder = request.folder.first_stage
+        if not _finished(folder):
+            reporter.say(f"First stage: {needed.model.model_name}", "bold")
+            train(_request(request, config, needed, folder), reporter.console)
+        checkpoint = folder.choose_checkpoint(None)
+    module.adopt(load_module(checkpoint))
+    reporter.say(f"Second stage: {config.model.model_name}", "bold")
+    if request.seconds is None:
+        return None
+    return max(1.0, request.seconds - (time.monotonic() - started))
+
+
+def _given(needed: Prerequisite) -> Path | None:
+    path = needed.checkpoint
+    return ModelFolder(path).choose_checkpoint(None) if path is not None and path.is_dir() else path
+
+
+def _finished(folder: ModelFolder) -> bool:
+    if not (folder.record.is_file() and folder.last.is_file()):
+        return False
+    epochs: int = json.loads(folder.record.read_text(encoding="utf-8"))["epochs"]
+    return epochs > 0
+
+
+def _request(
+    request: TrainingRequest, config: Config[Any], needed: Prerequisite, folder: ModelFolder
+) -> TrainingRequest:
+    content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    content["model_config"] = needed.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    share = needed.fraction / (1 - needed.fraction)
+    content["num_epochs"] = max(1, round(config.num_epochs * share))
+    mode: Mode = "resume" if request.mode == "resume" and folder.last.is_file() else "reset"
+    return replace(
+        request,
+        config=Document("first stage", content),
+        model_dir=folder.root,
+        mode=mode,
+        checkpoint=None,
+        seconds=None if request.seconds is None else request.seconds * needed.fraction,
+    )

@@ -1,0 +1,66 @@
+"""Both stages of latent_diffusion by one command."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gandlf_synth.models.checkpoint import read_checkpoint
+from gandlf_synth.models.latent_diffusion import FAMILY
+
+
+@pytest.fixture
+def job(cli, pictures: Path, tmp_path: Path) -> tuple[object, ...]:
+    csv, config = tmp_path / "data.csv", tmp_path / "config.yaml"
+    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+    section = {"model_name": "latent_diffusion", **FAMILY.tiny, "tensor_shape": [12, 10]}
+    document = {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "num_epochs": 3, "batch_size": 4}
+    config.write_text(json.dumps({**document, "compute": {"accelerator": "cpu", "precision": 32}}))
+    return ("-c", config, "-dt", csv)
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(checkpoint)["state_dict"]
+
+
+def test_one_command_trains_both_and_an_interrupted_run_goes_on_in_either(cli, job, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    assert cli("train", *job, "-m-dir", model)[0] == 0
+    last, first = model / "checkpoints" / "last.ckpt", model / "first_stage"
+    whole = weights(last)
+    for name, value in weights(first / "checkpoints" / "last.ckpt").items():
+        assert torch.equal(whole[f"first_stage.{name}"], value), name
+    assert whole["scale.measured"]
+
+    code, out, err = cli("generate", "-m-dir", model, "-n", 4)
+    assert code == 0, err
+    assert len(list(Path(out.strip()).glob("generated_image*"))) >= 4
+
+    # as if the power had failed in the first stage, after its last checkpoint
+    shutil.rmtree(model / "checkpoints")
+    record = json.loads((first / "run.json").read_text())
+    (first / "run.json").write_text(json.dumps({**record, "epochs": 0}))
+    code, _, err = cli("train", *job, "-m-dir", model, "--resume")
+    assert code == 0, err
+    assert all(torch.equal(value, whole[name]) for name, value in weights(last).items())
+
+    # as if it had failed between the stages
+    shutil.rmtree(model / "checkpoints")
+    written = (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert cli("train", *job, "-m-dir", model, "--resume")[0] == 0
+    assert (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
+    assert all(torch.equal(value, whole[name]) for name, value in weights(last).items())
+
+
+def test_a_trained_autoencoder_is_used_instead_of_training_one(cli, job, tmp_path: Path) -> None:
+    model, other = tmp_path / "model", tmp_path / "other"
+    assert cli("train", *job, "-m-dir", model)[0] == 0
+    given = f"model_config.first_stage_checkpoint={model / 'first_stage'}"
+
+    assert cli("train", *job, "-m-dir", other, "--set", given)[0] == 0
+
+    assert not (other / "first_stage").exists()
+    ours, theirs = (weights(folder / "checkpoints" / "last.ckpt") for folder in (other, model))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())

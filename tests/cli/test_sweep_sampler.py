@@ -1,0 +1,46 @@
+"""``sweep-sampler`` finds a setting, and ``generate`` uses it."""
+
+import json
+from pathlib import Path
+
+
+def test_the_best_setting_becomes_the_models_own(cli, pictures: Path, tiny_config, tmp_path: Path) -> None:
+    csv, model = tmp_path / "data.csv", tmp_path / "model"
+    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+    assert cli("train", "-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
+    words = ("-m-dir", model, "-dt", csv, "--samplers", "ddim,unipc", "--steps", "3,6", "-n", 8)
+
+    code, out, err = cli("sweep-sampler", *words, "--extractor", "random-conv")
+
+    assert code == 0, err
+    page = Path(out.strip())
+    assert "unipc" in page.read_text()
+    found = json.loads(page.with_suffix(".json").read_text())
+    measured = [(each["sampler"], each["num_inference_steps"]) for each in found["settings"]]
+    assert measured == [("ddim", 3), ("ddim", 6), ("unipc", 3), ("unipc", 6)]
+    kept = json.loads((model / "sampling.json").read_text())
+    assert kept == {key: found["best"][key] for key in ("sampler", "num_inference_steps")}
+
+    (model / "sampling.json").write_text('{"sampler": "unipc", "num_inference_steps": 4}')
+    code, out, err = cli("generate", "-m-dir", model, "-n", 2)
+    assert code == 0, err
+    wanted = json.loads((Path(out.strip()) / "inference_logs" / "request.json").read_text())
+    assert (wanted["sampler"], wanted["num_inference_steps"]) == ("unipc", 4)
+    code, out, _ = cli("generate", "-m-dir", model, "-n", 2, "--sampler", "ddim")
+    wanted = json.loads((Path(out.strip()) / "inference_logs" / "request.json").read_text())
+    assert wanted["sampler"] == "ddim"
+
+
+def test_a_sampler_that_does_not_exist_is_refused_with_those_that_do(
+    cli, pictures: Path, tiny_config, tmp_path: Path
+) -> None:
+    csv, model = tmp_path / "data.csv", tmp_path / "model"
+    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+    assert cli("train", "-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
+
+    code, _, err = cli("sweep-sampler", "-m-dir", model, "-dt", csv, "--samplers", "ddmi", "--extractor", "random-conv")
+
+    assert code == 2
+    assert "unknown name 'ddmi'" in err
+    assert "did you mean 'ddpm'" in err
+    assert not (model / "sampling.json").exists()
