@@ -34,6 +34,32 @@ def test_error_falls_at_the_order_of_the_solver(sampler: str, order: int) -> Non
     assert math.log2(error(sampler, 64) / error(sampler, 128)) == pytest.approx(order, abs=0.25)
 
 
+@pytest.mark.parametrize("sampler", FLOW_SAMPLERS)
+def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
+    means, stds = torch.tensor([-1.0, 0.8], dtype=torch.float64), torch.tensor([0.1, 0.3], dtype=torch.float64)
+    shares = torch.tensor([0.3, 0.7], dtype=torch.float64)
+    torch.manual_seed(0)
+
+    def mixture_velocity(noisy: Tensor, times: Tensor) -> Tensor:
+        time = times.to(noisy).view(-1, 1)
+        variance = (1 - time) ** 2 * stds**2 + time**2
+        offset = noisy - (1 - time) * means
+        weight = torch.softmax(shares.log() - 0.5 * variance.log() - offset**2 / (2 * variance), dim=1)
+        clean = means + (1 - time) * stds**2 / variance * offset
+        return (weight * (time / variance * offset - clean)).sum(dim=1, keepdim=True)
+
+    samples = flow_sample(
+        mixture_velocity, torch.randn(20_000, 1, dtype=torch.float64), sampler=sampler, num_inference_steps=100,
+        clip_sample=False,
+    )  # fmt: skip
+
+    mean = (shares * means).sum().item()
+    spread = ((shares * (stds**2 + means**2)).sum() - mean**2).sqrt().item()
+    assert (samples < -0.5).double().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert samples.mean().item() == pytest.approx(mean, abs=0.04)
+    assert samples.std().item() == pytest.approx(spread, rel=0.04)
+
+
 def test_one_step_along_a_straight_flow_is_exact() -> None:
     noise = torch.randn(5, 1, dtype=torch.float64)
 

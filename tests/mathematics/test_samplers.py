@@ -110,6 +110,25 @@ def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
     assert samples.std().item() == pytest.approx(spread, rel=0.04)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_correlated_data_keeps_its_covariance(sampler: str) -> None:
+    mean = torch.tensor([0.5, -0.2, 0.1], dtype=torch.float64)
+    covariance = torch.tensor([[0.5, 0.3, 0.0], [0.3, 0.4, -0.1], [0.0, -0.1, 0.2]], dtype=torch.float64)
+    schedule = noise_schedule("cosine", 1000, zero_terminal_snr=True)
+    torch.manual_seed(0)
+    noise = torch.randn(20_000, 3, dtype=torch.float64)
+
+    def denoise(noisy: Tensor, timesteps: Tensor) -> Tensor:
+        signal, sigma = schedule.levels(timesteps[:1], noisy[:1])
+        gain = signal * covariance @ torch.linalg.inv(signal**2 * covariance + sigma**2 * torch.eye(3))
+        return mean + (noisy - signal * mean) @ gain.T
+
+    samples = sample(denoise, noise, schedule, "sample", sampler=sampler, num_inference_steps=200, clip_sample=False)
+
+    assert torch.allclose(samples.mean(0), mean, atol=0.02)
+    assert torch.allclose(torch.cov(samples.T), covariance, atol=0.025)
+
+
 def test_ancestral_sampling_equals_the_diffusers_scheduler() -> None:
     from diffusers.schedulers import DDPMScheduler
 
