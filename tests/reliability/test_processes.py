@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,19 @@ def finish(process: subprocess.Popen[str]) -> str:
 def torchrun(processes: int) -> tuple[str, ...]:
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
     return (*launcher, "-m", "gandlf_synth")
+
+
+def nodes(port: int, count: int = 2) -> list[tuple[str, ...]]:
+    """Launchers of one process each, that meet on the loopback as ``count`` machines would."""
+    shared = ("--nnodes", str(count), "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(port))
+    run = (sys.executable, "-m", "torch.distributed.run", *shared)
+    return [(*run, "--node-rank", str(rank), "-m", "gandlf_synth") for rank in range(count)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def job(cli, pictures: Path, folder: Path, *, family: str = "ddpm", epochs: int = 30) -> tuple[object, ...]:
@@ -167,3 +181,15 @@ def test_two_processes_train_one_model_and_share_the_images(cli, pictures, tmp_p
     assert files[0] == files[1]
     rows = (folders[0] / "inference_logs" / "images.csv").read_text().splitlines()
     assert len(rows) == 8
+
+
+def test_two_machines_train_the_model_that_one_with_two_processes_trains(cli, pictures, tmp_path) -> None:
+    words = job(cli, pictures, tmp_path, epochs=2)
+
+    here = start("train", *words, "-m-dir", tmp_path / "one", launcher=torchrun(2))
+    finish(here)
+    there = [start("train", *words, "-m-dir", tmp_path / "two", launcher=each) for each in nodes(free_port())]
+    for process in there:
+        finish(process)
+
+    assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("one", "two")))

@@ -30,7 +30,7 @@ from gandlf_synth.training.callbacks import (
 )
 from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
 from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.hardware import processes_here
+from gandlf_synth.training.hardware import nodes, processes_here
 from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import SHARDED, strategy_for
 
@@ -190,7 +190,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
     return {
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
         "devices": devices,
-        "num_nodes": compute.num_nodes,
+        "num_nodes": max(compute.num_nodes, nodes()),
         "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
         "deterministic": compute.deterministic or None,
