@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.evaluation.sweep import SweepResult
     from gandlf_synth.models.base import GenerativeModule
+    from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
     from gandlf_synth.training.checking import CheckReport
@@ -81,6 +82,7 @@ class GenerationRequest:
         only: make only these indices.
         batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
         resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
+        refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
     """
 
     model_dir: Path
@@ -97,6 +99,7 @@ class GenerationRequest:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     resume: bool = False
+    refuse_copies: Path | None = None
 
 
 def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
@@ -136,6 +139,9 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     terminal = (console if share.is_first else None) or _silent()
     source = {**model_source(checkpoint, folder.root), "user_seed": seed}
     wanted = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in requests]}
+    gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
+    if gate is not None:
+        wanted["copy_limit"] = gate.limit
     wanted |= {"n_images_to_generate": counts, "sampling": module.sampling_defaults(options)}
     output = folder_for(folder.root, request.output_dir, wanted, resume=request.resume) if share.is_first else None
     return generate_images(
@@ -150,7 +156,16 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         options=options,
         share=share,
         postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
+        gate=gate,
     )
+
+
+def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
+    from gandlf_synth.data.network_input import batches_of
+    from gandlf_synth.synthesis.copies import gate_of
+
+    manifest, pipeline = _inputs(csv, spec, loaded)
+    return gate_of(batches_of(manifest, pipeline, spec), [each.subject for each in manifest.samples], str(csv))
 
 
 def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeModule[Any]":

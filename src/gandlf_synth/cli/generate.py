@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gandlf_synth.cli.options import (
+    PATH,
     checkpoint_option,
     config_option,
     console,
@@ -35,6 +36,12 @@ from gandlf_synth.cli.options import (
     "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
 )
 @click.option("--resume", is_flag=True, help="Finish an interrupted call: make only the images that are missing.")
+@click.option(
+    "--refuse-copies",
+    type=PATH,
+    metavar="CSV",
+    help="CSV that the model was trained on: what looks like one of its images is made again from another seed.",
+)
 @click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""

@@ -1,6 +1,6 @@
 """Given images as a trained model sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,9 +10,12 @@ from gandlf_synth.data.image import Image
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.pipeline import Pipeline
 from gandlf_synth.data.readers import UnreadableError
+from gandlf_synth.data.scan import Progress
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.data.transforms.base import TransformError
 from gandlf_synth.errors import DataError, Problem
+
+_CHUNK = 32
 
 
 def preprocessed(manifest: Manifest, sample: Sample, pipeline: Pipeline) -> Image:
@@ -40,3 +43,16 @@ def class_indices(samples: Sequence[Sample], spec: DataSpec) -> list[int] | None
     if not spec.num_classes or any(sample.label not in spec.labels for sample in samples):
         return None
     return [spec.labels.index(sample.label or 0) for sample in samples]
+
+
+def batches_of(
+    manifest: Manifest, pipeline: Pipeline, spec: DataSpec, progress: Progress | None = None
+) -> Iterator[Tensor]:
+    """Yield the images of ``manifest`` as the model sees them, a few at a time.
+
+    Raises:
+        DataError: one cannot be read or preprocessed.
+    """
+    chunks = [manifest.samples[start : start + _CHUNK] for start in range(0, len(manifest.samples), _CHUNK)]
+    for chunk in progress(chunks, len(chunks), f"Reading {manifest.path.name}") if progress else chunks:
+        yield network_input([preprocessed(manifest, sample, pipeline) for sample in chunk], spec)

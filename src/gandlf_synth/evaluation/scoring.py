@@ -13,12 +13,9 @@ from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate, bootstrap
 from gandlf_synth.metrics.kernel import cubic_kernel
 from gandlf_synth.metrics.prdc import Prdc, prdc
+from gandlf_synth.metrics.stacks import stacks
 
 Floats = NDArray[np.floating[Any]]
-_SLICES = 8
-_OUTER = 0.7
-"""Slices of a volume are taken from this middle share of it."""
-_VOLUME_AXES = 5
 _CHUNK = 32
 
 
@@ -87,16 +84,7 @@ def _within(kernel: Floats, chosen: NDArray[np.int64]) -> float:
 
 @torch.inference_mode()
 def _features(images: Tensor, extractor: Extractor) -> Floats:
-    unit = ((images.float() + 1) / 2).clamp(0, 1)
-    stacks = [unit[:, None]] if images.ndim < _VOLUME_AXES else [_slices(unit, axis) for axis in (4, 3, 2)]
-    return np.stack([_of_stack(stack, extractor) for stack in stacks], axis=1)
-
-
-def _slices(volumes: Tensor, axis: int) -> Tensor:
-    """Return evenly spaced slices across ``axis``, ``(batch, slices, channels, rows, columns)``."""
-    last = volumes.shape[axis] - 1
-    places = torch.linspace((1 - _OUTER) / 2, (1 + _OUTER) / 2, _SLICES) * last
-    return volumes.index_select(axis, places.round().long()).movedim(axis, 1)
+    return np.stack([_of_stack(stack, extractor) for stack in stacks(images)], axis=1)
 
 
 def _of_stack(stack: Tensor, extractor: Extractor) -> Floats:

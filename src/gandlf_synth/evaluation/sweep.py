@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.data.manifest import Manifest
-from gandlf_synth.data.network_input import class_indices, network_input, preprocessed
+from gandlf_synth.data.network_input import batches_of, class_indices
 from gandlf_synth.data.pipeline import Pipeline
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.evaluation.scoring import Floats, features, score
@@ -51,12 +51,7 @@ def sweep_samplers(
     seed: int,
 ) -> SweepResult:
     """Compare ``settings`` on the images of ``manifest``, and write page, numbers and the best one into ``folder``."""
-    chunks = [manifest.samples[start : start + batch_size] for start in range(0, len(manifest.samples), batch_size)]
-    reading = bar(chunks, len(chunks), "Reading real images")
-    inputs = (
-        network_input([preprocessed(manifest, sample, pipeline) for sample in chunk], module.spec) for chunk in reading
-    )
-    real = features(inputs, extractor)
+    real = features(batches_of(manifest, pipeline, module.spec, bar), extractor)
     labels = class_indices(manifest.samples, module.spec)
     if module.spec.num_classes and labels is None:
         labels = list(range(module.spec.num_classes))

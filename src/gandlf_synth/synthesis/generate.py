@@ -1,7 +1,7 @@
 """Samples a trained model and writes the images, each with its provenance."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.errors import Problem, TrainingError
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import software_versions
+from gandlf_synth.provenance import fold_seed, software_versions
+from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.requests import ImageRequest
 from gandlf_synth.synthesis.sharing import Share
@@ -52,6 +54,7 @@ def generate_images(
     options: SamplingOptions,
     share: Share,
     postprocessing: Sequence[Step] = (),
+    gate: CopyGate | None = None,
 ) -> GenerationResult:
     """Make every requested image that is not there yet and write it with a sidecar JSON beside it.
 
@@ -67,6 +70,10 @@ def generate_images(
         options: how to sample.
         share: the part of this process.
         postprocessing: what is done to every image before it is written.
+        gate: what no copy of a training image passes; such images are made again from other seeds.
+
+    Raises:
+        TrainingError: the model makes hardly anything but copies.
     """
     spec = module.spec
     if share.is_first:
@@ -79,8 +86,10 @@ def generate_images(
     rows: dict[str, list[Any]] = {}
     batches = share.of([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
-    for request, image in sampled(module, bar(missing, len(missing), "Generating"), options):
-        files.write(request, image)
+    refused = 0
+    for request, image, more in made(module, bar(missing, len(missing), "Generating"), options, gate):
+        files.write(request, image, more)
+        refused += int(more.get("copies_refused", 0))
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
@@ -92,8 +101,44 @@ def generate_images(
     if rows:
         save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
+    if gate is not None:
+        reporter.say(
+            f"{refused} copies of training images were refused and made again (correlation > {gate.limit:.4f})"
+        )
     reporter.say(f"{len(requests)} images in {len(written)} files and {sheet}; {settings}")
     return GenerationResult(folder, written, sheet)
+
+
+def made(
+    module: GenerativeModule[Any], batches: Any, options: SamplingOptions, gate: CopyGate | None
+) -> Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]:
+    """Yield every request of ``batches`` with an image that passes ``gate``, and what to record of it."""
+    for request, image in sampled(module, batches, options):
+        if gate is None:
+            yield request, image, {}
+        else:
+            yield request, *_past(gate, module, options, request, image)
+
+
+def _past(
+    gate: CopyGate,
+    module: GenerativeModule[Any],
+    options: SamplingOptions,
+    request: ImageRequest,
+    image: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Return ``image``, or the first from another seed that is no copy, and what to record of it."""
+    seed = request.seed
+    for refused in range(TRIES):
+        correlation = float(gate.correlations(torch.from_numpy(image)[None])[0])
+        if correlation <= gate.limit:
+            found = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
+            return image, found
+        seed = fold_seed(request.seed, refused + 1)
+        ((_, image),) = sampled(module, [[replace(request, seed=seed)]], options)
+    what = f"is a copy of a training image from each of {TRIES} seeds"
+    fix = "train on more subjects, for a shorter time or with a smaller network"
+    raise TrainingError(Problem(f"image {request.index}", what, fix=fix))
 
 
 @torch.inference_mode()

@@ -60,10 +60,10 @@ class ImageFiles:
         paths = [self._folder / name for name in json.loads(sidecar.read_text())["files"]]
         return paths if all(path.is_file() for path in paths) else []
 
-    def write(self, request: ImageRequest, image: NDArray[np.float32]) -> None:
-        """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar."""
+    def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
+        """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""
         stem = self._stem(request)
-        record = {**self._about, **self._identity(request)}
+        record = {**self._about, **self._identity(request), **more}
         paths = []
         for ending, voxels in self._parts(image):
             path = self._folder / f"{stem}{ending}{self._writer.suffix}"

@@ -1,0 +1,89 @@
+"""``generate --refuse-copies`` lets no image through that is nearly one of the training images."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import blob, write_picture
+
+from gandlf_synth.errors import ConfigError
+from gandlf_synth.synthesis.copies import gate_of
+
+
+def faces(count: int, seed: int) -> torch.Tensor:
+    """Smooth random pictures, ``(count, 1, 24, 20)`` in [-1, 1]."""
+    coarse = torch.rand(count, 1, 6, 5, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (24, 20), mode="bicubic").clamp(-1, 1)
+
+
+def test_copies_are_told_from_other_subjects_whatever_was_done_to_them() -> None:
+    training, others = faces(40, 0), faces(40, 1)
+    gate = gate_of([training], [str(index) for index in range(40)], "data.csv")
+    changed = {
+        "mirrored": training.flip(2),
+        "2 % brighter": (training * 0.95 + 0.02).clamp(-1, 1),
+        "one pixel on": training.roll(1, dims=2),
+    }
+
+    for name, copies in changed.items():
+        assert (gate.correlations(copies) > gate.limit).mean() > 0.95, name
+    assert (gate.correlations(others) > gate.limit).mean() < 0.1
+
+
+def test_too_few_subjects_say_nothing() -> None:
+    with pytest.raises(ConfigError, match="holds 3 subjects, too few"):
+        gate_of([faces(3, 0)], ["a", "b", "c"], "data.csv")
+
+
+@pytest.fixture
+def trained(cli, tiny_config, tmp_path: Path) -> tuple[Path, Path]:
+    table, model = tmp_path / "data.csv", tmp_path / "model"
+    rows = [["SubjectID", "Channel_0"]]
+    for index in range(24):
+        path = tmp_path / "images" / f"{index}.png"
+        write_picture(path, np.clip(blob((16, 16), index, 200), 0, 255).astype(np.uint8))
+        rows.append([f"s{index}", str(path)])
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert cli("train", "-c", tiny_config([16, 16]), "-dt", table, "-m-dir", model)[0] == 0
+    return table, model
+
+
+def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_are(cli, trained) -> None:
+    table, model = trained
+    code, out, err = cli("generate", "-m-dir", model, "-n", 3, "--refuse-copies", table)
+    assert code == 0, err
+    assert "0 copies of training images were refused" in err
+    _, plain, _ = cli("generate", "-m-dir", model, "-n", 3)
+
+    guarded, ordinary = Path(out.strip()), Path(plain.strip())
+    for path in ordinary.glob("generated_image_*.nii.gz"):
+        record = json.loads((guarded / path.name.replace(".nii.gz", ".json")).read_text())
+        assert record["copies_refused"] == 0
+        assert -1 <= record["nearest_training_image"] <= 1
+    assert len(list(guarded.glob("generated_image_*.nii.gz"))) == 3
+
+
+def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None:
+    from gandlf_synth import api
+    from gandlf_synth.models.base import SamplingOptions
+    from gandlf_synth.synthesis.generate import made
+    from gandlf_synth.synthesis.requests import ImageRequest
+
+    module = api.load_model(trained[1]).eval()
+    with torch.inference_mode():
+        first = module.sample([5], None, SamplingOptions())
+    known = torch.cat([faces(30, 2)[..., :16, :16], first])
+    gate = gate_of([known], [str(index) for index in range(31)], "data.csv")
+
+    ((_, image, record),) = made(module, [[ImageRequest(0, 5, None)]], SamplingOptions(), gate)
+
+    assert record["copies_refused"] >= 1
+    assert record["sampled_with_seed"] != 5
+    assert not np.allclose(image, first[0].numpy())
+    with torch.inference_mode():
+        again = module.sample([record["sampled_with_seed"]], None, SamplingOptions())
+    assert np.allclose(image, again[0].numpy(), atol=1e-5)
