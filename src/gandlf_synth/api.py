@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.data.pipeline import Pipeline
     from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.evaluation.paired import PairedRequest, PairedResult
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.evaluation.sweep import SweepResult
@@ -204,6 +205,14 @@ def evaluate(
 
     evaluation = run_evaluation(request, progress_bar(console or _silent()))
     return EvaluationResult(evaluation, report(request.output_dir, formats))
+
+
+def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) -> "PairedResult":
+    """Compare reconstructions with their originals, image by image; see ``evaluation.paired.run_paired``."""
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.paired import run_paired
+
+    return run_paired(request, progress_bar(console or _silent()))
 
 
 def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:

@@ -33,9 +33,18 @@ _FORMATS = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
 )
 @click.option("--threshold", "thresholds", multiple=True, help="Change a threshold: --threshold kid_good=0.05")
+@click.option(
+    "--paired", is_flag=True, help="Compare image by image with the original of the same SubjectID or file name."
+)
+@click.option(
+    "--metrics", default="", help="With --paired: names such as mean_absolute_error,ncc_max; absent: the usual."
+)
 @_FORMATS
-def evaluate(thresholds: tuple[str, ...], formats: str, **options: Any) -> None:
-    """Compare synthetic with real images: faithful, diverse, private, useful?"""
+def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, metrics: str, **options: Any) -> None:
+    """Compare synthetic with real images: faithful, diverse, private, useful? Or, with --paired, image by image."""
+    if paired:
+        _paired(metrics, **options)
+        return
     from gandlf_synth import api
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.thresholds import thresholds_of
@@ -48,6 +57,21 @@ def evaluate(thresholds: tuple[str, ...], formats: str, **options: Any) -> None:
         terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
     for path in found.reports:
         click.echo(path)
+
+
+def _paired(metrics: str, real: Path, synthetic: Path, output_dir: Path, seed: int, **_: Any) -> None:
+    from gandlf_synth import api
+    from gandlf_synth.evaluation.paired import PairedRequest
+
+    names = tuple(name.strip() for name in metrics.split(",") if name.strip())
+    command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    terminal = console()
+    found = api.evaluate_paired(PairedRequest(real, synthetic, output_dir, names, seed, command), terminal)
+    for note in found.notes:
+        terminal.print(f"note: {note}", highlight=False, markup=False)
+    for name, value in found.metrics.items():
+        terminal.print(f"  {name}: {value.value:.4g} ({value.low:.4g} to {value.high:.4g})", highlight=False)
+    click.echo(found.page)
 
 
 @click.command()

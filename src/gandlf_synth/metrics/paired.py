@@ -59,6 +59,28 @@ def structural_similarity_index(original: Array, reconstruction: Array) -> float
     return float(torch.as_tensor(value))
 
 
+def correlation(original: Array, reconstruction: Array) -> float:
+    """Return the correlation of the voxels where they are (normalised cross-correlation without a shift)."""
+    one, other = (array.ravel() - array.mean() for array in (original, reconstruction))
+    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / norm if norm else float(np.allclose(original, reconstruction))
+
+
+def ms_ssim(original: Array, reconstruction: Array) -> float:
+    """Return the multi-scale structural similarity (Wang et al. 2003), of volumes the mean over axial slices.
+
+    Images of fewer than 11 voxels a side have none: nan.
+    """
+    from gandlf_synth.metrics import ms_ssim as scales
+
+    if scales.scales_for(min(original.shape[1:3])) == 0:
+        return float("nan")
+    low, span = original.min(), _range(original)
+    unit = [np.clip((array - low) / span, 0, 1).astype(np.float32) for array in (original, reconstruction)]
+    planes = [array[None] if array.ndim == 3 else np.moveaxis(array, -1, 0) for array in unit]
+    return float(scales.ms_ssim(*(torch.from_numpy(np.ascontiguousarray(each)) for each in planes)).mean())
+
+
 def ncc_mean(original: Array, reconstruction: Array) -> float:
     """Return the mean over all shifts of the normalised cross-correlation, averaged over channels."""
     return _over_channels(original, reconstruction, np.mean)
