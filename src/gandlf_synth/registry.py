@@ -31,9 +31,14 @@ def names(group: str) -> list[str]:
 
 
 def unknown_name(group: str, name: str, where: str) -> Problem | None:
-    """Return the problem with ``name`` when nothing of that name is registered in ``group``, else None."""
-    known = names(group)
-    if name.lower() in known:
+    """Return the problem with ``name`` when nothing of that name is registered in ``group``, else None.
+
+    Raises:
+        PluginError: it names another framework, ``gandlf:adamw`` for example, which is not installed.
+    """
+    bridge, foreign = _bridge(name)
+    known = bridge.names(group) if bridge else names(group)
+    if (foreign if bridge else name).lower() in (each.lower() for each in known):
         return None
     return Problem(where, f"unknown name {name!r} in {group}", listing(known), did_you_mean(name, known))
 
@@ -48,6 +53,9 @@ def load(group: str, name: str) -> Any:
     problem = unknown_name(group, name, group)
     if problem:
         raise ConfigError(problem)
+    bridge, foreign = _bridge(name)
+    if bridge:
+        return bridge.load(group, foreign)
     if name.lower() in _registered.get(group, {}):
         return _registered[group][name.lower()]
     entry = _entries(group)[name.lower()]
@@ -58,6 +66,13 @@ def load(group: str, name: str) -> Any:
         raise PluginError(
             Problem(f"{group}.{name} of {source}", f"cannot be loaded from {entry.value}: {error}")
         ) from error
+
+
+def _bridge(name: str) -> tuple[Any, str]:
+    """Return the module that knows the components of the framework before the colon of ``name``, and what is after."""
+    prefix, colon, foreign = name.partition(":")
+    entry = _entries("bridges").get(prefix.lower()) if colon else None
+    return (entry.load() if entry else None), foreign
 
 
 def register(group: str, name: str) -> Callable[[T], T]:
