@@ -56,16 +56,14 @@ def preprocessing(name: str, entry: Any) -> type[Transform]:
 
 def _made(entry: Any, value: Any, more: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Return the transform: the entry itself, or what it makes of the parameters."""
-    transform: Callable[[Any], Any] = entry
-    if isinstance(entry, torchio.Transform):
-        return transform
     parameters = dict(more) or value
+    made = entry
     if isinstance(entry, type) and isinstance(parameters, dict):
-        transform = entry(**parameters)
-        return transform
-    count = len(inspect.signature(entry).parameters)
-    bare = count == 0 or (parameters is None and _has_default(entry))
-    transform = entry() if bare else entry(parameters)
+        made = entry(**parameters)
+    elif not isinstance(entry, torchio.Transform):
+        count = len(inspect.signature(entry).parameters)
+        made = entry() if count == 0 or (parameters is None and _has_default(entry)) else entry(parameters)
+    transform: Callable[[Any], Any] = made
     return transform
 
 
