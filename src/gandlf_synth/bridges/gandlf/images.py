@@ -136,7 +136,8 @@ def postprocessing(name: str, entry: Any) -> type[Postprocessing]:
         model_config = _OPEN
 
         def __call__(self, channel: Values) -> Values:
-            tensor = torch.from_numpy(np.ascontiguousarray(channel))[None, None]
+            tensor = torch.from_numpy(np.ascontiguousarray(channel))
+            tensor = tensor[None, None] if name == "morphology" else tensor  # it alone wants batch and channel
             accepted = inspect.signature(entry).parameters
             more = {"params": self.model_extra or {}} if "params" in accepted else dict(self.model_extra or {})
             changed: Values = np.asarray(entry(tensor, **more), dtype=np.float64).reshape(channel.shape)
