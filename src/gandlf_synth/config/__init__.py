@@ -8,7 +8,13 @@ from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm
 from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.reference import KeyDescription, describe_keys
-from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig, InferenceParameters
+from gandlf_synth.config.schema import (
+    ComputeConfig,
+    Config,
+    EarlyStoppingConfig,
+    InferenceParameters,
+    SampleMetricsConfig,
+)
 
 __all__ = [
     "ArchitectureConfig",
@@ -29,6 +35,7 @@ __all__ = [
     "Phase",
     "PhasedSteps",
     "Prerequisite",
+    "SampleMetricsConfig",
     "Step",
     "components_at",
     "describe_keys",

@@ -48,6 +48,10 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _every(value: Any) -> Any:
+    return {"every_n_epochs": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _size(value: str) -> str:
     bytes_of(value)
     return value
@@ -85,6 +89,27 @@ class EarlyStoppingConfig(Section):
     """Whether smaller or larger is better."""
     patience: int = Field(10, ge=1)
     """Epochs without improvement to allow."""
+
+
+class SampleMetricsConfig(Section):
+    """Samples compared with validation images during training."""
+
+    every_n_epochs: int = Field(10, ge=1)
+    """Epochs between measurements; the last epoch is always measured."""
+    n_images: int = Field(64, ge=8)
+    """Samples of a measurement, and at most so many validation images."""
+    batch_size: int = Field(16, ge=1)
+    """Images sampled together."""
+    sampler: str | None = None
+    """Sampler of a diffusion model; absent: the model's default."""
+    num_inference_steps: int | None = Field(None, ge=1)
+    """Denoising steps of a diffusion model; absent: the model's default."""
+    extractor: str = "efficientnet-lite0"
+    """What turns images into features: a name, or a TorchScript file."""
+    extractor_weights: str | None = None
+    """File of weights, for extractors that bring none."""
+    choose_best: bool = True
+    """Keep as the best checkpoint the one with the lowest ``sample_kid``, and not the one with the lowest loss."""
 
 
 class ComputeConfig(Section):
@@ -150,6 +175,8 @@ class Config(Section, Generic[M]):
     """Epochs between kept checkpoints; the last and the best are always kept."""
     early_stopping_config: EarlyStoppingConfig | None = None
     """When to stop before the last epoch."""
+    sample_metrics_config: Annotated[SampleMetricsConfig | None, BeforeValidator(_every)] = None
+    """How samples are compared with validation images during training; absent: not at all."""
     metrics: MetricNames = []
     """Metrics to compute on validation data."""
     compute: Annotated[ComputeConfig, BeforeValidator(_none_is_empty)] = ComputeConfig()

@@ -61,11 +61,11 @@ class SynthesisDataModule(LightningDataModule):
         """Say whether ``phase`` has data."""
         return phase in self._splits
 
-    def dataset(self, phase: Phase) -> PreparedDataset:
-        """Return the samples of ``phase``; training ones augmented."""
+    def dataset(self, phase: Phase, *, augmented: bool = True) -> PreparedDataset:
+        """Return the samples of ``phase``; training ones augmented, unless told otherwise."""
         split = self._splits[phase]
         augmenter = None
-        if phase == "train" and self._augmentation:
+        if phase == "train" and augmented and self._augmentation:
             augmenter = Augmenter(list(self._augmentation), len(split.samples[0].grid.shape))
         classes = None
         if self._labels:

@@ -1,25 +1,22 @@
 """Which sampler, with how many steps, gives the best images for the time."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.network_input import batches_of, class_indices
 from gandlf_synth.data.pipeline import Pipeline
 from gandlf_synth.display.progress import Bar
-from gandlf_synth.evaluation.scoring import Floats, features, score
 from gandlf_synth.evaluation.setting import Setting
 from gandlf_synth.evaluation.sweep_page import sweep_page
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.metrics.extractors import Extractor
+from gandlf_synth.metrics.scoring import Floats, features, score
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.models.sampling import samples
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def sweep(
     for sampler, steps in progress(settings, len(settings), "Sampling"):
         options = SamplingOptions(sampler, steps)
         started = time.perf_counter()
-        images = list(_made(module, labels, options, count, batch_size, seed))
+        images = list(samples(module, labels, options, range(count), batch_size, seed))
         seconds = (time.perf_counter() - started) / count
         found = score(real, features(images, extractor), seed=seed)
         kid = found.kid
@@ -114,19 +111,3 @@ def best(settings: Sequence[Setting]) -> Setting:
     """Return the fastest of the settings that cannot be told from the one with the lowest distance."""
     lowest = min(settings, key=lambda each: each.kid)
     return min((each for each in settings if each.kid <= lowest.kid_high), key=lambda each: each.seconds_per_image)
-
-
-@torch.inference_mode()
-def _made(
-    module: GenerativeModule[Any],
-    labels: Sequence[int] | None,
-    options: SamplingOptions,
-    count: int,
-    batch_size: int,
-    seed: int,
-) -> Iterator[Tensor]:
-    for start in range(0, count, batch_size):
-        indices = range(start, min(count, start + batch_size))
-        seeds = [fold_seed(seed, index) for index in indices]
-        chosen = None if not labels else torch.tensor([labels[index % len(labels)] for index in indices])
-        yield module.sample(seeds, None if chosen is None else chosen.to(module.device), options).cpu()

@@ -12,7 +12,7 @@ from gandlf_synth.display.reporter import Reporter
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.training.folder import Mode, ModelFolder
-from gandlf_synth.training.request import TrainingRequest
+from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 
 def train_first_stage(
@@ -67,6 +67,9 @@ def _request(
 ) -> TrainingRequest:
     content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
     content["model_config"] = needed.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    content.pop("sample_metrics_config", None)
+    if content.get("early_stopping_config", {}).get("monitor_value") in SAMPLE_METRICS:
+        del content["early_stopping_config"]
     share = needed.fraction / (1 - needed.fraction)
     content["num_epochs"] = max(1, round(config.num_epochs * share))
     mode: Mode = "resume" if request.mode == "resume" and folder.last.is_file() else "reset"

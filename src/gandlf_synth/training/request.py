@@ -1,5 +1,6 @@
 """What the user asks of a training run, and the configuration and splits that follow from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, read_document, validate
 from gandlf_synth.data.manifest import Manifest, read_manifest
 from gandlf_synth.data.splits import check_disjoint, check_labels, split
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
 from gandlf_synth.training.folder import Mode, ModelFolder
+
+SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
+"""What ``sample_metrics_config`` logs."""
+_FEWEST_TO_MEASURE = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
         earlier = read_document(request.folder.resolved_config).content
         document = replace(document, content=merged(earlier, _decided(document.content)))
     loaded = validate(document)
+    _check_validation(loaded, request)
     _check_early_stopping(loaded, request)
     return loaded
 
@@ -74,6 +80,13 @@ def _decided(content: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in nested.items() if value != "auto"}
 
 
+def _check_validation(loaded: LoadedConfig, request: TrainingRequest) -> None:
+    if loaded.config.sample_metrics_config is not None and not (request.val_csv or request.val_ratio > 0):
+        where = loaded.document.where(("sample_metrics_config",))
+        what = "has no validation images to compare with; nearness to training images would praise copies"
+        raise ConfigError(Problem(where, what, fix="give validation data with -v-csv or -vr"))
+
+
 def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> None:
     stopping = loaded.config.early_stopping_config
     if stopping is None:
@@ -81,6 +94,8 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
     logged = ["train_loss"]
     if request.val_csv or request.val_ratio > 0:
         logged.append("val_loss")
+    if loaded.config.sample_metrics_config is not None:
+        logged += SAMPLE_METRICS
     if stopping.monitor_value not in logged:
         where = loaded.document.where(("early_stopping_config", "monitor_value"))
         fix = "" if len(logged) > 1 else "for val_loss, give validation data with -v-csv or -vr"
@@ -104,4 +119,21 @@ def read_splits(request: TrainingRequest, config: Config[Any]) -> dict[Phase, Ma
             if config.model.labeling_paradigm != "unlabeled":
                 check_labels(found["train"], found[phase])
     check_disjoint(found)
+    _check_enough(found, config)
     return found
+
+
+def _check_enough(splits: Mapping[Phase, Manifest], config: Config[Any]) -> None:
+    if config.sample_metrics_config is None:
+        return
+    problems = [
+        Problem(
+            str(splits[phase].path),
+            f"gives {len(splits[phase].samples)} {phase} images, too few for sample_metrics_config",
+            f"{_FEWEST_TO_MEASURE} or more; 50 give useful intervals",
+            "give more, or leave the section out",
+        )
+        for phase in ("train", "val")
+        if len(splits[phase].samples) < _FEWEST_TO_MEASURE
+    ]
+    raise_if_any(problems, DataError)

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
-from gandlf_synth.config import ComputeConfig, Config, ModelConfig
+from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
@@ -25,6 +25,7 @@ from gandlf_synth.training.callbacks import (
     Interruption,
     RunProgress,
     SampleGrid,
+    SampleMetrics,
     StepSeeds,
     TimeBudget,
 )
@@ -69,6 +70,22 @@ class _BestCheckpoint(_NamedCheckpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         if pl_module.comparable:
             super().on_validation_end(trainer, pl_module)
+
+
+class _BestSamples(_NamedCheckpoint):
+    """Keeps the checkpoint whose samples are nearest to the validation images."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if SampleMetrics.measured(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+class _SampleStopping(EarlyStopping):
+    """Stops after so many measurements of samples without improvement."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if SampleMetrics.measured(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 def fit(
@@ -136,12 +153,18 @@ def _callbacks(
     if config.model.save_eval_images_every_n_epochs > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.early_stopping_config:
-        stopping = config.early_stopping_config
-        callbacks.append(EarlyStopping(stopping.monitor_value, mode=stopping.monitor_mode, patience=stopping.patience))
+        callbacks.append(_stopping(config.early_stopping_config))
     if seconds is not None:
         callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
     return [*callbacks, *_checkpoints(config, data, folder)]
+
+
+def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
+    options: dict[str, Any] = {"mode": stopping.monitor_mode, "patience": stopping.patience}
+    if stopping.monitor_value.startswith("sample_"):
+        return _SampleStopping(stopping.monitor_value, check_on_train_epoch_end=True, **options)
+    return EarlyStopping(stopping.monitor_value, **options)
 
 
 def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFolder) -> Sequence[Callback]:
@@ -152,7 +175,12 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
     }
     last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
     callbacks = [last]
-    if data.has("val"):
+    measured = config.sample_metrics_config
+    if measured is not None and measured.choose_best:
+        callbacks.append(
+            _BestSamples(filename="best", save_on_train_epoch_end=True, monitor="sample_kid", mode="min", **options)
+        )
+    elif data.has("val"):
         callbacks.append(
             _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
         )

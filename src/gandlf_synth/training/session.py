@@ -5,11 +5,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gandlf_synth.config import Document, Phase
+from gandlf_synth.config import Config, Document, Phase
 from gandlf_synth.data.fingerprint import fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.prepared import default_cache
@@ -28,6 +28,11 @@ from gandlf_synth.training.request import TrainingRequest, read_configuration, r
 from gandlf_synth.training.resolved import resolved_yaml
 from gandlf_synth.training.resuming import check_same_model
 from gandlf_synth.training.strategy import check_compute
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from gandlf_synth.metrics.extractors import Extractor
 
 
 @dataclass(frozen=True)
@@ -59,15 +64,21 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")
+    extractor = _sample_extractor(plan.config)
     data = prepare_data(manifests, plan.config, facts, cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, plan.config.model, data.spec)
     with request.folder.locked() if first else nullcontext():
-        return _fit(request, plan, data, loaded.document, Reporter(console))
+        return _fit(request, plan, data, loaded.document, Reporter(console), extractor)
 
 
 def _fit(
-    request: TrainingRequest, plan: Plan, data: TrainingData, document: Document, reporter: Reporter
+    request: TrainingRequest,
+    plan: Plan,
+    data: TrainingData,
+    document: Document,
+    reporter: Reporter,
+    extractor: "Extractor | None",
 ) -> TrainingResult:
     from lightning.pytorch import seed_everything
 
@@ -92,7 +103,7 @@ def _fit(
         seed_everything(config.seed, workers=True, verbose=False)
     result = fit(
         module, _loaders(plan, data), config, folder, reporter.console,
-        resume_from=request.resume_from, seconds=seconds,
+        resume_from=request.resume_from, seconds=seconds, callbacks=_sample_metrics(config, extractor, reporter),
     )  # fmt: skip
     outcome = {"seconds": round(result.seconds, 1), "epochs": result.epochs, "steps": result.steps}
     notes = [*record.notes, *result.findings]
@@ -105,6 +116,24 @@ def _fit(
     losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.metrics.items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
+
+
+def _sample_extractor(config: Config[Any]) -> "Extractor | None":
+    from gandlf_synth.metrics.extractors import build_extractor
+
+    wanted = config.sample_metrics_config
+    if wanted is None:
+        return None
+    return build_extractor(wanted.extractor, Path(wanted.extractor_weights) if wanted.extractor_weights else None)
+
+
+def _sample_metrics(config: Config[Any], extractor: "Extractor | None", reporter: Reporter) -> "list[Callback]":
+    from gandlf_synth.training.callbacks import SampleMetrics
+
+    wanted = config.sample_metrics_config
+    if wanted is None or extractor is None:
+        return []
+    return [SampleMetrics(wanted, extractor, config.seed, reporter.say)]
 
 
 def _loaders(plan: Plan, data: TrainingData) -> Any:

@@ -64,7 +64,15 @@ def try_steps(config: Config[Any], data: TrainingData) -> Trial:
     module = build_module(config.model.model_dump(mode="json"), data.spec)
     module.check_components()
     model = config.model.model_copy(update={"save_eval_images_every_n_epochs": -1})
-    few = config.model_copy(update={"num_epochs": 1, "model": model, "save_model_every_n_epochs": -1})
+    few = config.model_copy(
+        update={
+            "num_epochs": 1,
+            "model": model,
+            "save_model_every_n_epochs": -1,
+            "sample_metrics_config": None,
+            "early_stopping_config": None,
+        }
+    )
     clock = _Clock()
     with TemporaryDirectory() as folder:
         result = fit(

@@ -7,6 +7,7 @@ from gandlf_synth.training.callbacks.grid import SampleGrid
 from gandlf_synth.training.callbacks.health import HealthMonitor
 from gandlf_synth.training.callbacks.interruption import Interruption
 from gandlf_synth.training.callbacks.progress import RunProgress
+from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
 from gandlf_synth.training.callbacks.seeding import StepSeeds
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Interruption",
     "RunProgress",
     "SampleGrid",
+    "SampleMetrics",
     "StepSeeds",
     "TimeBudget",
 ]

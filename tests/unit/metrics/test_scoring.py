@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from gandlf_synth.evaluation.scoring import features, score
 from gandlf_synth.evaluation.setting import Setting
 from gandlf_synth.evaluation.sweep import best
 from gandlf_synth.metrics.extractors import build_extractor
 from gandlf_synth.metrics.kernel import kernel_distance
+from gandlf_synth.metrics.scoring import features, score
 
 
 def blobs(count: int, seed: int, shape: tuple[int, ...] = (16, 16)) -> torch.Tensor:

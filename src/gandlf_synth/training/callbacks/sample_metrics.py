@@ -1,0 +1,128 @@
+"""Unpaired metrics during training: how near samples are to validation images, on a small budget."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gandlf_synth.config import SampleMetricsConfig
+from gandlf_synth.data.datamodule import SynthesisDataModule
+from gandlf_synth.data.dataset import PreparedDataset
+from gandlf_synth.metrics.extractors import Extractor
+from gandlf_synth.metrics.intervals import Estimate
+from gandlf_synth.metrics.scoring import Floats, features, score
+from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.sampling import samples
+from gandlf_synth.provenance import fold_seed
+from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
+
+_READ = 16
+
+
+@dataclass(frozen=True)
+class _Real:
+    features: Floats
+    labels: list[int] | None
+    floor: Estimate
+
+
+class SampleMetrics(Callback):
+    """Logs ``sample_kid``, ``sample_precision``, ``sample_recall``, ``sample_density`` and ``sample_coverage``.
+
+    The same seeds give the images of every measurement, and their classes come in the proportions of the validation
+    images. Epochs in which the model says that its values cannot be compared yet are left out.
+
+    Args:
+        config: how many images, how often, made how.
+        extractor: turns planes into features.
+        seed: decides the images on both sides.
+        say: takes a line for each measurement.
+    """
+
+    def __init__(
+        self, config: SampleMetricsConfig, extractor: Extractor, seed: int, say: Callable[[str], None]
+    ) -> None:
+        self._config, self._extractor, self._seed, self._say = config, extractor, seed, say
+        self._real: _Real | None = None
+        self._measured: int | None = None
+
+    @classmethod
+    def measured(cls, trainer: Trainer) -> bool:
+        """Say whether there are new values in this epoch."""
+        callbacks: list[Any] = trainer.callbacks
+        return any(isinstance(each, cls) and each._measured == trainer.current_epoch for each in callbacks)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure when this epoch is due or the last one, by count or by the clock."""
+        epoch = trainer.current_epoch + 1
+        last = epoch == trainer.max_epochs or trainer.should_stop
+        due = epoch % self._config.every_n_epochs == 0 or last
+        if not due or not isinstance(pl_module, GenerativeModule) or not pl_module.comparable:
+            return
+        if self._real is None:
+            self._real = self._look_at_real(trainer, pl_module)
+        real = self._real
+        made = self._features(trainer, pl_module, real.labels)
+        self._measured = trainer.current_epoch
+        found = score(real.features, made, seed=self._seed)
+        overlap = found.overlap
+        values = {
+            "kid": found.kid.value,
+            "precision": overlap.precision,
+            "recall": overlap.recall,
+            "density": overlap.density,
+            "coverage": overlap.coverage,
+        }
+        pl_module.log_dict({f"sample_{name}": value for name, value in values.items()}, batch_size=1)
+        if trainer.is_global_zero:
+            self._tell(epoch, found.kid, values, len(made))
+
+    def _tell(self, epoch: int, kid: Estimate, values: dict[str, float], count: int) -> None:
+        shown = ", ".join(f"sample_{name} {value:.3f}" for name, value in values.items() if name != "kid")
+        self._say(
+            f"epoch {epoch}: sample_kid {kid.value:.4g} ({kid.low:.4g} to {kid.high:.4g}), {shown}; {count} images"
+        )
+
+    def _look_at_real(self, trainer: Trainer, module: GenerativeModule[Any]) -> _Real:
+        data: SynthesisDataModule = trainer.datamodule
+        held_out, labels = self._of(data.dataset("val"), 0)
+        train, _ = self._of(data.dataset("train", augmented=False), 1)
+        floor = score(held_out, train, seed=self._seed).kid
+        if trainer.is_global_zero:
+            extractor = self._extractor
+            caution = f"; {extractor.caution}" if extractor.caution else ""
+            self._say(
+                f"sample metrics: {len(held_out)} validation images; {extractor.name} "
+                f"(weights {extractor.weights_sha256[:12]}), {extractor.resize_rule}; training images have a KID of "
+                f"{floor.value:.4g} ({floor.low:.4g} to {floor.high:.4g}) to them, which is the floor{caution}"
+            )
+        return _Real(held_out, labels if module.spec.num_classes else None, floor)
+
+    def _of(self, dataset: PreparedDataset, purpose: int) -> tuple[Floats, list[int]]:
+        """Return the features of some images of a split, always the same ones, and their classes."""
+        rng = np.random.default_rng(fold_seed(self._seed, purpose))
+        chosen = rng.permutation(len(dataset))[: self._config.n_images].tolist()
+        parts = [dataset.__getitems__(chosen[start : start + _READ]) for start in range(0, len(chosen), _READ)]
+        labels = [label for part in parts if "label" in part for label in part["label"].tolist()]
+        return features((part["image"] for part in parts), self._extractor), labels
+
+    def _features(self, trainer: Trainer, pl_module: GenerativeModule[Any], labels: list[int] | None) -> Floats:
+        """Return the features of samples, made by all processes in equal parts."""
+        callbacks: list[Any] = trainer.callbacks
+        average = next((each for each in callbacks if isinstance(each, ExponentialMovingAverage)), None)
+        module = average.averaged_module() if average else pl_module
+        each = -(-self._config.n_images // trainer.world_size)
+        places = range(trainer.global_rank * each, (trainer.global_rank + 1) * each)
+        options = SamplingOptions(self._config.sampler, self._config.num_inference_steps)
+        was_training = module.training
+        module.eval()
+        made = features(samples(module, labels, options, places, self._config.batch_size, self._seed), self._extractor)
+        module.train(was_training)
+        if trainer.world_size == 1:
+            return made
+        gathered = pl_module.all_gather(torch.from_numpy(made).to(pl_module.device))
+        rows: Floats = gathered.flatten(0, 1).cpu().numpy()
+        return rows
