@@ -1,0 +1,31 @@
+"""Everything that the command line does, as functions: validated input in, typed results out.
+
+Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a function is called.
+"""
+
+from gandlf_synth.api.evaluation import EvaluationResult, SweepRequest, evaluate, evaluate_paired, report, sweep_sampler
+from gandlf_synth.api.models import export_model, load_model, provenance_of
+from gandlf_synth.api.synthesis import GenerationRequest, ReconstructionRequest, generate, reconstruct
+from gandlf_synth.api.training import check, construct_csv, installation, preview, train, verify_install
+
+__all__ = [
+    "EvaluationResult",
+    "GenerationRequest",
+    "ReconstructionRequest",
+    "SweepRequest",
+    "check",
+    "construct_csv",
+    "evaluate",
+    "evaluate_paired",
+    "export_model",
+    "generate",
+    "installation",
+    "load_model",
+    "preview",
+    "provenance_of",
+    "reconstruct",
+    "report",
+    "sweep_sampler",
+    "train",
+    "verify_install",
+]

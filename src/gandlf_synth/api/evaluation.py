@@ -1,0 +1,140 @@
+"""How good images are, and how best to sample."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gandlf_synth.api.console import silent
+from gandlf_synth.api.models import configuration_of, given_images, load_model
+from gandlf_synth.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gandlf_synth.evaluation.paired import PairedRequest, PairedResult
+    from gandlf_synth.evaluation.request import EvaluationRequest
+    from gandlf_synth.evaluation.results import Evaluation
+    from gandlf_synth.evaluation.sweep import SweepResult
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What ``evaluate`` found, and the reports that it wrote."""
+
+    evaluation: "Evaluation"
+    reports: list[Path]
+
+
+def evaluate(
+    request: "EvaluationRequest", formats: Sequence[str] = ("html",), console: "Console | None" = None
+) -> EvaluationResult:
+    """Compare two sets of images and write numbers and reports; see ``evaluation.run.run_evaluation``."""
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.run import run_evaluation
+
+    evaluation = run_evaluation(request, progress_bar(console or silent()))
+    return EvaluationResult(evaluation, report(request.output_dir, formats))
+
+
+def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) -> "PairedResult":
+    """Compare reconstructions with their originals, image by image; see ``evaluation.paired.run_paired``."""
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.paired import run_paired
+
+    return run_paired(request, progress_bar(console or silent()))
+
+
+def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:
+    """Write the reports of an evaluation from its stored numbers, and return their paths.
+
+    Args:
+        folder: what ``evaluate`` wrote.
+        formats: ``html``, ``md`` or ``json`` (the numbers, which are there already).
+
+    Raises:
+        DataError: the folder holds no evaluation.
+    """
+    from gandlf_synth.evaluation.report import markdown, page
+    from gandlf_synth.evaluation.store import EvaluationFolder
+    from gandlf_synth.files import write_text
+
+    place = EvaluationFolder(folder)
+    evaluation, arrays = place.read()
+    written = []
+    for name in formats:
+        path = place.metrics if name == "json" else place.report(name)
+        if name != "json":
+            write_text(path, page(evaluation, arrays) if name == "html" else markdown(evaluation))
+        written.append(path)
+    return written
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Which ways to sample to compare.
+
+    Args:
+        model_dir: the model folder.
+        csv: real images, best of subjects that the model was not trained on.
+        checkpoint: the checkpoint; None: the best, else the last.
+        samplers: which; none: all of the family.
+        steps: how many steps each is tried with.
+        count: images per setting.
+        batch_size: images sampled together.
+        seed: decides the noise, the same for every setting.
+        extractor, extractor_weights: what turns images into features.
+    """
+
+    model_dir: Path
+    csv: Path
+    checkpoint: Path | None = None
+    samplers: tuple[str, ...] = ()
+    steps: tuple[int, ...] = (10, 25, 50)
+    count: int = 64
+    batch_size: int = 16
+    seed: int = 0
+    extractor: str = "efficientnet-lite0"
+    extractor_weights: Path | None = None
+
+
+def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "SweepResult":
+    """Find the sampler and the steps that give the best images for the time; ``generate`` uses them from then on.
+
+    Raises:
+        ConfigError: the family has no samplers, an unknown one is asked for, or the images are not like those it was
+            trained on.
+        DataError: an image cannot be used.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(request.model_dir)
+    loaded = configuration_of(None, folder)
+    module = load_model(request.model_dir, request.checkpoint)
+
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.evaluation.sweep import sweep_samplers
+    from gandlf_synth.metrics.extractors import build_extractor
+    from gandlf_synth.models.base import SamplingOptions
+    from gandlf_synth.synthesis.sharing import Share
+
+    if not module.samplers:
+        what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
+        raise ConfigError(Problem("model_config.model_name", what))
+    for name in request.samplers:
+        module.check_sampling(SamplingOptions(name))
+    extractor = build_extractor(request.extractor, request.extractor_weights)
+    manifest, pipeline = given_images(request.csv, module.spec, loaded)
+    return sweep_samplers(
+        module.to(Share().device),
+        manifest,
+        pipeline,
+        extractor,
+        [(name, steps) for name in request.samplers or module.samplers for steps in request.steps],
+        folder.root,
+        progress_bar(console or silent()),
+        count=request.count,
+        batch_size=request.batch_size,
+        seed=request.seed,
+    )

@@ -1,0 +1,76 @@
+"""Trained models, as objects and as files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gandlf_synth.config import LoadedConfig, load_config
+from gandlf_synth.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from gandlf_synth.data.manifest import Manifest
+    from gandlf_synth.data.pipeline import Pipeline
+    from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.models.base import GenerativeModule
+
+
+def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeModule[Any]":
+    """Return the trained model in a folder, with its averaged weights, ready to sample.
+
+    Args:
+        model_dir: the model folder.
+        checkpoint: the checkpoint; None: the best, else the last.
+
+    Raises:
+        CheckpointError: there is none that can be used.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    path = ModelFolder(model_dir).choose_checkpoint(checkpoint)
+
+    from gandlf_synth.models.checkpoint import load_module
+
+    return load_module(path)
+
+
+def export_model(
+    model_dir: Path, folder: Path, *, formats: Sequence[str] = (), checkpoint: Path | None = None
+) -> list[Path]:
+    """Write a trained model with a model card into ``folder``, and return the files; see ``exporting``."""
+    from gandlf_synth.exporting import export_package
+
+    return export_package(load_model(model_dir, checkpoint), model_dir, folder, formats)  # type: ignore[arg-type]
+
+
+def provenance_of(file: Path) -> dict[str, Any]:
+    """Return what a file that this program wrote says of its origin: an image, its sidecar, or a checkpoint.
+
+    Raises:
+        DataError: it is not there, or says nothing.
+    """
+    from gandlf_synth.synthesis.origin import origin_of
+
+    return origin_of(file)
+
+
+def configuration_of(config: Path | None, folder: Any) -> LoadedConfig | None:
+    """Return the configuration that is given, else the one that the model in ``folder`` was trained with."""
+    if config is not None:
+        return load_config(config)
+    return load_config(folder.resolved_config) if folder.resolved_config.is_file() else None
+
+
+def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":
+    """Return given images, and what they go through before the model sees them."""
+    from gandlf_synth.data.manifest import read_manifest
+    from gandlf_synth.data.pipeline import Pipeline, for_phase
+
+    if loaded is not None and loaded.config.patch_sampler is not None:
+        what = "the model was trained on patches, and whole images cannot be compared with them"
+        raise ConfigError(Problem("patch_sampler", what))
+    manifest = read_manifest(csv)
+    if manifest.num_columns != len(spec.column_channels):
+        what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
+        raise ConfigError(Problem(str(csv), what))
+    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    return manifest, Pipeline(steps, spec.column_channels, spec.shape)

@@ -1,0 +1,200 @@
+"""New images, and given ones through a model."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gandlf_synth import registry
+from gandlf_synth.api.console import silent
+from gandlf_synth.api.models import configuration_of, given_images
+from gandlf_synth.config import InferenceParameters, LoadedConfig
+from gandlf_synth.errors import ConfigError, Problem, listing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.synthesis.copies import CopyGate
+    from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.synthesis.reconstruct import ReconstructionResult
+
+DEFAULT_SEED = 42
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to synthesise; None takes the model's or the configuration's own value.
+
+    Args:
+        model_dir: the model folder.
+        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
+        config: the YAML, for its ``inference_parameters``; None: those that the model was trained with.
+        checkpoint: the checkpoint; None: the best, else the last.
+        counts: how many images, or how many per class name or label.
+        per_class: that many of every class.
+        seed: decides the images.
+        only: make only these indices.
+        batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
+        resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
+        refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
+    """
+
+    model_dir: Path
+    output_dir: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+    counts: int | dict[str, int] | None = None
+    per_class: int | None = None
+    seed: int | None = None
+    only: frozenset[int] | None = None
+    batch_size: int | None = None
+    output_format: str | None = None
+    sampler: str | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    resume: bool = False
+    refuse_copies: Path | None = None
+
+
+def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
+    """Synthesise images with a trained model.
+
+    Raises:
+        ConfigError: the configuration is wrong, or asks for what the model cannot do.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(request.model_dir)
+    checkpoint = folder.choose_checkpoint(request.checkpoint)
+    loaded = configuration_of(request.config, folder)
+
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.reporter import Reporter
+    from gandlf_synth.models.base import SamplingOptions
+    from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.synthesis.generate import generate_images
+    from gandlf_synth.synthesis.image_files import image_writer
+    from gandlf_synth.synthesis.output import folder_for, model_source
+    from gandlf_synth.synthesis.requests import image_requests
+    from gandlf_synth.synthesis.sharing import join
+
+    module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
+    parameters = _parameters(request, loaded, folder.sampling)
+    options = SamplingOptions(parameters.sampler, parameters.num_inference_steps, parameters.guidance_scale)
+    module.check_sampling(options)
+    counts: Any = request.counts if request.counts is not None else parameters.n_images_to_generate
+    if request.per_class is not None:
+        counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
+    seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
+    requests = image_requests(counts, module.spec, seed, request.only)
+    writer = image_writer(parameters.output_format, module.spec)
+    share = join()
+    terminal = (console if share.is_first else None) or silent()
+    source = {**model_source(checkpoint, folder.root), "user_seed": seed}
+    wanted = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in requests]}
+    gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
+    if gate is not None:
+        wanted["copy_limit"] = gate.limit
+    wanted |= {"n_images_to_generate": counts, "sampling": module.sampling_defaults(options)}
+    output = folder_for(folder.root, request.output_dir, wanted, resume=request.resume) if share.is_first else None
+    return generate_images(
+        module.to(share.device),
+        requests,
+        share.agree(output),
+        source,
+        Reporter(terminal),
+        progress_bar(terminal),
+        batch_size=parameters.batch_size,
+        writer=writer,
+        options=options,
+        share=share,
+        postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
+        gate=gate,
+    )
+
+
+def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
+    from gandlf_synth.data.network_input import batches_of
+    from gandlf_synth.synthesis.copies import gate_of
+
+    manifest, pipeline = given_images(csv, spec, loaded)
+    return gate_of(batches_of(manifest, pipeline, spec), [each.subject for each in manifest.samples], str(csv))
+
+
+@dataclass(frozen=True)
+class ReconstructionRequest:
+    """What to reconstruct; None takes the model's or the configuration's own value.
+
+    Args:
+        model_dir: the model folder.
+        csv: the images.
+        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
+        config: the YAML, for its preprocessing and metrics; None: those that the model was trained with.
+        checkpoint: the checkpoint; None: the best, else the last.
+        batch_size: images passed together.
+        output_format: as in ``inference_parameters``.
+    """
+
+    model_dir: Path
+    csv: Path
+    output_dir: Path | None = None
+    config: Path | None = None
+    checkpoint: Path | None = None
+    batch_size: int = 1
+    output_format: str = "auto"
+
+
+def reconstruct(request: ReconstructionRequest, console: "Console | None" = None) -> "ReconstructionResult":
+    """Pass images through a trained model of a family that can, and compare them with what comes out.
+
+    Raises:
+        ConfigError: the family cannot reconstruct, or the images are not like those it was trained on.
+        DataError: an image cannot be used.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    from gandlf_synth.training.folder import ModelFolder
+
+    folder = ModelFolder(request.model_dir)
+    checkpoint = folder.choose_checkpoint(request.checkpoint)
+    loaded = configuration_of(request.config, folder)
+
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.synthesis.image_files import image_writer
+    from gandlf_synth.synthesis.output import inference_folder, model_source
+    from gandlf_synth.synthesis.reconstruct import reconstruct_images
+    from gandlf_synth.synthesis.sharing import Share
+
+    module = load_module(checkpoint)
+    spec = module.spec
+    _check_reconstructs(module.config.model_name)
+    manifest, pipeline = given_images(request.csv, spec, loaded)
+    return reconstruct_images(
+        module.to(Share().device),
+        manifest,
+        pipeline,
+        inference_folder(folder.root, request.output_dir),
+        model_source(checkpoint, folder.root),
+        progress_bar(console or silent()),
+        batch_size=request.batch_size,
+        writer=image_writer(request.output_format, spec),
+        metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
+    )
+
+
+def _check_reconstructs(name: str) -> None:
+    able = [other for other in registry.names("models") if "reconstruction" in registry.load("models", other).tasks]
+    if name not in able:
+        what = f"{name!r} synthesises new images and cannot reconstruct given ones"
+        raise ConfigError(Problem("model_config.model_name", what, listing(able)))
+
+
+def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, found: Path) -> InferenceParameters:
+    base = loaded.config.inference_parameters if loaded else InferenceParameters()
+    if found.is_file() and not (base.sampler or base.num_inference_steps or request.sampler):
+        base = base.model_copy(update=json.loads(found.read_text(encoding="utf-8")))
+    names = ("batch_size", "output_format", "sampler", "num_inference_steps", "guidance_scale")
+    given = {name: getattr(request, name) for name in names if getattr(request, name) is not None}
+    return base.model_copy(update=given)

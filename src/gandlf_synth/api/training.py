@@ -1,0 +1,77 @@
+"""Data and training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gandlf_synth.api.console import silent
+from gandlf_synth.config import LabelingParadigm
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gandlf_synth.data.construct import ConstructReport
+    from gandlf_synth.data.patch_grid import PatchGrid
+    from gandlf_synth.training.checking import CheckReport
+    from gandlf_synth.training.request import TrainingRequest
+    from gandlf_synth.training.session import TrainingResult
+    from gandlf_synth.training.verification import InstallReport
+
+
+def construct_csv(
+    input_dir: Path,
+    channel_endings: Sequence[str],
+    paradigm: LabelingParadigm,
+    output_file: Path,
+    *,
+    relative_paths: bool = False,
+    overwrite: bool = False,
+    patches: "PatchGrid | None" = None,
+) -> "ConstructReport":
+    """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
+    from gandlf_synth.data.construct import construct_csv as construct
+
+    return construct(
+        input_dir,
+        channel_endings,
+        paradigm,
+        output_file,
+        relative_paths=relative_paths,
+        overwrite=overwrite,
+        patches=patches,
+    )
+
+
+def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":
+    """Train a model; see ``training.session.run_training``."""
+    from gandlf_synth.training.session import run_training
+
+    return run_training(request, console or silent())
+
+
+def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":
+    """Return everything that can be known of a run before it is begun; see ``training.checking.check_run``."""
+    from gandlf_synth.training.checking import check_run
+
+    return check_run(request, console or silent(), fast=fast)
+
+
+def preview(request: "TrainingRequest", folder: Path, console: "Console | None" = None, *, count: int = 6) -> Path:
+    """Write a picture of what the network will see, and return it; see ``training.preview.preview``."""
+    from gandlf_synth.training.preview import preview as show
+
+    return show(request, folder, console or silent(), count=count)
+
+
+def verify_install() -> "InstallReport":
+    """Run one real training step on every kind of device; see ``training.verification``."""
+    from gandlf_synth.training.verification import verify
+
+    return verify()
+
+
+def installation() -> dict[str, dict[str, str]]:
+    """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
+    from gandlf_synth.training.installation import installation as look
+
+    return look()
