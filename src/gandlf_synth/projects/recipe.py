@@ -11,6 +11,8 @@ from gandlf_synth.training.defaults import Device
 _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
 _FEW_SUBJECTS = 100
 _WIDTHS = {("cpu", 2): (32, 64, 96), ("cpu", 3): (16, 32, 64), ("gpu", 2): (64, 128, 256), ("gpu", 3): (32, 64, 128)}
+_VOLUME = 3
+_SMALLEST_FOR_LATENTS = 16
 _UNET_FAMILIES = ("ddpm", "flow_matching")
 
 Planned = Callable[[str], Mapping[str, tuple[Any, str]]]
@@ -37,7 +39,7 @@ def choose_recipe(
         model_name: the family; None: chosen here.
         planned: returns the automatic choices for a family, ``key → (value, reason)``.
     """
-    name, reason = (model_name, "asked for") if model_name else _family()
+    name, reason = (model_name, "asked for") if model_name else _family(facts)
     choices = planned(name)
     shape, shape_reason = choices["model_config.tensor_shape"]
     batch, batch_reason = choices["batch_size"]
@@ -59,11 +61,20 @@ def choose_recipe(
     return Recipe("\n".join(lines) + "\n", _notes(subjects))
 
 
-def _family() -> tuple[str, str]:
+def _family(facts: Fingerprint) -> tuple[str, str]:
+    if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
+        return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
     return "ddpm", "diffusion gives the best images for the time and is the hardest to break"
 
 
 def _network(name: str, shape: list[int], device: Device) -> list[str]:
+    if name == "latent_diffusion" and len(shape) == _VOLUME:
+        return [
+            "  first_stage: # the autoencoder, trained first by the same command",
+            "    model_name: autoencoder_kl",
+            _line("    architecture", f"{{num_channels: {list(_WIDTHS[device.kind, _VOLUME])}, norm_num_groups: 16}}",
+                  "latents are a quarter of the size along each axis"),
+        ]  # fmt: skip
     if name not in _UNET_FAMILIES:
         return []
     widths = _WIDTHS[device.kind, len(shape)]

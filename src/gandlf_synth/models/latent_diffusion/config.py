@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig, Prerequisite
 from gandlf_synth.config.loading import model_config_class
@@ -56,6 +56,12 @@ class LatentFlow(FlowSettings):
     """Latents have no bounds."""
 
 
+_SCHEMA = WithJsonSchema(
+    {"type": "object", "required": ["model_name"], "properties": {"model_name": {"enum": list(FIRST_STAGES)}}}
+)
+"""For editors; the keys of the two families are checked when the configuration is read."""
+
+
 def _first_stage(value: Any) -> Any:
     if isinstance(value, ModelConfig):
         return value
@@ -76,7 +82,7 @@ class LatentDiffusionConfig(ModelConfig):
     """The optimizer of the denoiser."""
     gradient_clip_val: float | None = Field(1.0, gt=0)
     """Largest norm (or value) of the gradients."""
-    first_stage: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_first_stage)] = Field(
+    first_stage: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_first_stage), _SCHEMA] = Field(
         default_factory=lambda: _first_stage({"model_name": "autoencoder_kl"})
     )
     """The autoencoder: a ``model_config`` section of ``autoencoder_kl`` or ``vqvae``."""
