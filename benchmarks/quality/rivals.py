@@ -67,6 +67,8 @@ def train(recipe: Recipe, task: Task, seconds: float, seed: int, *, ancestral_st
             optimizer.step()
             steps += 1
     network.eval()
+    # MONAI's scheduler steps by one timestep however many lie between; both libraries' default betas are the same.
+    sampling = _diffusers_schedule()
 
     @torch.inference_mode()
     def sample(count: int, batch: int, labels: Tensor | None) -> Tensor:
@@ -75,11 +77,11 @@ def train(recipe: Recipe, task: Task, seconds: float, seed: int, *, ancestral_st
         for start in range(0, count, batch):
             own = None if labels is None else labels[start : start + batch]
             noisy = torch.randn(min(batch, count - start), 1, *task.shape)
-            scheduler.set_timesteps(ancestral_steps)
-            for timestep in scheduler.timesteps:
+            sampling.set_timesteps(ancestral_steps)
+            for timestep in sampling.timesteps:
                 when = torch.full((len(noisy),), int(timestep))
-                stepped = scheduler.step(recipe.forward(network, noisy, when, own), int(timestep), noisy)
-                noisy = stepped[0] if isinstance(stepped, tuple) else stepped.prev_sample
+                output = recipe.forward(network, noisy, when, own)
+                noisy = sampling.step(output, int(timestep), noisy).prev_sample
             parts.append(noisy.clamp(-1, 1))
         return torch.cat(parts)
 
