@@ -87,3 +87,28 @@ def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None
     with torch.inference_mode():
         again = module.sample([record["sampled_with_seed"]], None, SamplingOptions())
     assert np.allclose(image, again[0].numpy(), atol=1e-5)
+
+
+def test_the_log_names_what_was_refused_and_a_resumed_call_remembers(cli, trained, tmp_path: Path) -> None:
+    table, model = trained
+    _, out, _ = cli("generate", "-m-dir", model, "-n", 2, "--format", "png", "-i-dir", tmp_path / "first")
+    leak = Path(out.strip()) / "generated_image_0.png"
+    table.write_text(f"{table.read_text()}leak,{leak}\n")
+    words = ("generate", "-m-dir", model, "-n", 2, "-i-dir", tmp_path / "guarded", "--refuse-copies", table)
+
+    code, out, err = cli(*words)
+    assert code == 0, err
+    folder = Path(out.strip())
+    record = json.loads((folder / "generated_image_0.json").read_text())
+    assert record["copies_refused"] >= 1
+    assert json.loads((folder / "generated_image_1.json").read_text())["copies_refused"] == 0
+    said = f"{record['copies_refused']} copies of training images were refused and made again"
+    assert said in err
+    assert "for image 0" in (folder / "inference_manager.log").read_text()
+
+    (folder / "generated_image_1.json").unlink()
+    code, out, err = cli(*words, "--resume")
+    assert code == 0, err
+    assert Path(out.strip()) == folder
+    assert said in err
+    assert json.loads((folder / "generated_image_0.json").read_text()) == record

@@ -14,7 +14,7 @@ from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
-from gandlf_synth.errors import Problem, TrainingError
+from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.provenance import fold_seed, software_versions
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
@@ -86,10 +86,8 @@ def generate_images(
     rows: dict[str, list[Any]] = {}
     batches = share.of([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
-    refused = 0
     for request, image, more in made(module, bar(missing, len(missing), "Generating"), options, gate):
         files.write(request, image, more)
-        refused += int(more.get("copies_refused", 0))
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
@@ -102,11 +100,18 @@ def generate_images(
         save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
     if gate is not None:
-        reporter.say(
-            f"{refused} copies of training images were refused and made again (correlation > {gate.limit:.4f})"
-        )
+        reporter.say(_refusals(files, requests, gate))
     reporter.say(f"{len(requests)} images in {len(written)} files and {sheet}; {settings}")
     return GenerationResult(folder, written, sheet)
+
+
+def _refusals(files: ImageFiles, requests: Sequence[ImageRequest], gate: CopyGate) -> str:
+    """Return how many copies all processes and calls refused, and for which images."""
+    counts = {str(request.index): int(files.record(request).get("copies_refused", 0)) for request in requests}
+    images = [index for index, count in counts.items() if count]
+    which = f", for image {listing(images, 20)}" if images else ""
+    total = sum(counts.values())
+    return f"{total} copies of training images were refused and made again (correlation > {gate.limit:.4f}){which}"
 
 
 def made(

@@ -54,11 +54,14 @@ class ImageFiles:
 
     def paths(self, request: ImageRequest) -> list[Path]:
         """Return the files of ``request``'s image, once it is complete; the sidecar is written last."""
-        sidecar = self._folder / f"{self._stem(request)}.json"
-        if not sidecar.is_file():
-            return []
-        paths = [self._folder / name for name in json.loads(sidecar.read_text())["files"]]
+        paths = [self._folder / name for name in self.record(request).get("files", [])]
         return paths if all(path.is_file() for path in paths) else []
+
+    def record(self, request: ImageRequest) -> dict[str, Any]:
+        """Return what the sidecar of ``request``'s image says, whoever wrote it; empty without one."""
+        sidecar = self._folder / f"{self._stem(request)}.json"
+        found: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+        return found
 
     def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""
