@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gandlf_synth.cores import usable_cores
 from gandlf_synth.data.cache import lease
 from gandlf_synth.data.image import Image
 from gandlf_synth.data.manifest import Manifest, Sample
@@ -146,7 +145,7 @@ def prepare(manifest: Manifest, pipeline: Pipeline, cache: Path, progress: Progr
     problems: list[Problem] = []
 
     def outcomes() -> Iterator[PreparedSample]:
-        with ThreadPoolExecutor(usable_cores()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             parts = _chunks(manifest.samples)
             each = chain.from_iterable(
                 pool.map(lambda sample: _prepare_one(manifest, sample, pipeline, folder), part) for part in parts

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gandlf_synth.cores import usable_cores
 from gandlf_synth.data.image import Image
 from gandlf_synth.data.readers import UnreadableError, read_image, source_files
 from gandlf_synth.errors import Problem
@@ -109,7 +108,7 @@ def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progr
     known = _load(store)
     missing = [path for path in unique if identities[path] not in known]
     if missing:
-        with ThreadPoolExecutor(usable_cores()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             results = progress(pool.map(scan_file, missing), len(missing), "Checking images")
             known.update((identities[path], scan) for path, scan in zip(missing, results, strict=True))
         write_json(store, {key: scan.model_dump() for key, scan in known.items()})

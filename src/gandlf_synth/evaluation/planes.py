@@ -4,6 +4,7 @@ Volumes become three stacks of slices (axial, coronal, sagittal), evenly spaced 
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -14,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from gandlf_synth.cores import usable_cores
 from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.image import Image, stacked
 from gandlf_synth.data.location import locate
@@ -182,7 +182,7 @@ def read_planes(source: Source, grid: Grid, cache: Path, progress: Progress) -> 
         ResourceError: the disk is full.
     """
     samples = source.manifest.samples
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         content = tuple(progress(pool.map(_content, samples), len(samples), f"Hashing {source.name} images"))
         key = digest([_VERSION, asdict(grid), content])
         path = cache / "evaluation" / f"planes-{key}.npy"

@@ -1,5 +1,6 @@
 """The automatic choices: each returns a value and the reason in a reader's words."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -7,12 +8,9 @@ from math import prod
 import numpy as np
 
 from gandlf_synth.config import ComputeConfig, Step
-from gandlf_synth.cores import usable_cores
 from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.training.hardware import processes_here
 
 _MULTIPLE = 8
-_MOST_WORKERS = 16
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
 """Longest side that trains in reasonable time: a step of a few seconds at most."""
 CT_WINDOW = (-1000.0, 1000.0)
@@ -121,8 +119,5 @@ def default_precision(device: Device) -> tuple[str, str]:
 
 
 def loader_workers() -> int:
-    """Return the worker processes for batches that are not cut from memory: most of the cores of this process's share.
-
-    Processes that a launcher started on one machine share its cores; more than 16 workers no training step needs.
-    """
-    return max(1, min(_MOST_WORKERS, usable_cores() // processes_here() - 1))
+    """Return the number of worker processes for batches that are not cut from memory: most of the cores."""
+    return max(1, min(8, (os.cpu_count() or 2) - 1))

@@ -1,6 +1,7 @@
 """The same image twice, or nearly: within a split it counts double, across splits it flatters every score."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from gandlf_synth.cores import usable_cores
 from gandlf_synth.data.checks.finding import Finding
 from gandlf_synth.data.fingerprint import Scans
 from gandlf_synth.data.manifest import Manifest, Sample
@@ -46,7 +46,7 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
         for sample in manifest.samples
         if scans[sample.channels[0]].problem is None
     ]
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda row: _signature(row[1].channels[0]), rows)
         signatures = list(progress(results, len(rows), "Comparing images"))
     across: dict[int, Finding] = {}
