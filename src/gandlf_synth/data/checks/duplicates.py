@@ -1,7 +1,6 @@
 """The same image twice, or nearly: within a split it counts double, across splits it flatters every score."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gandlf_synth.data.fingerprint import Scans
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.readers import UnreadableError, read_image
 from gandlf_synth.data.scan import Progress, no_progress
+from gandlf_synth.processors import usable_cores
 
 _SIDE = {2: 32, 3: 16}
 _NEARLY_ONE = 0.998
@@ -46,7 +46,7 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
         for sample in manifest.samples
         if scans[sample.channels[0]].problem is None
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         results = pool.map(lambda row: _signature(row[1].channels[0]), rows)
         signatures = list(progress(results, len(rows), "Comparing images"))
     across: dict[int, Finding] = {}
