@@ -29,6 +29,7 @@ from gandlf_synth.data.transforms.base import TransformError
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 from gandlf_synth.files import atomic_path, write_json
 from gandlf_synth.geometry import Geometry
+from gandlf_synth.processors import usable_cores
 from gandlf_synth.provenance import digest
 
 _VERSION = 2
@@ -145,7 +146,7 @@ def prepare(manifest: Manifest, pipeline: Pipeline, cache: Path, progress: Progr
     problems: list[Problem] = []
 
     def outcomes() -> Iterator[PreparedSample]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             parts = _chunks(manifest.samples)
             each = chain.from_iterable(
                 pool.map(lambda sample: _prepare_one(manifest, sample, pipeline, folder), part) for part in parts

@@ -18,6 +18,7 @@ from gandlf_synth.data.readers import UnreadableError, read_image, source_files
 from gandlf_synth.errors import Problem
 from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
+from gandlf_synth.processors import usable_cores
 from gandlf_synth.provenance import digest
 
 _VERSION = 2
@@ -108,7 +109,7 @@ def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progr
     known = _load(store)
     missing = [path for path in unique if identities[path] not in known]
     if missing:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             results = progress(pool.map(scan_file, missing), len(missing), "Checking images")
             known.update((identities[path], scan) for path, scan in zip(missing, results, strict=True))
         write_json(store, {key: scan.model_dump() for key, scan in known.items()})

@@ -4,7 +4,6 @@ Volumes become three stacks of slices (axial, coronal, sagittal), evenly spaced 
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from gandlf_synth.data.transforms.spatial import ToCanonical
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.sources import Source
 from gandlf_synth.files import atomic_path
+from gandlf_synth.processors import usable_cores
 from gandlf_synth.provenance import digest
 
 _VERSION = 1
@@ -182,7 +182,7 @@ def read_planes(source: Source, grid: Grid, cache: Path, progress: Progress) -> 
         ResourceError: the disk is full.
     """
     samples = source.manifest.samples
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         content = tuple(progress(pool.map(_content, samples), len(samples), f"Hashing {source.name} images"))
         key = digest([_VERSION, asdict(grid), content])
         path = cache / "evaluation" / f"planes-{key}.npy"

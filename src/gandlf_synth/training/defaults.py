@@ -1,6 +1,5 @@
 """The automatic choices: each returns a value and the reason in a reader's words."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -9,6 +8,7 @@ import numpy as np
 
 from gandlf_synth.config import ComputeConfig, Step
 from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.processors import usable_cores
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
@@ -119,5 +119,5 @@ def default_precision(device: Device) -> tuple[str, str]:
 
 
 def loader_workers() -> int:
-    """Return the number of worker processes for batches that are not cut from memory: most of the cores."""
-    return max(1, min(8, (os.cpu_count() or 2) - 1))
+    """Return the number of worker processes for batches that are not cut from memory: most of this process's cores."""
+    return max(1, min(8, usable_cores() - 1))

@@ -5,6 +5,8 @@ import platform
 import resource
 from typing import Any
 
+from gandlf_synth.processors import processes_here
+
 
 def hardware() -> dict[str, Any]:
     """Return what the numbers depend on: processor kind, cores, accelerators (no host name, no user)."""
@@ -24,11 +26,6 @@ def peak_memory_mb() -> float:
     """Return the largest resident memory of this process so far, MiB."""
     per_mb = 2**20 if platform.system() == "Darwin" else 2**10
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb, 1)
-
-
-def processes_here() -> int:
-    """Return how many processes the launcher started on this machine; 1 without a launcher."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1)
 
 
 def nodes() -> int:

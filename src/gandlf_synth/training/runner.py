@@ -18,6 +18,7 @@ from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, Mode
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
+from gandlf_synth.processors import processes_here
 from gandlf_synth.training.callbacks import (
     ExponentialMovingAverage,
     FiniteSteps,
@@ -31,7 +32,7 @@ from gandlf_synth.training.callbacks import (
 )
 from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
 from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.hardware import nodes, processes_here
+from gandlf_synth.training.hardware import nodes
 from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import SHARDED, strategy_for
 

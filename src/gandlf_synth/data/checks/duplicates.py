@@ -1,7 +1,6 @@
 """The same image twice, or nearly: within a split it counts double, across splits it flatters every score."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gandlf_synth.data.fingerprint import Scans
 from gandlf_synth.data.manifest import Manifest, Sample
 from gandlf_synth.data.readers import UnreadableError, read_image
 from gandlf_synth.data.scan import Progress, no_progress
+from gandlf_synth.processors import usable_cores
 
 _SIDE = {2: 32, 3: 16}
 _NEARLY_ONE = 0.998
@@ -27,11 +27,11 @@ class _Signature:
     digest: str
     dims: int
     thumbnail: NDArray[np.float32]
-    """Zero mean, unit length, so that a dot product is the correlation."""
+    """Small; zero mean, unit length, so that a dot product is the correlation."""
 
 
 def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress = no_progress) -> list[Finding]:
-    """Return rows whose first channel is equal to, or correlates above 0.998 with, an earlier one when made small.
+    """Return rows that equal an earlier one or, made small, correlate above 0.998 with it, mirrored or not.
 
     Pairs across splits come first. Each row is named once, with the first row that it repeats.
 
@@ -46,18 +46,18 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
         for sample in manifest.samples
         if scans[sample.channels[0]].problem is None
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         results = pool.map(lambda row: _signature(row[1].channels[0]), rows)
         signatures = list(progress(results, len(rows), "Comparing images"))
     across: dict[int, Finding] = {}
     within: dict[int, Finding] = {}
     for dims in _SIDE:
         kept = [k for k, each in enumerate(signatures) if each is not None and each.dims == dims]
-        for one, other in _pairs([each for k in kept if (each := signatures[k])]):
+        for one, other, mirrored in _pairs([each for k in kept if (each := signatures[k])]):
             first, second = kept[one], kept[other]
             equal = signatures[first].digest == signatures[second].digest
             kind = within if rows[first][0] is rows[second][0] else across
-            kind.setdefault(second, _finding(rows[first], rows[second], equal=equal))
+            kind.setdefault(second, _finding(rows[first], rows[second], equal=equal, mirrored=mirrored))
     return [*across.values(), *within.values()]
 
 
@@ -73,24 +73,35 @@ def _signature(path: Path) -> _Signature | None:
     length = float(np.linalg.norm(centred))
     if length == 0:
         return None
-    return _Signature(hashlib.sha256(array.tobytes()).hexdigest(), grey.ndim, (centred / length).astype(np.float32))
+    return _Signature(
+        hashlib.sha256(array.tobytes()).hexdigest(),
+        grey.ndim,
+        (centred / length).reshape(small.shape).astype(np.float32),
+    )
 
 
-def _pairs(signatures: Sequence[_Signature]) -> Iterator[tuple[int, int]]:
+def _pairs(signatures: Sequence[_Signature]) -> Iterator[tuple[int, int, bool]]:
+    """Yield the earlier and the later of two like images, and whether one is mirrored; plain pairs first."""
     if not signatures:
         return
-    vectors = np.stack([signature.thumbnail for signature in signatures])
-    for start in range(0, len(vectors), _BLOCK):
-        correlation = vectors[start : start + _BLOCK] @ vectors.T
-        for row, column in np.argwhere(correlation > _NEARLY_ONE):
-            if start + row < column:
-                yield int(start + row), int(column)
+    images = np.stack([signature.thumbnail for signature in signatures])
+    vectors = images.reshape(len(images), -1)
+    for axis in range(images.ndim):
+        others = vectors if axis == 0 else np.flip(images, axis).reshape(vectors.shape)
+        for start in range(0, len(vectors), _BLOCK):
+            correlation = vectors[start : start + _BLOCK] @ others.T
+            for row, column in np.argwhere(correlation > _NEARLY_ONE):
+                if start + row < column:
+                    yield int(start + row), int(column), axis > 0
 
 
-def _finding(first: tuple[Manifest, Sample], second: tuple[Manifest, Sample], *, equal: bool) -> Finding:
+def _finding(
+    first: tuple[Manifest, Sample], second: tuple[Manifest, Sample], *, equal: bool, mirrored: bool
+) -> Finding:
     (one, sample), (other, again) = first, second
     kind = "duplicate" if equal else "near duplicate"
-    what = f"shows {'the same' if equal else 'nearly the same'} as {one.where(sample, 0)}"
+    likeness = "the same" if equal else "nearly the same, mirrored," if mirrored else "nearly the same"
+    what = f"shows {likeness} as {one.where(sample, 0)}"
     if one is not other:
         return Finding(
             "warning", f"{kind} across splits", other.where(again, 0),

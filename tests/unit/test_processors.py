@@ -1,0 +1,65 @@
+"""The cores that a process may use."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gandlf_synth.processors import cgroup_quota, processes_here, usable_cores
+
+LAUNCHERS = ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_ON_NODE")
+
+
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LAUNCHERS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def _groups(folder: Path, **limits: str) -> tuple[Path, Path]:
+    root, membership = folder / "cgroup", folder / "self"
+    (root / "job" / "step").mkdir(parents=True)
+    for name, text in limits.items():
+        (root / name.replace("_", "/") / "cpu.max").write_text(f"{text}\n")
+    membership.write_text("12:cpu:/elsewhere\n0::/job/step\n")
+    return root, membership
+
+
+def test_the_tightest_limit_of_the_groups_around_holds(tmp_path: Path) -> None:
+    assert cgroup_quota(*_groups(tmp_path, job="250000 100000", job_step="800000 100000")) == 2.5
+
+
+def test_no_limit_is_none(tmp_path: Path) -> None:
+    assert cgroup_quota(*_groups(tmp_path, job="max 100000")) is None
+    assert cgroup_quota(tmp_path, tmp_path / "absent") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
+@pytest.mark.usefixtures("_alone")
+def test_a_process_bound_to_one_core_uses_one() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from gandlf_synth.processors import usable_cores; print(usable_cores())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "1"
+
+
+@pytest.mark.usefixtures("_alone")
+def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = usable_cores()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert processes_here() == 2
+    assert usable_cores() == max(1, alone // 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    assert usable_cores() == 1
+
+
+@pytest.mark.usefixtures("_alone")
+def test_slurm_tasks_with_cores_of_their_own_do_not_divide_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = usable_cores()
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "1000")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "100000")
+    assert usable_cores() == alone
