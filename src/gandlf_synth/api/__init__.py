@@ -5,11 +5,19 @@ Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a 
 
 from gandlf_synth.api.evaluation import EvaluationResult, SweepRequest, evaluate, evaluate_paired, report, sweep_sampler
 from gandlf_synth.api.models import export_model, load_model, provenance_of
-from gandlf_synth.api.synthesis import GenerationRequest, ReconstructionRequest, generate, reconstruct
-from gandlf_synth.api.training import check, construct_csv, installation, preview, train, verify_install
+from gandlf_synth.api.synthesis import (
+    GenerationPlan,
+    GenerationRequest,
+    ReconstructionRequest,
+    generate,
+    plan_generation,
+    reconstruct,
+)
+from gandlf_synth.api.training import check, construct_csv, installation, plan_training, preview, train, verify_install
 
 __all__ = [
     "EvaluationResult",
+    "GenerationPlan",
     "GenerationRequest",
     "ReconstructionRequest",
     "SweepRequest",
@@ -21,6 +29,8 @@ __all__ = [
     "generate",
     "installation",
     "load_model",
+    "plan_generation",
+    "plan_training",
     "preview",
     "provenance_of",
     "reconstruct",

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.models.base import GenerativeModule, SamplingOptions
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
+    from gandlf_synth.synthesis.requests import ImageRequest
+    from gandlf_synth.synthesis.writers import Writer
 
 DEFAULT_SEED = 42
 
@@ -57,28 +60,63 @@ class GenerationRequest:
     refuse_copies: Path | None = None
 
 
-def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
-    """Synthesise images with a trained model.
+@dataclass(frozen=True)
+class GenerationPlan:
+    """What ``generate`` would do.
+
+    Args:
+        images: how many images.
+        checkpoint: the model.
+        sampling: how it samples.
+        output_format: the file format.
+    """
+
+    images: int
+    checkpoint: Path
+    sampling: dict[str, Any]
+    output_format: str
+
+
+def plan_generation(request: GenerationRequest) -> GenerationPlan:
+    """Return what ``generate`` would do, having checked everything; writes nothing.
 
     Raises:
-        ConfigError: the configuration is wrong, or asks for what the model cannot do.
-        CheckpointError: there is no usable checkpoint; nothing is written.
+        ConfigError, CheckpointError: as ``generate``.
     """
+    wanted = _wanted(request)
+    output_format = wanted.parameters.output_format
+    return GenerationPlan(len(wanted.images), wanted.checkpoint, wanted.sampling, output_format)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    checkpoint: Path
+    loaded: LoadedConfig | None
+    module: "GenerativeModule[Any]"
+    parameters: InferenceParameters
+    options: "SamplingOptions"
+    counts: Any
+    seed: int
+    images: "list[ImageRequest]"
+    writer: "Writer"
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        return self.module.sampling_defaults(self.options)
+
+
+def _wanted(request: GenerationRequest) -> _Wanted:
+    """Return what is asked for, with everything checked that can be wrong."""
     from gandlf_synth.training.folder import ModelFolder
 
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
 
-    from gandlf_synth.display.progress import progress_bar
-    from gandlf_synth.display.reporter import Reporter
     from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.models.checkpoint import load_module
-    from gandlf_synth.synthesis.generate import generate_images
     from gandlf_synth.synthesis.image_files import image_writer
-    from gandlf_synth.synthesis.output import folder_for, model_source
     from gandlf_synth.synthesis.requests import image_requests
-    from gandlf_synth.synthesis.sharing import join
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded, folder.sampling)
@@ -88,27 +126,47 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     if request.per_class is not None:
         counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
-    requests = image_requests(counts, module.spec, seed, request.only)
+    images = image_requests(counts, module.spec, seed, request.only)
     writer = image_writer(parameters.output_format, module.spec)
+    return _Wanted(checkpoint, loaded, module, parameters, options, counts, seed, images, writer)
+
+
+def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
+    """Synthesise images with a trained model.
+
+    Raises:
+        ConfigError: the configuration is wrong, or asks for what the model cannot do.
+        CheckpointError: there is no usable checkpoint; nothing is written.
+    """
+    wanted = _wanted(request)
+
+    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.reporter import Reporter
+    from gandlf_synth.synthesis.generate import generate_images
+    from gandlf_synth.synthesis.output import folder_for, model_source
+    from gandlf_synth.synthesis.sharing import join
+
+    module, parameters, loaded = wanted.module, wanted.parameters, wanted.loaded
     share = join()
     terminal = (console if share.is_first else None) or silent()
-    source = {**model_source(checkpoint, folder.root), "user_seed": seed}
-    wanted = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in requests]}
+    source = {**model_source(wanted.checkpoint, request.model_dir), "user_seed": wanted.seed}
+    record = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in wanted.images]}
     gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
     if gate is not None:
-        wanted["copy_limit"] = gate.limit
-    wanted |= {"n_images_to_generate": counts, "sampling": module.sampling_defaults(options)}
-    output = folder_for(folder.root, request.output_dir, wanted, resume=request.resume) if share.is_first else None
+        record["copy_limit"] = gate.limit
+    record |= {"n_images_to_generate": wanted.counts, "sampling": wanted.sampling}
+    resume = request.resume
+    output = folder_for(request.model_dir, request.output_dir, record, resume=resume) if share.is_first else None
     return generate_images(
         module.to(share.device),
-        requests,
+        wanted.images,
         share.agree(output),
         source,
         Reporter(terminal),
         progress_bar(terminal),
         batch_size=parameters.batch_size,
-        writer=writer,
-        options=options,
+        writer=wanted.writer,
+        options=wanted.options,
         share=share,
         postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
         gate=gate,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.construct import ConstructReport
     from gandlf_synth.data.patch_grid import PatchGrid
     from gandlf_synth.training.checking import CheckReport
+    from gandlf_synth.training.planning import Plan
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.session import TrainingResult
     from gandlf_synth.training.verification import InstallReport
@@ -47,6 +48,13 @@ def train(request: "TrainingRequest", console: "Console | None" = None) -> "Trai
     from gandlf_synth.training.session import run_training
 
     return run_training(request, console or silent())
+
+
+def plan_training(request: "TrainingRequest", console: "Console | None" = None) -> "Plan":
+    """Return what ``train`` would do: every automatic choice with its reason; writes nothing into the model folder."""
+    from gandlf_synth.training.session import plan_training as plan
+
+    return plan(request, console or silent()).plan
 
 
 def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":

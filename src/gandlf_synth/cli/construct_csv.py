@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gandlf_synth import api
-from gandlf_synth.cli.options import PATH
+from gandlf_synth.cli.options import PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
 from gandlf_synth.data.patch_grid import PatchGrid
 
@@ -35,7 +35,9 @@ from gandlf_synth.data.patch_grid import PatchGrid
     show_default=True,
     help="Share of a patch that must be tissue.",
 )
+@json_option
 def construct_csv(
+    as_json: bool,
     input_dir: Path,
     channels_id: str,
     paradigm: LabelingParadigm,
@@ -63,6 +65,7 @@ def construct_csv(
         patches=None if patch_size is None else PatchGrid(patch_size, magnification, tissue),
     )
     classes = "".join(f"\n  {name}: {count}" for name, count in report.classes.items()) if paradigm == "custom" else ""
-    click.echo(f"{output_file}: {report.rows} rows, {report.subjects} subjects, {len(endings)} channel(s){classes}")
+    text = f"{output_file}: {report.rows} rows, {report.subjects} subjects, {len(endings)} channel(s){classes}"
+    emit(report, text, as_json)
     for warning in report.warnings:
         click.echo(f"note: {warning}", err=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, console
+from gandlf_synth.cli.options import PATH, console, emit, json_option
 
 _FORMATS = click.option(
     "--format", "formats", default="html", show_default=True, help="Of the report: html, md, json, or several: html,md."
@@ -40,10 +40,13 @@ _FORMATS = click.option(
     "--metrics", default="", help="With --paired: names such as mean_absolute_error,ncc_max; absent: the usual."
 )
 @_FORMATS
-def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, metrics: str, **options: Any) -> None:
+@json_option
+def evaluate(
+    thresholds: tuple[str, ...], formats: str, paired: bool, metrics: str, as_json: bool, **options: Any
+) -> None:
     """Compare synthetic with real images: faithful, diverse, private, useful? Or, with --paired, image by image."""
     if paired:
-        _paired(metrics, **options)
+        _paired(metrics, as_json, **options)
         return
     from gandlf_synth import api
     from gandlf_synth.evaluation.request import EvaluationRequest
@@ -55,11 +58,10 @@ def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, metrics: s
     found = api.evaluate(request, formats_of(formats), terminal)
     for verdict in found.evaluation.verdicts:
         terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
-    for path in found.reports:
-        click.echo(path)
+    emit(found, "\n".join(map(str, found.reports)), as_json)
 
 
-def _paired(metrics: str, real: Path, synthetic: Path, output_dir: Path, seed: int, **_: Any) -> None:
+def _paired(metrics: str, as_json: bool, real: Path, synthetic: Path, output_dir: Path, seed: int, **_: Any) -> None:
     from gandlf_synth import api
     from gandlf_synth.evaluation.paired import PairedRequest
 
@@ -71,7 +73,7 @@ def _paired(metrics: str, real: Path, synthetic: Path, output_dir: Path, seed: i
         terminal.print(f"note: {note}", highlight=False, markup=False)
     for name, value in found.metrics.items():
         terminal.print(f"  {name}: {value.value:.4g} ({value.low:.4g} to {value.high:.4g})", highlight=False)
-    click.echo(found.page)
+    emit(found, found.page, as_json)
 
 
 @click.command()

@@ -11,6 +11,8 @@ from gandlf_synth.cli.options import (
     config_option,
     console,
     counts_of,
+    emit,
+    json_option,
     model_dir_option,
     only_of,
     output_dir_option,
@@ -43,14 +45,21 @@ from gandlf_synth.cli.options import (
     help="CSV that the model was trained on: what looks like one of its images is made again from another seed.",
 )
 @click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be made; write nothing.")
+@json_option
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""
     run_generation(counts=counts_of(counts), only=only_of(only), **options)
 
 
-def run_generation(model_dir: Path, **options: Any) -> None:
+def run_generation(model_dir: Path, dry_run: bool = False, as_json: bool = False, **options: Any) -> None:
     """Synthesise, and say where the images are."""
     from gandlf_synth import api
 
-    result = api.generate(api.GenerationRequest(model_dir=model_dir, **options), console())
-    click.echo(result.folder)
+    request = api.GenerationRequest(model_dir=model_dir, **options)
+    if dry_run:
+        plan = api.plan_generation(request)
+        emit(plan, f"would make {plan.images} images with {plan.checkpoint}: {plan.sampling}", as_json)
+        return
+    result = api.generate(request, console())
+    emit(result, result.folder, as_json)

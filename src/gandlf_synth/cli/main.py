@@ -45,10 +45,9 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option(
     "--plugin", multiple=True, expose_value=False, help="Python file with components of your own; may stand anywhere."
 )
-@click.pass_context
-def program(context: click.Context, debug: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Show results and errors only; may stand anywhere.")
+def program(debug: bool, quiet: bool) -> None:
     """Keep what all commands share."""
-    context.obj = debug
 
 
 _COMMANDS = (
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for file in _plugins(words):
             load_plugin(file)
-        code = program(words, standalone_mode=False)  # what click.exceptions.Exit carries, else None
+        code = program(_quiet_first(words), standalone_mode=False)  # what click.exceptions.Exit carries, else None
     except GandlfSynthError as error:
         if "--debug" in words:
             raise
@@ -83,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _quiet_first(words: list[str]) -> list[str]:
+    """Return the command line with ``--quiet``, which may stand anywhere, where the program reads it."""
+    rest = [word for word in words if word not in ("-q", "--quiet")]
+    return rest if len(rest) == len(words) else ["--quiet", *rest]
 
 
 def _plugins(words: list[str]) -> list[Path]:

@@ -1,10 +1,13 @@
 """Options that several commands share, with the spellings that users already have."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import BaseModel
 
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -117,4 +120,26 @@ def console() -> "Console":
     """Return where progress and results are shown: the standard error output, so that results can be piped."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=True)
+    context = click.get_current_context(silent=True)
+    return Console(stderr=True, soft_wrap=True, quiet=bool(context and context.find_root().params.get("quiet")))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the whole result as JSON.")
+
+
+def emit(result: Any, text: object, as_json: bool) -> None:
+    """Write a result to the standard output: as JSON, or the one line of ``text`` that scripts want."""
+    click.echo(json.dumps(_plain(result), indent=2) if as_json else text)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it."""
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(content) for key, content in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -10,6 +10,8 @@ from gandlf_synth.cli.options import (
     checkpoint_option,
     config_option,
     console,
+    emit,
+    json_option,
     model_dir_option,
     output_dir_option,
 )
@@ -29,12 +31,13 @@ from gandlf_synth.cli.options import (
     default="auto",
     help="File format.",
 )
+@json_option
 def reconstruct(csv: Path, **options: Any) -> None:
     """Pass images through a trained model of a family that reconstructs, and say how near they come back."""
     run_reconstruction(csv, **options)
 
 
-def run_reconstruction(csv: Path, **options: Any) -> None:
+def run_reconstruction(csv: Path, as_json: bool = False, **options: Any) -> None:
     """Reconstruct, and say where the images are and how near they are."""
     from gandlf_synth import api
 
@@ -43,4 +46,4 @@ def run_reconstruction(csv: Path, **options: Any) -> None:
     for name, value in result.metrics.items():
         terminal.print(f"  {name}: {value:.4g}", highlight=False)
     terminal.print(f"Each image's are in {result.table}", highlight=False)
-    click.echo(result.folder)
+    emit(result, result.folder, as_json)

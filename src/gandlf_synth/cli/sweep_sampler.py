@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, checkpoint_option, console, model_dir_option
+from gandlf_synth.cli.options import PATH, checkpoint_option, console, emit, json_option, model_dir_option
 from gandlf_synth.errors import ConfigError, Problem
 
 
@@ -23,7 +23,8 @@ from gandlf_synth.errors import ConfigError, Problem
     "--extractor", default="efficientnet-lite0", show_default=True, help="Feature extractor, or a TorchScript file."
 )
 @click.option("--extractor-weights", type=PATH, help="Weights of extractors that bring none; nothing is downloaded.")
-def sweep_sampler(samplers: str | None, steps: str, **options: Any) -> None:
+@json_option
+def sweep_sampler(samplers: str | None, steps: str, as_json: bool, **options: Any) -> None:
     """Find the sampler and the steps that give the best images for the time, and keep them with the model."""
     from gandlf_synth import api
 
@@ -38,7 +39,7 @@ def sweep_sampler(samplers: str | None, steps: str, **options: Any) -> None:
             f"{each.kid_high:.4f}), {each.seconds_per_image:.3f} s per image{chosen}",
             highlight=False,
         )
-    click.echo(result.page)
+    emit(result, result.page, as_json)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from gandlf_synth.cli.options import (
     PATH,
     config_option,
     console,
+    emit,
+    json_option,
     mode_of,
     mode_options,
     model_dir_option,
@@ -31,6 +33,8 @@ from gandlf_synth.errors import StoppedError
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says."
 )
+@click.option("--dry-run", is_flag=True, help="Check everything and show every choice; write nothing.")
+@json_option
 def train(config: Path, train_csv: Path, resume: bool, reset: bool, **options: Any) -> None:
     """Train a model from a CSV of images and a YAML."""
     run_training(config, train_csv, resume, reset, **options)
@@ -43,6 +47,8 @@ def run_training(
     reset: bool,
     minutes: float | None = None,
     overrides: Sequence[str] = (),
+    dry_run: bool = False,
+    as_json: bool = False,
     **options: Any,
 ) -> None:
     """Train, and say where the model is and what to do next."""
@@ -57,12 +63,17 @@ def run_training(
     request = TrainingRequest(
         config=document, train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )
+    if dry_run:
+        plan = api.plan_training(request, terminal)
+        lines = [*(f"{each.key}: {each.value} ({each.reason})" for each in plan.choices), *plan.notes]
+        emit(plan, "\n".join(["would train; choices:", *lines]), as_json)
+        return
     try:
         result = api.train(request, terminal)
     except StoppedError:
         terminal.print(f"Go on with: {_resuming(sys.argv[1:])}", highlight=False, soft_wrap=True)
         raise
-    click.echo(result.checkpoint)
+    emit(result, result.checkpoint, as_json)
     terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Phase
-from gandlf_synth.data.fingerprint import fingerprint
+from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.manifest import Manifest
 from gandlf_synth.data.prepared import default_cache
 from gandlf_synth.data.scan import scan_files, stored_bytes
@@ -44,17 +44,33 @@ class TrainingResult:
     record: RunRecord
 
 
-def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
-    """Train a model; everything that can be wrong is found before anything in the model folder is touched.
+@dataclass(frozen=True)
+class PlannedRun:
+    """What is known of a run before its data is prepared.
+
+    Args:
+        plan: the resolved configuration with its reasons.
+        document: where the configuration was written.
+        manifests: the rows of each phase.
+        facts: of the images.
+        cache: where prepared data goes.
+    """
+
+    plan: Plan
+    document: Document
+    manifests: Mapping[Phase, Manifest]
+    facts: Fingerprint
+    cache: Path
+
+
+def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
+    """Check the request, the configuration and every image, and make every choice; writes nothing but the cache.
 
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    first = is_first_process()
-    if first:
+    if is_first_process():
         request.folder.check(request.mode, request.checkpoint)
-    else:
-        console = Console(quiet=True)
     loaded = read_configuration(request)
     manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
@@ -64,12 +80,25 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")
+    return PlannedRun(plan, loaded.document, manifests, facts, cache)
+
+
+def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
+    """Train a model; everything that can be wrong is found before anything in the model folder is touched.
+
+    Raises:
+        ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
+    """
+    first = is_first_process()
+    console = console if first else Console(quiet=True)
+    planned = plan_training(request, console)
+    plan, manifests, facts, cache = planned.plan, planned.manifests, planned.facts, planned.cache
     extractor = _sample_extractor(plan.config)
     data = prepare_data(manifests, plan.config, facts, cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, plan.config.model, data.spec)
     with request.folder.locked() if first else nullcontext():
-        return _fit(request, plan, data, loaded.document, Reporter(console), extractor)
+        return _fit(request, plan, data, planned.document, Reporter(console), extractor)
 
 
 def _fit(

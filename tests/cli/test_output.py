@@ -1,0 +1,58 @@
+"""What commands write for scripts: JSON, nothing but results, or what they would do."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def job(cli, pictures: Path, tiny_config, tmp_path: Path) -> tuple[object, ...]:
+    csv = tmp_path / "data.csv"
+    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+    return ("-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", tmp_path / "model")
+
+
+def test_json_is_the_whole_result(cli, job, pictures: Path, tmp_path: Path) -> None:
+    _, out, _ = cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", tmp_path / "b.csv", "--json")
+    assert json.loads(out)["classes"] == {"benign": 8, "tumour": 8}
+
+    _, out, _ = cli("train", *job, "--json")
+    trained = json.loads(out)
+    assert trained["model_dir"] == str(tmp_path / "model")
+    assert trained["record"]["epochs"] == 2
+
+    _, out, _ = cli("generate", "-m-dir", tmp_path / "model", "-n", 2, "--json")
+    assert all(Path(each).is_file() for each in json.loads(out)["images"])
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(cli, job, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    code, out, err = cli("train", *job, "--dry-run")
+    assert code == 0, err
+    assert "model_config.labeling_paradigm: custom" in out
+    assert not model.exists()
+    assert cli("train", *job, "--dry-run", "--set", "batch_size=none")[0] == 2
+
+    assert cli("train", *job)[0] == 0
+    before = sorted(path for path in model.rglob("*"))
+    code, out, _ = cli("generate", "-m-dir", model, "-n", 5, "--dry-run", "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 5
+    assert cli("generate", "-m-dir", model, "-n", 5, "--sampler", "none", "--dry-run")[0] == 2
+    assert sorted(path for path in model.rglob("*")) == before
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_quiet_leaves_results_and_errors(cli, job, tmp_path: Path, place: int) -> None:
+    words = ["train", *job]
+    words.insert(len(words) if place == -1 else place, "-q")
+
+    code, out, err = cli(*words)
+
+    assert code == 0
+    assert err == ""
+    assert Path(out.strip()).is_file()
+    code, _, err = cli(*words)
+    assert code == 2
+    assert "already holds a run" in err
