@@ -64,3 +64,20 @@ def test_a_trained_autoencoder_is_used_instead_of_training_one(cli, job, tmp_pat
     assert not (other / "first_stage").exists()
     ours, theirs = (weights(folder / "checkpoints" / "last.ckpt") for folder in (other, model))
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_only_the_second_stage_is_measured_by_its_samples(cli, job, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    sets = (
+        "sample_metrics_config={every_n_epochs: 1, n_images: 8, extractor: random-conv}",
+        "early_stopping_config={monitor_value: sample_kid, patience: 5}",
+    )
+
+    code, _, err = cli(
+        "train", *job, "-m-dir", model, "-vr", "0.4", *(word for each in sets for word in ("--set", each))
+    )
+
+    assert code == 0, err
+    assert "sample_kid" in json.loads((model / "run.json").read_text())["metrics"]
+    assert "sample_kid" not in json.loads((model / "first_stage" / "run.json").read_text())["metrics"]
+    assert (model / "checkpoints" / "best.ckpt").is_file()

@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -112,3 +116,36 @@ def test_the_log_names_what_was_refused_and_a_resumed_call_remembers(cli, traine
     assert Path(out.strip()) == folder
     assert said in err
     assert json.loads((folder / "generated_image_0.json").read_text()) == record
+
+
+@pytest.mark.slow
+def test_processes_that_share_the_work_refuse_the_same_copies(cli, trained, tmp_path: Path) -> None:
+    table, model = trained
+    _, out, _ = cli("generate", "-m-dir", model, "-n", 4, "--format", "png", "-i-dir", tmp_path / "first")
+    table.write_text(f"{table.read_text()}leak,{Path(out.strip()) / 'generated_image_1.png'}\n")
+    words = ["generate", "-m-dir", str(model), "-n", "4", "--refuse-copies", str(table)]
+    _, out, said = cli(*words, "-i-dir", tmp_path / "alone")
+    alone = Path(out.strip())
+
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "gandlf_synth",
+    ]
+    command = [*launcher, *words, "-i-dir", str(tmp_path / "shared")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    shared = Path(done.stdout.splitlines()[0])
+    for index in range(4):
+        names = (f"generated_image_{index}.json", f"generated_image_{index}.nii.gz")
+        assert json.loads((shared / names[0]).read_text()) == json.loads((alone / names[0]).read_text())
+        assert nib.load(shared / names[1]).get_fdata() == pytest.approx(nib.load(alone / names[1]).get_fdata())
+    line = next(line for line in said.splitlines() if "were refused" in line)
+    assert "0 copies" not in line
+    assert line in done.stderr

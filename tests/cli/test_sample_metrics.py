@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -125,3 +128,30 @@ def test_what_cannot_be_measured_is_refused_before_training(
     assert code == status
     assert message in err
     assert not model.exists()
+
+
+@pytest.mark.slow
+def test_processes_share_the_samples_and_agree(tiny_config, table: Path, tmp_path: Path) -> None:
+    config = tiny_config([16, 16], SECTION.format(every=1, more=""))
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "gandlf_synth",
+    ]
+    command = [*launcher, "train", "-c", config, "-dt", table, "-m-dir", tmp_path / "shared", "-vr", "0.4"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(word) for word in command], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+    assert done.returncode == 0, done.stderr
+    kid = logged(tmp_path / "shared", "sample_kid")
+    assert sorted(kid) == [0, 1]
+    log = (tmp_path / "shared" / "training_manager.log").read_text()
+    assert log.count("; 8 images") == 2
+    assert log.count("which is the floor") == 1
+    assert (tmp_path / "shared" / "checkpoints" / "best.ckpt").is_file()
