@@ -103,3 +103,11 @@ def test_init_refuses_what_it_cannot_mean(cli, pictures: Path, tmp_path: Path, w
     assert code == 2
     assert message in err
     assert not (tmp_path / "project" / "config.yaml").exists()
+
+
+def test_the_names_of_the_python_api_are_at_the_top() -> None:
+    import gandlf_synth
+
+    for name in gandlf_synth.__all__:
+        assert callable(getattr(gandlf_synth, name)), name
+    assert {"train", "generate", "reconstruct", "evaluate", "load_model"} <= set(dir(gandlf_synth))

@@ -52,7 +52,9 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A sample: one file for each channel, relative to the input folder."""
+
     class_name: str
     subject: str
     files: tuple[str, ...]
@@ -103,7 +105,7 @@ def construct_csv(
     if patches is not None:
         rows = _cut(input_dir, rows, patches)
     labels = [] if paradigm == "unlabeled" else [getattr(row, _LABEL_FROM[paradigm]) for row in rows]
-    write_text(output_file, _table(input_dir, rows, labels, output_file.parent if relative_paths else None))
+    write_text(output_file, table(input_dir, rows, labels, output_file.parent if relative_paths else None))
     subjects = len({row.subject for row in rows})
     if paradigm == "patient" and subjects == len(rows):
         layout.warnings.append("every patient has one row, so validation or test data cannot be split off")
@@ -202,7 +204,7 @@ class _Layout:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
-    def rows(self, found: Sequence[_Found]) -> list[_Row]:
+    def rows(self, found: Sequence[_Found]) -> list[Row]:
         """Return one row per sample, sorted."""
         units: dict[tuple[str, str], list[_Found]] = defaultdict(list)
         for match in found:
@@ -215,7 +217,7 @@ class _Layout:
             for group in self._groups(own, flat=not patient):
                 subject = patient or group[0].stem or class_name or self.root.resolve().name
                 files = sorted(group, key=lambda match: match.channel)
-                rows.append(_Row(class_name, subject, tuple(match.path for match in files)))
+                rows.append(Row(class_name, subject, tuple(match.path for match in files)))
         return sorted(self._told_apart(rows), key=lambda row: (row.class_name, row.subject, row.files))
 
     def _groups(self, found: list[_Found], flat: bool) -> Iterator[list[_Found]]:
@@ -290,7 +292,7 @@ class _Layout:
                 f"{len(left_out)} folders hold no matching file and are left out: {listing(left_out, _SHOWN)}"
             )
 
-    def _told_apart(self, rows: Sequence[_Row]) -> list[_Row]:
+    def _told_apart(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows, with the class in front of every subject name when some name occurs in several classes."""
         classes = defaultdict(set)
         for row in rows:
@@ -304,9 +306,9 @@ class _Layout:
         return [replace(row, subject=f"{row.class_name}/{row.subject}") for row in rows]
 
 
-def _cut(root: Path, rows: Sequence[_Row], grid: PatchGrid) -> list[_Row]:
+def _cut(root: Path, rows: Sequence[Row], grid: PatchGrid) -> list[Row]:
     """Return a row for every patch on tissue of the slide in each of ``rows``."""
-    cut: list[_Row] = []
+    cut: list[Row] = []
     problems = []
     for row in rows:
         for file in row.files:
@@ -327,8 +329,8 @@ def _grouped(found: Iterable[_Found], key: Callable[[_Found], str]) -> list[list
     return list(groups.values())
 
 
-def _table(root: Path, rows: Sequence[_Row], labels: Sequence[str], base: Path | None) -> str:
-    """Return the text of the CSV; paths are relative to ``base`` when there is one."""
+def table(root: Path, rows: Sequence[Row], labels: Sequence[str], base: Path | None) -> str:
+    """Return the text of a CSV; paths are relative to ``base`` when there is one."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     channels = [f"Channel_{channel}" for channel in range(len(rows[0].files))]

@@ -58,8 +58,8 @@ def detect_layout(folder: Path) -> Layout:
     images = [file for file in files if not _ANNOTATION.search(file.name)] or files
     suffix = Counter(_suffix(file) for file in images).most_common(1)[0][0]
     chosen = [file for file in images if _suffix(file) == suffix]
-    units = _units(chosen)
-    by_class = _are_classes(units)
+    units = units_of(chosen)
+    by_class = are_classes(units)
     endings = (suffix,) if by_class else _endings(units, suffix)
     used = [file for file in chosen if file.name.endswith(endings)]
     reasons = [f"{len(used)} files end with {' or '.join(endings)}"]
@@ -85,7 +85,7 @@ def _suffix(file: Path) -> str:
     return file.name[-len(max(fitting, key=len)) :] if fitting else ""
 
 
-def _units(files: Sequence[Path]) -> dict[str, list[Path]]:
+def units_of(files: Sequence[Path]) -> dict[str, list[Path]]:
     """Return the files of each first folder; those that lie in none under the empty name."""
     units: dict[str, list[Path]] = defaultdict(list)
     for file in files:
@@ -93,7 +93,7 @@ def _units(files: Sequence[Path]) -> dict[str, list[Path]]:
     return dict(units)
 
 
-def _are_classes(units: dict[str, list[Path]]) -> bool:
+def are_classes(units: dict[str, list[Path]]) -> bool:
     """Say whether the first folders are classes: few, with many entries, which are not the same ones in each."""
     if not 2 <= len(units) <= _MOST_CLASSES or "" in units:
         return False

@@ -8,6 +8,9 @@ from rich.console import Console
 
 from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
+from gandlf_synth.data.construct import ConstructReport
+from gandlf_synth.data.construct_dicom import is_dicom_suffix
+from gandlf_synth.data.construct_series import construct_by_series, holds_volumes
 from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.layout import Layout, detect_layout
 from gandlf_synth.data.manifest import Manifest, read_manifest
@@ -77,19 +80,44 @@ def start_project(
 
 
 def _write_csvs(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
+    if any(is_dicom_suffix(ending) for ending in layout.endings) and holds_volumes(layout.roots["train"]):
+        return _write_series(layout, project, console)
     for reason in layout.reasons:
         console.print(f"  {reason}", highlight=False)
     for kind, count in sorted(layout.left_out.items(), key=lambda pair: -pair[1])[:5]:
         console.print(f"  left out: {count} of {kind}", highlight=False)
     csvs = {}
     for split, root in layout.roots.items():
-        path = project / ("data.csv" if split == "train" else f"{split}.csv")
+        path = _csv_of(split, project)
         report = api.construct_csv(root, layout.endings, layout.paradigm, path)
-        classes = f", classes {', '.join(f'{name} ({count})' for name, count in report.classes.items())}"
-        found = f"{report.rows} images of {report.subjects} subjects{classes if report.classes else ''}"
+        found = f"{report.rows} images of {report.subjects} subjects{_classes(report)}"
         console.print(f"  {path}: {found}", highlight=False)
         csvs[split] = path
     return csvs
+
+
+def _write_series(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
+    csvs = {}
+    for split, root in layout.roots.items():
+        path = _csv_of(split, project)
+        made = construct_by_series(root, path, default_cache(), progress_bar(console))
+        for reason in made.left_out:
+            console.print(f"  left out: {reason}", highlight=False, markup=False)
+        found = f"{made.report.rows} {made.kind}, of {made.report.subjects} studies{_classes(made.report)}"
+        console.print(f"  {path}: {found}", highlight=False)
+        for note in made.report.warnings:
+            console.print(f"  note: {note}", highlight=False)
+        csvs[split] = path
+    return csvs
+
+
+def _classes(report: ConstructReport) -> str:
+    counts = ", ".join(f"{name} ({count})" for name, count in report.classes.items())
+    return f", classes {counts}" if counts else ""
+
+
+def _csv_of(split: str, project: Path) -> Path:
+    return project / ("data.csv" if split == "train" else f"{split}.csv")
 
 
 def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str | None) -> Recipe:

@@ -110,6 +110,8 @@ class Series:
     size: str
     placed: bool
     """Whether its images have positions, so that they can be a volume."""
+    study: str = ""
+    """The StudyInstanceUID, to tell what belongs to one examination; never shown or written."""
 
     @property
     def name(self) -> str:
@@ -147,7 +149,8 @@ def _series(headers: Sequence[tuple[Path, Any]]) -> Series:
     number = written if written.isdigit() else "0"
     size = f"{first.get('Columns', 0)}×{first.get('Rows', 0)}"
     placed = all("ImagePositionPatient" in header for _, header in headers)
-    return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed)
+    study = str(first.get("StudyInstanceUID") or "")
+    return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed, study)
 
 
 def modality_of(dataset: Any) -> str:

@@ -19,7 +19,16 @@ from gandlf_synth.data.readers.base import DAMAGE, UnreadableError, check_declar
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine
 
 _HEADER_TAGS = [
-    *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "Rows", "Columns", "NumberOfFrames"),
+    *(
+        "SOPClassUID",
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "SeriesNumber",
+        "Modality",
+        "Rows",
+        "Columns",
+        "NumberOfFrames",
+    ),
     *("SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber"),
 ]
