@@ -25,9 +25,9 @@ class FlowSettings(BaseModel):
     """Strength of classifier-free guidance; 1 is the conditional model itself and the fastest."""
     clip_sample: bool = True
     """Keep predicted images in the data's range while sampling."""
-    sampler: Literal["euler", "heun", "dpmpp_2m", "unipc"] = "heun"
-    """The solver."""
-    num_inference_steps: int = Field(25, ge=1)
+    sampler: Literal["euler", "heun", "dpmpp_2m", "unipc"] = "dpmpp_2m"
+    """The solver; of second order at one evaluation a step (docs/decisions/0010-recipes.md)."""
+    num_inference_steps: int = Field(20, ge=1)
     """Steps; ``heun`` evaluates the network twice in each."""
 
 
