@@ -44,3 +44,25 @@ def test_an_equal_image_is_no_mirror_image_even_where_it_is_symmetric(tmp_path: 
 
 def test_different_images_are_no_finding(tmp_path: Path, pictures: list[np.ndarray]) -> None:
     assert _findings(tmp_path, pictures) == []
+
+
+@pytest.mark.parametrize("change", ["noise", "contrast", "compression"])
+def test_what_exports_do_to_an_image_leaves_it_a_near_duplicate(tmp_path: Path, change: str) -> None:
+    rng = np.random.default_rng(0)
+    smooth = [
+        np.asarray(Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).resize((200, 240), Image.Resampling.BICUBIC))
+        for _ in range(4)
+    ]
+    original = smooth[2].astype(float)
+    if change == "noise":
+        copy = original + rng.normal(0, 8, original.shape)
+    elif change == "contrast":
+        copy = 255 * (original / 255) ** 0.9
+    else:
+        Image.fromarray(smooth[2]).save(tmp_path / "copy.jpg", quality=40)
+        copy = np.asarray(Image.open(tmp_path / "copy.jpg")).astype(float)
+
+    (finding,) = _findings(tmp_path, [*smooth, copy.clip(0, 255).astype(np.uint8)])
+
+    assert (finding.kind, finding.row) == ("near duplicate", 5)
+    assert "row 3" in finding.what
