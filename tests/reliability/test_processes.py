@@ -17,9 +17,11 @@ from gandlf_synth.models.checkpoint import read_checkpoint
 
 started: list[subprocess.Popen[str]] = []
 PROGRAM = (sys.executable, "-m", "gandlf_synth")
-EVERY_FAMILY = [
-    pytest.param(name, marks=[] if name == "ddpm" else pytest.mark.slow) for name in registry.names("models")
-]
+
+
+def every_family(*quick: str) -> list[object]:
+    """Every family; those that are not in ``quick`` are slow."""
+    return [pytest.param(name, marks=[] if name in quick else pytest.mark.slow) for name in registry.names("models")]
 
 
 def start(*words: object, launcher: tuple[str, ...] = PROGRAM) -> subprocess.Popen[str]:
@@ -113,7 +115,7 @@ def train_through_kills(words: tuple[object, ...], model: Path, kills: int, rng:
         begun, kills = ["--resume"], kills - 1
 
 
-@pytest.mark.parametrize("family", EVERY_FAMILY)
+@pytest.mark.parametrize("family", every_family("ddpm"))
 def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(cli, pictures, tmp_path, family) -> None:
     words = job(cli, pictures, tmp_path, family=family)
     whole = start("train", *words, "-m-dir", tmp_path / "whole")
@@ -166,7 +168,7 @@ def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli, pictur
     finish(start("train", *words, "-m-dir", model, "--resume", "--minutes", "0.01"))
 
 
-@pytest.mark.parametrize("family", EVERY_FAMILY)
+@pytest.mark.parametrize("family", every_family("ddpm", "dcgan"))
 def test_two_processes_train_one_model_and_share_the_images(cli, pictures, tmp_path, family) -> None:
     words = job(cli, pictures, tmp_path, family=family, epochs=2)
     model = tmp_path / "model"

@@ -5,6 +5,8 @@ from typing import Any
 
 from gandlf_synth.config import ComputeConfig
 from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
+from gandlf_synth.processors import processes_here
+from gandlf_synth.training.hardware import nodes
 
 SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
 """Strategies that share the model's weights out among devices, and Lightning's classes for them."""
@@ -52,9 +54,16 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
         return _made("DDPStrategy", options)
     if compute.strategy in SHARDED:
         return _sharded(compute, several_optimizers)
-    if several_optimizers and compute.num_devices not in ("auto", 1):
-        return "ddp_find_unused_parameters_true"
-    return "auto"
+    return "ddp_find_unused_parameters_true" if several_optimizers and _several_processes(compute) else "auto"
+
+
+def _several_processes(compute: ComputeConfig) -> bool:
+    """Say whether training will run in more than one process: asked for, launched, or for all the GPUs there are."""
+    import torch
+
+    if compute.num_nodes > 1 or compute.num_devices not in ("auto", 1) or nodes() * processes_here() > 1:
+        return True
+    return compute.num_devices == "auto" and compute.accelerator != "cpu" and torch.cuda.device_count() > 1
 
 
 def _sharded(compute: ComputeConfig, several_optimizers: bool) -> Any:
