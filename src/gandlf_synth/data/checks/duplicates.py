@@ -88,7 +88,7 @@ def _averaged(grey: NDArray[np.floating[Any]], side: int) -> NDArray[np.float32]
 
     pool = adaptive_avg_pool2d if grey.ndim == 2 else adaptive_avg_pool3d
     values = torch.from_numpy(np.ascontiguousarray(grey, np.float32))[None]
-    means: NDArray[np.float32] = pool(values, (side,) * grey.ndim)[0].numpy()
+    means: NDArray[np.float32] = pool(values, side)[0].numpy()
     return means
 
 
