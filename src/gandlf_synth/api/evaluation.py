@@ -125,6 +125,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     for name in request.samplers:
         module.check_sampling(SamplingOptions(name))
     extractor = build_extractor(request.extractor, request.extractor_weights)
+    extractor.check_images(module.spec.spatial_dims)
     manifest, pipeline = given_images(request.csv, module.spec, loaded)
     return sweep_samplers(
         module.to(Share().device),

@@ -28,12 +28,15 @@ Floats = NDArray[np.floating[Any]]
 class Described:
     """A set of images in numbers; ``n`` images of ``stacks`` stacks of ``slices`` slices.
 
+    Features of whole volumes are one stack of one slice.
+
     Args:
         planes: the images themselves.
         features: ``(n, stacks, slices, dimension)``, mapped from a file.
         histograms: mean over an image's planes, ``(n, channels, bins)``.
         spectra: mean over an image's planes, ``(n, bins)``, dB.
         first_order: mean over an image's planes, ``(n, len(first_order.NAMES))``.
+        rows: what has a row of features: ``planes`` or ``volumes``.
     """
 
     planes: PlaneSet
@@ -41,10 +44,11 @@ class Described:
     histograms: Floats
     spectra: Floats
     first_order: Floats
+    rows: str = "planes"
 
     @property
     def dimension(self) -> int:
-        """The number of features of a plane."""
+        """The number of features of a plane or volume."""
         return int(self.features.shape[-1])
 
     @property
@@ -53,7 +57,7 @@ class Described:
         return np.asarray(self.features.mean(axis=2)).reshape(len(self.planes), -1)
 
     def stack(self, index: int) -> Floats:
-        """Return the features of the planes of one stack, ``(n · slices, dimension)``."""
+        """Return the features of the planes of one stack, or of the volumes, ``(n · slices, dimension)``."""
         return np.asarray(self.features[:, index]).reshape(-1, self.dimension)
 
     @property
@@ -62,12 +66,23 @@ class Described:
         return np.repeat(self.planes.subjects, self.features.shape[2])
 
 
-def describe(planes: PlaneSet, extractor: Extractor, cache: Path, progress: Progress) -> Described:
-    """Return everything that the metrics need of a set, from the cache where the content was seen before."""
-    key = digest([_VERSION, planes.key, extractor.name, extractor.weights_sha256, extractor.side])
+def describe(
+    planes: PlaneSet, extractor: Extractor, cache: Path, progress: Progress, volumes: PlaneSet | None = None
+) -> Described:
+    """Return everything that the metrics need of a set, from the cache where the content was seen before.
+
+    Args:
+        planes: the set.
+        extractor: looks at ``volumes`` where there are any, and else at the planes.
+        cache: the folder of what was computed.
+        progress: shows it.
+        volumes: the same set as ``read_volumes`` returns it.
+    """
+    seen = planes if volumes is None else volumes
+    key = digest([_VERSION, seen.key, extractor.name, extractor.weights_sha256, extractor.side])
     features = _computed(
         cache / "evaluation" / f"features-{key}.npy",
-        planes,
+        seen,
         lambda chunk: extractor(torch.from_numpy(chunk)).numpy(),
         progress,
         f"Features of {planes.name}",
@@ -82,7 +97,8 @@ def describe(planes: PlaneSet, extractor: Extractor, cache: Path, progress: Prog
     channels = planes.pixels.shape[3]
     bins, rings = 64, 32
     parts = np.split(described, [channels * bins, channels * bins + rings], axis=1)
-    return Described(planes, features, parts[0].reshape(-1, channels, bins), parts[1], parts[2])
+    rows = "planes" if volumes is None else "volumes"
+    return Described(planes, features, parts[0].reshape(-1, channels, bins), parts[1], parts[2], rows)
 
 
 def _statistics(chunk: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -42,7 +42,7 @@ def kid(real: Described, synthetic: Described, extractor: str, seed: int) -> Met
     taken = min(_KID_SUBSET, len(real.plane_subjects) // 2)
     shrink = float(np.sqrt(taken / (len(real.plane_subjects) - taken)))
     value, floor = of_subsamples(values, shrink=shrink), of_subsamples(floors, shrink=shrink)
-    note = f"unbiased; {_REPEATS} subsets of up to {_KID_SUBSET} planes, by subject; not multiplied by 1000"
+    note = f"unbiased; {_REPEATS} subsets of up to {_KID_SUBSET} {real.rows}, by subject; not multiplied by 1000"
     return Metric(
         name="kid", title="Kernel distance (KID)", question="faithful", better="lower", value=Interval.of(value),
         floor=Interval.of(floor), interval_method=value.method, extractor=extractor, note=note,
@@ -73,7 +73,7 @@ def fid(real: Described, synthetic: Described, extractor: str, seed: int) -> Met
         floors.append(np.mean([frechet_distance(first[k], Moments.of(real.stack(k)[b])) for k in stacks]))
     value, floor = of_subsamples(values, whole=float(whole)), of_subsamples(floors)
     half = len(real.plane_subjects) // 2
-    note = f"biased upwards at small n; the floor is of halves ({half} planes) and so above what all would give"
+    note = f"biased upwards at small n; the floor is of halves ({half} {real.rows}) and so above what all would give"
     return Metric(value=Interval.of(value), floor=Interval.of(floor), interval_method=value.method, note=note, **common)
 
 

@@ -3,9 +3,7 @@
 Volumes become three stacks of slices (axial, coronal, sagittal), evenly spaced and symmetrical about the middle.
 """
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,17 +13,13 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.image import Image, stacked
-from gandlf_synth.data.location import locate
+from gandlf_synth.data.image import Image
 from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.pipeline import with_channels
-from gandlf_synth.data.readers import read_image, source_files
 from gandlf_synth.data.scan import Progress
 from gandlf_synth.data.transforms.spatial import ToCanonical
+from gandlf_synth.evaluation.pixels import hashed, read_pixels, read_sample
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.sources import Source
-from gandlf_synth.files import atomic_path
-from gandlf_synth.processors import usable_cores
 from gandlf_synth.provenance import digest
 
 _VERSION = 1
@@ -35,8 +29,6 @@ _WILD = 4.0
 """Ratio between the 90th and 10th percentile of the images' ranges from which one window does not fit all."""
 _TAILS = (0.5, 99.5)
 _MAX_STACK_SIZE = 128
-_AHEAD = 128
-"""Images read before they are written, which bounds memory."""
 
 STACKS = ("axial", "coronal", "sagittal")
 
@@ -182,47 +174,28 @@ def read_planes(source: Source, grid: Grid, cache: Path, progress: Progress) -> 
         ResourceError: the disk is full.
     """
     samples = source.manifest.samples
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        content = tuple(progress(pool.map(_content, samples), len(samples), f"Hashing {source.name} images"))
-        key = digest([_VERSION, asdict(grid), content])
-        path = cache / "evaluation" / f"planes-{key}.npy"
-        if not path.is_file():
-            with atomic_path(path) as temporary:
-                pixels = np.lib.format.open_memmap(temporary, "w+", np.float16, (len(samples), *grid.shape))
-                starts = progress(range(0, len(samples), _AHEAD), -(-len(samples) // _AHEAD), f"Reading {source.name}")
-                for start in starts:
-                    own = pool.map(lambda sample: _planes(sample, grid), samples[start : start + _AHEAD])
-                    pixels[start : start + _AHEAD] = np.stack(list(own))
-                pixels.flush()
-    return PlaneSet(source.name, np.load(path, mmap_mode="r"), samples, content, key)
-
-
-def _content(sample: Sample) -> str:
-    whole = hashlib.sha256()
-    for cell in sample.channels:
-        whole.update(locate(cell).part.encode())
-        for path in source_files(cell):
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
+    content = hashed(samples, progress, source.name)
+    key = digest([_VERSION, asdict(grid), content])
+    path = cache / "evaluation" / f"planes-{key}.npy"
+    pixels = read_pixels(path, samples, grid.shape, lambda sample: _planes(sample, grid), progress, source.name)
+    return PlaneSet(source.name, pixels, samples, content, key)
 
 
 def _planes(sample: Sample, grid: Grid) -> NDArray[np.float16]:
-    columns = zip(sample.channels, grid.column_channels, strict=True)
-    image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
-    return to_planes(image, grid)
+    return to_planes(read_sample(sample, grid.column_channels), grid)
 
 
 def to_planes(image: Image, grid: Grid) -> NDArray[np.float16]:
     """Return an image's planes, ``(stacks, slices, channels, rows, columns)`` in [0, 1], upright."""
-    values = _to_unit(image.array, grid)
+    values = to_unit(image.array, grid)
     if grid.spatial_dims != len(STACKS):
         return _resized(values.swapaxes(-1, -2)[None], grid.size)[None]
     upright = ToCanonical()(image.with_values(values)).array[:, ::-1, ::-1, ::-1]
     return np.stack([_resized(_slices(upright, axis, grid.slices), grid.size) for axis in (3, 2, 1)])
 
 
-def _to_unit(array: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+def to_unit(array: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """Return ``array (channels, *shape)`` with its values in [0, 1]."""
     channels = array.shape[0]
     if grid.low is None or grid.high is None:
         low, high = np.percentile(array.reshape(channels, -1), _TAILS, axis=1)

@@ -17,7 +17,7 @@ from gandlf_synth.evaluation.diversity import duplicates, likeness, overlap
 from gandlf_synth.evaluation.features import Described, describe
 from gandlf_synth.evaluation.fidelity import fid, histogram, kid, spectrum, texture
 from gandlf_synth.evaluation.gallery import arrays_of
-from gandlf_synth.evaluation.planes import Grid, choose_grid, read_planes
+from gandlf_synth.evaluation.planes import STACKS, Grid, choose_grid, read_planes
 from gandlf_synth.evaluation.privacy import privacy
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation, Metric
@@ -25,6 +25,7 @@ from gandlf_synth.evaluation.sources import Source, open_source
 from gandlf_synth.evaluation.store import EvaluationFolder, write_images
 from gandlf_synth.evaluation.utility import usefulness
 from gandlf_synth.evaluation.verdict import verdicts
+from gandlf_synth.evaluation.volumes import STACK, read_volumes
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
 from gandlf_synth.metrics.first_order import NAMES
 from gandlf_synth.provenance import digest, software_versions
@@ -47,7 +48,8 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     sources = _sources(request, cache, progress)
     grid, notes = choose_grid(sources, request)
     notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
-    described = [describe(read_planes(source, grid, cache, progress), extractor, cache, progress) for source in sources]
+    extractor.check_images(grid.spatial_dims)
+    described = [_described(source, grid, extractor, cache, progress) for source in sources]
     real, synthetic = described[:2]
     train = described[2] if len(described) > 2 else None
     evaluation, arrays = _measure(request, real, synthetic, train, extractor, grid, progress)
@@ -75,6 +77,20 @@ def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> lis
         fix = "without more, real images cannot be compared with real ones, and no number means anything"
         raise DataError(Problem(f"real images in {request.real}", what, f"at least {_FEWEST_SUBJECTS} subjects", fix))
     return sources
+
+
+def _described(source: Source, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> Described:
+    planes = read_planes(source, grid, cache, progress)
+    whole = extractor.spatial_dims == len(STACKS)
+    volumes = read_volumes(planes, grid, extractor.side, cache, progress) if whole else None
+    return describe(planes, extractor, cache, progress, volumes)
+
+
+def _stacks(grid: Grid, extractor: Extractor) -> list[str]:
+    """Return the names of the stacks in which the features are compared."""
+    if extractor.spatial_dims == len(STACKS):
+        return [STACK]
+    return list(STACKS) if grid.spatial_dims == len(STACKS) else ["plane"]
 
 
 def _cautions(sources: list[Source]) -> list[str]:
@@ -138,6 +154,7 @@ def _measure(
             "name": extractor.name,
             "weights_sha256": extractor.weights_sha256,
             "features": real.dimension,
+            "stacks": _stacks(grid, extractor),
             "resize_rule": extractor.resize_rule,
             "caution": extractor.caution,
         },

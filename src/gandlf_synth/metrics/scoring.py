@@ -13,10 +13,11 @@ from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate, bootstrap
 from gandlf_synth.metrics.kernel import cubic_kernel
 from gandlf_synth.metrics.prdc import Prdc, prdc
-from gandlf_synth.metrics.stacks import stacks
+from gandlf_synth.metrics.stacks import stacks, to_unit
 
 Floats = NDArray[np.floating[Any]]
 _CHUNK = 32
+_VOLUME_DIMS = 3
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Score:
 
 
 def features(batches: Iterable[Tensor], extractor: Extractor) -> Floats:
-    """Return features of images, ``(images, stacks, slices, dimension)``; one stack of one slice in 2D.
+    """Return features of images, ``(images, stacks, slices, dimension)``.
+
+    In 2D, and of whole volumes, there is one stack of one slice.
 
     Args:
         batches: each ``(batch, channels, *shape)`` in [-1, 1].
-        extractor: turns planes into features.
+        extractor: turns planes or volumes into features.
     """
     return np.concatenate([_features(batch, extractor) for batch in batches])
 
@@ -84,6 +87,8 @@ def _within(kernel: Floats, chosen: NDArray[np.int64]) -> float:
 
 @torch.inference_mode()
 def _features(images: Tensor, extractor: Extractor) -> Floats:
+    if extractor.spatial_dims == _VOLUME_DIMS:
+        return extractor(to_unit(images)).numpy()[:, None, None]
     return np.stack([_of_stack(stack, extractor) for stack in stacks(images)], axis=1)
 
 

@@ -16,10 +16,15 @@ def stacks(images: Tensor, slices: int = SLICES) -> list[Tensor]:
         One stack of one plane in 2D; in 3D axial, coronal and sagittal slices, evenly spaced about the middle. Each
         stack is ``(batch, slices, channels, rows, columns)``; columns run along x wherever x is in the plane.
     """
-    unit = ((images.float() + 1) / 2).clamp(0, 1)
+    unit = to_unit(images)
     if images.ndim < _VOLUME_AXES:
         return [unit.transpose(-1, -2)[:, None]]
     return [_slices(unit, axis, slices) for axis in (4, 3, 2)]
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Return ``images`` in [-1, 1] with values in [0, 1]."""
+    return ((images.float() + 1) / 2).clamp(0, 1)
 
 
 def _slices(volumes: Tensor, axis: int, count: int) -> Tensor:

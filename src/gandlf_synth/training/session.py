@@ -93,7 +93,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     console = console if first else Console(quiet=True)
     planned = plan_training(request, console)
     plan, manifests, facts, cache = planned.plan, planned.manifests, planned.facts, planned.cache
-    extractor = _sample_extractor(plan.config)
+    extractor = _sample_extractor(plan.config, facts.spatial_dims)
     data = prepare_data(manifests, plan.config, facts, cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, plan.config.model, data.spec)
@@ -147,13 +147,16 @@ def _fit(
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
 
 
-def _sample_extractor(config: Config[Any]) -> "Extractor | None":
+def _sample_extractor(config: Config[Any], spatial_dims: int) -> "Extractor | None":
     from gandlf_synth.metrics.extractors import build_extractor
 
     wanted = config.sample_metrics_config
     if wanted is None:
         return None
-    return build_extractor(wanted.extractor, Path(wanted.extractor_weights) if wanted.extractor_weights else None)
+    weights = Path(wanted.extractor_weights) if wanted.extractor_weights else None
+    extractor = build_extractor(wanted.extractor, weights)
+    extractor.check_images(spatial_dims)
+    return extractor
 
 
 def _sample_metrics(config: Config[Any], extractor: "Extractor | None", reporter: Reporter) -> "list[Callback]":

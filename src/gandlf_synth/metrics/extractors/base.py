@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ _RGB = 3
 
 @dataclass(frozen=True)
 class Extractor:
-    """Turns images into features.
+    """Turns images into features; this one looks at planes, ``VolumeExtractor`` at volumes.
 
     Args:
         name: of the registry.
@@ -36,6 +37,17 @@ class Extractor:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     deviation: tuple[float, float, float] = IMAGENET_DEVIATION
     caution: str = ""
+    spatial_dims: ClassVar[int] = 2
+
+    def check_images(self, spatial_dims: int) -> None:
+        """Refuse images that the network cannot look at; volumes are no problem for planes, which are cut from them.
+
+        Raises:
+            ConfigError: it looks at volumes and the images have ``spatial_dims`` 2.
+        """
+        if spatial_dims < self.spatial_dims:
+            fix = "use one that looks at planes, such as efficientnet-lite0"
+            raise ConfigError(Problem(f"--extractor {self.name}", "looks at volumes and the images are 2D", fix=fix))
 
     @property
     def resize_rule(self) -> str:
