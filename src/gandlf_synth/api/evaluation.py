@@ -84,6 +84,7 @@ class SweepRequest:
         batch_size: images sampled together.
         seed: decides the noise, the same for every setting.
         extractor, extractor_weights: what turns images into features.
+        allow_download: let the extractor fetch its weights.
     """
 
     model_dir: Path
@@ -96,6 +97,7 @@ class SweepRequest:
     seed: int = 0
     extractor: str = "efficientnet-lite0"
     extractor_weights: Path | None = None
+    allow_download: bool = False
 
 
 def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "SweepResult":
@@ -124,7 +126,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
         raise ConfigError(Problem("model_config.model_name", what))
     for name in request.samplers:
         module.check_sampling(SamplingOptions(name))
-    extractor = build_extractor(request.extractor, request.extractor_weights)
+    extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     extractor.check_images(module.spec.spatial_dims)
     manifest, pipeline = given_images(request.csv, module.spec, loaded)
     return sweep_samplers(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, console, emit, json_option
+from gandlf_synth.cli.options import PATH, console, emit, extractor_options, json_option
 
 _FORMATS = click.option(
     "--format", "formats", default="html", show_default=True, help="Of the report: html, md, json, or several: html,md."
@@ -20,10 +20,7 @@ _FORMATS = click.option(
 @click.option("-o", "--output-dir", type=PATH, required=True, help="Where report, numbers and arrays go.")
 @click.option("--train", type=PATH, help="CSV or folder that the model was trained on, to search for copies.")
 @click.option("-m-dir", "--model-dir", type=PATH, help="Model folder, for training curves and the run record.")
-@click.option(
-    "--extractor", default="efficientnet-lite0", show_default=True, help="Feature extractor, or a TorchScript file."
-)
-@click.option("--extractor-weights", type=PATH, help="Weights of extractors that bring none; nothing is downloaded.")
+@extractor_options
 @click.option("--intensity", type=click.Choice(["auto", "common", "per-image"]), default="auto", show_default=True,
               help="Bring values to one range by one window, or each image by its own.")  # fmt: skip
 @click.option("--max-size", type=click.IntRange(min=16), default=256, show_default=True, help="Longest side compared.")

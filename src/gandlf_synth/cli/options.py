@@ -65,6 +65,22 @@ def split_options(command: Command) -> Command:
     return command
 
 
+def extractor_options(command: Command) -> Command:
+    """What turns images into features."""
+    for option in (
+        click.option("--allow-download", is_flag=True, help="Let inception-v3 fetch its weights once (96 MB)."),
+        click.option("--extractor-weights", type=PATH, help="Weights of extractors that bring none."),
+        click.option(
+            "--extractor",
+            default="efficientnet-lite0",
+            show_default=True,
+            help="Feature extractor, or a TorchScript file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def mode_options(command: Command) -> Command:
     """Resume and reset."""
     command = click.option("-rt", "--reset", is_flag=True, help="Delete the earlier run in the model folder first.")(

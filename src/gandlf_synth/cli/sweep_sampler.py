@@ -4,7 +4,15 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, checkpoint_option, console, emit, json_option, model_dir_option
+from gandlf_synth.cli.options import (
+    PATH,
+    checkpoint_option,
+    console,
+    emit,
+    extractor_options,
+    json_option,
+    model_dir_option,
+)
 from gandlf_synth.errors import ConfigError, Problem
 
 
@@ -19,10 +27,7 @@ from gandlf_synth.errors import ConfigError, Problem
 @click.option("-n", "count", type=click.IntRange(min=8), default=64, show_default=True, help="Images per setting.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Images made together.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")
-@click.option(
-    "--extractor", default="efficientnet-lite0", show_default=True, help="Feature extractor, or a TorchScript file."
-)
-@click.option("--extractor-weights", type=PATH, help="Weights of extractors that bring none; nothing is downloaded.")
+@extractor_options
 @json_option
 def sweep_sampler(samplers: str | None, steps: str, as_json: bool, **options: Any) -> None:
     """Find the sampler and the steps that give the best images for the time, and keep them with the model."""

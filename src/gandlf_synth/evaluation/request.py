@@ -22,6 +22,7 @@ class EvaluationRequest:
         model_dir: the model folder, for training curves and the run record.
         extractor: the feature extractor, or a TorchScript file.
         extractor_weights: its weights, where it has none of its own.
+        allow_download: let the extractor fetch its weights.
         intensity: how values are brought to [0, 1].
         max_size: the longest side, in pixels, at which images are compared.
         slices: per orthogonal direction of a volume.
@@ -38,6 +39,7 @@ class EvaluationRequest:
     model_dir: Path | None = None
     extractor: str = "efficientnet-lite0"
     extractor_weights: Path | None = None
+    allow_download: bool = False
     intensity: Intensity = "auto"
     max_size: int = 256
     slices: int = 5

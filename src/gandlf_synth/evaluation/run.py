@@ -43,7 +43,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         MissingExtraError: the extractor's package is not installed.
     """
     started = time.monotonic()
-    extractor = build_extractor(request.extractor, request.extractor_weights)
+    extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     cache = default_cache()
     sources = _sources(request, cache, progress)
     grid, notes = choose_grid(sources, request)

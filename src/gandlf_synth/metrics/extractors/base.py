@@ -1,6 +1,7 @@
 """What a feature extractor is: a network, its weights by hash, and the size to which it wants images resized."""
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,21 +71,27 @@ class Extractor:
         return self.network((colour - mean) / deviation).flatten(1).float()
 
 
-def build_extractor(name: str, weights: Path | None = None) -> Extractor:
+def build_extractor(name: str, weights: Path | None = None, *, allow_download: bool = False) -> Extractor:
     """Return the extractor registered as ``name``; a path to a TorchScript file is a name too.
 
     Args:
         name: of the group ``feature_extractors``, or a file.
         weights: the file of weights, for those that have none of their own.
+        allow_download: let those that can fetch their weights do so.
 
     Raises:
-        ConfigError: the name is unknown; the weights are missing, not needed, or of another network.
+        ConfigError: the name is unknown; the weights are missing, not needed, or of another network; there is nothing
+            to download.
         MissingExtraError: the package with the weights is not installed.
     """
     if name.endswith((".pt", ".ts", ".torchscript")):
         name, weights = "torchscript", Path(name)
-    extractor: Extractor = registry.load("feature_extractors", name)(weights)
-    return extractor
+    factory: Callable[..., Extractor] = registry.load("feature_extractors", name)
+    if not allow_download:
+        return factory(weights)
+    if "allow_download" not in inspect.signature(factory).parameters:
+        raise ConfigError(Problem("--allow-download", f"{name} has nothing to download", fix="drop it"))
+    return factory(weights, allow_download=True)
 
 
 def needed(weights: Path | None, name: str, what: str) -> Path:

@@ -1,4 +1,4 @@
-"""Inception-v3 as FID uses it (Heusel et al. 2017), from a file that the user has."""
+"""Inception-v3 as FID uses it (Heusel et al. 2017), from a file that the user has, or lets us fetch."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,22 +8,43 @@ from torch import Tensor
 
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.metrics.extractors.base import Extractor, load_state, needed, sha256
+from gandlf_synth.metrics.extractors.download import fetch, kept, place_of
 from gandlf_synth.metrics.extractors.torchscript import load_script
 
 NAME = "inception-v3"
+URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 _WHAT = "inception-2015-12-05.pt (TorchScript), or torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
 _BYTE = 255
 
 
-def inception_v3(weights: Path | None = None) -> Extractor:
+def inception_v3(weights: Path | None = None, *, allow_download: bool = False, url: str = URL) -> Extractor:
     """Return the network up to its last pooling, 2,048 features.
+
+    Args:
+        weights: the file; None: what torch hub's folder has of ``url``.
+        allow_download: fetch ``url`` where there is neither.
+        url: torch-fidelity's weights, named with the start of their SHA-256.
 
     Raises:
         ConfigError: no file, or not one of the two known forms.
     """
-    path = needed(weights, NAME, _WHAT)
+    path = _obtained(url, allow_download) if weights is None else needed(weights, NAME, _WHAT)
     network = _script(path) if path.suffix == ".pt" else _from_torch_fidelity(path)
     return Extractor(NAME, network, sha256(path), 299, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def _obtained(url: str, allow_download: bool) -> Path:
+    path = kept(url)
+    if path is not None:
+        return path
+    if allow_download:
+        _check_network("--allow-download")
+        return fetch(url)
+    fix = (
+        f"name a file with --extractor-weights, put it at {place_of(url)}, or let evaluate or sweep-sampler fetch it "
+        "with --allow-download; without that flag nothing is downloaded"
+    )
+    raise ConfigError(Problem(f"--extractor {NAME}", "has no weights of its own", _WHAT, fix))
 
 
 def _script(path: Path) -> "_Bytes":
@@ -32,14 +53,20 @@ def _script(path: Path) -> "_Bytes":
 
 
 def _from_torch_fidelity(path: Path) -> "_Bytes":
-    if find_spec("torch_fidelity") is None:
-        fix = f"install torch-fidelity, or use {_WHAT.split(',', maxsplit=1)[0]}"
-        raise ConfigError(Problem(f"--extractor-weights {path}", "needs torch-fidelity's network", _WHAT, fix))
+    _check_network(str(path))
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     load_state(path)
     network = FeatureExtractorInceptionV3(NAME, ["2048"], feature_extractor_weights_path=str(path))
     return _Bytes(lambda planes: network(planes)[0])
+
+
+def _check_network(where: str) -> None:
+    missing = [package for package in ("torch_fidelity", "torchvision") if find_spec(package) is None]
+    if missing:
+        what = f"needs torch-fidelity's network, and {' and '.join(missing)} cannot be imported"
+        fix = f"pip install torch-fidelity, or use {_WHAT.split(',', maxsplit=1)[0]} with --extractor-weights"
+        raise ConfigError(Problem(where, what, fix=fix))
 
 
 class _Bytes:
