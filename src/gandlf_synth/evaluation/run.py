@@ -81,14 +81,13 @@ def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> lis
 
 def _described(source: Source, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> Described:
     planes = read_planes(source, grid, cache, progress)
-    whole = extractor.spatial_dims == len(STACKS)
-    volumes = read_volumes(planes, grid, extractor.side, cache, progress) if whole else None
+    volumes = read_volumes(planes, grid, extractor.side, cache, progress) if extractor.takes_volumes else None
     return describe(planes, extractor, cache, progress, volumes)
 
 
 def _stacks(grid: Grid, extractor: Extractor) -> list[str]:
     """Return the names of the stacks in which the features are compared."""
-    if extractor.spatial_dims == len(STACKS):
+    if extractor.takes_volumes:
         return [STACK]
     return list(STACKS) if grid.spatial_dims == len(STACKS) else ["plane"]
 

@@ -17,7 +17,6 @@ from gandlf_synth.metrics.stacks import stacks, to_unit
 
 Floats = NDArray[np.floating[Any]]
 _CHUNK = 32
-_VOLUME_DIMS = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def _within(kernel: Floats, chosen: NDArray[np.int64]) -> float:
 
 @torch.inference_mode()
 def _features(images: Tensor, extractor: Extractor) -> Floats:
-    if extractor.spatial_dims == _VOLUME_DIMS:
+    if extractor.takes_volumes:
         return extractor(to_unit(images)).numpy()[:, None, None]
     return np.stack([_of_stack(stack, extractor) for stack in stacks(images)], axis=1)
 

@@ -16,6 +16,7 @@ from gandlf_synth.errors import ConfigError, Problem
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _RGB = 3
+_VOLUME_DIMS = 3
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Extractor:
     deviation: tuple[float, float, float] = IMAGENET_DEVIATION
     caution: str = ""
     spatial_dims: ClassVar[int] = 2
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether the network looks at whole volumes instead of planes."""
+        return self.spatial_dims == _VOLUME_DIMS
 
     def check_images(self, spatial_dims: int) -> None:
         """Refuse images that the network cannot look at; volumes are no problem for planes, which are cut from them.
