@@ -113,6 +113,12 @@ def test_other_files_and_flat_images_are_refused(state: dict[str, Tensor], weigh
 
     with pytest.raises(ConfigError, match=r"medicalnet: has no weights of its own; allowed: resnet_10.*resnet_50_23"):
         build_extractor("medicalnet")
+    (tmp_path / "table.pth").write_text("SubjectID,Channel_0\n")
+    with pytest.raises(
+        ConfigError, match=r"table\.pth: cannot be read as weights: .*nothing in this one was run"
+    ) as bad:
+        build_extractor("medicalnet", tmp_path / "table.pth")
+    assert "weights_only" not in str(bad.value)
     with pytest.raises(ConfigError, match=r"other\.pth: are of another network: no 3D ResNet of 10, 18, 34 or 50"):
         build_extractor("medicalnet", saved("other.pth", {"weight": torch.rand(3)}))
     with pytest.raises(ConfigError, match=r"flat\.pth: are of another network: no 3D ResNet"):

@@ -142,7 +142,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ConfigError(Problem(where, f"cannot be read as weights: {error}".splitlines()[0])) from error
+        what = "cannot be read as weights: it is damaged, no file of torch.save, or holds more than tensors"
+        fix = "use the file that its authors publish; nothing in this one was run"
+        raise ConfigError(Problem(where, what, "a state dict", fix)) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ConfigError(Problem(where, "holds no weights", "a state dict"))
