@@ -4,6 +4,7 @@ from gandlf_synth.config.component import ByNetwork, Component, Components, Step
 from gandlf_synth.config.document import Document, merged, parse_document, read_document
 from gandlf_synth.config.json_schema import json_schema
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
+from gandlf_synth.config.loggers import LoggingConfig, MLflowConfig, WandbConfig
 from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite
 from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
@@ -31,12 +32,15 @@ __all__ = [
     "LabelingParadigm",
     "LoadedConfig",
     "LoaderOptions",
+    "LoggingConfig",
+    "MLflowConfig",
     "ModelConfig",
     "Phase",
     "PhasedSteps",
     "Prerequisite",
     "SampleMetricsConfig",
     "Step",
+    "WandbConfig",
     "components_at",
     "describe_keys",
     "json_schema",

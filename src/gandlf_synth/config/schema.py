@@ -4,7 +4,6 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -15,8 +14,10 @@ from pydantic import (
 )
 
 from gandlf_synth.config.component import Steps, steps_as_written
+from gandlf_synth.config.loggers import LoggingConfig
 from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
+from gandlf_synth.config.section import Section
 from gandlf_synth.config.size import bytes_of
 
 Precision = Literal[
@@ -55,12 +56,6 @@ def _every(value: Any) -> Any:
 def _size(value: str) -> str:
     bytes_of(value)
     return value
-
-
-class Section(BaseModel):
-    """A section of the YAML."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class InferenceParameters(Section):
@@ -177,6 +172,8 @@ class Config(Section, Generic[M]):
     """When to stop before the last epoch."""
     sample_metrics_config: Annotated[SampleMetricsConfig | None, BeforeValidator(_every)] = None
     """How samples are compared with validation images during training; absent: not at all."""
+    logging_config: LoggingConfig | None = None
+    """Experiment trackers that the run is written to; absent: only CSV and TensorBoard files in the model folder."""
     metrics: MetricNames = []
     """Metrics to compute on validation data."""
     compute: Annotated[ComputeConfig, BeforeValidator(_none_is_empty)] = ComputeConfig()

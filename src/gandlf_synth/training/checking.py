@@ -18,6 +18,7 @@ from gandlf_synth.data.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError
 from gandlf_synth.training.defaults import detect_device
+from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration
@@ -57,6 +58,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
     loaded = None
     try:
         loaded = read_configuration(request)
+        check_loggers(loaded.config.logging_config)
         check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
     except GandlfSynthError as error:
         report.add(findings_of(error.problems, "configuration"))

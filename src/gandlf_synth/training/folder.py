@@ -80,6 +80,11 @@ class ModelFolder:
         """What the run said."""
         return self.root / "training_manager.log"
 
+    @property
+    def tracked_runs(self) -> Path:
+        """The names that experiment trackers gave the run, as JSON."""
+        return self.root / "tracked_runs.json"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out of the folder for the length of the block; a crash gives the lock back.
@@ -124,10 +129,13 @@ class ModelFolder:
             )
 
     def clear(self) -> None:
-        """Delete what a training wrote, and nothing else that may lie in the folder."""
-        for folder in (self.checkpoints, self.logs, self.eval_images, self.first_stage.root):
+        """Delete what a training wrote, and nothing else that may lie in the folder; trackers keep their history."""
+        if self.first_stage.root.is_dir():
+            self.first_stage.clear()
+        for folder in (self.checkpoints, self.logs, self.eval_images):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.config, self.resolved_config, self.spec, self.record, self.log_file, self.sampling):
+        files = (self.config, self.resolved_config, self.spec, self.record, self.log_file, self.sampling)
+        for file in (*files, self.tracked_runs):
             file.unlink(missing_ok=True)
 
     def choose_checkpoint(self, custom: Path | None) -> Path:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rich.console import Console
 
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
@@ -33,6 +32,7 @@ from gandlf_synth.training.callbacks import (
 from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.hardware import nodes
+from gandlf_synth.training.loggers import opened_loggers
 from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import SHARDED, strategy_for
 
@@ -115,32 +115,33 @@ def fit(
     Raises:
         StoppedError: a signal stopped it; a checkpoint was written.
         TrainingError: the numbers are not finite any more.
-        ResourceError: memory ran out.
+        ResourceError: memory ran out, or a tracker cannot be used.
     """
     _quieten()
     started = time.monotonic()
     health = HealthMonitor(console)
-    trainer = Trainer(
-        max_epochs=config.num_epochs,
-        callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
-        logger=_loggers(folder),
-        plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
-        **_stepping(module, config.model),
-        use_distributed_sampler=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        **_compute(config.compute, several_optimizers=not module.automatic_optimization),
-    )
-    if config.compute.compile:
-        module.compile_networks()
-    with memory_guard(config):
-        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
-    metrics = _values(trainer)
-    if data.has("test"):
-        trainer.test(module, datamodule=data, verbose=False)
-        metrics |= _values(trainer)
+    with opened_loggers(config, folder) as loggers:
+        trainer = Trainer(
+            max_epochs=config.num_epochs,
+            callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
+            logger=loggers,
+            plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
+            **_stepping(module, config.model),
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            **_compute(config.compute, several_optimizers=not module.automatic_optimization),
+        )
+        if config.compute.compile:
+            module.compile_networks()
+        with memory_guard(config):
+            trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        metrics = _values(trainer)
+        if data.has("test"):
+            trainer.test(module, datamodule=data, verbose=False)
+            metrics |= _values(trainer)
     steps = trainer.global_step // max(1, len(trainer.optimizers))
     return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
 
@@ -190,14 +191,6 @@ def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFo
         kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
         callbacks.append(kept)
     return callbacks
-
-
-def _loggers(folder: ModelFolder) -> list[Any]:
-    run = f"run_{len(list(folder.logs.glob('run_*')))}"
-    return [
-        CSVLogger(folder.root, name=folder.logs.name, version=run),
-        TensorBoardLogger(folder.root, name=folder.logs.name, version=run),
-    ]
 
 
 def _stepping(module: GenerativeModule[Any], model: ModelConfig) -> dict[str, Any]:

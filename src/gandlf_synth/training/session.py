@@ -22,6 +22,7 @@ from gandlf_synth.provenance import RunRecord, data_digest, digest, software_ver
 from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.folder import ModelFolder
 from gandlf_synth.training.hardware import hardware, is_first_process, peak_memory_mb
+from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import TrainingData, patches_of, prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
@@ -67,11 +68,12 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     """Check the request, the configuration and every image, and make every choice; writes nothing but the cache.
 
     Raises:
-        ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
+        ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``errors``.
     """
     if is_first_process():
         request.folder.check(request.mode, request.checkpoint)
     loaded = read_configuration(request)
+    check_loggers(loaded.config.logging_config)
     manifests = read_splits(request, loaded.config)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
