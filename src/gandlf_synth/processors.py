@@ -1,4 +1,4 @@
-"""How many processor cores this process may use: what the machine has is not what a job on it was given."""
+"""Which of a launcher's processes this one is, and how many cores it may use: a job is not given the whole machine."""
 
 import os
 from pathlib import Path
@@ -22,6 +22,12 @@ def usable_cores() -> int:
 def processes_here() -> int:
     """Return how many processes the launcher started on this machine; 1 without a launcher."""
     return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1)
+
+
+def is_first_process() -> bool:
+    """Say whether this process is the one of a distributed run that speaks, checks and writes the model folder."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
 def cgroup_quota(root: Path, membership: Path) -> float | None:

@@ -26,6 +26,21 @@ def test_json_is_the_whole_result(cli, job, pictures: Path, tmp_path: Path) -> N
     assert all(Path(each).is_file() for each in json.loads(out)["images"])
 
 
+def test_every_command_that_writes_says_what_as_json(cli, job, pictures: Path, tmp_path: Path) -> None:
+    def told(*words: object) -> object:
+        code, out, err = cli(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    assert Path(told("init", pictures, "-o", tmp_path / "project")["config"]).is_file()
+    assert Path(told("preview", *job[:4], "-o", tmp_path / "preview", "-n", 2)["picture"]).is_file()
+    assert all(Path(each).is_file() for each in told("new-model", "mine", "-o", tmp_path))
+    assert told("verify-install")["versions"]["torch"]
+
+    assert cli("train", *job)[0] == 0
+    assert all(Path(each).is_file() for each in told("export", "-m-dir", tmp_path / "model", "-o", tmp_path / "out"))
+
+
 def test_a_dry_run_checks_everything_and_writes_nothing(cli, job, tmp_path: Path) -> None:
     model = tmp_path / "model"
     code, out, err = cli("train", *job, "--dry-run")

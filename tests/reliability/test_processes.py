@@ -177,6 +177,7 @@ def test_two_processes_train_one_model_and_share_the_images(cli, pictures, tmp_p
     shared = finish(start("generate", "-m-dir", model, "-n", "7", "--batch-size", "2", launcher=torchrun(2)))
     alone = finish(start("generate", "-m-dir", model, "-n", "7", "--batch-size", "2"))
 
+    assert shared.count("\n") == 1
     folders = [Path(out.split()[-1]) for out in (shared, alone)]
     files = [{path.name: path.read_bytes() for path in folder.glob("generated_image*")} for folder in folders]
     assert len(files[0]) == 14

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gandlf_synth.cli.options import PATH, console
+from gandlf_synth.cli.options import PATH, console, emit, json_option
 
 
 @click.command()
@@ -18,9 +18,10 @@ from gandlf_synth.cli.options import PATH, console
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), default=4.0, show_default=True, help="Training time."
 )
-def demo(output: Path, data_dir: Path | None, dimensions: str, minutes: float) -> None:
+@json_option
+def demo(output: Path, data_dir: Path | None, dimensions: str, minutes: float, as_json: bool) -> None:
     """Do the whole job on real images: CSV, training, synthesis, and a sheet of real beside synthetic."""
     from gandlf_synth.demo.demo import run_demo
 
     result = run_demo(output, console(), data_dir=data_dir, dimensions=int(dimensions), minutes=minutes)
-    click.echo(result.sheet)
+    emit(result, result.sheet, as_json)

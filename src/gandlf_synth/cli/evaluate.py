@@ -76,12 +76,13 @@ def _paired(metrics: str, as_json: bool, real: Path, synthetic: Path, output_dir
 @click.command()
 @click.argument("folder", type=PATH)
 @_FORMATS
-def report(folder: Path, formats: str) -> None:
+@json_option
+def report(folder: Path, formats: str, as_json: bool) -> None:
     """Make the report of an evaluation again, from its metrics.json and arrays.npz."""
     from gandlf_synth import api
 
-    for path in api.report(folder, formats_of(formats)):
-        click.echo(path)
+    written = api.report(folder, formats_of(formats))
+    emit(written, "\n".join(map(str, written)), as_json)
 
 
 def formats_of(value: str) -> list[str]:

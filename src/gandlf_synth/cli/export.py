@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gandlf_synth.cli.options import PATH, checkpoint_option, model_dir_option
+from gandlf_synth.cli.options import PATH, checkpoint_option, emit, json_option, model_dir_option
 
 
 @click.command()
@@ -18,9 +18,10 @@ from gandlf_synth.cli.options import PATH, checkpoint_option, model_dir_option
     multiple=True,
     help="What to write besides weights.safetensors and the model card; may be given several times.",
 )
-def export(model_dir: Path, checkpoint: Path | None, folder: Path, formats: tuple[str, ...]) -> None:
+@json_option
+def export(model_dir: Path, checkpoint: Path | None, folder: Path, formats: tuple[str, ...], as_json: bool) -> None:
     """Write a trained model for others: weights with a model card, a MONAI bundle, TorchScript, ONNX."""
     from gandlf_synth import api
 
-    for path in api.export_model(model_dir, folder, formats=formats, checkpoint=checkpoint):
-        click.echo(path)
+    written = api.export_model(model_dir, folder, formats=formats, checkpoint=checkpoint)
+    emit(written, "\n".join(map(str, written)), as_json)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gandlf_synth.cli.options import PATH, console
+from gandlf_synth.cli.options import PATH, console, emit, json_option
 from gandlf_synth.errors import ConfigError, Problem
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -16,7 +16,8 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 @click.option("-o", "--project", type=PATH, default=Path("project"), show_default=True, help="Folder to write into.")
 @click.option("--model", "model_name", help="The family; absent: chosen for the data.")
 @click.option("--memory", help="What training may take, such as 8GB; absent: what the device has.")
-def init(source: Path, project: Path, model_name: str | None, memory: str | None) -> None:
+@json_option
+def init(source: Path, project: Path, model_name: str | None, memory: str | None, as_json: bool) -> None:
     """Look at SOURCE, a folder of images or a CSV, and write a CSV and a commented YAML that train as they are."""
     from gandlf_synth.projects.start import start_project
 
@@ -25,8 +26,7 @@ def init(source: Path, project: Path, model_name: str | None, memory: str | None
     for note in made.notes:
         terminal.print(f"  note: {note}", highlight=False)
     terminal.print(f"Wrote {made.config}. Next:", highlight=False)
-    for command in made.commands:
-        click.echo(command)
+    emit(made, "\n".join(made.commands), as_json)
 
 
 def _bytes(text: str | None) -> int | None:

@@ -10,6 +10,7 @@ import click
 from pydantic import BaseModel
 
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.processors import is_first_process
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,11 +134,15 @@ def only_of(value: str | None) -> frozenset[int] | None:
 
 
 def console() -> "Console":
-    """Return where progress and results are shown: the standard error output, so that results can be piped."""
+    """Return where progress and results are shown: the standard error output, so that results can be piped.
+
+    Of the processes of a distributed run only the first shows anything.
+    """
     from rich.console import Console
 
     context = click.get_current_context(silent=True)
-    return Console(stderr=True, soft_wrap=True, quiet=bool(context and context.find_root().params.get("quiet")))
+    quiet = bool(context and context.find_root().params.get("quiet")) or not is_first_process()
+    return Console(stderr=True, soft_wrap=True, quiet=quiet)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the whole result as JSON.")
@@ -145,7 +150,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write the wh
 
 def emit(result: Any, text: object, as_json: bool) -> None:
     """Write a result to the standard output: as JSON, or the one line of ``text`` that scripts want."""
-    click.echo(json.dumps(_plain(result), indent=2) if as_json else text)
+    if is_first_process():
+        click.echo(json.dumps(_plain(result), indent=2) if as_json else text)
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, config_option, console, set_option, split_options
+from gandlf_synth.cli.options import PATH, config_option, console, emit, json_option, set_option, split_options
 
 
 @click.command()
@@ -15,7 +15,10 @@ from gandlf_synth.cli.options import PATH, config_option, console, set_option, s
 @split_options
 @click.option("-o", "--output", type=PATH, default=Path("preview"), show_default=True, help="Folder to write into.")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=6, show_default=True, help="Samples to show.")
-def preview(config: Path, train_csv: Path, overrides: tuple[str, ...], output: Path, count: int, **splits: Any) -> None:
+@json_option
+def preview(
+    config: Path, train_csv: Path, overrides: tuple[str, ...], output: Path, count: int, as_json: bool, **splits: Any
+) -> None:
     """Write a picture of what the network will really see: each sample raw, prepared and augmented."""
     from gandlf_synth import api
     from gandlf_synth.config import overridden, read_document
@@ -23,4 +26,5 @@ def preview(config: Path, train_csv: Path, overrides: tuple[str, ...], output: P
 
     document = overridden(read_document(config), overrides)
     request = TrainingRequest(config=document, train_csv=train_csv, model_dir=output, **splits)
-    click.echo(api.preview(request, output, console(), count=count))
+    picture = api.preview(request, output, console(), count=count)
+    emit({"picture": picture}, picture, as_json)

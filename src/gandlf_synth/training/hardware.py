@@ -32,9 +32,3 @@ def nodes() -> int:
     """Return on how many machines the launcher started processes; 1 without a launcher."""
     world = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
     return max(1, world // processes_here())
-
-
-def is_first_process() -> bool:
-    """Say whether this process is the one of a distributed run that checks and writes the model folder."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank is not None), "0") == "0"
