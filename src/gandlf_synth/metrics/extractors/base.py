@@ -30,6 +30,8 @@ class Extractor:
         side: images are resized to so many pixels a side.
         mean, deviation: of the colours that the network was trained with, for values in [0, 1].
         caution: what a reader of its numbers must know, or an empty string.
+        layers: the network in parts to be called one after the other, for a loss that compares what each says; empty
+            where there are none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Extractor:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     deviation: tuple[float, float, float] = IMAGENET_DEVIATION
     caution: str = ""
+    layers: tuple[torch.nn.Module, ...] = ()
     spatial_dims: ClassVar[int] = 2
 
     @property

@@ -2,9 +2,10 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gandlf_synth.errors import MissingExtraError
 from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, sha256, unneeded
@@ -34,4 +35,15 @@ def efficientnet_lite0(weights: Path | None = None) -> Extractor:
     def pooled(planes: Tensor) -> Tensor:
         return torch.mean(network.extract_features(planes), dim=(2, 3))
 
-    return Extractor(NAME, pooled, sha256(path), 224)
+    return Extractor(NAME, pooled, sha256(path), 224, layers=_layers(network))
+
+
+def _layers(network: nn.Module) -> tuple[nn.Module, ...]:
+    """Return the network in parts that each end before the size of the maps halves again."""
+    parts = [[network.get_submodule(name) for name in ("_conv_stem", "_bn0", "_swish")]]
+    for block in network.get_submodule("_blocks").children():
+        stride: Any = block.get_submodule("_depthwise_conv").stride
+        if max(stride) > 1:
+            parts.append([])
+        parts[-1].append(block)
+    return tuple(nn.Sequential(*part) for part in parts)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, needed, sha256
+from gandlf_synth.metrics.extractors.resnet import layers_of
 from gandlf_synth.metrics.extractors.volume import VolumeExtractor
 
 NAME = "medicalnet"
@@ -37,7 +38,7 @@ def medicalnet(weights: Path | None = None) -> Extractor:
     def pooled(volumes: Tensor) -> Tensor:
         return torch.flatten(network(volumes), 1)
 
-    return VolumeExtractor(NAME, pooled, sha256(path), _SIDE)
+    return VolumeExtractor(NAME, pooled, sha256(path), _SIDE, layers=layers_of(network))
 
 
 def resnet(depth: int) -> nn.Module:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, needed, sha256
+from gandlf_synth.metrics.extractors.resnet import layers_of
 
 NAME = "radimagenet-resnet50"
 
@@ -28,7 +29,7 @@ def radimagenet_resnet50(weights: Path | None = None) -> Extractor:
     def pooled(planes: Tensor) -> Tensor:
         return torch.flatten(network(planes), 1)
 
-    return Extractor(NAME, pooled, sha256(path), 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return Extractor(NAME, pooled, sha256(path), 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), layers=layers_of(network))
 
 
 def _torchvision_names(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -30,4 +30,4 @@ def random_conv(weights: Path | None = None) -> Extractor:
         return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
 
     caution = "random weights, for regression tests only: do not publish these numbers"
-    return Extractor(NAME, moments, f"seeded {_SEED}, no file", 64, caution=caution)
+    return Extractor(NAME, moments, f"seeded {_SEED}, no file", 64, caution=caution, layers=tuple(network))

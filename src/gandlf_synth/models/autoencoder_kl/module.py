@@ -1,6 +1,7 @@
 """Training, reconstruction and sampling of ``autoencoder_kl`` (Rombach et al. 2022, arXiv 2112.10752)."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.models.adversarial import AdversarialModule
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.network import build_autoencoder, build_discriminator
+from gandlf_synth.models.autoencoder_kl.perceptual import PerceptualDistance, build_perceptual
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
 from gandlf_synth.models.first_stage import cropped, padded, padded_shape, tiled
@@ -53,6 +55,19 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         """Return the autoencoder as ``generator``, or the ``discriminator``."""
         part: nn.Module = self.autoencoder if name == "generator" else self.discriminator or nn.Module()
         return part
+
+    def check_components(self) -> None:
+        """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
+        super().check_components()
+        _ = self._perceptual
+
+    @cached_property
+    def _perceptual(self) -> PerceptualDistance | None:
+        # No submodule: its weights are not the model's, which is saved and used without them.
+        config = self.config
+        if config.perceptual_network is None:
+            return None
+        return build_perceptual(config.perceptual_network, config.perceptual_weights, self.spec.spatial_dims)
 
     def _optimizers(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -124,6 +139,8 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         if self.config.gradient_weight:
             steps = [(output.diff(dim=axis) - images.diff(dim=axis)).abs().mean() for axis in range(2, images.ndim)]
             error = error + self.config.gradient_weight * torch.stack(steps).mean()
+        if self._perceptual is not None:
+            error = error + self.config.perceptual_weight * self._perceptual.to(output.device)(output, images)
         return error
 
     def _kl_weight(self) -> float:
