@@ -62,6 +62,39 @@ def test_geometry_units_and_closeness(cli, scans: Path, tmp_path: Path) -> None:
     assert (folder / "contact_sheet.png").is_file()
 
 
+def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, scans: Path, tmp_path: Path) -> None:
+    data, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
+    stopping = "early_stopping_config: {monitor_value: val_structural_similarity_index, monitor_mode: max}\n"
+    whole = "data_preprocessing: [{rescale: {in_min_max: [0, 8000], out_min_max: [-1, 1]}}]\n"
+    config.write_text(CONFIG.format(shape=[20, 18, 14], epochs=8) + stopping + whole)
+    cli("construct-csv", "-i", scans, "-ch", "t1.nii.gz", "-l", "unlabeled", "-o", data)
+    rows = data.read_text().splitlines()
+    train, val = tmp_path / "train.csv", tmp_path / "val.csv"
+    train.write_text("\n".join(rows[:6]))
+    val.write_text("\n".join([rows[0], *rows[6:]]))
+    code, _, err = cli("train", "-c", config, "-dt", train, "-v-csv", val, "-m-dir", model)
+    assert code == 0, err
+
+    code, out, err = cli(
+        "reconstruct",
+        "-m-dir",
+        model,
+        "-dt",
+        val,
+        "-i-dir",
+        tmp_path / "out",
+        "-ckpt-path",
+        model / "checkpoints/last.ckpt",
+    )
+
+    assert code == 0, err
+    logged = json.loads((model / "run.json").read_text())["metrics"]
+    measured = list(csv.DictReader((Path(out.strip()) / "reconstructions.csv").open()))
+    for name in ("structural_similarity_index", "ncc_max"):
+        mean = np.mean([float(row[name]) for row in measured])
+        assert logged[f"val_{name}"] == pytest.approx(mean, rel=0.02), name
+
+
 def test_run_without_t_reconstructs_what_dt_names(cli, pictures: Path, tmp_path: Path) -> None:
     data, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
     config.write_text(CONFIG.format(shape=[8, 8], epochs=1))

@@ -175,7 +175,7 @@ class Config(Section, Generic[M]):
     logging_config: LoggingConfig | None = None
     """Experiment trackers that the run is written to; absent: only CSV and TensorBoard files in the model folder."""
     metrics: MetricNames = []
-    """Metrics to compute on validation data."""
+    """Metrics of reconstructions, logged for validation and test images after every epoch (``val_<name>``)."""
     compute: Annotated[ComputeConfig, BeforeValidator(_none_is_empty)] = ComputeConfig()
     """Devices, processes and numbers."""
     cache_dir: str | None = None

@@ -93,7 +93,7 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
         return
     logged = ["train_loss"]
     if request.val_csv or request.val_ratio > 0:
-        logged.append("val_loss")
+        logged += ["val_loss", *(f"val_{metric.name}" for metric in loaded.config.metrics)]
     if loaded.config.sample_metrics_config is not None:
         logged += SAMPLE_METRICS
     if stopping.monitor_value not in logged:

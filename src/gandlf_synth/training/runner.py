@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
+from gandlf_synth import registry
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
 from gandlf_synth.data.datamodule import SynthesisDataModule
 from gandlf_synth.models.base import GenerativeModule
@@ -23,6 +24,7 @@ from gandlf_synth.training.callbacks import (
     FiniteSteps,
     HealthMonitor,
     Interruption,
+    ReconstructionMetrics,
     RunProgress,
     SampleGrid,
     SampleMetrics,
@@ -154,6 +156,9 @@ def _callbacks(
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
     if config.model.save_eval_images_every_n_epochs > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
+    if config.metrics:
+        measures = {metric.name: registry.load("metrics", metric.name) for metric in config.metrics}
+        callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))
     if seconds is not None:

@@ -66,7 +66,8 @@ class PerceptualDistance(nn.Module):
             images = images.flatten(0, 1)[:, None].expand(-1, _RGB, -1, -1)
         enlarged = _SMALLEST / min(images.shape[2:])
         if enlarged > 1:
-            images = functional.interpolate(images, scale_factor=enlarged, mode="bilinear")
+            size = [round(length * enlarged) for length in images.shape[2:]]
+            images = functional.interpolate(images, size, mode="bilinear")
         return ((images + 1) / 2 - self.mean) / self.deviation
 
 

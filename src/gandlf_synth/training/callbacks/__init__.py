@@ -7,6 +7,7 @@ from gandlf_synth.training.callbacks.grid import SampleGrid
 from gandlf_synth.training.callbacks.health import HealthMonitor
 from gandlf_synth.training.callbacks.interruption import Interruption
 from gandlf_synth.training.callbacks.progress import RunProgress
+from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
 from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
 from gandlf_synth.training.callbacks.seeding import StepSeeds
 
@@ -15,6 +16,7 @@ __all__ = [
     "FiniteSteps",
     "HealthMonitor",
     "Interruption",
+    "ReconstructionMetrics",
     "RunProgress",
     "SampleGrid",
     "SampleMetrics",
