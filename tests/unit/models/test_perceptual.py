@@ -11,8 +11,8 @@ from torch.nn import functional
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors.medicalnet import resnet
 from gandlf_synth.models.autoencoder_kl import FAMILY
-from gandlf_synth.models.autoencoder_kl.perceptual import build_perceptual
 from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.perceptual import build_perceptual
 
 features = pytest.mark.skipif(find_spec("efficientnet_lite_pytorch") is None, reason="the extra features is not there")
 
@@ -102,7 +102,7 @@ def test_it_is_a_term_of_what_the_autoencoder_minimises() -> None:
     )
     images, output = torch.rand(2, 2, 1, 16, 16)
 
-    more = module._error(output, images) - plain._error(output, images)
+    more = module.error(output, images) - plain.error(output, images)
 
     assert float(more) == pytest.approx(
         float(0.5 * build_perceptual("efficientnet-lite0", None, 2)(output, images)), rel=1e-4

@@ -118,3 +118,17 @@ def test_a_configuration_of_the_existing_gandlf_synth_is_taken_as_it_is() -> Non
 
     assert config.model.architecture.stride == 8
     assert config.model.component("optimizers", "prior").name == "adam"
+
+
+def test_while_it_learns_the_prior_sees_codes_before_that_are_not_always_right() -> None:
+    torch.manual_seed(0)
+    prior = module_of(architecture={**FAMILY.tiny["architecture"], "prior_dropout": 0.5}).prior
+    codes = torch.randint(8, (4, prior.length))
+
+    prior.train()
+    learning = [prior.loss(codes, None).item() for _ in range(3)]
+    prior.eval()
+    applied = [prior.loss(codes, None).item() for _ in range(3)]
+
+    assert len(set(learning)) == 3
+    assert len(set(applied)) == 1

@@ -1,11 +1,11 @@
 """The configuration of ``autoencoder_kl``."""
 
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.reconstruction_config import ReconstructionConfig
 
 
 class AutoencoderKLArchitecture(ArchitectureConfig):
@@ -58,11 +58,10 @@ class AutoencoderKLArchitecture(ArchitectureConfig):
         return self
 
 
-class AutoencoderKLConfig(ModelConfig):
+class AutoencoderKLConfig(ReconstructionConfig):
     """The ``model_config`` section of ``autoencoder_kl``."""
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
-    unpaired: ClassVar[bool] = False
     patches: ClassVar[bool] = True
 
     architecture: AutoencoderKLArchitecture = AutoencoderKLArchitecture()
@@ -77,16 +76,6 @@ class AutoencoderKLConfig(ModelConfig):
     """Weight of the divergence of the latents from a standard normal, summed per image and divided by its voxels."""
     kl_warmup_fraction: float = Field(0.1, ge=0, le=1)
     """Share of the training over which ``kl_weight`` rises from 0."""
-    structure_weight: float = Field(0.1, ge=0)
-    """Weight of 1 - SSIM, which stands in for a perceptual loss where there is none."""
-    gradient_weight: float = Field(0.1, ge=0)
-    """Weight of the absolute error of the image gradients, which keeps edges sharp."""
-    perceptual_network: str | None = None
-    """The feature extractor that compares image and reconstruction, such as ``efficientnet-lite0``; absent: none."""
-    perceptual_weights: Path | None = None
-    """The file of its weights, for those that have none of their own; nothing is downloaded."""
-    perceptual_weight: float = Field(0.1, gt=0)
-    """Weight of the perceptual term, where a network for it is named."""
     adversarial_weight: float = Field(0.01, ge=0)
     """Weight of the patch discriminator's verdict; 0: no discriminator is trained."""
     adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
@@ -97,21 +86,6 @@ class AutoencoderKLConfig(ModelConfig):
     """Encode and decode in windows of this many voxels, for volumes larger than memory; absent: in one go."""
     tile_overlap_fraction: float = Field(0.25, ge=0, lt=1)
     """Share of a window that its neighbour repeats; repeated voxels are blended."""
-
-    def plan_notes(self, num_epochs: int) -> list[str]:
-        """Return what stands in for a perceptual loss, where no network for one is named."""
-        if self.perceptual_network is not None:
-            return []
-        return [
-            "no perceptual loss: SSIM and image gradients stand in for it; perceptual_network: efficientnet-lite0 adds "
-            "one, with weights out of the extra 'features'"
-        ]
-
-    @model_validator(mode="after")
-    def _weights_of_a_network(self) -> Self:
-        if self.perceptual_weights is not None and self.perceptual_network is None:
-            raise ValueError("perceptual_weights names a file, but perceptual_network does not say of which network")
-        return self
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Self:

@@ -1,11 +1,9 @@
 """Training, reconstruction and sampling of ``autoencoder_kl`` (Rombach et al. 2022, arXiv 2112.10752)."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
-from monai.losses import SSIMLoss
 from monai.losses.adversarial_loss import PatchAdversarialLoss
 from torch import Tensor, nn
 
@@ -15,13 +13,12 @@ from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.models.adversarial import AdversarialModule
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.network import build_autoencoder, build_discriminator
-from gandlf_synth.models.autoencoder_kl.perceptual import PerceptualDistance, build_perceptual
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
 from gandlf_synth.models.first_stage import cropped, padded, padded_shape, tiled
 from gandlf_synth.models.health import Symptom
+from gandlf_synth.models.reconstruction import ReconstructionError
 
-_SSIM_WINDOW = 7
 _COLLAPSED = 1.0
 """Divergence of an image's latents from the prior, in nats, below which they say nothing of it."""
 
@@ -45,8 +42,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         self.prior = LatentGaussian(
             spec.num_classes, (architecture.latent_channels, *(size // self.stride for size in inner))
         )
-        self.loss = self.build_loss("generator")
-        self.structure = SSIMLoss(spec.spatial_dims, win_size=min(_SSIM_WINDOW, *spec.shape))
+        self.error = ReconstructionError(config, self.build_loss("generator"), spec.shape)
         self.verdict = PatchAdversarialLoss(criterion=config.adversarial_loss)
         self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
@@ -59,15 +55,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def check_components(self) -> None:
         """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
         super().check_components()
-        _ = self._perceptual
-
-    @cached_property
-    def _perceptual(self) -> PerceptualDistance | None:
-        # No submodule: its weights are not the model's, which is saved and used without them.
-        config = self.config
-        if config.perceptual_network is None:
-            return None
-        return build_perceptual(config.perceptual_network, config.perceptual_weights, self.spec.spatial_dims)
+        self.error.check()
 
     def _optimizers(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -103,7 +91,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def _evaluate(self, phase: str, batch: Batch) -> None:
         images = batch["image"]
         mean, sigma = self.autoencoder.encode(padded(images, self.stride))
-        error = self._error(cropped(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
+        error: Tensor = self.error(cropped(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
         self.log_loss(phase, error + self.config.kl_weight * _divergence(mean, sigma, images), batch)
 
     def _generator_loss(self, batch: Batch, made: list[Tensor]) -> Tensor:
@@ -113,7 +101,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         made.append(output.detach())
         self.prior.fit(mean.detach(), sigma.detach(), batch["label"] if self.spec.num_classes else None)
         divergence = _divergence(mean, sigma, images)
-        loss = self._error(output, images) + self._kl_weight() * divergence
+        loss: Tensor = self.error(output, images) + self._kl_weight() * divergence
         if self.adversarial and self.discriminator is not None:
             scores = self.discriminator(output)[-1].float()
             fooled: Tensor = self.verdict(scores, target_is_real=True, for_discriminator=False)
@@ -131,17 +119,6 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         right: Tensor = self.verdict(real, target_is_real=True, for_discriminator=True)
         wrong: Tensor = self.verdict(fake, target_is_real=False, for_discriminator=True)
         return (right + wrong) / 2
-
-    def _error(self, output: Tensor, images: Tensor) -> Tensor:
-        error: Tensor = self.loss(output, images).mean()
-        if self.config.structure_weight:
-            error = error + self.config.structure_weight * self.structure((output + 1) / 2, (images + 1) / 2)
-        if self.config.gradient_weight:
-            steps = [(output.diff(dim=axis) - images.diff(dim=axis)).abs().mean() for axis in range(2, images.ndim)]
-            error = error + self.config.gradient_weight * torch.stack(steps).mean()
-        if self._perceptual is not None:
-            error = error + self.config.perceptual_weight * self._perceptual.to(output.device)(output, images)
-        return error
 
     def _kl_weight(self) -> float:
         warmup = self.config.kl_warmup_fraction

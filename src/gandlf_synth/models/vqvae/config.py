@@ -5,7 +5,8 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.models.reconstruction_config import ReconstructionConfig
 
 _LEVELS = 3
 _DOWN, _UP = [2, 4, 1, 1], [2, 4, 1, 1, 0]
@@ -42,6 +43,9 @@ class VQVAEArchitecture(ArchitectureConfig):
     """Layers of the transformer."""
     prior_heads: int = Field(4, ge=1)
     """Attention heads of the transformer; must divide ``prior_channels``."""
+    prior_dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of the codes before it that the transformer sees replaced by any others while it learns, and of its
+    features that are left out; without, it knows the codes of a few hundred images by heart."""
 
     @property
     def stride(self) -> int:
@@ -90,11 +94,10 @@ class VQVAEArchitecture(ArchitectureConfig):
         return self
 
 
-class VQVAEConfig(ModelConfig):
+class VQVAEConfig(ReconstructionConfig):
     """The ``model_config`` section of ``vqvae``."""
 
     networks: ClassVar[tuple[str, ...]] = ("model", "prior")
-    unpaired: ClassVar[bool] = False
 
     architecture: VQVAEArchitecture = VQVAEArchitecture()
     """The networks."""
@@ -102,6 +105,10 @@ class VQVAEConfig(ModelConfig):
     """The error between an image and its reconstruction."""
     optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
     """The optimizer, or one for the ``model`` (the autoencoder) and one for the ``prior``."""
+    structure_weight: float = Field(0.0, ge=0)
+    """Weight of 1 - SSIM."""
+    gradient_weight: float = Field(0.0, ge=0)
+    """Weight of the absolute error of the image gradients, which keeps edges sharp."""
     gradient_clip_val: float | None = Field(1.0, gt=0)
     """Largest norm (or value) of the gradients."""
     prior_fraction: float = Field(0.5, ge=0, le=1)

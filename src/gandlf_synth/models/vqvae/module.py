@@ -12,6 +12,7 @@ from gandlf_synth.models.adversarial import AdversarialModule
 from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.first_stage import cropped, padded, padded_shape
 from gandlf_synth.models.health import Symptom
+from gandlf_synth.models.reconstruction import ReconstructionError
 from gandlf_synth.models.vqvae.codebook import Codebook, perplexity
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture, VQVAEConfig
 from gandlf_synth.models.vqvae.prior import CodePrior
@@ -36,7 +37,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         self.codebook = Codebook(self.autoencoder.quantizer.quantizer)
         self.grid = tuple(size // architecture.stride for size in padded_shape(spec.shape, architecture.stride))
         self.prior = CodePrior(architecture, int(torch.tensor(self.grid).prod()), spec.num_classes)
-        self.loss = self.build_loss("model")
+        self.error = ReconstructionError(config, self.build_loss("model"), spec.shape)
         self.register_buffer("with_autoencoder", torch.tensor(True))
         self.register_buffer("with_prior", torch.tensor(config.prior_fraction == 1))
         self._usage: Tensor | None = None
@@ -49,6 +50,11 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
     def network(self, name: str) -> nn.Module:
         """Return the autoencoder as ``model``, or the ``prior``."""
         return self.autoencoder if name == "model" else self.prior
+
+    def check_components(self) -> None:
+        """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
+        super().check_components()
+        self.error.check()
 
     def on_train_epoch_start(self) -> None:
         """Decide, for all processes alike, which of the two learns in this epoch."""
@@ -79,7 +85,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
 
     def _evaluate(self, phase: str, batch: Batch) -> None:
         images = batch["image"]
-        loss = self.loss(self.decode(self.encode_mean(images)), images).mean()
+        loss = self.error(self.decode(self.encode_mean(images)), images)
         if self.with_prior:
             loss = loss + self._prior_loss(batch)
         self.log_loss(phase, loss, batch)
@@ -97,7 +103,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
             "codebook_usage": self._usage,
         }
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
-        loss: Tensor = self.loss(output, images).mean() + commitment
+        loss: Tensor = self.error(output, images) + commitment
         return loss
 
     def _prior_loss(self, batch: Batch) -> Tensor:

@@ -21,6 +21,7 @@ class CodePrior(nn.Module):
 
     def __init__(self, architecture: VQVAEArchitecture, length: int, num_classes: int) -> None:
         super().__init__()
+        self.noise = architecture.prior_dropout
         self.num_codes, self.length = architecture.num_embeddings, length
         self.transformer = DecoderOnlyTransformer(
             num_tokens=self.num_codes + max(1, num_classes),
@@ -28,14 +29,23 @@ class CodePrior(nn.Module):
             attn_layers_dim=architecture.prior_channels,
             attn_layers_depth=architecture.prior_layers,
             attn_layers_heads=architecture.prior_heads,
+            embedding_dropout_rate=architecture.prior_dropout,
             use_flash_attention=True,
         )
         for block in self.transformer.blocks:
             block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
 
     def loss(self, codes: Tensor, labels: Tensor | None) -> Tensor:
-        """Return the mean negative log-likelihood, in nats, of ``codes (batch, length)`` given ``labels (batch,)``."""
-        tokens = torch.cat([self._start(len(codes), labels, codes.device), codes[:, :-1]], dim=1)
+        """Return the mean negative log-likelihood, in nats, of ``codes (batch, length)`` given ``labels (batch,)``.
+
+        In training some of the codes that it looks back at are replaced by any others (Bengio et al. 2015, arXiv
+        1506.03099, without the schedule): it has to go on from mistakes such as it will make when it draws.
+        """
+        before = codes[:, :-1]
+        if self.training and self.noise:
+            others = torch.randint_like(before, self.num_codes)
+            before = torch.where(torch.rand(before.shape, device=before.device) < self.noise, others, before)
+        tokens = torch.cat([self._start(len(codes), labels, codes.device), before], dim=1)
         logits = self.transformer(tokens)[..., : self.num_codes].float()
         return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
 
