@@ -103,18 +103,33 @@ def test_paths_in_a_table_never_write_outside_the_output(cli, pictures: Path, tm
 
 @pytest.mark.slow
 def test_memory_and_files_stay_flat_in_a_long_run(cli, pictures: Path, tmp_path: Path) -> None:
+    words = job(cli, pictures, tmp_path, epochs=2500)
+
+    assert_flat(start("train", *words, "-m-dir", tmp_path / "model"), every=5)
+
+
+@pytest.mark.slow
+def test_memory_and_files_stay_flat_over_two_thousand_images(cli, pictures: Path, tmp_path: Path) -> None:
+    words, model = job(cli, pictures, tmp_path, epochs=1), tmp_path / "model"
+    assert cli("train", *words, "-m-dir", model)[0] == 0
+
+    assert_flat(start("generate", "-m-dir", model, "--per-class", 1000, "--steps", 20), every=1)
+
+    assert len(list(model.rglob("generated_image_*.json"))) == 2000
+
+
+def assert_flat(process: subprocess.Popen[str], every: float) -> None:
+    """Watch a process to its end: from the first third on, it takes no more memory and no more open files."""
     import psutil
 
-    words = job(cli, pictures, tmp_path, epochs=2500)
-    process = start("train", *words, "-m-dir", tmp_path / "model")
     watched, readings = psutil.Process(process.pid), []
     while process.poll() is None:
         try:
-            process.wait(5)
+            process.wait(every)
         except subprocess.TimeoutExpired:
             readings.append((watched.memory_info().rss, watched.num_fds()))
-
     assert process.returncode == 0
     later = readings[len(readings) // 3 :]
+    assert len(later) >= 10
     assert max(rss for rss, _ in later[-3:]) < 1.02 * max(rss for rss, _ in later[:3])
     assert later[-1][1] <= later[0][1]
