@@ -32,13 +32,19 @@ class ReconstructionError(nn.Module):
         config = self.config
         error: Tensor = self.loss(output, images).mean()
         if config.structure_weight:
-            error = error + config.structure_weight * self.structure((output + 1) / 2, (images + 1) / 2)
+            error = error + config.structure_weight * self._dissimilarity(output, images)
         if config.gradient_weight:
             steps = [(output.diff(dim=axis) - images.diff(dim=axis)).abs().mean() for axis in range(2, images.ndim)]
             error = error + config.gradient_weight * torch.stack(steps).mean()
         if self._perceptual is not None:
             error = error + config.perceptual_weight * self._perceptual.to(output.device)(output, images)
         return error
+
+    def _dissimilarity(self, output: Tensor, images: Tensor) -> Tensor:
+        """Return 1 - SSIM, in 32 bits: in 16, differences of squares fall below 0 and the quotient has no bound."""
+        with torch.autocast(output.device.type, enabled=False):
+            value: Tensor = self.structure((output.float() + 1) / 2, (images.float() + 1) / 2)
+        return value
 
     def check(self) -> None:
         """Load the perceptual network, where there is one, so that what is wrong with it is said before training.

@@ -132,3 +132,15 @@ def test_while_it_learns_the_prior_sees_codes_before_that_are_not_always_right()
 
     assert len(set(learning)) == 3
     assert len(set(applied)) == 1
+
+
+def test_the_likeliest_codes_are_those_of_the_transformer_that_sees_all_before() -> None:
+    prior = module_of(classes=2).eval().prior
+    labels = torch.tensor([0, 1, 1])
+    generators = [torch.Generator().manual_seed(seed) for seed in range(3)]
+
+    with torch.inference_mode():
+        drawn = prior.draw(labels, generators, 1.0, top_k=1)
+        whole = prior.transformer(torch.cat([8 + labels[:, None], drawn[:, :-1]], dim=1))[..., :8]
+
+    assert torch.equal(drawn, whole.argmax(2))

@@ -1,6 +1,7 @@
 """The prior: a transformer that learns in which order codes follow each other, and draws new ones."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.networks.nets.transformer import DecoderOnlyTransformer
@@ -34,6 +35,7 @@ class CodePrior(nn.Module):
         )
         for block in self.transformer.blocks:
             block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
+            block.attn.register_buffer("causal_mask", None)  # length² numbers a layer that the kernel does not look at
 
     def loss(self, codes: Tensor, labels: Tensor | None) -> Tensor:
         """Return the mean negative log-likelihood, in nats, of ``codes (batch, length)`` given ``labels (batch,)``.
@@ -62,8 +64,9 @@ class CodePrior(nn.Module):
         """
         device = self.transformer.to_logits.weight.device
         tokens = self._start(len(generators), labels, device)
+        seen = _Seen(self.transformer)
         for _ in range(self.length):
-            logits = self.transformer(tokens)[:, -1, : self.num_codes].double().cpu() / temperature
+            logits = seen.next(tokens[:, -1:])[:, : self.num_codes].double().cpu() / temperature
             if top_k is not None and top_k < self.num_codes:
                 logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
             shares = logits.softmax(dim=1)
@@ -75,3 +78,36 @@ class CodePrior(nn.Module):
     def _start(self, count: int, labels: Tensor | None, device: torch.device) -> Tensor:
         classes = torch.zeros(count, dtype=torch.long, device=device) if labels is None else labels.to(device)
         return (self.num_codes + classes)[:, None]
+
+
+class _Seen:
+    """What the transformer has seen so far: keys and values of every layer, so that each code is looked at once.
+
+    Without, a volume of n codes costs n passes over up to n codes.
+    """
+
+    def __init__(self, transformer: DecoderOnlyTransformer) -> None:
+        self.transformer = transformer
+        self.layers: list[tuple[Tensor, Tensor] | None] = [None] * len(transformer.blocks)
+        self.position = 0
+
+    def next(self, tokens: Tensor) -> Tensor:
+        """Return what ``transformer`` gives for the last of all tokens, ``(batch, tokens)``, from ``(batch, 1)``."""
+        positions = self.transformer.position_embeddings.embedding.weight
+        x: Tensor = self.transformer.token_embeddings(tokens) + positions[self.position]
+        for number, block in enumerate(self.transformer.blocks):
+            x = x + self._attended(number, block.attn, block.norm1(x))
+            x = x + block.mlp(block.norm2(x))
+        self.position += 1
+        logits: Tensor = self.transformer.to_logits(x)[:, 0]
+        return logits
+
+    def _attended(self, number: int, attention: nn.Module, x: Tensor) -> Tensor:
+        layer: Any = attention
+        query, *new = (layer.input_rearrange(part(x)) for part in (layer.to_q, layer.to_k, layer.to_v))
+        before = self.layers[number]
+        keys, values = new if before is None else (torch.cat(pair, dim=2) for pair in zip(before, new, strict=True))
+        self.layers[number] = keys, values
+        found = functional.scaled_dot_product_attention(query, keys, values, scale=layer.scale)
+        result: Tensor = layer.out_proj(layer.out_rearrange(found))
+        return result
