@@ -1,13 +1,25 @@
-"""Writing files so that no reader ever sees half of one."""
+"""Paths, and writing files so that no reader ever sees half of one."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from gandlf_synth.errors import Problem, ResourceError
+
+
+class TakesPaths:
+    """A dataclass whose fields of type ``Path`` take texts too, as they are written in a notebook."""
+
+    def __post_init__(self) -> None:
+        """Turn texts into paths."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, str) and Path in (get_args(field.type) or (field.type,)):
+                object.__setattr__(self, field.name, Path(value))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images, load_model
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.files import TakesPaths
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +46,7 @@ def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) 
     return run_paired(request, progress_bar(console or silent()))
 
 
-def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:
+def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]:
     """Write the reports of an evaluation from its stored numbers, and return their paths.
 
     Args:
@@ -59,7 +60,7 @@ def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:
     from gandlf_synth.evaluation.store import EvaluationFolder
     from gandlf_synth.files import write_text
 
-    place = EvaluationFolder(folder)
+    place = EvaluationFolder(Path(folder))
     evaluation, arrays = place.read()
     written = []
     for name in formats:
@@ -71,7 +72,7 @@ def report(folder: Path, formats: Sequence[str] = ("html",)) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class SweepRequest:
+class SweepRequest(TakesPaths):
     """Which ways to sample to compare.
 
     Args:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gandlf_synth.models.base import GenerativeModule
 
 
-def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeModule[Any]":
+def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "GenerativeModule[Any]":
     """Return the trained model in a folder, with its averaged weights, ready to sample.
 
     Args:
@@ -26,7 +26,7 @@ def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeMo
     """
     from gandlf_synth.training.folder import ModelFolder
 
-    path = ModelFolder(model_dir).choose_checkpoint(checkpoint)
+    path = ModelFolder(Path(model_dir)).choose_checkpoint(Path(checkpoint) if checkpoint else None)
 
     from gandlf_synth.models.checkpoint import load_module
 
@@ -34,15 +34,20 @@ def load_model(model_dir: Path, checkpoint: Path | None = None) -> "GenerativeMo
 
 
 def export_model(
-    model_dir: Path, folder: Path, *, formats: Sequence[str] = (), checkpoint: Path | None = None
+    model_dir: Path | str,
+    folder: Path | str,
+    *,
+    formats: Sequence[str] = (),
+    checkpoint: Path | str | None = None,
 ) -> list[Path]:
     """Write a trained model with a model card into ``folder``, and return the files; see ``exporting``."""
     from gandlf_synth.exporting import export_package
 
-    return export_package(load_model(model_dir, checkpoint), model_dir, folder, formats)  # type: ignore[arg-type]
+    module: Any = load_model(model_dir, checkpoint)
+    return export_package(module, Path(model_dir), Path(folder), formats)  # type: ignore[arg-type]
 
 
-def provenance_of(file: Path) -> dict[str, Any]:
+def provenance_of(file: Path | str) -> dict[str, Any]:
     """Return what a file that this program wrote says of its origin: an image, its sidecar, or a checkpoint.
 
     Raises:
@@ -50,7 +55,7 @@ def provenance_of(file: Path) -> dict[str, Any]:
     """
     from gandlf_synth.synthesis.origin import origin_of
 
-    return origin_of(file)
+    return origin_of(Path(file))
 
 
 def configuration_of(config: Path | None, folder: Any) -> LoadedConfig | None:

@@ -10,6 +10,7 @@ from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images
 from gandlf_synth.config import InferenceParameters, LoadedConfig
 from gandlf_synth.errors import ConfigError, Problem, listing
+from gandlf_synth.files import TakesPaths
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ DEFAULT_SEED = 42
 
 
 @dataclass(frozen=True)
-class GenerationRequest:
+class GenerationRequest(TakesPaths):
     """What to synthesise; None takes the model's or the configuration's own value.
 
     Args:
@@ -182,7 +183,7 @@ def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "Cop
 
 
 @dataclass(frozen=True)
-class ReconstructionRequest:
+class ReconstructionRequest(TakesPaths):
     """What to reconstruct; None takes the model's or the configuration's own value.
 
     Args:

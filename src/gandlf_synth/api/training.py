@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def construct_csv(
-    input_dir: Path,
+    input_dir: Path | str,
     channel_endings: Sequence[str],
     paradigm: LabelingParadigm,
-    output_file: Path,
+    output_file: Path | str,
     *,
     relative_paths: bool = False,
     overwrite: bool = False,
@@ -33,10 +33,10 @@ def construct_csv(
     from gandlf_synth.data.construct import construct_csv as construct
 
     return construct(
-        input_dir,
+        Path(input_dir),
         channel_endings,
         paradigm,
-        output_file,
+        Path(output_file),
         relative_paths=relative_paths,
         overwrite=overwrite,
         patches=patches,
@@ -64,11 +64,13 @@ def check(request: "TrainingRequest", console: "Console | None" = None, *, fast:
     return check_run(request, console or silent(), fast=fast)
 
 
-def preview(request: "TrainingRequest", folder: Path, console: "Console | None" = None, *, count: int = 6) -> Path:
+def preview(
+    request: "TrainingRequest", folder: Path | str, console: "Console | None" = None, *, count: int = 6
+) -> Path:
     """Write a picture of what the network will see, and return it; see ``training.preview.preview``."""
     from gandlf_synth.training.preview import preview as show
 
-    return show(request, folder, console or silent(), count=count)
+    return show(request, Path(folder), console or silent(), count=count)
 
 
 def verify_install() -> "InstallReport":

@@ -21,7 +21,7 @@ from gandlf_synth.data.transforms.base import TransformError
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.paired_page import paired_page
 from gandlf_synth.evaluation.sources import Source, open_source
-from gandlf_synth.files import write_json, write_text
+from gandlf_synth.files import TakesPaths, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, bootstrap
 from gandlf_synth.provenance import software_versions
 
@@ -32,7 +32,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class PairedRequest:
+class PairedRequest(TakesPaths):
     """Two sets and how to compare them.
 
     Args:

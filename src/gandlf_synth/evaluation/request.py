@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 from gandlf_synth.evaluation.thresholds import Thresholds
+from gandlf_synth.files import TakesPaths
 
 Intensity = Literal["auto", "common", "per-image"]
 """Values to [0, 1]: by one window for all images, or by each image's own 0.5th and 99.5th percentile."""
 
 
 @dataclass(frozen=True)
-class EvaluationRequest:
+class EvaluationRequest(TakesPaths):
     """Two sets of images and how to compare them.
 
     Args:

@@ -9,6 +9,7 @@ from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, r
 from gandlf_synth.data.manifest import Manifest, read_manifest
 from gandlf_synth.data.splits import check_disjoint, check_labels, split
 from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
+from gandlf_synth.files import TakesPaths
 from gandlf_synth.training.folder import Mode, ModelFolder
 
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
@@ -17,7 +18,7 @@ _FEWEST_TO_MEASURE = 5
 
 
 @dataclass(frozen=True)
-class TrainingRequest:
+class TrainingRequest(TakesPaths):
     """What the user asked for.
 
     Args:
