@@ -48,6 +48,9 @@ class ModelConfig(BaseModel):
     patches: ClassVar[bool] = False
     """Whether the family can be trained on patches of volumes."""
 
+    smallest_batch: ClassVar[int] = 1
+    """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
+
     model_name: str
     """The registered name of the model family."""
     labeling_paradigm: LabelingParadigm | Auto = "auto"

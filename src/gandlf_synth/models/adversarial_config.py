@@ -14,6 +14,7 @@ class AdversarialConfig(ModelConfig):
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     patches: ClassVar[bool] = True
+    smallest_batch: ClassVar[int] = 8
 
     @model_validator(mode="after")
     def _losses_judge_scores(self) -> Self:

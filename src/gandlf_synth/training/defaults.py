@@ -87,12 +87,22 @@ def default_normalisation(data: Fingerprint) -> tuple[Step, str]:
     return step, "units differ between images: each channel of each image by its own 0.5th and 99.5th percentile"
 
 
-def default_batch_size(shape: Sequence[int], channels: int, samples: int, device: Device) -> tuple[int, str]:
-    """Return a batch size, a power of two up to 32, that the device's speed (CPU) or memory (GPU) allows."""
+def default_batch_size(
+    shape: Sequence[int], channels: int, samples: int, device: Device, smallest: int = 1
+) -> tuple[int, str]:
+    """Return a batch size, a power of two up to 32, that the device's speed (CPU) or memory (GPU) allows.
+
+    On a CPU, it is at least ``smallest``: time that the family needs in order to learn at all is not saved.
+    """
     values = prod(shape) * channels
     if device.kind == "cpu":
         limit = _CPU_VOXELS_PER_STEP / prod(shape)
         reason = "a training step of about a second on a CPU"
+        if limit < smallest:
+            limit, reason = (
+                smallest,
+                f"fewer than {smallest} teach this family little variety, however slow a step gets",
+            )
     else:
         limit = 0.5 * device.memory_bytes / (values * _GPU_BYTES_PER_VALUE)
         reason = "about half of the GPU's memory"

@@ -78,7 +78,9 @@ class _Planner:
         self.plan_shape()
         shape = self.content["model_config"]["tensor_shape"]
         self.plan_preprocessing(shape)
-        size, reason = default_batch_size(shape, self.data.num_channels, len(self.train.samples), self.device)
+        size, reason = default_batch_size(
+            shape, self.data.num_channels, len(self.train.samples), self.device, model.smallest_batch
+        )
         self.choose("batch_size", size, reason)
         steps = len(self.train.samples) / self.content["batch_size"]
         every, reason = default_grid_interval(self.config.num_epochs, steps)

@@ -83,6 +83,13 @@ def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -
     assert default_batch_size(shape, 1, samples, device)[0] == size
 
 
+@pytest.mark.parametrize(
+    ("shape", "samples", "size"), [([32, 32, 32], 200, 8), ([64, 64], 500, 16), ([32, 32, 32], 5, 4)]
+)
+def test_a_batch_that_a_family_cannot_learn_from_is_not_chosen(shape: list[int], samples: int, size: int) -> None:
+    assert default_batch_size(shape, 1, samples, CPU, smallest=8)[0] == size
+
+
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(100, 100, 10), (100, 2, 100), (100, 25, 20), (5, 10_000, 1)])
 def test_sample_grids_cost_a_small_part_of_the_training(epochs: int, steps: int, every: int) -> None:
     assert default_grid_interval(epochs, steps)[0] == every
