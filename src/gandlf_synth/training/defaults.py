@@ -101,7 +101,7 @@ def default_batch_size(
         if limit < smallest:
             limit, reason = (
                 smallest,
-                f"fewer than {smallest} teach this family little variety, however slow a step gets",
+                f"fewer than {smallest} teach this family little variety",
             )
     else:
         limit = 0.5 * device.memory_bytes / (values * _GPU_BYTES_PER_VALUE)
