@@ -115,7 +115,7 @@ def train_through_kills(words: tuple[object, ...], model: Path, kills: int, rng:
         begun, kills = ["--resume"], kills - 1
 
 
-@pytest.mark.parametrize("family", every_family("ddpm"))
+@pytest.mark.parametrize("family", registry.names("models"))
 def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(cli, pictures, tmp_path, family) -> None:
     words = job(cli, pictures, tmp_path, family=family)
     whole = start("train", *words, "-m-dir", tmp_path / "whole")
