@@ -133,6 +133,11 @@ def listing(names: Iterable[str], limit: int = 40) -> str:
     return shown if len(every) <= limit else f"{shown}, … ({len(every)} in all)"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 channel`` or ``3 channels``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def raise_if_any(problems: Sequence[Problem], error: type[GandlfSynthError]) -> None:
     """Raise ``error`` with all of ``problems`` when there are any."""
     if problems:

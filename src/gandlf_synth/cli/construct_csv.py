@@ -8,6 +8,7 @@ from gandlf_synth import api
 from gandlf_synth.cli.options import PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
 from gandlf_synth.data.patch_grid import PatchGrid
+from gandlf_synth.errors import counted
 
 
 @click.command("construct-csv")
@@ -65,7 +66,8 @@ def construct_csv(
         patches=None if patch_size is None else PatchGrid(patch_size, magnification, tissue),
     )
     classes = "".join(f"\n  {name}: {count}" for name, count in report.classes.items()) if paradigm == "custom" else ""
-    text = f"{output_file}: {report.rows} rows, {report.subjects} subjects, {len(endings)} channel(s){classes}"
+    counts = [counted(report.rows, "row"), counted(report.subjects, "subject"), counted(len(endings), "channel")]
+    text = f"{output_file}: {', '.join(counts)}{classes}"
     emit(report, text, as_json)
     for warning in report.warnings:
         click.echo(f"note: {warning}", err=True)

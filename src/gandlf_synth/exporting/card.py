@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gandlf_synth import registry
+from gandlf_synth.errors import counted
 from gandlf_synth.models.base import GenerativeModule
 
 
@@ -15,6 +16,7 @@ def model_card(module: GenerativeModule[Any], model_dir: Path) -> str:
     record = _json(model_dir / "run.json")
     size = "×".join(str(length) for length in spec.shape)
     classes = ", ".join(spec.class_names) or "none"
+    channels = counted(spec.num_channels, "channel")
     lines = [
         f"# {name}: synthetic {'histology' if spec.modality == 'histo' else 'radiology'} images",
         "",
@@ -31,7 +33,7 @@ def model_card(module: GenerativeModule[Any], model_dir: Path) -> str:
         "",
         "## Data",
         "",
-        f"- images: {size} voxels, {spec.num_channels} channels ({', '.join(spec.column_names)}), {spec.dtype}",
+        f"- images: {size} voxels, {channels} ({', '.join(spec.column_names)}), {spec.dtype}",
         f"- spacing: {' × '.join(f'{length:g}' for length in spec.geometry.spacing)} mm"
         if spec.physical
         else "- spacing: not stated by the files",

@@ -6,6 +6,7 @@ from math import ceil, prod
 from typing import Any
 
 from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.errors import counted
 from gandlf_synth.training.defaults import Device
 
 _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
@@ -117,7 +118,8 @@ def _line(key: str, value: Any, comment: str) -> str:
 
 def _described(facts: Fingerprint, samples: int, subjects: int) -> str:
     size = "×".join(str(length) for length in facts.shape)
-    return f"{samples} images of {subjects} subjects, {size} voxels, {facts.num_channels} channels, {facts.dtype}"
+    counts = f"{counted(samples, 'image')} of {counted(subjects, 'subject')}"
+    return f"{counts}, {size} voxels, {counted(facts.num_channels, 'channel')}, {facts.dtype}"
 
 
 def _notes(subjects: int) -> tuple[str, ...]:

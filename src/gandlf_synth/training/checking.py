@@ -16,7 +16,7 @@ from gandlf_synth.data.prepared import default_cache
 from gandlf_synth.data.scan import scan_files
 from gandlf_synth.data.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.progress import progress_bar
-from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError
+from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, counted
 from gandlf_synth.training.defaults import detect_device
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.planning import Plan, make_plan
@@ -165,7 +165,9 @@ def _split(manifests: Mapping[Phase, Manifest], request: TrainingRequest, seed: 
 def _describe(plan: Plan, splits: Mapping[Phase, Manifest], report: CheckReport) -> None:
     shape = [int(length) for length in plan.config.model.tensor_shape]
     report.facts["images"] = ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in splits.items())
-    report.facts["network sees"] = "×".join(map(str, shape)) + f", {plan.config.model.n_channels} channels"
+    report.facts["network sees"] = (
+        "×".join(map(str, shape)) + f", {counted(int(plan.config.model.n_channels), 'channel')}"
+    )
     levels = getattr(plan.config.model.architecture, "num_channels", None)
     stride = 2 ** (len(levels) - 1) if isinstance(levels, list) and levels else 1
     if any(length % stride for length in shape):

@@ -17,6 +17,7 @@ from gandlf_synth.data.scan import scan_files, stored_bytes
 from gandlf_synth.data.spec import DataSpec
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.processors import is_first_process
 from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
@@ -221,7 +222,7 @@ def _announce(reporter: Reporter, plan: Plan, data: TrainingData) -> None:
     counts = ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in data.manifests.items())
     size = "×".join(str(length) for length in spec.shape)
     classes = f", {spec.num_classes} classes" if spec.num_classes else ""
-    channels = f"{spec.num_channels} channel{'s' if spec.num_channels > 1 else ''}"
+    channels = counted(spec.num_channels, "channel")
     reporter.say(f"Data: {counts}; {size} voxels, {channels}{classes}", "bold")
     for choice in plan.choices:
         reporter.say(f"  {choice.key}: {choice.value} ({choice.reason})")
