@@ -1,6 +1,9 @@
 """What commands write for scripts: JSON, nothing but results, or what they would do."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,14 @@ def test_quiet_leaves_results_and_errors(cli, job, tmp_path: Path, place: int) -
     code, _, err = cli(*words)
     assert code == 2
     assert "already holds a run" in err
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("gen", "generate"), ("generate --per-c", "--per-class")])
+def test_the_shell_completes_commands_and_options(typed: str, offered: str) -> None:
+    words = f"gandlf-synth {typed}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_GANDLF_SYNTH_COMPLETE": "bash_complete"}
+    program = Path(sys.executable).with_name("gandlf-synth")
+
+    done = subprocess.run([program], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+
+    assert f"plain,{offered}" in done.stdout.splitlines()
