@@ -9,13 +9,14 @@ from torch.nn import functional
 
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
+from gandlf_synth.metrics.extractors.base import RGB
 
 _PLANE_STEP = 4
 """Of a volume's planes along each axis, one in so many is compared; another set in every training step."""
 _SMALLEST = 32
 """Planes with a shorter side are enlarged: networks for planes halve the size five times."""
 _TINY = 1e-10
-_RGB = 3
+_KNOWN = "efficientnet-lite0 and radimagenet-resnet50 for planes, medicalnet for volumes"
 
 
 class PerceptualDistance(nn.Module):
@@ -28,16 +29,11 @@ class PerceptualDistance(nn.Module):
         spatial_dims: of the images.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, extractor: Extractor, spatial_dims: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(extractor.layers).eval().requires_grad_(False)
+        self.extractor = extractor
         self.by_planes = spatial_dims > extractor.spatial_dims
-        self.colour = not extractor.takes_volumes
-        for name in ("mean", "deviation"):
-            self.register_buffer(name, torch.tensor(getattr(extractor, name))[:, None, None])
 
     def forward(self, output: Tensor, images: Tensor) -> Tensor:
         """Return the mean distance of two batches ``(batch, channels, *shape)`` in [-1, 1], a scalar."""
@@ -47,28 +43,29 @@ class PerceptualDistance(nn.Module):
         return torch.stack([self._distance(*_planes(output, images, axis)) for axis in axes]).mean()
 
     def _distance(self, output: Tensor, images: Tensor) -> Tensor:
-        features = self._input(torch.cat([output, images]))
-        total = features.new_zeros(())
+        made, real = self._input(output), self._input(images)
+        distances = []
         for layer in self.layers:
-            features = layer(features)
-            seen = functional.normalize(features.float(), dim=1, eps=_TINY)
-            made, real = seen.chunk(2)
-            total = total + (made - real).square().sum(dim=1).mean()
-        return total / len(self.layers)
+            made = layer(made)
+            with torch.no_grad():  # half of the backward pass would be for images that nothing learns
+                real = layer(real)
+            seen, wanted = (functional.normalize(maps.float(), dim=1, eps=_TINY) for maps in (made, real))
+            distances.append((seen - wanted).square().sum(dim=1).mean())
+        return torch.stack(distances).mean()
 
     def _input(self, images: Tensor) -> Tensor:
         """Return the images as the network was trained to see them; channels that are no colours one by one."""
-        if not self.colour:
+        if self.extractor.takes_volumes:
             volumes = images.flatten(0, 1)[:, None]
             deviation, mean = torch.std_mean(volumes, dim=(2, 3, 4), keepdim=True)
             return (volumes - mean) / deviation.clamp(min=1e-3)
-        if images.shape[1] != _RGB:
-            images = images.flatten(0, 1)[:, None].expand(-1, _RGB, -1, -1)
+        if images.shape[1] != RGB:
+            images = images.flatten(0, 1)[:, None]
         enlarged = _SMALLEST / min(images.shape[2:])
         if enlarged > 1:
             size = [round(length * enlarged) for length in images.shape[2:]]
             images = functional.interpolate(images, size, mode="bilinear")
-        return ((images + 1) / 2 - self.mean) / self.deviation
+        return self.extractor.normalised((images + 1) / 2)
 
 
 def build_perceptual(name: str, weights: Path | None, spatial_dims: int) -> PerceptualDistance:
@@ -95,14 +92,12 @@ def build_perceptual(name: str, weights: Path | None, spatial_dims: int) -> Perc
     return PerceptualDistance(extractor, spatial_dims)
 
 
-_KNOWN = "efficientnet-lite0 and radimagenet-resnet50 for planes, medicalnet for volumes"
-
-
-def _in_configuration(problem: Problem, where: str) -> Problem:
+def _in_configuration(problem: Problem, network: str) -> Problem:
     """Return ``problem`` in words of the configuration instead of the command line."""
-    fix = problem.fix.replace("--extractor-weights", "model_config.perceptual_weights")
-    place = f"{where.rpartition('.')[0]}.perceptual_weights" if "weights" in problem.where else where
-    return replace(problem, where=place, fix=fix)
+    where, fix = (
+        text.replace("--extractor-weights", "model_config.perceptual_weights") for text in (problem.where, problem.fix)
+    )
+    return replace(problem, where=network if where == problem.where else where, fix=fix)
 
 
 def _planes(output: Tensor, images: Tensor, axis: int) -> tuple[Tensor, Tensor]:

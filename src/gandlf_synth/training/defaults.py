@@ -99,10 +99,7 @@ def default_batch_size(
         limit = _CPU_VOXELS_PER_STEP / prod(shape)
         reason = "a training step of about a second on a CPU"
         if limit < smallest:
-            limit, reason = (
-                smallest,
-                f"fewer than {smallest} teach this family little variety",
-            )
+            limit, reason = smallest, f"fewer than {smallest} teach this family little variety"
     else:
         limit = 0.5 * device.memory_bytes / (values * _GPU_BYTES_PER_VALUE)
         reason = "about half of the GPU's memory"

@@ -66,9 +66,9 @@ def test_gradients_reach_the_image_and_not_the_network(medicalnet_file: Path) ->
     ("name", "weights", "dims", "said"),
     [
         ("medicalnet", None, 3, "perceptual_network: has no weights of its own; .*model_config.perceptual_weights"),
-        ("medicalnet", Path("none.pth"), 3, "perceptual_weights: does not exist"),
-        ("random-conv", Path("any.pth"), 2, "perceptual_weights: random-conv brings its own weights; drop it"),
-        ("torchscript", Path("none.pt"), 2, "perceptual_weights: does not exist"),
+        ("medicalnet", Path("none.pth"), 3, "perceptual_weights none.pth: does not exist"),
+        ("random-conv", Path("any.pth"), 2, "perceptual_weights any.pth: random-conv brings its own weights; drop it"),
+        ("torchscript", Path("none.pt"), 2, "perceptual_weights none.pt: does not exist"),
     ],
 )
 def test_what_cannot_be_had_is_refused(name: str, weights: Path | None, dims: int, said: str) -> None:

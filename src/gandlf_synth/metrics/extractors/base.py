@@ -15,7 +15,7 @@ from gandlf_synth import registry
 from gandlf_synth.errors import ConfigError, Problem
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_RGB = 3
+RGB = 3
 _VOLUME_DIMS = 3
 
 
@@ -70,14 +70,17 @@ class Extractor:
     @torch.no_grad()
     def __call__(self, planes: Tensor) -> Tensor:
         """Return the features of ``planes (batch, channels, rows, columns)`` in [0, 1], ``(batch, dimension)``."""
-        if planes.shape[1] not in {1, _RGB}:
+        if planes.shape[1] not in {1, RGB}:
             return torch.cat([self(planes[:, k : k + 1]) for k in range(planes.shape[1])], dim=1)
-        colour = planes.expand(-1, _RGB, -1, -1)
         size = (self.side, self.side)
-        if colour.shape[-2:] != size:
-            colour = functional.interpolate(colour, size, mode="bilinear", antialias=True, align_corners=False)
-        mean, deviation = (torch.tensor(values)[:, None, None] for values in (self.mean, self.deviation))
-        return self.network((colour - mean) / deviation).flatten(1).float()
+        if planes.shape[-2:] != size:
+            planes = functional.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
+        return self.network(self.normalised(planes)).flatten(1).float()
+
+    def normalised(self, planes: Tensor) -> Tensor:
+        """Return ``planes (batch, 1 or 3, rows, columns)`` in [0, 1] as the network was trained to see colours."""
+        mean, deviation = (planes.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+        return (planes.expand(-1, RGB, -1, -1) - mean) / deviation
 
 
 def build_extractor(name: str, weights: Path | None = None, *, allow_download: bool = False) -> Extractor:
