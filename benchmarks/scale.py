@@ -16,8 +16,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gandlf_synth.models.ddpm.config import DDPMArchitecture
-from gandlf_synth.models.denoiser import Denoiser
 from gandlf_synth.models.latent_diffusion.config import LatentDDPMArchitecture
+from gandlf_synth.networks.denoiser import Denoiser
 
 _RESULTS = Path(__file__).parent / "results" / "scale.json"
 PEAK_FLOPS = 989e12

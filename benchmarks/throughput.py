@@ -22,13 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from gandlf_synth.config import Document, validate
-from gandlf_synth.data.dataset import Batch
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.provenance import software_versions
 from gandlf_synth.testing import synthetic_data, synthetic_spec
-from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.fit import fit
 from gandlf_synth.training.hardware import hardware
-from gandlf_synth.training.runner import fit
 
 
 @dataclass(frozen=True)

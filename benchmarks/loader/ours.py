@@ -8,10 +8,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gandlf_synth.config import parse_document
-from gandlf_synth.data.datamodule import Split, SynthesisDataModule
-from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.manifest import Manifest
-from gandlf_synth.data.scan import no_progress, scan_files
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.inspection.scan import no_progress, scan_files
+from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.training.defaults import detect_device, loader_workers
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import TrainingData, prepare_data

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 
 from benchmarks.loader.ours import planned
 from benchmarks.loader.tasks import Task
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
-from gandlf_synth.training.folder import ModelFolder
-from gandlf_synth.training.runner import fit
+from gandlf_synth.training.fit import fit
 
 _EPOCHS = 2
 _BATCHES = 6

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.data import SHARED
 from gandlf_synth.config import Document, validate
-from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import Sample
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gandlf_synth import SyntheticDataset, load_model
-from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.formats.readers import read_image
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import tifffile
 from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config import load_config
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.synthesis.writers import read_provenance
+from gandlf_synth.data.formats.writers import read_provenance
+from gandlf_synth.data.table.manifest import read_manifest
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from tests.conftest import blob, write_picture
 
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.synthesis.copies import gate_of
+from gandlf_synth.synthesis.copies import build_copy_gate
 
 
 def faces(count: int, seed: int) -> torch.Tensor:
@@ -25,7 +25,7 @@ def faces(count: int, seed: int) -> torch.Tensor:
 
 def test_copies_are_told_from_other_subjects_whatever_was_done_to_them() -> None:
     training, others = faces(40, 0), faces(40, 1)
-    gate = gate_of([training], [str(index) for index in range(40)], "data.csv")
+    gate = build_copy_gate([training], [str(index) for index in range(40)], "data.csv")
     changed = {
         "mirrored": training.flip(2),
         "2 % brighter": (training * 0.95 + 0.02).clamp(-1, 1),
@@ -39,7 +39,7 @@ def test_copies_are_told_from_other_subjects_whatever_was_done_to_them() -> None
 
 def test_too_few_subjects_say_nothing() -> None:
     with pytest.raises(ConfigError, match="holds 3 subjects, too few"):
-        gate_of([faces(3, 0)], ["a", "b", "c"], "data.csv")
+        build_copy_gate([faces(3, 0)], ["a", "b", "c"], "data.csv")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None
     with torch.inference_mode():
         first = module.sample([5], None, SamplingOptions())
     known = torch.cat([faces(30, 2)[..., :16, :16], first])
-    gate = gate_of([known], [str(index) for index in range(31)], "data.csv")
+    gate = build_copy_gate([known], [str(index) for index in range(31)], "data.csv")
 
     ((_, image, record),) = made(module, [[ImageRequest(0, 5, None)]], SamplingOptions(), gate)
 

@@ -3,19 +3,14 @@
 import pytest
 import torch
 
-from gandlf_synth.adversarial import (
-    AnatomicalAugmentation,
-    DiffAugment,
-    EnergyDistance,
-    path_lengths,
-    r1_penalty,
-    resolutions,
-    wasserstein_penalty,
-)
-from gandlf_synth.adversarial.equalised import EqualisedLinear, ModulatedConvolution, with_batch_variety
 from gandlf_synth.config import Component
 from gandlf_synth.losses import build_loss
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
+from gandlf_synth.losses.gradient_penalties import path_lengths, r1_penalty, wasserstein_penalty
+from gandlf_synth.models.components.energy_distance import EnergyDistance
+from gandlf_synth.networks.discriminator_augmentation import AnatomicalAugmentation, DiffAugment
+from gandlf_synth.networks.equalized_layers import EqualizedLinear, ModulatedConvolution, minibatch_stddev
+from gandlf_synth.networks.resolutions import resolutions
 
 SHAPES = [(3, 2, 8, 6), (3, 2, 6, 4, 5)]
 REAL, FAKE = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.25])
@@ -101,7 +96,7 @@ def test_modulated_convolution_equals_a_convolution_with_scaled_weights_per_imag
 def test_equalised_weights_keep_the_variance() -> None:
     torch.manual_seed(0)
 
-    output = EqualisedLinear(512, 256, rate=0.01)(torch.randn(64, 512))
+    output = EqualizedLinear(512, 256, rate=0.01)(torch.randn(64, 512))
 
     assert output.std().item() == pytest.approx(1, rel=0.05)
 
@@ -109,12 +104,12 @@ def test_equalised_weights_keep_the_variance() -> None:
 def test_equal_images_have_no_variety_and_different_ones_do_whatever_the_batch() -> None:
     same = torch.ones(6, 2, 4, 4)
 
-    seen = with_batch_variety(same, 4)
+    seen = minibatch_stddev(same, 4)
 
     assert seen.shape == (6, 3, 4, 4)
     assert seen[:, 2].max() < 1e-3
     for batch in (5, 8):
-        assert with_batch_variety(torch.randn(batch, 2, 4, 4), 4)[:, 2].min() > 0.5
+        assert minibatch_stddev(torch.randn(batch, 2, 4, 4), 4)[:, 2].min() > 0.5
 
 
 @pytest.mark.parametrize(

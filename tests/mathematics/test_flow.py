@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gandlf_synth.diffusion import FLOW_SAMPLERS, flow_sample, logit_normal, paired
+from gandlf_synth.diffusion import FLOW_SAMPLERS, flow_sample, logit_normal, minibatch_ot
 
 MEAN, STD = 0.7, 0.3
 
@@ -81,4 +81,4 @@ def test_logits_of_the_times_are_standard_normal() -> None:
 def test_pairing_undoes_a_shuffle() -> None:
     clean = torch.arange(6.0)[:, None]
 
-    assert torch.equal(paired(clean[[3, 1, 5, 0, 2, 4]] + 0.1, clean), clean + 0.1)
+    assert torch.equal(minibatch_ot(clean[[3, 1, 5, 0, 2, 4]] + 0.1, clean), clean + 0.1)

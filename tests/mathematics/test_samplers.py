@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.diffusion import SAMPLERS, NoiseSchedule, inference_timesteps, noise_schedule, sample, target_for
-from gandlf_synth.diffusion.solvers import Level, ddim, dpmpp_2m, heun, unipc
+from gandlf_synth.diffusion.samplers import NoiseLevel, ddim, dpmpp_2m, heun, unipc
 
 MEAN, STD = 0.7, 0.3
 
@@ -65,18 +65,18 @@ def test_few_steps_that_do_not_divide_the_schedule_still_end_without_noise(steps
 def test_error_falls_at_the_order_of_the_solver(solver, order: int) -> None:
     quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)
 
-    def on_trajectory(level: Level) -> Tensor:
+    def on_trajectory(level: NoiseLevel) -> Tensor:
         """The exact solution of the probability-flow ODE of a Gaussian."""
         return level.signal * MEAN + math.hypot(level.signal * STD, level.sigma) * quantiles
 
-    def predict(noisy: Tensor, level: Level) -> Tensor:
+    def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
         gain = level.signal * STD**2 / (level.signal**2 * STD**2 + level.sigma**2)
         return MEAN + gain * (noisy - level.signal * MEAN)
 
     def error(steps: int) -> float:
         log_snrs = torch.linspace(-3, 3, steps + 1, dtype=torch.float64)
         signals, sigmas = torch.sigmoid(2 * log_snrs).sqrt(), torch.sigmoid(-2 * log_snrs).sqrt()
-        levels = [Level(0, *pair) for pair in zip(signals.tolist(), sigmas.tolist(), strict=True)]
+        levels = [NoiseLevel(0, *pair) for pair in zip(signals.tolist(), sigmas.tolist(), strict=True)]
         end = solver(predict, on_trajectory(levels[0]), list(itertools.pairwise(levels)))
         return (end - on_trajectory(levels[-1])).abs().mean().item()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gandlf_synth.diffusion import clean_from, guided, min_snr_weight, noise_schedule, target_for
+from gandlf_synth.diffusion import classifier_free_guidance, clean_from, min_snr_weight, noise_schedule, target_for
 
 SCHEDULES = ["linear", "scaled_linear", "cosine", "sigmoid"]
 
@@ -79,7 +79,9 @@ def test_guidance_extrapolates_from_the_unconditional_output(scale: float, evalu
         evaluated.extend(labels.tolist())
         return labels.float()[:, None].expand_as(noisy)
 
-    output = guided(denoiser, torch.tensor([1, 2]), null_label=9, scale=scale)(torch.zeros(2, 1), torch.zeros(2))
+    output = classifier_free_guidance(denoiser, torch.tensor([1, 2]), null_label=9, scale=scale)(
+        torch.zeros(2, 1), torch.zeros(2)
+    )
 
     conditional, unconditional = torch.tensor([[1.0], [2.0]]), torch.full((2, 1), 9.0)
     assert torch.allclose(output, unconditional + scale * (conditional - unconditional))
@@ -93,7 +95,7 @@ def labelled(noisy: torch.Tensor, timesteps: torch.Tensor, labels: torch.Tensor)
 def test_guidance_rests_outside_its_interval() -> None:
     noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
 
-    resting = guided(labelled, labels, 0, 3.0, active=lambda _: False)(noisy, torch.zeros(2))
+    resting = classifier_free_guidance(labelled, labels, 0, 3.0, active=lambda _: False)(noisy, torch.zeros(2))
 
     assert torch.equal(resting, labelled(noisy, torch.zeros(2), labels))
 
@@ -101,6 +103,6 @@ def test_guidance_rests_outside_its_interval() -> None:
 def test_rescaled_guidance_keeps_the_spread_of_the_conditional_output() -> None:
     noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
 
-    rescaled = guided(labelled, labels, 0, 3.0, rescale=1.0)(noisy, torch.zeros(2))
+    rescaled = classifier_free_guidance(labelled, labels, 0, 3.0, rescale=1.0)(noisy, torch.zeros(2))
 
     assert torch.allclose(rescaled.std(dim=1), labelled(noisy, torch.zeros(2), labels).std(dim=1))

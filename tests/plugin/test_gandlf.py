@@ -9,8 +9,8 @@ import torch
 
 from gandlf_synth import registry
 from gandlf_synth.config import Component, Step, parse_document, validate
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.pipeline import make_transform
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.pipeline import make_transform
 from gandlf_synth.errors import ConfigError, PluginError
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.losses import build_loss
@@ -105,7 +105,7 @@ def test_a_crop_keeps_its_place_in_the_patient(shape: tuple[int, ...]) -> None:
 @needs_gandlf
 @pytest.mark.parametrize("name", ["affine", "noise", "flip", "gamma", "bias"])
 def test_augmentations_change_images_by_seed(name: str) -> None:
-    from gandlf_synth.data.augmentations import Augmenter
+    from gandlf_synth.data.processing.augmentations import Augmenter
 
     augmenter = Augmenter([Step(name=f"gandlf:{name}", parameters={"probability": 1.0})], 3)
     start = torch.rand(1, 12, 10, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gandlf_synth.processors import cgroup_quota, processes_here, usable_cores
+from gandlf_synth.launcher import cgroup_quota, processes_here, usable_cores
 
 LAUNCHERS = ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_ON_NODE")
 
@@ -41,7 +41,7 @@ def test_no_limit_is_none(tmp_path: Path) -> None:
 def test_a_process_bound_to_one_core_uses_one() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from gandlf_synth.processors import usable_cores; print(usable_cores())"
+        "from gandlf_synth.launcher import usable_cores; print(usable_cores())"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.strip() == "1"

@@ -110,7 +110,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
         DataError: an image cannot be used.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    from gandlf_synth.training.folder import ModelFolder
+    from gandlf_synth.model_folder import ModelFolder
 
     folder = ModelFolder(request.model_dir)
     loaded = configuration_of(None, folder)

@@ -8,9 +8,9 @@ from gandlf_synth.config import LoadedConfig, load_config
 from gandlf_synth.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from gandlf_synth.data.manifest import Manifest
-    from gandlf_synth.data.pipeline import Pipeline
-    from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.data.loading.spec import DataSpec
+    from gandlf_synth.data.processing.pipeline import Pipeline
+    from gandlf_synth.data.table.manifest import Manifest
     from gandlf_synth.models.base import GenerativeModule
 
 
@@ -24,7 +24,7 @@ def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "
     Raises:
         CheckpointError: there is none that can be used.
     """
-    from gandlf_synth.training.folder import ModelFolder
+    from gandlf_synth.model_folder import ModelFolder
 
     path = ModelFolder(Path(model_dir)).choose_checkpoint(Path(checkpoint) if checkpoint else None)
 
@@ -53,7 +53,7 @@ def provenance_of(file: Path | str) -> dict[str, Any]:
     Raises:
         DataError: it is not there, or says nothing.
     """
-    from gandlf_synth.synthesis.origin import origin_of
+    from gandlf_synth.diagnostics.origin import origin_of
 
     return origin_of(Path(file))
 
@@ -67,8 +67,8 @@ def configuration_of(config: Path | None, folder: Any) -> LoadedConfig | None:
 
 def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":
     """Return given images, and what they go through before the model sees them."""
-    from gandlf_synth.data.manifest import read_manifest
-    from gandlf_synth.data.pipeline import Pipeline, for_phase
+    from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
+    from gandlf_synth.data.table.manifest import read_manifest
 
     if loaded is not None and loaded.config.patch_sampler is not None:
         what = "the model was trained on patches, and whole images cannot be compared with them"

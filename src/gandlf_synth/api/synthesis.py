@@ -15,13 +15,13 @@ from gandlf_synth.files import TakesPaths
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gandlf_synth.data.spec import DataSpec
+    from gandlf_synth.data.formats.writers import Writer
+    from gandlf_synth.data.loading.spec import DataSpec
     from gandlf_synth.models.base import GenerativeModule, SamplingOptions
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
     from gandlf_synth.synthesis.requests import ImageRequest
-    from gandlf_synth.synthesis.writers import Writer
 
 DEFAULT_SEED = 42
 
@@ -108,7 +108,7 @@ class _Wanted:
 
 def _wanted(request: GenerationRequest) -> _Wanted:
     """Return what is asked for, with everything checked that can be wrong."""
-    from gandlf_synth.training.folder import ModelFolder
+    from gandlf_synth.model_folder import ModelFolder
 
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)
@@ -161,7 +161,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     return generate_images(
         module.to(share.device),
         wanted.images,
-        share.agree(output),
+        share.broadcast(output),
         source,
         Reporter(terminal),
         progress_bar(terminal),
@@ -175,11 +175,11 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
 
 
 def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
-    from gandlf_synth.data.network_input import batches_of
-    from gandlf_synth.synthesis.copies import gate_of
+    from gandlf_synth.data.loading.network_input import batches_of
+    from gandlf_synth.synthesis.copies import build_copy_gate
 
     manifest, pipeline = given_images(csv, spec, loaded)
-    return gate_of(batches_of(manifest, pipeline, spec), [each.subject for each in manifest.samples], str(csv))
+    return build_copy_gate(batches_of(manifest, pipeline, spec), [each.subject for each in manifest.samples], str(csv))
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         DataError: an image cannot be used.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    from gandlf_synth.training.folder import ModelFolder
+    from gandlf_synth.model_folder import ModelFolder
 
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)

@@ -10,13 +10,13 @@ from gandlf_synth.config import LabelingParadigm
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gandlf_synth.data.construct import ConstructReport
-    from gandlf_synth.data.patch_grid import PatchGrid
+    from gandlf_synth.data.table.construct import ConstructReport
+    from gandlf_synth.data.table.patch_grid import PatchGrid
+    from gandlf_synth.diagnostics.verification import InstallReport
     from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.planning import Plan
     from gandlf_synth.training.request import TrainingRequest
-    from gandlf_synth.training.session import TrainingResult
-    from gandlf_synth.training.verification import InstallReport
+    from gandlf_synth.training.run import TrainingResult
 
 
 def construct_csv(
@@ -30,7 +30,7 @@ def construct_csv(
     patches: "PatchGrid | None" = None,
 ) -> "ConstructReport":
     """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
-    from gandlf_synth.data.construct import construct_csv as construct
+    from gandlf_synth.data.table.construct import construct_csv as construct
 
     return construct(
         Path(input_dir),
@@ -45,14 +45,14 @@ def construct_csv(
 
 def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":
     """Train a model; see ``training.session.run_training``."""
-    from gandlf_synth.training.session import run_training
+    from gandlf_synth.training.run import run_training
 
     return run_training(request, console or silent())
 
 
 def plan_training(request: "TrainingRequest", console: "Console | None" = None) -> "Plan":
     """Return what ``train`` would do: every automatic choice with its reason; writes nothing into the model folder."""
-    from gandlf_synth.training.session import plan_training as plan
+    from gandlf_synth.training.run import plan_training as plan
 
     return plan(request, console or silent()).plan
 
@@ -75,13 +75,13 @@ def preview(
 
 def verify_install() -> "InstallReport":
     """Run one real training step on every kind of device; see ``training.verification``."""
-    from gandlf_synth.training.verification import verify
+    from gandlf_synth.diagnostics.verification import verify
 
     return verify()
 
 
 def installation() -> dict[str, dict[str, str]]:
     """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
-    from gandlf_synth.training.installation import installation as look
+    from gandlf_synth.diagnostics.installation import installation as look
 
     return look()

@@ -7,7 +7,7 @@ import click
 from gandlf_synth import api
 from gandlf_synth.cli.options import PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
-from gandlf_synth.data.patch_grid import PatchGrid
+from gandlf_synth.data.table.patch_grid import PatchGrid
 from gandlf_synth.errors import counted
 
 

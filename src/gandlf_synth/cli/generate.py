@@ -10,12 +10,12 @@ from gandlf_synth.cli.options import (
     checkpoint_option,
     config_option,
     console,
-    counts_of,
     emit,
     json_option,
     model_dir_option,
-    only_of,
     output_dir_option,
+    parse_counts,
+    parse_only,
     seed_option,
 )
 
@@ -49,7 +49,7 @@ from gandlf_synth.cli.options import (
 @json_option
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
     """Synthesise images with a trained model."""
-    run_generation(counts=counts_of(counts), only=only_of(only), **options)
+    run_generation(counts=parse_counts(counts), only=parse_only(only), **options)
 
 
 def run_generation(model_dir: Path, dry_run: bool = False, as_json: bool = False, **options: Any) -> None:

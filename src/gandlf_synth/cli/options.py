@@ -10,12 +10,12 @@ import click
 from pydantic import BaseModel
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.processors import is_first_process
+from gandlf_synth.launcher import is_first_process
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gandlf_synth.training.folder import Mode
+    from gandlf_synth.model_folder import Mode
 
 Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
@@ -97,7 +97,7 @@ def mode_of(resume: bool, reset: bool) -> "Mode":
     return "reset" if reset else "new"
 
 
-def counts_of(values: tuple[str, ...]) -> int | dict[str, int] | None:
+def parse_counts(values: tuple[str, ...]) -> int | dict[str, int] | None:
     """Return what ``-n 16`` or ``-n glioma=8 -n notumor=8`` asks for.
 
     Raises:
@@ -116,7 +116,7 @@ def counts_of(values: tuple[str, ...]) -> int | dict[str, int] | None:
     return counts
 
 
-def only_of(value: str | None) -> frozenset[int] | None:
+def parse_only(value: str | None) -> frozenset[int] | None:
     """Return the indices that ``--only 3,7`` names.
 
     Raises:

@@ -10,16 +10,16 @@ from rich.console import Console
 
 from gandlf_synth import api
 from gandlf_synth.config import load_config
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.data.pipeline import Pipeline
-from gandlf_synth.data.readers import read_image, readable_suffixes
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers import read_image, readable_suffixes
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
 from gandlf_synth.demo.recipe import recipe
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.training.request import TrainingRequest
 
 _PER_CLASS = {2: 6, 3: 2}

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gandlf_synth.diffusion.solvers import Deterministic, Level, ddim, dpmpp_2m, heun, unipc
+from gandlf_synth.diffusion.samplers import Deterministic, NoiseLevel, ddim, dpmpp_2m, heun, unipc
 
 FlowSamplerName = Literal["euler", "heun", "dpmpp_2m", "unipc"]
 FLOW_SAMPLERS: tuple[FlowSamplerName, ...] = get_args(FlowSamplerName)
@@ -21,7 +21,7 @@ def logit_normal(uniform: Tensor) -> Tensor:
     return torch.sigmoid(torch.special.ndtri(uniform.double().clamp(smallest, 1 - smallest))).to(uniform)
 
 
-def paired(noise: Tensor, clean: Tensor) -> Tensor:
+def minibatch_ot(noise: Tensor, clean: Tensor) -> Tensor:
     """Return ``noise`` in the order that is nearest to ``clean`` in total (Tong et al. 2024, arXiv 2302.00482, §3.2.2).
 
     Args:
@@ -53,9 +53,9 @@ def flow_sample(
         progress: wraps the steps, to show them.
     """
     times = [1 - step / num_inference_steps for step in range(num_inference_steps)] + [0.0]
-    levels = [Level(time, 1 - time, time) for time in times]
+    levels = [NoiseLevel(time, 1 - time, time) for time in times]
 
-    def predict(noisy: Tensor, level: Level) -> Tensor:
+    def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
         times = torch.full((len(noisy),), level.time, device=noisy.device)
         clean = noisy - level.time * velocity(noisy, times)
         return clean.clamp(-1, 1) if clip_sample else clean

@@ -9,7 +9,7 @@ Conditional = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy, timesteps, labels) → output of the denoiser."""
 
 
-def guided(
+def classifier_free_guidance(
     denoiser: Conditional,
     labels: Tensor,
     null_label: int,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.fidelity import sizes
 from gandlf_synth.evaluation.results import ClassRow, Interval, Metric
 from gandlf_synth.metrics.intervals import Estimate, bootstrap, halves, of_subsamples, share, subset
@@ -40,7 +40,7 @@ class Overlap:
     per_class: list[ClassRow]
 
 
-def overlap(real: Described, synthetic: Described, extractor: str, seed: int) -> Overlap:
+def overlap(real: ImageSetFeatures, synthetic: ImageSetFeatures, extractor: str, seed: int) -> Overlap:
     """Return precision, recall, density and coverage, and coverage class by class.
 
     Each repeat compares a random half of the real images with as many synthetic ones and with the other half, so
@@ -80,7 +80,7 @@ def overlap(real: Described, synthetic: Described, extractor: str, seed: int) ->
 
 def _per_class(
     labels: NDArray[np.str_],
-    synthetic: Described,
+    synthetic: ImageSetFeatures,
     values: list[Prdc],
     floors: list[Prdc],
     kept: list[NDArray[np.int64]],
@@ -108,7 +108,7 @@ def _per_class(
     return rows
 
 
-def likeness(real: Described, synthetic: Described, seed: int) -> Metric:
+def likeness(real: ImageSetFeatures, synthetic: ImageSetFeatures, seed: int) -> Metric:
     """Return the MS-SSIM between random synthetic images; its floor is that between real images."""
     common: dict[str, Any] = {
         "name": "ms_ssim", "title": "Likeness among themselves (MS-SSIM)", "question": "diverse", "better": "lower",
@@ -126,7 +126,7 @@ def likeness(real: Described, synthetic: Described, seed: int) -> Metric:
     )
 
 
-def _likeness_of(described: Described, seed: int) -> Estimate:
+def _likeness_of(described: ImageSetFeatures, seed: int) -> Estimate:
     rng = np.random.default_rng(seed)
     middle = described.planes.pixels.shape[2] // 2
     pairs = random_pairs(described.planes.subjects, _PAIRS, rng)
@@ -135,7 +135,7 @@ def _likeness_of(described: Described, seed: int) -> Estimate:
     return bootstrap(lambda chosen: float(found[chosen].mean()), [[str(k) for k in range(len(found))]], seed=seed)
 
 
-def duplicates(real: Described, synthetic: Described, false_alarm: float, seed: int) -> Metric:
+def duplicates(real: ImageSetFeatures, synthetic: ImageSetFeatures, false_alarm: float, seed: int) -> Metric:
     """Return the share of synthetic images that are as like another one as next to no real images are.
 
     Also the floor: the same share among the real images, which the calibration makes about ``false_alarm``.

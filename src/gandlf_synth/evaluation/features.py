@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.data.scan import Progress
+from gandlf_synth.data.inspection.scan import Progress
 from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.metrics.extractors import Extractor
@@ -25,7 +25,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Described:
+class ImageSetFeatures:
     """A set of images in numbers; ``n`` images of ``stacks`` stacks of ``slices`` slices.
 
     Features of whole volumes are one stack of one slice.
@@ -66,9 +66,9 @@ class Described:
         return np.repeat(self.planes.subjects, self.features.shape[2])
 
 
-def describe(
+def extract_features(
     planes: PlaneSet, extractor: Extractor, cache: Path, progress: Progress, volumes: PlaneSet | None = None
-) -> Described:
+) -> ImageSetFeatures:
     """Return everything that the metrics need of a set, from the cache where the content was seen before.
 
     Args:
@@ -98,7 +98,7 @@ def describe(
     bins, rings = 64, 32
     parts = np.split(described, [channels * bins, channels * bins + rings], axis=1)
     rows = "planes" if volumes is None else "volumes"
-    return Described(planes, features, parts[0].reshape(-1, channels, bins), parts[1], parts[2], rows)
+    return ImageSetFeatures(planes, features, parts[0].reshape(-1, channels, bins), parts[1], parts[2], rows)
 
 
 def _statistics(chunk: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.results import Interval, Metric
 from gandlf_synth.metrics.first_order import feature_distances
 from gandlf_synth.metrics.frechet import Moments, frechet_distance, refusal
@@ -21,13 +21,13 @@ _REPEATS = 20
 _FID_REPEATS = 5
 
 
-def sizes(real: Described, synthetic: Described) -> dict[str, int]:
+def sizes(real: ImageSetFeatures, synthetic: ImageSetFeatures) -> dict[str, int]:
     """Return how many images and subjects a metric is of."""
     subjects = len(np.unique(real.planes.subjects))
     return {"num_real": len(real.planes), "num_synthetic": len(synthetic.planes), "num_subjects": subjects}
 
 
-def kid(real: Described, synthetic: Described, extractor: str, seed: int) -> Metric:
+def kid(real: ImageSetFeatures, synthetic: ImageSetFeatures, extractor: str, seed: int) -> Metric:
     """Return the kernel distance on random subsets, mean over stacks; the floor on halves of the real images."""
     rng = np.random.default_rng(seed)
     values, floors = [], []
@@ -50,7 +50,7 @@ def kid(real: Described, synthetic: Described, extractor: str, seed: int) -> Met
     )  # fmt: skip
 
 
-def fid(real: Described, synthetic: Described, extractor: str, seed: int) -> Metric:
+def fid(real: ImageSetFeatures, synthetic: ImageSetFeatures, extractor: str, seed: int) -> Metric:
     """Return the Fréchet distance, or why there is none."""
     common: dict[str, Any] = {
         "name": "fid", "title": "Fréchet distance (FID)", "question": "faithful", "better": "lower",
@@ -81,7 +81,7 @@ def _at_most(indices: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np
     return indices if len(indices) <= _KID_SUBSET else rng.choice(indices, _KID_SUBSET, replace=False)
 
 
-def spectrum(real: Described, synthetic: Described, seed: int) -> Metric:
+def spectrum(real: ImageSetFeatures, synthetic: ImageSetFeatures, seed: int) -> Metric:
     """Return the distance of the power spectra, with what happens to fine detail as a note."""
     excess = fine_detail(real.spectra, synthetic.spectra)
     note = f"fine detail (upper half of the frequencies): {excess:+.1f} dB against real"
@@ -98,7 +98,7 @@ def spectrum(real: Described, synthetic: Described, seed: int) -> Metric:
     )
 
 
-def histogram(real: Described, synthetic: Described, seed: int) -> Metric:
+def histogram(real: ImageSetFeatures, synthetic: ImageSetFeatures, seed: int) -> Metric:
     """Return the distance of the pooled intensity histograms."""
     shift = _mean_value(synthetic) - _mean_value(real)
     note = f"mean intensity {shift:+.1%} of the range against real"
@@ -108,7 +108,7 @@ def histogram(real: Described, synthetic: Described, seed: int) -> Metric:
     )
 
 
-def texture(real: Described, synthetic: Described, names: Sequence[str], seed: int) -> Metric:
+def texture(real: ImageSetFeatures, synthetic: ImageSetFeatures, names: Sequence[str], seed: int) -> Metric:
     """Return the mean distance of first-order and texture features, in standard deviations."""
     each = feature_distances(real.first_order, synthetic.first_order)
     worst = [f"{names[k]} {each[k]:.2f}" for k in np.argsort(-each)[:3]]
@@ -123,7 +123,7 @@ def texture(real: Described, synthetic: Described, names: Sequence[str], seed: i
     )
 
 
-def _mean_value(described: Described) -> float:
+def _mean_value(described: ImageSetFeatures) -> float:
     bins = described.histograms.shape[-1]
     return float((described.histograms.mean(axis=(0, 1)) * (np.arange(bins) + 0.5) / bins).sum())
 
@@ -133,8 +133,8 @@ def _by_image(
     title: str,
     unit: str,
     note: str,
-    real: Described,
-    synthetic: Described,
+    real: ImageSetFeatures,
+    synthetic: ImageSetFeatures,
     values: tuple[Floats, Floats],
     distance: Callable[[Floats, Floats], float],
     seed: int,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.planes import Grid
 from gandlf_synth.evaluation.privacy import Privacy
 
@@ -16,7 +16,7 @@ _POINTS = 600
 Arrays = dict[str, NDArray[Any]]
 
 
-def arrays_of(real: Described, synthetic: Described, privacy: Privacy, grid: Grid, seed: int) -> Arrays:
+def arrays_of(real: ImageSetFeatures, synthetic: ImageSetFeatures, privacy: Privacy, grid: Grid, seed: int) -> Arrays:
     """Return everything that the figures are drawn from, small enough to keep."""
     rng = np.random.default_rng(seed)
     arrays: Arrays = {
@@ -37,7 +37,7 @@ def arrays_of(real: Described, synthetic: Described, privacy: Privacy, grid: Gri
     return arrays
 
 
-def _samples(real: Described, synthetic: Described, grid: Grid, rng: np.random.Generator) -> Arrays:
+def _samples(real: ImageSetFeatures, synthetic: ImageSetFeatures, grid: Grid, rng: np.random.Generator) -> Arrays:
     """Return ``(images, stacks, slices, channels, rows, columns)`` of random images of each set."""
     count = _SAMPLES if grid.spatial_dims == 2 else _VOLUMES
     found = {}
@@ -51,7 +51,7 @@ def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(np.asarray(pixels, dtype=np.float32) * 255).astype(np.uint8)
 
 
-def _map(real: Described, synthetic: Described, rng: np.random.Generator, seed: int) -> Arrays:
+def _map(real: ImageSetFeatures, synthetic: ImageSetFeatures, rng: np.random.Generator, seed: int) -> Arrays:
     """Return two coordinates per image: UMAP where it is installed, else the first two principal components."""
     from importlib.util import find_spec
 

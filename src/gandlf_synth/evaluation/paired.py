@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth import registry
-from gandlf_synth.data.image import Image, stacked
-from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.pipeline import with_mask
-from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.readers import read_image
-from gandlf_synth.data.scan import Progress
-from gandlf_synth.data.transforms.base import TransformError
+from gandlf_synth.data.formats.image import Image, stacked
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.processing.pipeline import with_mask
+from gandlf_synth.data.processing.transforms.base import TransformError
+from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.paired_page import paired_page
-from gandlf_synth.evaluation.sources import Source, open_source
+from gandlf_synth.evaluation.sources import ImageSet, load_image_set
 from gandlf_synth.files import TakesPaths, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, bootstrap
 from gandlf_synth.provenance import software_versions
@@ -80,7 +80,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
     measures = {name: registry.load("metrics", name) for name in names}
     cache = default_cache()
     sources = [
-        open_source(name, given, cache, progress, skip_unreadable=False)
+        load_image_set(name, given, cache, progress, skip_unreadable=False)
         for name, given in (("real", request.real), ("synthetic", request.synthetic))
     ]
     pairs, notes = _pairs(*sources)
@@ -111,7 +111,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
 _Row = tuple[Sample, Sample, dict[str, float]]
 
 
-def _pairs(real: Source, synthetic: Source) -> tuple[list[tuple[Sample, Sample]], list[str]]:
+def _pairs(real: ImageSet, synthetic: ImageSet) -> tuple[list[tuple[Sample, Sample]], list[str]]:
     for key in (_subject, _stem):
         ours, theirs = ({key(each): each for each in source.manifest.samples} for source in (real, synthetic))
         unique = len(ours) == len(real.manifest.samples) and len(theirs) == len(synthetic.manifest.samples)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.data.image import Image, stacked
-from gandlf_synth.data.location import locate
-from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.pipeline import with_channels
-from gandlf_synth.data.readers import read_image, source_files
-from gandlf_synth.data.scan import Progress
+from gandlf_synth.data.formats.image import Image, stacked
+from gandlf_synth.data.formats.location import locate
+from gandlf_synth.data.formats.readers import read_image, source_files
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.processing.pipeline import with_channels
+from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.files import atomic_path
-from gandlf_synth.processors import usable_cores
+from gandlf_synth.launcher import usable_cores
 
 _AHEAD = 128
 """Images read before they are written, which bounds memory."""

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.scan import Progress
-from gandlf_synth.data.transforms.spatial import ToCanonical
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.processing.transforms.spatial import ToCanonical
+from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.evaluation.pixels import hashed, read_pixels, read_sample
 from gandlf_synth.evaluation.request import EvaluationRequest
-from gandlf_synth.evaluation.sources import Source
+from gandlf_synth.evaluation.sources import ImageSet
 from gandlf_synth.provenance import digest
 
 _VERSION = 1
@@ -112,7 +112,7 @@ class PlaneSet:
         return own.reshape(-1, *own.shape[2:])
 
 
-def choose_grid(sources: Sequence[Source], request: EvaluationRequest) -> tuple[Grid, list[str]]:
+def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tuple[Grid, list[str]]:
     """Return the grid on which all sets are compared, and notes on it.
 
     The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
@@ -148,7 +148,7 @@ def _size(own: Sequence[Fingerprint], dims: int, request: EvaluationRequest) -> 
 
 
 def _window(
-    whole: Fingerprint, own: Sequence[Fingerprint], real: Source, request: EvaluationRequest
+    whole: Fingerprint, own: Sequence[Fingerprint], real: ImageSet, request: EvaluationRequest
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     if request.intensity == "per-image":
         return None, None
@@ -167,7 +167,7 @@ def _window(
     return own[0].low, own[0].high
 
 
-def read_planes(source: Source, grid: Grid, cache: Path, progress: Progress) -> PlaneSet:
+def read_planes(source: ImageSet, grid: Grid, cache: Path, progress: Progress) -> PlaneSet:
     """Return the planes of ``source``, from the cache when the same files were read on the same grid before.
 
     Raises:

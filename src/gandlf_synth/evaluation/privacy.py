@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.results import CopyPair, Interval, Metric
 from gandlf_synth.metrics.intervals import Estimate, auc, bootstrap, share
 from gandlf_synth.metrics.memorisation import FLIPS, Images, Matches, match, mirrored, ssim_of, threshold
@@ -45,7 +45,9 @@ class Privacy:
     limit: float = float("nan")
 
 
-def privacy(real: Described, synthetic: Described, train: Described | None, false_alarm: float, seed: int) -> Privacy:
+def privacy(
+    real: ImageSetFeatures, synthetic: ImageSetFeatures, train: ImageSetFeatures | None, false_alarm: float, seed: int
+) -> Privacy:
     """Return what a search of every synthetic image among the training images finds.
 
     Held-out real images say what is unusual: those of ``real`` that are not in ``train``. Without ``train``, the real
@@ -70,7 +72,7 @@ def privacy(real: Described, synthetic: Described, train: Described | None, fals
     return Privacy(metrics, pairs, pictures, matches.correlation, names, flagged, held.correlation, limit)
 
 
-def _held_out(real: Described, train: Described | None) -> NDArray[np.int64]:
+def _held_out(real: ImageSetFeatures, train: ImageSetFeatures | None) -> NDArray[np.int64]:
     """Return the real images that are not training images, by content and subject-independent of names."""
     if train is None:
         return np.arange(len(real.planes))
@@ -78,7 +80,7 @@ def _held_out(real: Described, train: Described | None) -> NDArray[np.int64]:
     return np.array([k for k, content in enumerate(real.planes.content) if content not in known], dtype=np.int64)
 
 
-def _held_out_matches(real: Described, out: NDArray[np.int64], train: Described | None) -> Matches:
+def _held_out_matches(real: ImageSetFeatures, out: NDArray[np.int64], train: ImageSetFeatures | None) -> Matches:
     if train is not None:
         return match(real.planes.pixels[out], train.planes.pixels)
     groups = list(real.planes.subjects)
@@ -114,7 +116,11 @@ def _copies(matches: Matches, held: Matches, limit: float, false_alarm: float, g
 
 
 def _feature_copies(
-    real: Described, synthetic: Described, train: Described | None, out: NDArray[np.int64], false_alarm: float
+    real: ImageSetFeatures,
+    synthetic: ImageSetFeatures,
+    train: ImageSetFeatures | None,
+    out: NDArray[np.int64],
+    false_alarm: float,
 ) -> Metric:
     """Return the share of synthetic images nearer to a training image in feature space than next to all held-out."""
     reference = (train or real).embedding
@@ -135,10 +141,12 @@ def _feature_copies(
     )  # fmt: skip
 
 
-def _membership(real: Described, synthetic: Described, train: Described, out: NDArray[np.int64], seed: int) -> Metric:
+def _membership(
+    real: ImageSetFeatures, synthetic: ImageSetFeatures, train: ImageSetFeatures, out: NDArray[np.int64], seed: int
+) -> Metric:
     """Return how well the likeness to the nearest synthetic image tells training from held-out images.
 
-    Source: Hayes et al. 2019; Chen et al. 2020 (full black-box attack).
+    ImageSet: Hayes et al. 2019; Chen et al. 2020 (full black-box attack).
     """
     rng = np.random.default_rng(seed)
     inside = np.sort(rng.permutation(len(train.planes))[:_MEMBERS])
@@ -159,7 +167,11 @@ def _membership(real: Described, synthetic: Described, train: Described, out: ND
 
 
 def _worst(
-    synthetic: Described, reference: Described, matches: Matches, worst: NDArray[np.int64], flagged: NDArray[np.bool_]
+    synthetic: ImageSetFeatures,
+    reference: ImageSetFeatures,
+    matches: Matches,
+    worst: NDArray[np.int64],
+    flagged: NDArray[np.bool_],
 ) -> tuple[list[CopyPair], NDArray[np.float16]]:
     chosen = Matches(matches.index[worst], matches.correlation[worst], matches.flip[worst])
     queries: Images = synthetic.planes.pixels[worst]
@@ -180,5 +192,5 @@ def _worst(
     return pairs, np.stack(pictures)
 
 
-def _name(described: Described, index: int) -> str:
+def _name(described: ImageSetFeatures, index: int) -> str:
     return str(described.planes.samples[index].channels[0])

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.scan import Progress
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.diversity import duplicates, likeness, overlap
-from gandlf_synth.evaluation.features import Described, describe
+from gandlf_synth.evaluation.features import ImageSetFeatures, extract_features
 from gandlf_synth.evaluation.fidelity import fid, histogram, kid, spectrum, texture
 from gandlf_synth.evaluation.gallery import arrays_of
 from gandlf_synth.evaluation.planes import STACKS, Grid, choose_grid, read_planes
 from gandlf_synth.evaluation.privacy import privacy
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation, Metric
-from gandlf_synth.evaluation.sources import Source, open_source
+from gandlf_synth.evaluation.sources import ImageSet, load_image_set
 from gandlf_synth.evaluation.store import EvaluationFolder, write_images
 from gandlf_synth.evaluation.utility import usefulness
 from gandlf_synth.evaluation.verdict import verdicts
@@ -64,10 +64,10 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     return evaluation
 
 
-def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[Source]:
+def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[ImageSet]:
     given = {"real": request.real, "synthetic": request.synthetic, "train": request.train}
     sources = [
-        open_source(name, path, cache, progress, skip_unreadable=request.skip_unreadable)
+        load_image_set(name, path, cache, progress, skip_unreadable=request.skip_unreadable)
         for name, path in given.items()
         if path is not None
     ]
@@ -79,10 +79,10 @@ def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> lis
     return sources
 
 
-def _described(source: Source, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> Described:
+def _described(source: ImageSet, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> ImageSetFeatures:
     planes = read_planes(source, grid, cache, progress)
     volumes = read_volumes(planes, grid, extractor.side, cache, progress) if extractor.takes_volumes else None
-    return describe(planes, extractor, cache, progress, volumes)
+    return extract_features(planes, extractor, cache, progress, volumes)
 
 
 def _stacks(grid: Grid, extractor: Extractor) -> list[str]:
@@ -92,7 +92,7 @@ def _stacks(grid: Grid, extractor: Extractor) -> list[str]:
     return list(STACKS) if grid.spatial_dims == len(STACKS) else ["plane"]
 
 
-def _cautions(sources: list[Source]) -> list[str]:
+def _cautions(sources: list[ImageSet]) -> list[str]:
     small = [
         f"{source.name} {len(source.manifest.samples)}" for source in sources if len(source.manifest.samples) < _FEW
     ]
@@ -102,7 +102,7 @@ def _cautions(sources: list[Source]) -> list[str]:
     return notes
 
 
-def _identical(described: list[Described]) -> list[str]:
+def _identical(described: list[ImageSetFeatures]) -> list[str]:
     """Return a note for every other set that holds files of the synthetic set, byte for byte."""
     synthetic = described[1].planes
     found = []
@@ -115,9 +115,9 @@ def _identical(described: list[Described]) -> list[str]:
 
 def _measure(
     request: EvaluationRequest,
-    real: Described,
-    synthetic: Described,
-    train: Described | None,
+    real: ImageSetFeatures,
+    synthetic: ImageSetFeatures,
+    train: ImageSetFeatures | None,
     extractor: Extractor,
     grid: Grid,
     progress: Progress,
@@ -170,7 +170,7 @@ def _measure(
     return evaluation, arrays_of(real, synthetic, found, grid, seed)
 
 
-def _input(source: Source, described: Described) -> dict[str, Any]:
+def _input(source: ImageSet, described: ImageSetFeatures) -> dict[str, Any]:
     return {
         "path": str(source.given),
         "images": len(described.planes),

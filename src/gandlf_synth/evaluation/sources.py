@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gandlf_synth.data.fingerprint import Scans
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.readers import is_readable, readable_suffixes
-from gandlf_synth.data.scan import Progress, scan_files
+from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
+from gandlf_synth.data.inspection.fingerprint import Scans
+from gandlf_synth.data.inspection.scan import Progress, scan_files
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_text
 from gandlf_synth.provenance import digest
@@ -21,7 +21,7 @@ _FEWEST = 2
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSet:
     """A set of images.
 
     Args:
@@ -39,7 +39,7 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def open_source(name: str, given: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> Source:
+def load_image_set(name: str, given: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:
     """Return the images of a CSV, of a folder that ``generate`` wrote, or of any folder (one file, one image).
 
     Raises:
@@ -59,7 +59,7 @@ def open_source(name: str, given: Path, cache: Path, progress: Progress, *, skip
     if len(manifest.samples) < _FEWEST:
         what = f"holds {len(manifest.samples)} usable image" + ("" if len(manifest.samples) == 1 else "s")
         raise DataError(Problem(f"{name} images in {given}", what, "at least 2; intervals want 50 and more"))
-    return Source(name, given, manifest, scans, tuple(notes))
+    return ImageSet(name, given, manifest, scans, tuple(notes))
 
 
 def _csv_of(given: Path, cache: Path) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from gandlf_synth.errors import DataError, Problem
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.gallery import Arrays
 from gandlf_synth.evaluation.privacy import Privacy
 from gandlf_synth.evaluation.results import Evaluation
@@ -67,7 +67,7 @@ class EvaluationFolder:
             raise DataError(Problem(str(self.metrics), what, fix="run gandlf-synth evaluate again")) from error
 
 
-def write_images(path: Path, real: Described, synthetic: Described, found: Privacy) -> None:
+def write_images(path: Path, real: ImageSetFeatures, synthetic: ImageSetFeatures, found: Privacy) -> None:
     """Write one row per image: its first-order features, and for synthetic ones the nearest training image."""
     text = io.StringIO()
     writer = csv.writer(text)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gandlf_synth.data.manifest import Manifest
-from gandlf_synth.data.network_input import batches_of, class_indices
-from gandlf_synth.data.pipeline import Pipeline
+from gandlf_synth.data.loading.network_input import batches_of, class_indices
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.evaluation.setting import Setting
 from gandlf_synth.evaluation.sweep_page import sweep_page

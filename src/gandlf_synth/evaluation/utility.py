@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gandlf_synth.evaluation.features import Described
+from gandlf_synth.evaluation.features import ImageSetFeatures
 from gandlf_synth.evaluation.results import Interval, Metric
 from gandlf_synth.metrics.intervals import bootstrap, halves
 from gandlf_synth.metrics.usefulness import CLASSIFIER, mean_balanced_accuracy, predictions
@@ -15,7 +15,7 @@ _FEWEST = 10
 
 
 def usefulness(
-    real: Described, synthetic: Described, train: Described | None, extractor: str, seed: int
+    real: ImageSetFeatures, synthetic: ImageSetFeatures, train: ImageSetFeatures | None, extractor: str, seed: int
 ) -> list[Metric]:
     """Return the accuracy on real images of classifiers trained on synthetic, on real, and on both.
 
@@ -93,7 +93,7 @@ def _metric(name: str, title: str, **values: Any) -> Metric:
     return Metric(name=name, title=title, question="useful", better="higher", **values)
 
 
-def _unlabelled(real: Described, synthetic: Described, train: Described | None) -> str:
+def _unlabelled(real: ImageSetFeatures, synthetic: ImageSetFeatures, train: ImageSetFeatures | None) -> str:
     for described in (real, synthetic, *([train] if train else [])):
         if described.planes.labels is None:
             return f"the {described.planes.name} images have no labels; a CSV with Label and LabelMapping gives them"

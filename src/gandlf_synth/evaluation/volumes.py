@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.manifest import Sample
-from gandlf_synth.data.scan import Progress
-from gandlf_synth.data.transforms.spatial import ToCanonical
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.processing.transforms.spatial import ToCanonical
+from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.evaluation.pixels import read_pixels, read_sample
 from gandlf_synth.evaluation.planes import Grid, PlaneSet, to_unit
 from gandlf_synth.metrics.volumes import on_cube

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gandlf_synth.config import Component, ModelConfig
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.models.health import Symptom
@@ -66,7 +66,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.elapsed_fraction = 0.0
 
     @property
-    def comparable(self) -> bool:
+    def val_loss_comparable(self) -> bool:
         """Whether ``val_loss`` may choose the best checkpoint; a family with stages says no before the last one."""
         return True
 
@@ -104,7 +104,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
 
-    def adopt(self, trained: "GenerativeModule[Any]") -> None:
+    def load_first_stage(self, trained: "GenerativeModule[Any]") -> None:
         """Take over the weights of the model that ``config.prerequisite`` named; families that have one override it."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from gandlf_synth import registry
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.files import atomic_path
 from gandlf_synth.models.base import GenerativeModule

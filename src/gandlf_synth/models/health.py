@@ -6,7 +6,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from gandlf_synth.adversarial.resampling import local_means
+from gandlf_synth.networks.resampling import adaptive_avg_pool
 
 _FEWEST_IMAGES = 64
 """Images that have to be seen before anything is said of them."""
@@ -97,4 +97,4 @@ def _variety(features: Tensor, labels: Tensor | None) -> Tensor:
 
 
 def _features(images: Tensor) -> Tensor:
-    return local_means(images.float(), [min(size, _SIDE) for size in images.shape[2:]]).flatten(1)
+    return adaptive_avg_pool(images.float(), [min(size, _SIDE) for size in images.shape[2:]]).flatten(1)

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.registry import register

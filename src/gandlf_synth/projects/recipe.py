@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any
 
-from gandlf_synth.data.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
 from gandlf_synth.training.defaults import Device
 

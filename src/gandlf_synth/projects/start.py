@@ -8,14 +8,14 @@ from rich.console import Console
 
 from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
-from gandlf_synth.data.construct import ConstructReport
-from gandlf_synth.data.construct_dicom import is_dicom_suffix
-from gandlf_synth.data.construct_series import construct_by_series, holds_volumes
-from gandlf_synth.data.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.layout import Layout, detect_layout
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.table.construct import ConstructReport
+from gandlf_synth.data.table.construct_dicom import is_dicom_suffix
+from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes
+from gandlf_synth.data.table.layouts import Layout, detect_layout
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import write_text

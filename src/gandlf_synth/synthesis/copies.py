@@ -37,7 +37,7 @@ class CopyGate:
         return match(planes(images), self.training).correlation
 
 
-def gate_of(batches: Iterable[Tensor], subjects: Sequence[str], where: str) -> CopyGate:
+def build_copy_gate(batches: Iterable[Tensor], subjects: Sequence[str], where: str) -> CopyGate:
     """Return the gate for training images.
 
     What is unusual follows from the training images themselves: each is compared with those of all other subjects.

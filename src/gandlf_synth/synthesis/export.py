@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.postprocessing import postprocessed
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.processing.postprocessing import postprocessed
 
 
 def to_file_values(image: NDArray[np.float32], spec: DataSpec, steps: Sequence[Step] = ()) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
 from gandlf_synth.config.component import steps_as_written
+from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
@@ -21,7 +22,6 @@ from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.requests import ImageRequest
 from gandlf_synth.synthesis.sharing import Share
-from gandlf_synth.synthesis.writers import Writer
 
 _SHEET_IMAGES = 64
 
@@ -84,14 +84,14 @@ def generate_images(
         about["postprocessing"] = steps_as_written(postprocessing)
     files = ImageFiles(folder, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
-    batches = share.of([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
+    batches = share.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
     for request, image, more in made(module, bar(missing, len(missing), "Generating"), options, gate):
         files.write(request, image, more)
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
-    share.wait()
+    share.barrier()
     sheet = folder / "contact_sheet.png"
     if not share.is_first:
         return GenerationResult(folder, [], sheet)

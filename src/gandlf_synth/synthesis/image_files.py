@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.formats.writers import Writer
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
 from gandlf_synth.synthesis.requests import ImageRequest
-from gandlf_synth.synthesis.writers import Writer
 
 
 def image_writer(output_format: str, spec: DataSpec) -> Writer:

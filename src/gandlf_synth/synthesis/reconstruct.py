@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth import registry
-from gandlf_synth.data.image import Image, stacked
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.network_input import class_indices, network_input, preprocessed
-from gandlf_synth.data.pipeline import Pipeline, with_channels
-from gandlf_synth.data.readers import read_image
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.formats.image import Image, stacked
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.writers import Writer
+from gandlf_synth.data.loading.network_input import class_indices, network_input, preprocessed
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.files import write_json, write_text
@@ -25,7 +26,6 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
 from gandlf_synth.synthesis.export import by_column
 from gandlf_synth.synthesis.restoring import Origin, in_type, restored
-from gandlf_synth.synthesis.writers import Writer
 
 _SHOWN = 8
 _DEFAULT_METRICS = (

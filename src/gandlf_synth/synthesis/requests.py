@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
 from gandlf_synth.provenance import fold_seed
 

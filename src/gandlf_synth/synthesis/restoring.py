@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.geometry import Geometry
 
 

@@ -37,16 +37,16 @@ class Share:
             return str(self.fabric.device)
         return "cuda" if torch.cuda.is_available() else "cpu"
 
-    def of(self, batches: Sequence[T]) -> list[T]:
+    def shard(self, batches: Sequence[T]) -> list[T]:
         """Return this process's batches: whole ones, so that the bytes do not depend on the number of processes."""
         return list(batches[self.rank :: self.world_size])
 
-    def agree(self, folder: Path | None) -> Path:
+    def broadcast(self, folder: Path | None) -> Path:
         """Return the first process's ``folder`` in all processes."""
         text = str(folder) if self.fabric is None else self.fabric.broadcast(str(folder))
         return Path(text)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Wait until all processes are here."""
         if self.fabric is not None:
             self.fabric.barrier()

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from gandlf_synth.config import Phase
-from gandlf_synth.data.checks import Finding, constant_images, duplicates, findings_of, imbalance, outliers
-from gandlf_synth.data.fingerprint import Fingerprint, Scans, fingerprint
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.scan import scan_files
-from gandlf_synth.data.splits import check_disjoint, check_labels, split
+from gandlf_synth.data.inspection import Finding, constant_images, duplicates, findings_of, imbalance, outliers
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, Scans, fingerprint
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
+from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, counted
 from gandlf_synth.training.defaults import detect_device

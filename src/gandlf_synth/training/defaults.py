@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 
 from gandlf_synth.config import ComputeConfig, Step
-from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.processors import usable_cores
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.launcher import usable_cores
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}

@@ -9,9 +9,9 @@ from typing import Any
 
 from gandlf_synth.config import Config, Document, Prerequisite
 from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.model_folder import Mode, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
-from gandlf_synth.training.folder import Mode, ModelFolder
 from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 
@@ -43,7 +43,7 @@ def train_first_stage(
             reporter.say(f"First stage: {needed.model.model_name}", "bold")
             train(_request(request, config, needed, folder), reporter.console)
         checkpoint = folder.choose_checkpoint(None)
-    module.adopt(load_module(checkpoint))
+    module.load_first_stage(load_module(checkpoint))
     reporter.say(f"Second stage: {config.model.model_name}", "bold")
     if request.seconds is None:
         return None

@@ -5,7 +5,7 @@ import platform
 import resource
 from typing import Any
 
-from gandlf_synth.processors import processes_here
+from gandlf_synth.launcher import processes_here
 
 
 def hardware() -> dict[str, Any]:

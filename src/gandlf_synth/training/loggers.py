@@ -11,8 +11,8 @@ from typing import Any
 from gandlf_synth.config import Config, LoggingConfig, MLflowConfig, WandbConfig
 from gandlf_synth.errors import MissingExtraError, Problem, ResourceError
 from gandlf_synth.files import write_json
-from gandlf_synth.processors import is_first_process
-from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.launcher import is_first_process
+from gandlf_synth.model_folder import ModelFolder
 
 _PACKAGES = {"mlflow": ("mlflow", "sqlalchemy", "alembic"), "wandb": ("wandb",)}
 _LONGEST_PARAMETER = 250

@@ -7,9 +7,9 @@ from typing import Any
 from gandlf_synth import registry
 from gandlf_synth.config import Config, Document, Step
 from gandlf_synth.config.component import steps_as_written
-from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.data.manifest import Manifest, paradigm
-from gandlf_synth.data.pipeline import normalises
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.processing.pipeline import normalises
+from gandlf_synth.data.table.manifest import Manifest, paradigm
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.training.defaults import (
     Device,

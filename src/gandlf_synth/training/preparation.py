@@ -9,14 +9,14 @@ import numpy as np
 
 from gandlf_synth.config import Config, Phase
 from gandlf_synth.config.size import bytes_of
-from gandlf_synth.data.cache import shrink
-from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.data.manifest import Manifest
-from gandlf_synth.data.patches import Patches
-from gandlf_synth.data.pipeline import Pipeline, for_phase
-from gandlf_synth.data.prepared import ModelRange, PreparedSample, model_range, prepare
-from gandlf_synth.data.scan import Progress
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.loading.cache import shrink
+from gandlf_synth.data.loading.patches import Patches
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.store import ModelRange, PreparedSample, model_range, prepare
+from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
+from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 
 _SHOWN = 20

@@ -9,15 +9,15 @@ import torch
 from PIL import Image as Picture
 from rich.console import Console
 
-from gandlf_synth.data.augmentations import Augmenter
-from gandlf_synth.data.fingerprint import fingerprint
-from gandlf_synth.data.image import stacked
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.pipeline import with_channels
-from gandlf_synth.data.prepared import default_cache
-from gandlf_synth.data.readers import read_image
-from gandlf_synth.data.scan import scan_files
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.formats.image import stacked
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.inspection.fingerprint import fingerprint
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.data.processing.pipeline import with_channels
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.files import write_text

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, read_document, validate
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.splits import check_disjoint, check_labels, split
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
+from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
 from gandlf_synth.files import TakesPaths
-from gandlf_synth.training.folder import Mode, ModelFolder
+from gandlf_synth.model_folder import Mode, ModelFolder
 
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
 """What ``sample_metrics_config`` logs."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gandlf_synth.config import ModelConfig
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem, raise_if_any
 
 _MAY_CHANGE = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from gandlf_synth.config import ComputeConfig
 from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
-from gandlf_synth.processors import processes_here
+from gandlf_synth.launcher import processes_here
 from gandlf_synth.training.hardware import nodes
 
 SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}

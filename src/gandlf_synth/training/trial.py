@@ -12,12 +12,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from rich.console import Console
 
 from gandlf_synth.config import Config
-from gandlf_synth.data.datamodule import Split, SynthesisDataModule
+from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
-from gandlf_synth.training.folder import ModelFolder
+from gandlf_synth.training.fit import fit
 from gandlf_synth.training.hardware import peak_memory_mb
 from gandlf_synth.training.preparation import TrainingData, patches_of
-from gandlf_synth.training.runner import fit
 
 _STEPS = 4
 

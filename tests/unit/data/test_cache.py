@@ -10,10 +10,10 @@ from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data import cache as cache_module
-from gandlf_synth.data.cache import shrink
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.pipeline import Pipeline
-from gandlf_synth.data.prepared import prepare
+from gandlf_synth.data.loading.cache import shrink
+from gandlf_synth.data.loading.store import prepare
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import Manifest, Sample
 
 PIPELINE = Pipeline((), (1,), (8, 8))
 
@@ -51,9 +51,9 @@ def test_a_damaged_entry_is_computed_again_with_a_word_in_the_log(
 PREPARE_ALL = """
 import sys
 from pathlib import Path
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.pipeline import Pipeline
-from gandlf_synth.data.prepared import prepare
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.loading.store import prepare
 
 images, cache = map(Path, sys.argv[1:])
 samples = tuple(Sample(i + 1, f"s{i}", (images / f"{i}.nii.gz",)) for i in range(12))
@@ -93,7 +93,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
 LEASE_UNTIL_TOLD = """
 import os, sys
 from pathlib import Path
-from gandlf_synth.data.cache import lease
+from gandlf_synth.data.loading.cache import lease
 
 folder = Path(sys.argv[1])
 lease(folder)

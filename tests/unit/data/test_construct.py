@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gandlf_synth.config import LabelingParadigm
-from gandlf_synth.data.construct import ConstructReport, construct_csv
-from gandlf_synth.data.manifest import paradigm, read_manifest
+from gandlf_synth.data.table.construct import ConstructReport, construct_csv
+from gandlf_synth.data.table.manifest import paradigm, read_manifest
 from gandlf_synth.errors import ConfigError, DataError
 
 MS = ["t1.nii.gz", "t1ce.nii.gz", "t2.nii.gz"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.unit.data.test_dicom import write_series
 
-from gandlf_synth.data.construct import construct_csv
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.table.construct import construct_csv
+from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError
 
 

@@ -8,9 +8,9 @@ import pytest
 from pydicom.uid import generate_uid
 from tests.unit.data.test_dicom import write_series
 
-from gandlf_synth.data.construct_series import construct_by_series, holds_volumes
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes
+from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "dicom_mr"

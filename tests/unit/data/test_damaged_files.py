@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from tests.conftest import write_nifti
 from tests.unit.data.damage import Damage, cell_of, damages, giant_files, valid_files
 
-from gandlf_synth.data.fingerprint import fingerprint
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.readers import UnreadableError, read_image
-from gandlf_synth.data.scan import scan_file, scan_files
+from gandlf_synth.data.formats.readers import UnreadableError, read_image
+from gandlf_synth.data.inspection.fingerprint import fingerprint
+from gandlf_synth.data.inspection.scan import scan_file, scan_files
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError
 
 NAMES = [

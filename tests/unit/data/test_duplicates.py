@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gandlf_synth.data.checks import Finding, duplicates
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.inspection import Finding, duplicates
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.table.manifest import read_manifest
 
 
 def _findings(folder: Path, pictures: list[np.ndarray]) -> list[Finding]:

@@ -10,8 +10,8 @@ from tests.conftest import write_picture
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.pipeline import make_transform
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.pipeline import make_transform
 from gandlf_synth.geometry import Geometry
 
 LINEAR = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gandlf_synth.data.layout import detect_layout
+from gandlf_synth.data.table.layouts import detect_layout
 from gandlf_synth.errors import DataError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gandlf_synth.data.manifest import Manifest, paradigm, read_manifest
+from gandlf_synth.data.table.manifest import Manifest, paradigm, read_manifest
 from gandlf_synth.errors import DataError
 
 

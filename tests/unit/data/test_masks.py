@@ -7,11 +7,11 @@ import pytest
 from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.fingerprint import fingerprint
-from gandlf_synth.data.manifest import read_manifest
-from gandlf_synth.data.pipeline import Pipeline, with_mask
-from gandlf_synth.data.readers import read_image
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.inspection.fingerprint import fingerprint
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.processing.pipeline import Pipeline, with_mask
+from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError
 
 AFFINE = np.array([[-2.0, 0, 0, 20], [0, 0, 1.5, 30], [0, 3.0, 0, -40], [0, 0, 0, 1]])

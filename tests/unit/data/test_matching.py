@@ -7,11 +7,11 @@ import pytest
 from tests.conftest import write_nifti, write_picture
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.pipeline import Pipeline, make_transform
-from gandlf_synth.data.readers import read_image
-from gandlf_synth.data.transforms import TransformError
-from gandlf_synth.data.transforms.stain import stain_colours
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.processing.pipeline import Pipeline, make_transform
+from gandlf_synth.data.processing.transforms import TransformError
+from gandlf_synth.data.processing.transforms.stain import stain_colours
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.geometry import Geometry, picture_geometry
 

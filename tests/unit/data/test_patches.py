@@ -7,11 +7,11 @@ import pytest
 import torch
 from tests.conftest import write_nifti
 
-from gandlf_synth.data.dataset import PreparedDataset
-from gandlf_synth.data.manifest import Manifest, read_manifest
-from gandlf_synth.data.patches import Patches
-from gandlf_synth.data.pipeline import Pipeline
-from gandlf_synth.data.prepared import ModelRange, prepare
+from gandlf_synth.data.loading.dataset import PreparedDataset
+from gandlf_synth.data.loading.patches import Patches
+from gandlf_synth.data.loading.store import ModelRange, prepare
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import Manifest, read_manifest
 
 CONFIG = """\
 model_config:

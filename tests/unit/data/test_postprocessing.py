@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.postprocessing import postprocessed
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.processing.postprocessing import postprocessed
 from gandlf_synth.synthesis.export import to_8_bit, to_file_values
 
 

@@ -9,12 +9,12 @@ from tests.conftest import blob, write_nifti, write_picture
 
 from gandlf_synth.config import Step
 from gandlf_synth.data import packed
-from gandlf_synth.data.dataset import EpochSampler, PreparedDataset
-from gandlf_synth.data.fingerprint import Fingerprint, column_names, fingerprint
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.pipeline import Pipeline
-from gandlf_synth.data.prepared import model_range, prepare
-from gandlf_synth.data.scan import scan_files
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, column_names, fingerprint
+from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.loading.dataset import EpochSampler, PreparedDataset
+from gandlf_synth.data.loading.store import model_range, prepare
+from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError
 
 

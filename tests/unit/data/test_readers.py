@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image as Pillow
 from tests.conftest import blob, write_nifti, write_picture
 
-from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.formats.readers import UnreadableError, read_image
 
 OBLIQUE = np.array([[1.8, 0.3, 0.1, -12], [-0.3, 1.9, 0.2, 5], [0.1, -0.2, 2.5, 33], [0, 0, 0, 1]])
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from gandlf_synth.data.construct import construct_csv
-from gandlf_synth.data.patch_grid import PatchGrid
-from gandlf_synth.data.readers import UnreadableError, read_image
+from gandlf_synth.data.formats.readers import UnreadableError, read_image
+from gandlf_synth.data.table.construct import construct_csv
+from gandlf_synth.data.table.patch_grid import PatchGrid
 from gandlf_synth.errors import ConfigError, DataError
 
 pytest.importorskip("tiffslide")

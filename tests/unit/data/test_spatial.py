@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.conftest import blob
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.pipeline import make_transform
-from gandlf_synth.data.transforms import TransformError
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.pipeline import make_transform
+from gandlf_synth.data.processing.transforms import TransformError
 from gandlf_synth.geometry import Geometry, picture_geometry
 
 

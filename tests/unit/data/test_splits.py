@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gandlf_synth.data.manifest import Manifest, Sample
-from gandlf_synth.data.splits import check_disjoint, check_labels, split
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.errors import DataError
 
 Row = tuple[str, int | None]

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
-from gandlf_synth.models.autoencoder_kl.network import build_discriminator
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
-from gandlf_synth.models.first_stage import cropped, padded, tiled
+from gandlf_synth.models.components.first_stage import cropped, padded, tiled
+from gandlf_synth.networks.patch_discriminator import build_discriminator
 
 
 @pytest.mark.parametrize("shape", [(9, 12), (7, 10, 5)])

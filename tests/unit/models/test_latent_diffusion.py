@@ -93,7 +93,7 @@ class _OneProcess:
 def test_the_autoencoder_is_taken_over_and_stays_as_it_is() -> None:
     module, trained = module_of(), autoencoder_of()
 
-    module.adopt(trained)
+    module.load_first_stage(trained)
 
     ours, theirs = module.first_stage.state_dict(), trained.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -103,7 +103,7 @@ def test_the_autoencoder_is_taken_over_and_stays_as_it_is() -> None:
 
 def test_an_autoencoder_of_other_images_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"shape = \(16, 16\), not \(12, 10\)"):
-        module_of().adopt(autoencoder_of((16, 16)))
+        module_of().load_first_stage(autoencoder_of((16, 16)))
 
 
 def test_an_autoencoder_of_another_architecture_is_refused() -> None:
@@ -111,7 +111,7 @@ def test_an_autoencoder_of_another_architecture_is_refused() -> None:
     trained = build_module({"model_name": "autoencoder_kl", **other}, spec_of(shape=(12, 10)))
 
     with pytest.raises(CheckpointError, match="has another architecture"):
-        module_of().adopt(trained)
+        module_of().load_first_stage(trained)
 
 
 def config_of(**section: object) -> LatentDiffusionConfig:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gandlf_synth.models.reconstruction import ReconstructionError
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionError
 from gandlf_synth.models.vqvae.config import VQVAEConfig
 
 

@@ -8,8 +8,8 @@ from tests.unit.synthesis.test_requests import spec_of
 from gandlf_synth.config import Document, validate
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.models.vqvae import FAMILY
-from gandlf_synth.models.vqvae.codebook import perplexity
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture
+from gandlf_synth.networks.codebook import perplexity
 
 
 def module_of(classes: int = 0, **section: object):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
 from gandlf_synth.synthesis.requests import image_requests

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gandlf_synth import registry
-from gandlf_synth.data.readers import read_image
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.writers import read_provenance
 from gandlf_synth.geometry import Geometry, picture_geometry
-from gandlf_synth.synthesis.writers import read_provenance
 
 PROVENANCE = {"seed": 7, "mark": "SYNTHETIC", "class": "Größe"}
 OBLIQUE = np.array([[1.8, 0.3, 0.1, -12], [-0.3, 1.9, 0.2, 5], [0.1, -0.2, 2.5, 33], [0, 0, 0, 1]])

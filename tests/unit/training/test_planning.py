@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gandlf_synth.config import ComputeConfig, parse_document, validate
-from gandlf_synth.data.fingerprint import Fingerprint
-from gandlf_synth.data.manifest import Manifest, Sample
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
     Device,

@@ -10,10 +10,10 @@ import torchio
 from numpy.typing import NDArray
 from pydantic import ConfigDict, model_validator
 
-from gandlf_synth.data.augmentations.base import Augmentation, Shape
-from gandlf_synth.data.image import Image
-from gandlf_synth.data.postprocessing.base import Postprocessing, Values
-from gandlf_synth.data.transforms.base import Transform, TransformError
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.augmentations.base import Augmentation, Shape
+from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
+from gandlf_synth.data.processing.transforms.base import Transform, TransformError
 from gandlf_synth.geometry import Geometry
 
 _OPEN = ConfigDict(extra="allow", frozen=True)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.reconstruction_config import ReconstructionConfig
+from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 
 class AutoencoderKLArchitecture(ArchitectureConfig):

@@ -7,17 +7,17 @@ import torch
 from monai.losses.adversarial_loss import PatchAdversarialLoss
 from torch import Tensor, nn
 
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.models.adversarial import AdversarialModule
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLConfig
-from gandlf_synth.models.autoencoder_kl.network import build_autoencoder, build_discriminator
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
-from gandlf_synth.models.first_stage import cropped, padded, padded_shape, tiled
+from gandlf_synth.models.components.first_stage import cropped, padded, padded_shape, tiled
+from gandlf_synth.models.components.multi_optimizer import AdversarialModule
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionError
 from gandlf_synth.models.health import Symptom
-from gandlf_synth.models.reconstruction import ReconstructionError
+from gandlf_synth.networks.patch_discriminator import build_autoencoder, build_discriminator
 
 _COLLAPSED = 1.0
 """Divergence of an image's latents from the prior, in nats, below which they say nothing of it."""
@@ -42,7 +42,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         self.prior = LatentGaussian(
             spec.num_classes, (architecture.latent_channels, *(size // self.stride for size in inner))
         )
-        self.error = ReconstructionError(config, self.build_loss("generator"), spec.shape)
+        self.criterion = ReconstructionError(config, self.build_loss("generator"), spec.shape)
         self.verdict = PatchAdversarialLoss(criterion=config.adversarial_loss)
         self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
@@ -55,7 +55,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def check_components(self) -> None:
         """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
         super().check_components()
-        self.error.check()
+        self.criterion.check()
 
     def _optimizers(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -91,7 +91,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def _evaluate(self, phase: str, batch: Batch) -> None:
         images = batch["image"]
         mean, sigma = self.autoencoder.encode(padded(images, self.stride))
-        error: Tensor = self.error(cropped(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
+        error: Tensor = self.criterion(cropped(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
         self.log_loss(phase, error + self.config.kl_weight * _divergence(mean, sigma, images), batch)
 
     def _generator_loss(self, batch: Batch, made: list[Tensor]) -> Tensor:
@@ -101,7 +101,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         made.append(output.detach())
         self.prior.fit(mean.detach(), sigma.detach(), batch["label"] if self.spec.num_classes else None)
         divergence = _divergence(mean, sigma, images)
-        loss: Tensor = self.error(output, images) + self._kl_weight() * divergence
+        loss: Tensor = self.criterion(output, images) + self._kl_weight() * divergence
         if self.adversarial and self.discriminator is not None:
             scores = self.discriminator(output)[-1].float()
             fooled: Tensor = self.verdict(scores, target_is_real=True, for_discriminator=False)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.adversarial_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import AdversarialConfig
 
 
 class DCGANArchitecture(ArchitectureConfig):

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gandlf_synth.adversarial import DiffAugment, r1_penalty
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
+from gandlf_synth.losses.gradient_penalties import r1_penalty
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions, noise_from
+from gandlf_synth.models.components.gan import GenerativeAdversarialNetwork, fast_layout
 from gandlf_synth.models.dcgan.config import DCGANConfig
-from gandlf_synth.models.dcgan.network import Discriminator, Generator
-from gandlf_synth.models.gan import GenerativeAdversarialNetwork, fast_layout
+from gandlf_synth.networks.dcgan import Discriminator, Generator
+from gandlf_synth.networks.discriminator_augmentation import DiffAugment
 
 
 class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gandlf_synth.config import Component, Components, ModelConfig
-from gandlf_synth.models.denoiser_config import UNetArchitecture
+from gandlf_synth.models.components.denoiser_config import UNetArchitecture
 
 
 class DDPMArchitecture(UNetArchitecture):

@@ -1,9 +1,9 @@
 """``ddpm``: denoising diffusion in pixel space (Ho et al. 2020, arXiv 2006.11239)."""
 
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.models.components.denoising import DenoisingModule
+from gandlf_synth.models.components.diffusion_process import DiffusionProcess
 from gandlf_synth.models.ddpm.config import DDPMConfig
-from gandlf_synth.models.ddpm.process import DiffusionProcess
-from gandlf_synth.models.denoising import DenoisingModule
 
 
 class DDPM(DenoisingModule[DDPMConfig]):

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gandlf_synth.config import Component, Components, ModelConfig
-from gandlf_synth.models.denoiser_config import UNetArchitecture
+from gandlf_synth.models.components.denoiser_config import UNetArchitecture
 
 
 class FlowSettings(BaseModel):

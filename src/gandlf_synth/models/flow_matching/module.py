@@ -1,9 +1,9 @@
 """``flow_matching``: straight paths between images and noise (Lipman et al. 2023, arXiv 2210.02747)."""
 
-from gandlf_synth.data.spec import DataSpec
-from gandlf_synth.models.denoising import DenoisingModule
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.models.components.denoising import DenoisingModule
+from gandlf_synth.models.components.flow_process import FlowProcess
 from gandlf_synth.models.flow_matching.config import FlowMatchingConfig
-from gandlf_synth.models.flow_matching.process import FlowProcess
 
 
 class FlowMatching(DenoisingModule[FlowMatchingConfig]):

@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, fie
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig, Prerequisite
 from gandlf_synth.config.loading import model_config_class
+from gandlf_synth.models.components.denoiser_config import UNetArchitecture
 from gandlf_synth.models.ddpm.config import DDPMArchitecture, DiffusionSettings
-from gandlf_synth.models.denoiser_config import UNetArchitecture
 from gandlf_synth.models.flow_matching.config import FlowSettings
 
 FIRST_STAGES = ("autoencoder_kl", "vqvae")

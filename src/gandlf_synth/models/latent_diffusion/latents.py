@@ -10,8 +10,8 @@ from lightning.pytorch import Trainer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gandlf_synth.data.dataset import Batch, PreparedDataset
-from gandlf_synth.data.packed import PackedImages
+from gandlf_synth.data.loading.dataset import Batch, PreparedDataset
+from gandlf_synth.data.loading.packed import PackedImages
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.provenance import digest
 

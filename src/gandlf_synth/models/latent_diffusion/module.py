@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.config import Phase
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.packed import PackedImages
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.packed import PackedImages
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
 from gandlf_synth.models.checkpoint import build_module
-from gandlf_synth.models.ddpm.process import DiffusionProcess
-from gandlf_synth.models.denoising import DenoisingModule
-from gandlf_synth.models.first_stage import FirstStage
-from gandlf_synth.models.flow_matching.process import FlowProcess
+from gandlf_synth.models.components.denoising import DenoisingModule
+from gandlf_synth.models.components.diffusion_process import DiffusionProcess
+from gandlf_synth.models.components.first_stage import FirstStage
+from gandlf_synth.models.components.flow_process import FlowProcess
 from gandlf_synth.models.latent_diffusion.config import LatentDDPM, LatentDiffusionConfig
 from gandlf_synth.models.latent_diffusion.latents import (
     LatentScale,
@@ -52,7 +52,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         self.first_stage.eval()
         return self
 
-    def adopt(self, trained: GenerativeModule[Any]) -> None:
+    def load_first_stage(self, trained: GenerativeModule[Any]) -> None:
         """Take over the weights of a trained autoencoder.
 
         Raises:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.adversarial_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import AdversarialConfig
 
 _STAGES = 8
 _EPOCHS = 30.0

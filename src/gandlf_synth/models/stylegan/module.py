@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gandlf_synth.adversarial import wasserstein_penalty
-from gandlf_synth.adversarial.resampling import enlarged, local_means
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
+from gandlf_synth.losses.gradient_penalties import wasserstein_penalty
 from gandlf_synth.models.base import SamplingOptions, noise_from
-from gandlf_synth.models.gan import GenerativeAdversarialNetwork, fast_layout, in_fast_layout
+from gandlf_synth.models.components.gan import GenerativeAdversarialNetwork, fast_layout, in_fast_layout
 from gandlf_synth.models.stylegan.config import StyleGANConfig
-from gandlf_synth.models.stylegan.network import Discriminator, Generator
+from gandlf_synth.networks.resampling import adaptive_avg_pool, upsample
+from gandlf_synth.networks.stylegan import Discriminator, Generator
 
 _ALPHA_STEPS = 1_000_000
 
@@ -80,16 +80,16 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def _coarsened(self, images: Tensor, stage: int, alpha: float) -> Tensor:
         """Return real images as the stage sees them, detail faded in as in synthetic ones (1710.10196, fig. 2)."""
         shapes = self.generator.shapes
-        images = local_means(images, shapes[stage])
+        images = adaptive_avg_pool(images, shapes[stage])
         if not stage or alpha == 1:
             return images
-        return torch.lerp(enlarged(local_means(images, shapes[stage - 1]), shapes[stage]), images, alpha)
+        return torch.lerp(upsample(adaptive_avg_pool(images, shapes[stage - 1]), shapes[stage]), images, alpha)
 
     def _random_noise(self, count: int) -> Any:
         return lambda shape: torch.randn(count, 1, *shape, device=self.device)
 
     @property
-    def comparable(self) -> bool:
+    def val_loss_comparable(self) -> bool:
         """Whether the last stage is reached: coarse images come near the real ones sooner than fine ones."""
         return int(self.stage) == self.config.architecture.num_stages - 1
 
@@ -107,7 +107,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
             return drawn.to(self.device)
 
         images = self.generator(latents.to(self.device), labels, noise, *self._sampling_stage())
-        return images if images.shape[2:] == self.spec.shape else enlarged(images, self.spec.shape)
+        return images if images.shape[2:] == self.spec.shape else upsample(images, self.spec.shape)
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the stage that ``sample`` generates from."""

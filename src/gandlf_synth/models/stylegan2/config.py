@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.adversarial_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import AdversarialConfig
 
 
 class StyleGAN2Architecture(ArchitectureConfig):

@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gandlf_synth.adversarial import AnatomicalAugmentation, path_lengths, r1_penalty
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
+from gandlf_synth.losses.gradient_penalties import path_lengths, r1_penalty
 from gandlf_synth.models.base import SamplingOptions, noise_from
-from gandlf_synth.models.gan import GenerativeAdversarialNetwork, fast_layout
+from gandlf_synth.models.components.gan import GenerativeAdversarialNetwork, fast_layout
 from gandlf_synth.models.stylegan2.config import StyleGAN2Config
-from gandlf_synth.models.stylegan2.network import Discriminator, Generator
+from gandlf_synth.networks.discriminator_augmentation import AnatomicalAugmentation
+from gandlf_synth.networks.stylegan2 import Discriminator, Generator
 
 _R1_HEURISTIC = 2e-4
 

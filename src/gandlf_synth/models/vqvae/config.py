@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.reconstruction_config import ReconstructionConfig
+from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 _LEVELS = 3
 _DOWN, _UP = [2, 4, 1, 1], [2, 4, 1, 1, 0]

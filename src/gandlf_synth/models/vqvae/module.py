@@ -6,16 +6,16 @@ import torch
 from monai.networks.nets import vqvae as networks
 from torch import Tensor, nn
 
-from gandlf_synth.data.dataset import Batch
-from gandlf_synth.data.spec import DataSpec
-from gandlf_synth.models.adversarial import AdversarialModule
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import SamplingOptions
-from gandlf_synth.models.first_stage import cropped, padded, padded_shape
+from gandlf_synth.models.components.first_stage import cropped, padded, padded_shape
+from gandlf_synth.models.components.multi_optimizer import AdversarialModule
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionError
 from gandlf_synth.models.health import Symptom
-from gandlf_synth.models.reconstruction import ReconstructionError
-from gandlf_synth.models.vqvae.codebook import Codebook, perplexity
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture, VQVAEConfig
-from gandlf_synth.models.vqvae.prior import CodePrior
+from gandlf_synth.networks.code_prior import CodePrior
+from gandlf_synth.networks.codebook import Codebook, perplexity
 
 _REVIVE_EVERY = 20
 _COLLAPSED = 0.1
@@ -37,13 +37,13 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         self.codebook = Codebook(self.autoencoder.quantizer.quantizer)
         self.grid = tuple(size // architecture.stride for size in padded_shape(spec.shape, architecture.stride))
         self.prior = CodePrior(architecture, int(torch.tensor(self.grid).prod()), spec.num_classes)
-        self.error = ReconstructionError(config, self.build_loss("model"), spec.shape)
+        self.criterion = ReconstructionError(config, self.build_loss("model"), spec.shape)
         self.register_buffer("with_autoencoder", torch.tensor(True))
         self.register_buffer("with_prior", torch.tensor(config.prior_fraction == 1))
         self._usage: Tensor | None = None
 
     @property
-    def comparable(self) -> bool:
+    def val_loss_comparable(self) -> bool:
         """Whether the prior learns already, if it ever will."""
         return bool(self.with_prior) or self.config.prior_fraction == 0
 
@@ -54,7 +54,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
     def check_components(self) -> None:
         """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
         super().check_components()
-        self.error.check()
+        self.criterion.check()
 
     def on_train_epoch_start(self) -> None:
         """Decide, for all processes alike, which of the two learns in this epoch."""
@@ -85,7 +85,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
 
     def _evaluate(self, phase: str, batch: Batch) -> None:
         images = batch["image"]
-        loss = self.error(self.decode(self.encode_mean(images)), images)
+        loss = self.criterion(self.decode(self.encode_mean(images)), images)
         if self.with_prior:
             loss = loss + self._prior_loss(batch)
         self.log_loss(phase, loss, batch)
@@ -103,7 +103,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
             "codebook_usage": self._usage,
         }
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
-        loss: Tensor = self.error(output, images) + commitment
+        loss: Tensor = self.criterion(output, images) + commitment
         return loss
 
     def _prior_loss(self, batch: Batch) -> Tensor:

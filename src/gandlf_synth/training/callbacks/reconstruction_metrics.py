@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gandlf_synth.data.dataset import Batch
+from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.metrics.paired import PairedMetric
 from gandlf_synth.models.base import GenerativeModule
 

@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.config import SampleMetricsConfig
-from gandlf_synth.data.datamodule import SynthesisDataModule
-from gandlf_synth.data.dataset import PreparedDataset
+from gandlf_synth.data.loading.datamodule import SynthesisDataModule
+from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.scoring import Floats, features, score
@@ -60,7 +60,7 @@ class SampleMetrics(Callback):
         epoch = trainer.current_epoch + 1
         last = epoch == trainer.max_epochs or trainer.should_stop
         due = epoch % self._config.every_n_epochs == 0 or last
-        if not due or not isinstance(pl_module, GenerativeModule) or not pl_module.comparable:
+        if not due or not isinstance(pl_module, GenerativeModule) or not pl_module.val_loss_comparable:
             return
         if self._real is None:
             self._real = self._look_at_real(trainer, pl_module)

@@ -1,0 +1,227 @@
+"""Reads DICOM: a file with one or several frames, or a folder that holds one series.
+
+Slices are put in the order of their positions, whatever their files are called. A series number chooses one of several
+series in a folder (``study#401``), a number one of several frames that are no volume (``video.dcm#12``).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers.base import UnreadableError, chosen_number, is_marked_dicom
+from gandlf_synth.data.formats.readers.dicom_file import (
+    frame_affines,
+    frames_of,
+    kind_of,
+    open_dicom,
+    pixel_spacing,
+    pixels_of,
+)
+from gandlf_synth.errors import listing
+from gandlf_synth.geometry import Affine, Geometry, picture_geometry
+
+SUFFIXES = (".dcm", ".dicom", ".ima")
+_SAME_PLACE = 1e-3
+_SAME_DIRECTION = 1e-3
+_LARGEST_GAP = 1.5
+"""Distance of two slices, as a multiple of the usual one, from which one is missing between them."""
+
+
+class DicomReader:
+    """Reads one file; several frames are a volume where the file says how far apart they lie."""
+
+    suffixes = SUFFIXES
+
+    @staticmethod
+    def read(path: Path) -> Image:
+        """Return the image, ``(channels, column, row[, slice])``.
+
+        Raises:
+            UnreadableError: damaged, no image, or several frames that are no volume.
+        """
+        dataset = open_dicom(path)
+        pixels = pixels_of(dataset, path)
+        places = frame_affines(dataset)
+        if len(pixels) == 1:
+            return _slice_image(pixels[0], dataset, places)
+        if places is None or len(places) != len(pixels):
+            fix = f"choose one in the CSV: {path.name}#0 to {path.name}#{len(pixels) - 1}"
+            raise UnreadableError(f"holds {len(pixels):,} frames without positions", "one image, or a volume", fix)
+        return _volume(list(pixels), places, modality_of(dataset))
+
+    @staticmethod
+    def read_part(path: Path, part: str) -> Image:
+        """Return the frame with the number ``part``, counted from 0."""
+        dataset = open_dicom(path)
+        frame = chosen_number(part, frames_of(dataset), "frames")
+        places = frame_affines(dataset)
+        own = [places[frame]] if places and frame < len(places) else None
+        return _slice_image(pixels_of(dataset, path)[frame], dataset, own)
+
+
+class DicomSeriesReader:
+    """Reads a folder of DICOM files that are the slices of one volume."""
+
+    suffixes = ("/",)
+
+    @staticmethod
+    def files(path: Path) -> list[Path]:
+        """Return the visible files of the folder."""
+        return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+
+    @classmethod
+    def read(cls, path: Path) -> Image:
+        """Return the volume, ``(channels, column, row, slice)``.
+
+        Raises:
+            UnreadableError: no DICOM file, several series, slices missing or on top of one another, or damaged.
+        """
+        series = series_in(path)
+        if len(series) > 1:
+            chosen = listing(one.name for one in series)
+            fix = "put each into a folder of its own, or name one in the CSV as folder#number"
+            raise UnreadableError(f"holds {len(series)} series: {chosen}", "one series", fix)
+        return _read_series(series[0])
+
+    @classmethod
+    def read_part(cls, path: Path, part: str) -> Image:
+        """Return the series with the number ``part``."""
+        series = series_in(path)
+        own = [one for one in series if one.number == part]
+        if len(own) != 1:
+            what = f"has {len(own) or 'no'} series of number {part}"
+            raise UnreadableError(what, listing(one.name for one in series))
+        return _read_series(own[0])
+
+
+@dataclass(frozen=True)
+class Series:
+    """The files of one series; what is known of it tells nothing of the patient."""
+
+    number: str
+    modality: str
+    files: tuple[Path, ...]
+    size: str
+    placed: bool
+    """Whether its images have positions, so that they can be a volume."""
+    study: str = ""
+    """The StudyInstanceUID, to tell what belongs to one examination; never shown or written."""
+
+    @property
+    def name(self) -> str:
+        """What identifies the series in a message."""
+        return f"#{self.number} ({self.modality or 'modality not stated'}, {len(self.files)} files of {self.size})"
+
+
+def series_in(folder: Path) -> list[Series]:
+    """Return the series of images that lie in a folder, by their numbers; files that are not DICOM are left out.
+
+    Raises:
+        UnreadableError: there are none, or a DICOM file is damaged.
+    """
+    headers: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    for file in DicomSeriesReader.files(folder):
+        if file.suffix.lower() in SUFFIXES or is_marked_dicom(file):
+            header = _header(file)
+            if "Rows" in header:
+                headers[str(header.get("SeriesInstanceUID", ""))].append((file, header))
+    if not headers:
+        raise UnreadableError("is a folder without DICOM images", "a file, or a folder with one DICOM series")
+    return sorted((_series(own) for own in headers.values()), key=lambda series: (len(series.number), series.number))
+
+
+def _header(file: Path) -> Any:
+    try:
+        return open_dicom(file, header_only=True)
+    except UnreadableError as error:
+        raise UnreadableError(f"{file.name} {error.what}", error.allowed, error.fix) from None
+
+
+def _series(headers: Sequence[tuple[Path, Any]]) -> Series:
+    first = headers[0][1]
+    written = str(first.get("SeriesNumber") or "")
+    number = written if written.isdigit() else "0"
+    size = f"{first.get('Columns', 0)}×{first.get('Rows', 0)}"
+    placed = all("ImagePositionPatient" in header for _, header in headers)
+    study = str(first.get("StudyInstanceUID") or "")
+    return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed, study)
+
+
+def modality_of(dataset: Any) -> str:
+    """Return ``CT``, ``MR`` and so on, or nothing where the header says nothing that looks like it."""
+    value = str(dataset.get("Modality") or "")
+    return value if value.isalpha() and value.isupper() and len(value) <= 8 else ""
+
+
+def _read_series(series: Series) -> Image:
+    if len(series.files) == 1:
+        return DicomReader.read(series.files[0])
+    slices, places, modality = [], [], series.modality
+    for file in series.files:
+        pixels, place = _slice_of(file)
+        slices.append(pixels)
+        places.append(place)
+    return _volume(slices, places, modality)
+
+
+def _slice_of(file: Path) -> tuple[NDArray[Any], Affine]:
+    try:
+        dataset = open_dicom(file)
+        pixels = pixels_of(dataset, file)
+        places = frame_affines(dataset)
+    except UnreadableError as error:
+        raise UnreadableError(f"{file.name} {error.what}", error.allowed, error.fix) from None
+    if len(pixels) != 1:
+        raise UnreadableError(f"{file.name} holds {len(pixels)} frames and is one of several files of a series")
+    if not places:
+        what = f"{file.name} has no ImagePositionPatient, so that slices cannot be put in order ({kind_of(dataset)})"
+        raise UnreadableError(what, "one volume per folder", "name the files themselves in the CSV")
+    return pixels[0], places[0]
+
+
+def _slice_image(pixels: NDArray[Any], dataset: Any, places: Sequence[Affine] | None) -> Image:
+    shape = pixels.shape[1:]
+    spacing = pixel_spacing(dataset)
+    geometry = picture_geometry(shape)
+    if places:
+        geometry = Geometry(shape, places[0])
+    elif spacing:
+        affine = geometry.affine.copy()
+        affine[:3, :2] *= spacing
+        geometry = Geometry(shape, affine)
+    return Image.from_file_values(pixels, geometry, modality_of(dataset))
+
+
+def _volume(slices: Sequence[NDArray[Any]], places: Sequence[Affine], modality: str) -> Image:
+    """Return the volume of ``slices (channels, column, row)``, sorted along their normal."""
+    sizes = {pixels.shape for pixels in slices}
+    if len(sizes) > 1:
+        raise UnreadableError(f"holds slices of different sizes: {listing(str(size[1:]) for size in sorted(sizes))}")
+    axes = np.stack([place[:3, :3] for place in places])
+    if np.abs(axes - axes[0]).max() > _SAME_DIRECTION * np.abs(axes[0]).max():
+        raise UnreadableError("holds slices of different orientation or pixel size", "parallel slices of one volume")
+    normal = axes[0][:, 2] / np.linalg.norm(axes[0][:, 2])
+    heights = np.array([place[:3, 3] @ normal for place in places])
+    order = np.argsort(heights, kind="stable")
+    _check_gaps(np.diff(heights[order]))
+    affine = places[order[0]].copy()
+    affine[:3, 2] = (places[order[-1]][:3, 3] - affine[:3, 3]) / (len(slices) - 1)
+    values = np.stack([slices[index] for index in order], axis=-1)
+    return Image.from_file_values(values, Geometry(values.shape[1:], affine), modality)
+
+
+def _check_gaps(gaps: NDArray[np.float64]) -> None:
+    doubled = int((gaps < _SAME_PLACE).sum())
+    if doubled:
+        what = f"holds {doubled} slices at the position of another one"
+        raise UnreadableError(what, "one slice per position", "separate the echoes or time points")
+    usual = float(np.median(gaps))
+    if gaps.max() > _LARGEST_GAP * usual:
+        what = f"has a gap of {gaps.max():.2f} mm between slices that lie {usual:.2f} mm apart: some are missing"
+        raise UnreadableError(what, "evenly spaced slices")

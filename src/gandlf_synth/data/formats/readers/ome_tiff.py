@@ -1,0 +1,91 @@
+"""Reads OME-TIFF: channels in pages of their own, and volumes with their spacing."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared, chosen_number
+from gandlf_synth.data.formats.readers.picture import picture_image
+from gandlf_synth.data.formats.readers.tiff import TiffReader, check_pages
+from gandlf_synth.geometry import LPS_FROM_RAS, Geometry
+
+_MM = {"nm": 1e-6, "µm": 1e-3, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
+_KNOWN = set("TCZYXS")
+
+
+class OmeTiffReader:
+    """Reads ``.ome.tif`` and ``.ome.tiff``; the full resolution of a pyramid."""
+
+    suffixes = (".ome.tif", ".ome.tiff")
+
+    @staticmethod
+    def read(path: Path) -> Image:
+        """Return the picture or volume of the first series.
+
+        Raises:
+            UnreadableError: damaged, several time points, or axes that are no image.
+        """
+        return _read(path, None)
+
+    @staticmethod
+    def read_part(path: Path, part: str) -> Image:
+        """Return the time point with the number ``part``, counted from 0."""
+        return _read(path, part)
+
+
+def _read(path: Path, part: str | None) -> Image:
+    try:
+        content = path.read_bytes()
+        with tifffile.TiffFile(BytesIO(content)) as tiff:
+            series = tiff.series[0] if tiff.is_ome and tiff.series else None
+            if series is None or len(series.pages) == 1:
+                return TiffReader.read(path)
+            check_pages((page.aspage() for page in series.pages if page), content)
+            check_declared(series.nbytes, len(content))
+            array, axes = _one_time(series.asarray(), series.axes, part)
+            return _image(array, axes, tiff.ome_metadata)
+    except tifffile.TiffFileError as error:
+        raise UnreadableError("is not a TIFF file, or damaged") from error
+    except (*DAMAGE, tifffile.OmeXmlError) as error:
+        raise UnreadableError(f"is truncated or damaged: {error}") from error
+
+
+def _one_time(array: NDArray[Any], axes: str, part: str | None) -> tuple[NDArray[Any], str]:
+    if not set(axes) <= _KNOWN or not {"X", "Y"} <= set(axes):
+        raise UnreadableError(f"has the axes {axes}", "T, C, Z, Y, X and samples S")
+    if "T" not in axes:
+        return array, axes
+    times = array.shape[axes.index("T")]
+    if part is None and times > 1:
+        fix = "choose one in the CSV, counted from 0, as in movie.ome.tif#0"
+        raise UnreadableError(f"holds {times} time points", "one image per cell", fix)
+    chosen = 0 if part is None else chosen_number(part, times, "time points")
+    return array.take(chosen, axes.index("T")), axes.replace("T", "")
+
+
+def _image(array: NDArray[Any], axes: str, metadata: str | None) -> Image:
+    channels = [axes.index(name) for name in "CS" if name in axes]
+    space = [axes.index(name) for name in "XYZ" if name in axes]
+    ordered = array.transpose(*channels, *space)
+    stacked = ordered.reshape(-1, *ordered.shape[len(channels) :])
+    if "Z" not in axes:
+        return picture_image(stacked)
+    spacing = _spacing(metadata)
+    affine = LPS_FROM_RAS @ np.diag([*(spacing or (1.0, 1.0, 1.0)), 1.0])
+    return Image.from_file_values(stacked, Geometry(stacked.shape[1:], affine, spacing is not None))
+
+
+def _spacing(metadata: str | None) -> tuple[float, ...] | None:
+    """Return the millimetres between voxels along x, y and z where the OME-XML states all three."""
+    content = tifffile.xml2dict(metadata or "<OME/>").get("OME") or {}
+    image = content.get("Image") or {}
+    pixels = (image[0] if isinstance(image, list) else image).get("Pixels") or {}
+    sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XYZ"]
+    units = [_MM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "XYZ"]
+    found = [float(size) * unit for size, unit in zip(sizes, units, strict=True) if size and unit]
+    return tuple(found) if len(found) == 3 and min(found) > 0 else None

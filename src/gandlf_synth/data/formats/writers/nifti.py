@@ -1,0 +1,35 @@
+"""Writes NIfTI-1 with affine, spacing in millimetres and provenance in a header extension."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+from nibabel.nifti1 import Nifti1Extension
+from numpy.typing import NDArray
+
+from gandlf_synth.data.formats.writers.base import as_text
+from gandlf_synth.files import write_bytes
+from gandlf_synth.geometry import Geometry
+from gandlf_synth.provenance import SYNTHETIC_MARK
+
+_COMMENT = 6
+_ALIGNED_ANAT = 2
+
+
+class NiftiWriter:
+    """Writes ``.nii.gz``, one channel per file."""
+
+    suffix = ".nii.gz"
+    channels = (1,)
+
+    @staticmethod
+    def write(path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: dict[str, Any]) -> None:
+        """Write ``voxels (1, *spatial)``; see ``Writer.write``."""
+        image = nib.Nifti1Image(voxels[0], geometry.affine)
+        image.set_sform(geometry.affine, code=_ALIGNED_ANAT)
+        image.set_qform(geometry.affine, code=_ALIGNED_ANAT)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = SYNTHETIC_MARK.encode()
+        image.header.extensions.append(Nifti1Extension(_COMMENT, as_text(provenance).encode()))
+        write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))

@@ -1,0 +1,161 @@
+"""Reads every image once: finds what is wrong with it, and measures what the automatic choices need.
+
+Results are kept in the cache by file identity (path, size, modification time), so that a second run reads nothing.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers import UnreadableError, read_image, source_files
+from gandlf_synth.errors import Problem
+from gandlf_synth.files import write_json
+from gandlf_synth.geometry import Geometry
+from gandlf_synth.launcher import usable_cores
+from gandlf_synth.provenance import digest
+
+_VERSION = 2
+_PERCENTILES = (0.5, 99.5)
+_RGB = 3
+_AIR = (-4096.0, -600.0)
+_HARDEST = 4096.0
+_COLOUR_SPREAD = 1 / 16
+"""Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
+
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+"""Wraps an iterable of known length and a description, to show how far it is."""
+
+
+def no_progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:  # noqa: ARG001
+    """Show nothing."""
+    return items
+
+
+class FileScan(BaseModel):
+    """What one image file holds, or why it cannot be used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shape: tuple[int, ...] = ()
+    affine: tuple[tuple[float, ...], ...] = ()
+    physical: bool = True
+    dtype: str = ""
+    channels: int = 0
+    colour_fraction: float = 0.0
+    """For pictures of three channels, the share of pixels that are not grey."""
+    low: tuple[float, ...] = ()
+    """Per channel, the 0.5th percentile."""
+    high: tuple[float, ...] = ()
+    """Per channel, the 99.5th percentile."""
+    modality: str = ""
+    """What a DICOM header says: ``CT``, ``MR`` and so on."""
+    problem: tuple[str, str, str] | None = None
+    """What is wrong, what is allowed, how to mend it."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid of the file."""
+        return Geometry.from_json({"shape": self.shape, "affine": self.affine, "physical": self.physical})
+
+    @property
+    def in_hounsfield(self) -> bool:
+        """Whether the values are Hounsfield units: a DICOM file says CT, or no other file could look like this.
+
+        Air is at -1000 HU by definition, scanners pad with -1024 and below, and bone and metal end by 4000: whole
+        numbers between, of which the lowest half percent is near air's, are nothing else.
+        """
+        if self.modality:
+            return self.modality == "CT"
+        looks = bool(self.low) and _AIR[0] <= min(self.low) <= _AIR[1] and 0 <= max(self.high) <= _HARDEST
+        return looks and self.physical and np.issubdtype(np.dtype(self.dtype), np.signedinteger)
+
+    def problem_at(self, where: str) -> Problem | None:
+        """Return the problem with the file, placed, or None."""
+        return Problem(where, *self.problem) if self.problem else None
+
+
+def identity(path: Path) -> str:
+    """Return a digest that changes when what ``path`` names does: a file, or all files of a folder.
+
+    It is made of the path, and the size and modification time of every file.
+    """
+    files = [(file, file.stat()) for file in source_files(path)]
+    return digest([os.path.realpath(path), *((file.name, own.st_size, own.st_mtime_ns) for file, own in files)])
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the size of what ``path`` names: a file, or all files of a folder."""
+    return sum(file.stat().st_size for file in source_files(path))
+
+
+def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
+    """Return the scan of every path, reading only files that were not scanned before.
+
+    Args:
+        paths: existing files; repeated ones are read once.
+        cache: folder where scans are kept.
+        progress: shows how far it is.
+    """
+    unique = list(dict.fromkeys(paths))
+    identities = {path: identity(path) for path in unique}
+    store = cache / f"scan-v{_VERSION}-{digest(sorted(identities.values()))}.json"
+    known = _load(store)
+    missing = [path for path in unique if identities[path] not in known]
+    if missing:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            results = progress(pool.map(scan_file, missing), len(missing), "Checking images")
+            known.update((identities[path], scan) for path, scan in zip(missing, results, strict=True))
+        write_json(store, {key: scan.model_dump() for key, scan in known.items()})
+    return {path: known[identities[path]] for path in unique}
+
+
+def _load(store: Path) -> dict[str, FileScan]:
+    try:
+        content = json.loads(store.read_text())
+        return {key: FileScan.model_validate(scan) for key, scan in content.items()}
+    except (OSError, ValueError, ValidationError):
+        return {}
+
+
+def scan_file(path: Path) -> FileScan:
+    """Read and measure one file; an unusable one gives a scan that says why."""
+    try:
+        image = read_image(path)
+    except UnreadableError as error:
+        return FileScan(problem=(error.what, error.allowed, error.fix))
+    return _measure(image)
+
+
+def _measure(image: Image) -> FileScan:
+    flat = image.array.reshape(image.num_channels, -1)
+    bad = flat.size - int(np.isfinite(flat).sum())
+    if bad:
+        what = f"has {bad:,} voxels that are NaN or infinite"
+        return FileScan(problem=(what, "finite numbers", "replace them, or leave the row out"))
+    low, high = np.percentile(flat, _PERCENTILES, axis=1)
+    return FileScan(
+        shape=image.geometry.shape,
+        affine=tuple(tuple(row) for row in image.geometry.affine.tolist()),
+        physical=image.geometry.physical,
+        dtype=image.dtype,
+        channels=image.num_channels,
+        colour_fraction=_colour_fraction(image),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        modality=image.modality,
+    )
+
+
+def _colour_fraction(image: Image) -> float:
+    if image.num_channels != _RGB or image.geometry.physical:
+        return 0.0
+    spread = image.array.max(axis=0) - image.array.min(axis=0)
+    largest = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
+    return float((spread > _COLOUR_SPREAD * largest).mean())

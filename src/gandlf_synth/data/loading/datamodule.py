@@ -1,0 +1,134 @@
+"""The splits of a data set as loaders for Lightning."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from gandlf_synth.config import LoaderOptions, Phase, Step
+from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
+from gandlf_synth.data.loading.patches import Patches
+from gandlf_synth.data.loading.store import ModelRange, PreparedSample
+from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.data.table.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Split:
+    """One phase's samples, prepared."""
+
+    manifest: Manifest
+    samples: Sequence[PreparedSample]
+
+
+class SynthesisDataModule(LightningDataModule):
+    """Gives the trainer batches of prepared images.
+
+    Args:
+        splits: the phases that have data; ``train`` at least.
+        value_range: the map to [-1, 1], from the training split.
+        labels: the CSV labels in the order of their class indices; empty without labels.
+        augmentation: random transforms of the training split.
+        loaders: loader options per phase.
+        batch_size: samples in a batch.
+        workers: worker processes where the options say ``auto`` and batches are not cut from memory.
+        seed: decides order, augmentation and patches.
+        patches: how patches are drawn, or None for whole images; those of validation and test never change.
+    """
+
+    def __init__(
+        self,
+        splits: Mapping[Phase, Split],
+        value_range: ModelRange,
+        labels: Sequence[int],
+        augmentation: Sequence[Step],
+        loaders: Mapping[Phase, LoaderOptions],
+        batch_size: int,
+        workers: int,
+        seed: int,
+        patches: Patches | None = None,
+    ) -> None:
+        super().__init__()
+        self._splits, self._range, self._labels = splits, value_range, list(labels)
+        self._augmentation, self._loaders = augmentation, loaders
+        self._batch_size, self._workers, self._seed = batch_size, workers, seed
+        self._patches = patches
+        self._position = {"epoch": 0, "batches": 0}
+
+    def has(self, phase: Phase) -> bool:
+        """Say whether ``phase`` has data."""
+        return phase in self._splits
+
+    def dataset(self, phase: Phase, *, augmented: bool = True) -> PreparedDataset:
+        """Return the samples of ``phase``; training ones augmented, unless told otherwise."""
+        split = self._splits[phase]
+        augmenter = None
+        if phase == "train" and augmented and self._augmentation:
+            augmenter = Augmenter(list(self._augmentation), len(split.samples[0].grid.shape))
+        classes = None
+        if self._labels:
+            classes = [
+                self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None
+            ]
+        return PreparedDataset(
+            split.samples, self._range, classes, augmenter, self._seed, self._patches, phase != "train"
+        )
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where in the training split the run is: the epoch and the batches of it that were trained on."""
+        loop = self.trainer.fit_loop
+        done = loop.epoch_loop.batch_progress.current.processed % max(1, int(self.trainer.num_training_batches))
+        return {"epoch": self.trainer.current_epoch, "batches": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self._position = dict(state_dict)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training batches."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Return the validation batches, none without a validation split."""
+        return self._loader("val") if self.has("val") else []
+
+    def test_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Return the test batches, none without a test split."""
+        return self._loader("test") if self.has("test") else []
+
+    def _loader(self, phase: Phase) -> DataLoader[Batch]:
+        options, dataset = self._loaders[phase], self.dataset(phase)
+        workers = options.num_workers
+        if workers == "auto":
+            workers = 0 if dataset.in_memory else self._workers
+        shuffle = options.shuffle if options.shuffle is not None else phase == "train"
+        trainer = self.trainer
+        sampler = EpochSampler(
+            dataset,
+            num_replicas=trainer.world_size if trainer else 1,
+            rank=trainer.global_rank if trainer else 0,
+            shuffle=shuffle,
+            seed=self._seed,
+        )
+        if phase == "train":
+            sampler.resume_at(self._position["epoch"], self._position["batches"] * self._batch_size)
+        pinned = options.pin_memory if options.pin_memory != "auto" else _on_gpu(trainer)
+        persistent = options.persistent_workers if options.persistent_workers is not None else workers > 0
+        return DataLoader(
+            dataset,
+            batch_size=self._batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=whole_batch,
+            pin_memory=pinned,
+            drop_last=options.drop_last,
+            timeout=options.timeout if workers else 0,
+            prefetch_factor=options.prefetch_factor if workers else None,
+            persistent_workers=persistent and workers > 0,
+        )
+
+
+def _on_gpu(trainer: Any) -> bool:
+    return trainer is not None and trainer.strategy.root_device.type == "cuda"

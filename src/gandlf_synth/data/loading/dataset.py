@@ -1,0 +1,136 @@
+"""Prepared samples as batches, gathered from one memory-mapped file per split."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import prod
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from gandlf_synth.data.loading.packed import PackedImages
+from gandlf_synth.data.loading.patches import Patches, PatchImages
+from gandlf_synth.data.loading.store import ModelRange, PreparedSample
+from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.provenance import digest, fold_seed
+
+_PATCH = 1
+"""Keeps the random numbers of patches apart from those of augmentation."""
+
+
+class Batch(TypedDict):
+    """What a training step gets."""
+
+    image: Tensor
+    """``(batch, channels, *shape)``, float32 in [-1, 1]."""
+    label: NotRequired[Tensor]
+    """``(batch,)``, class indices; absent without labels."""
+    index: Tensor
+    """``(batch,)``, the samples' places in the split."""
+
+
+class PreparedDataset(Dataset[Batch]):
+    """The samples of one split.
+
+    Args:
+        samples: what ``prepare`` returned.
+        value_range: the map to [-1, 1].
+        class_indices: the class of each sample, or None without labels.
+        augmenter: random transforms, or None.
+        seed: decides augmentation and patches, together with the epoch and the sample.
+        patches: how patches are drawn, or None for whole images.
+        fixed: whether the patches are the same in every epoch.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[PreparedSample],
+        value_range: ModelRange,
+        class_indices: Sequence[int] | None = None,
+        augmenter: Augmenter | None = None,
+        seed: int = 0,
+        patches: Patches | None = None,
+        fixed: bool = False,
+    ) -> None:
+        self._per_volume = patches.per_volume if patches else 1
+        self._size = len(samples) * self._per_volume
+        self._fixed = fixed
+        self._labels = None if class_indices is None else torch.tensor(class_indices)
+        self._augmenter = augmenter
+        self._seed = seed
+        self._images = PatchImages(samples, value_range, patches) if patches else _packed(samples, value_range)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
+        return self.packed is not None
+
+    @property
+    def packed(self) -> PackedImages | None:
+        """The mapped file of the images, or None where they are not the same in every epoch."""
+        fixed = self._augmenter is None and isinstance(self._images, PackedImages)
+        return self._images if fixed else None  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return self._size
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
+        epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
+        places = torch.tensor(indices)
+        if isinstance(self._images, PackedImages):
+            images = self._images.gather(places)
+        else:
+            drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
+            images = self._images.draw(indices, [fold_seed(self._seed, *pair, _PATCH) for pair in drawn])
+        if self._augmenter is not None:
+            seeds = [fold_seed(self._seed, *pair) for pair in zip(epochs, indices, strict=True)]
+            images = torch.stack([self._augmenter(image, seed) for image, seed in zip(images, seeds, strict=True)])
+        batch = Batch(image=images, index=places)
+        if self._labels is not None:
+            batch["label"] = self._labels[places // self._per_volume]
+        return batch
+
+    def __getitem__(self, key: int) -> Batch:
+        """Return the batch of one sample."""
+        return self.__getitems__([key])
+
+
+def _packed(samples: Sequence[PreparedSample], value_range: ModelRange) -> PackedImages:
+    """Return the images of ``samples`` in [-1, 1], in one file beside theirs that is written when there is none."""
+    folder, first = samples[0].path.parent, samples[0]
+    names = (sample.path.name for sample in samples)
+    key = digest([value_range.scale.tolist(), value_range.offset.tolist(), *names])
+    path = folder / f"packed-{key}.f32"
+    shape = (len(samples), len(first.scale), *first.grid.shape)
+    if not path.is_file() or path.stat().st_size != 4 * prod(shape):
+        PackedImages.write(path, (value_range(np.load(sample.path)) for sample in samples))
+    return PackedImages(path, shape)
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Draws every sample once per epoch, in an order that depends on seed and epoch only; shared out among ranks.
+
+    Yields ``epoch · size + index``, so that worker processes know the epoch too.
+    """
+
+    _resumed: tuple[int, int] = (0, 0)
+
+    def resume_at(self, epoch: int, samples: int) -> None:
+        """Begin ``epoch`` after the first ``samples`` of this rank, which an interrupted run has seen."""
+        self._resumed = (epoch, samples)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the keys of this rank for the current epoch."""
+        size = len(self.dataset)  # type: ignore[arg-type]
+        epoch, seen = self._resumed
+        first = seen if epoch == self.epoch else 0
+        yield from (self.epoch * size + index for index in islice(super().__iter__(), first, None))
+
+
+def whole_batch(batch: Any) -> Any:
+    """Return ``batch``: the dataset collates by itself."""
+    return batch

@@ -1,0 +1,77 @@
+"""Random patches of volumes that are larger than what the network sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.data.loading.store import ModelRange, PreparedSample, mask_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How patches are drawn.
+
+    Args:
+        shape: voxels along each axis of a patch.
+        per_volume: patches of each volume in an epoch.
+        weighted: whether the voxel in the middle is drawn from the mask, all its voxels alike, instead of anywhere.
+            Near a border the patch is moved inside; a volume with an empty mask is drawn from anywhere.
+    """
+
+    shape: tuple[int, ...]
+    per_volume: int
+    weighted: bool
+
+
+class PatchImages:
+    """The patches of prepared volumes, read from memory-mapped files; only the patch is ever in memory.
+
+    Args:
+        samples: the volumes, each at least as large as a patch.
+        value_range: the map to [-1, 1].
+        patches: how they are drawn.
+    """
+
+    def __init__(self, samples: Sequence[PreparedSample], value_range: ModelRange, patches: Patches) -> None:
+        self._samples, self._range, self._patches = samples, value_range, patches
+
+    def __len__(self) -> int:
+        """Return the number of patches in an epoch."""
+        return len(self._samples) * self._patches.per_volume
+
+    def draw(self, places: Sequence[int], seeds: Sequence[int]) -> "Tensor":
+        """Return one patch per place, ``(batch, channels, *shape)`` in [-1, 1].
+
+        Args:
+            places: which patches; those of one volume follow one another.
+            seeds: what decides where each lies.
+        """
+        import torch
+
+        return torch.from_numpy(np.stack([self._patch(*pair) for pair in zip(places, seeds, strict=True)]))
+
+    def _patch(self, place: int, seed: int) -> NDArray[np.float32]:
+        path = self._samples[place // self._patches.per_volume].path
+        volume, rng = np.load(path, mmap_mode="r"), np.random.default_rng(seed)
+        last = np.array(volume.shape[1:], dtype=np.int64) - np.array(self._patches.shape, dtype=np.int64)
+        start = self._around_mask(path, last, rng) if self._patches.weighted else None
+        if start is None:
+            start = rng.integers(0, last + 1)
+        window = tuple(slice(first, first + size) for first, size in zip(start, self._patches.shape, strict=True))
+        return self._range(np.array(volume[(slice(None), *window)]))
+
+    def _around_mask(self, path: Path, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
+        mask = np.load(mask_of(path), mmap_mode="r")
+        marked = np.flatnonzero(mask)
+        if not marked.size:
+            return None
+        centre = np.array(np.unravel_index(rng.choice(marked), mask.shape))
+        start: NDArray[np.int64] = np.clip(centre - np.array(self._patches.shape) // 2, 0, last)
+        return start

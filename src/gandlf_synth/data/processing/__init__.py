@@ -1,0 +1,1 @@
+"""What is done to images between a file and the network, and after it."""

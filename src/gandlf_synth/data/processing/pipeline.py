@@ -1,0 +1,112 @@
+"""A phase's deterministic preprocessing: the transforms, in order, and how one sample goes through them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gandlf_synth import registry
+from gandlf_synth.config import Phase, Step
+from gandlf_synth.data.formats.image import Image, stacked
+from gandlf_synth.data.formats.location import exists
+from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.inspection.scan import identity
+from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+from gandlf_synth.data.table.manifest import Sample
+from gandlf_synth.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What is done to every sample of one phase.
+
+    Args:
+        steps: names and parameters, in order.
+        column_channels: channels of each CSV column.
+        shape: the size that must come out; an image of another size is resized to it at the end. None: its own size.
+        keeps_mask: whether the mask is kept beside the image.
+    """
+
+    steps: tuple[Step, ...]
+    column_channels: tuple[int, ...]
+    shape: tuple[int, ...] | None
+    keeps_mask: bool = False
+
+    def transforms(self) -> list[Transform]:
+        """Return the transforms, made from their parameters."""
+        return [make_transform(step) for step in self.steps]
+
+    def key(self) -> list[Any]:
+        """Return plain values that change whenever the outcome would."""
+        sources = [source_key(step, path) for step in self.steps for path in make_transform(step).sources()]
+        return [[step.model_dump() for step in self.steps], sources, self.column_channels, self.shape, self.keeps_mask]
+
+    def __call__(self, sample: Sample) -> Image:
+        """Return ``sample``, read and preprocessed, float32 ``(channels, *shape)``.
+
+        Raises:
+            UnreadableError: a file cannot be read.
+            TransformError: a step cannot be applied to this sample; the text names the step.
+        """
+        columns = zip(sample.channels, self.column_channels, strict=True)
+        image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
+        if sample.mask is not None:
+            image = with_mask(image, read_image(sample.mask))
+        for step, transform in zip(self.steps, self.transforms(), strict=True):
+            try:
+                image = transform(image)
+            except TransformError as error:
+                raise TransformError(f"{step.name}: {error}") from error
+        if self.shape is not None and image.geometry.shape != self.shape:
+            image = make_transform(Step(name="resize", parameters=list(self.shape)))(image)
+        return image
+
+
+def source_key(step: Step, path: Path) -> str:
+    """Return the identity of a file that a step reads beside the image.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not exists(path):
+        raise ConfigError(Problem(f"data_preprocessing: {step.name}", f"{path} does not exist", "an image"))
+    return identity(path)
+
+
+def make_transform(step: Step) -> Transform:
+    """Return the transform that ``step`` names; its parameters were validated with the configuration."""
+    transform: Transform = registry.load("preprocessing", step.name).model_validate(step.parameters)
+    return transform
+
+
+def normalises(steps: Sequence[Step]) -> bool:
+    """Say whether a pipeline brings intensities to a common range."""
+    return any(registry.load("preprocessing", step.name).normalises for step in steps)
+
+
+def for_phase(steps: Sequence[Step], phase: Phase) -> tuple[Step, ...]:
+    """Return the steps that act in ``phase``."""
+    return tuple(s for s in steps if phase == "train" or not registry.load("preprocessing", s.name).train_only)
+
+
+def with_mask(image: Image, mask: Image) -> Image:
+    """Return ``image`` with the labels of ``mask``.
+
+    Raises:
+        TransformError: they lie on another grid, or are not whole numbers in one channel.
+    """
+    if mask.num_channels != 1 or not image.geometry.matches(mask.geometry):
+        raise TransformError(f"the mask {mask.array.shape} lies on another grid than the image {image.array.shape}")
+    if (mask.array != np.rint(mask.array)).any():
+        raise TransformError("the mask holds other values than whole numbers")
+    return replace(image, mask=mask.array[0].astype(np.int32))
+
+
+def with_channels(image: Image, channels: int) -> Image:
+    """Return a picture with ``channels`` channels: grey made of RGB by the mean, RGB made of grey by repeating."""
+    if image.num_channels == channels:
+        return image
+    array = image.array.mean(axis=0, keepdims=True) if channels == 1 else np.repeat(image.array, channels, axis=0)
+    return replace(image, array=array, scale=np.ones(channels), offset=np.zeros(channels))

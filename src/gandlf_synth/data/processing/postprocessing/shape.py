@@ -1,0 +1,68 @@
+"""Postprocessing by shape, as mathematical morphology defines it for grey values: on a mask it does what its name says.
+
+Background is the smallest value of the image.
+"""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import PositiveInt
+
+from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
+
+
+class FillHoles(Postprocessing):
+    """Fills holes: what bright regions enclose rises to the lowest part of its rim (Soille 2004, section 6.3.7)."""
+
+    def __call__(self, channel: Values) -> Values:
+        """Return the channel without holes."""
+        from skimage.morphology import reconstruction
+
+        seed = np.full_like(channel, channel.max())
+        for axis in range(channel.ndim):
+            for end in (0, -1):
+                border = tuple(end if own == axis else slice(None) for own in range(channel.ndim))
+                seed[border] = channel[border]
+        filled: Values = reconstruction(seed, channel, method="erosion")
+        return filled
+
+
+class Morphology(Postprocessing):
+    """Grows, shrinks, closes or opens bright regions with a cube of voxels."""
+
+    positional: ClassVar[str | None] = "mode"
+
+    mode: Literal["dilation", "erosion", "closing", "opening"] = "dilation"
+    """What is done."""
+    kernel_size: PositiveInt = 3
+    """Voxels of a side of the cube."""
+
+    def __call__(self, channel: Values) -> Values:
+        """Return the changed channel."""
+        from scipy import ndimage
+
+        size = (self.kernel_size,) * channel.ndim
+        changed: Values = getattr(ndimage, f"grey_{self.mode}")(channel, size=size, mode="nearest")
+        return changed
+
+
+class LargestComponent(Postprocessing):
+    """Connected-component analysis: keeps the largest connected region and sets the rest to background."""
+
+    positional: ClassVar[str | None] = "threshold"
+
+    threshold: float | None = None
+    """The value above which a voxel belongs to a region; absent: the smallest of the image, right for masks."""
+
+    def __call__(self, channel: Values) -> Values:
+        """Return the channel with one region; regions that touch at a corner are one."""
+        from scipy import ndimage
+
+        background = channel.min()
+        every_neighbour = np.ones((3,) * channel.ndim)
+        limit = background if self.threshold is None else self.threshold
+        labels, count = ndimage.label(channel > limit, structure=every_neighbour)
+        if count < 2:
+            return channel
+        largest = np.bincount(labels.ravel())[1:].argmax() + 1
+        return np.where(labels == largest, channel, background)

@@ -1,0 +1,193 @@
+"""Steps that change values, each channel by itself, so that a faint modality does not vanish beside a bright one."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+
+Values = NDArray[np.float64]
+Range = tuple[float, float]
+
+
+class _MinMax(Transform):
+    """A step with two limits."""
+
+    min: float | None = None
+    """Smallest value to keep; absent: no limit."""
+    max: float | None = None
+    """Largest value to keep; absent: no limit."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min {self.min} must be below max {self.max}")
+        return self
+
+
+class Threshold(_MinMax):
+    """Sets values outside the limits to zero."""
+
+    def __call__(self, image: Image) -> Image:
+        """Return the image with zeros outside."""
+        keep = np.ones_like(image.array, dtype=bool)
+        if self.min is not None:
+            keep &= image.array >= self.min
+        if self.max is not None:
+            keep &= image.array <= self.max
+        return image.with_values(np.where(keep, image.array, 0))
+
+
+class Clip(_MinMax):
+    """Brings values outside the limits to the nearer limit."""
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max, or both")
+        return self
+
+    def __call__(self, image: Image) -> Image:
+        """Return the clipped image."""
+        return image.with_values(np.clip(image.array, self.min, self.max))
+
+
+class Rescale(Transform):
+    """Maps a range of values linearly to another one; values outside are clipped."""
+
+    normalises: ClassVar[bool] = True
+
+    in_min_max: Range | None = None
+    """The range to map; absent: each channel's own, between ``percentiles``."""
+    out_min_max: Range = (0.0, 1.0)
+    """The range to map to."""
+    percentiles: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (0.0, 100.0)
+    """Percentiles of each channel that are the ends of its range."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in ("in_min_max", "out_min_max", "percentiles"):
+            ends = getattr(self, name)
+            if ends is not None and ends[0] >= ends[1]:
+                raise ValueError(f"{name} {list(ends)} must be in ascending order")
+        return self
+
+    def __call__(self, image: Image) -> Image:
+        """Return the mapped image; a channel of one value becomes the lower end."""
+        low, high = self._ends(image)
+        out_low, out_high = self.out_min_max
+        scale = (out_high - out_low) / _nonzero(high - low)
+        mapped = image.rescaled(scale, out_low - low * scale)
+        return mapped.with_values(np.clip(mapped.array, out_low, out_high))
+
+    def _ends(self, image: Image) -> tuple[Values, Values]:
+        if self.in_min_max is not None:
+            low, high = (np.full(image.num_channels, end, dtype=float) for end in self.in_min_max)
+            return low, high
+        flat = image.array.reshape(image.num_channels, -1)
+        low, high = np.percentile(flat, self.percentiles, axis=1).astype(float)
+        flat_tails = high <= low
+        return np.where(flat_tails, flat.min(axis=1), low), np.where(flat_tails, flat.max(axis=1), high)
+
+
+class Normalize(Transform):
+    """Z-score: mean 0 and standard deviation 1 over all voxels."""
+
+    normalises: ClassVar[bool] = True
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image."""
+        return _standardised(image, lambda channel: channel)
+
+
+class NormalizeStandardize(Normalize):
+    """Z-score, by its other name in GaNDLF."""
+
+
+class NormalizePositive(Normalize):
+    """Z-score with mean and standard deviation of the values above zero."""
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image."""
+        return _standardised(image, lambda channel: channel[channel > 0])
+
+
+class NormalizeNonzero(Normalize):
+    """Z-score with mean and standard deviation of the values that are not zero."""
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image."""
+        return _standardised(image, lambda channel: channel[channel != 0])
+
+
+class NormalizeNonzeroMasked(Normalize):
+    """Z-score of the values that are not zero, inside the mask where the CSV has one; zeros stay zero."""
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image."""
+        inside = np.ones(image.geometry.shape, bool) if image.mask is None else image.mask > 0
+        normalised = _standardised(image, lambda channel: channel[(channel != 0) & inside])
+        return normalised.with_values(np.where(image.array == 0, 0, normalised.array))
+
+
+class NormalizeByValue(Transform):
+    """Subtracts given means and divides by given standard deviations."""
+
+    normalises: ClassVar[bool] = True
+
+    mean: float | list[float]
+    """One number, or one per channel."""
+    std: Annotated[float, Field(gt=0)] | list[Annotated[float, Field(gt=0)]]
+    """One number above 0, or one per channel."""
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image."""
+        mean, std = self._per_channel(self.mean, image, "mean"), self._per_channel(self.std, image, "std")
+        return image.rescaled(1 / std, -mean / std)
+
+    @staticmethod
+    def _per_channel(value: Any, image: Image, name: str) -> Values:
+        values = np.atleast_1d(np.array(value, dtype=float))
+        if len(values) not in (1, image.num_channels):
+            raise TransformError(f"{name} has {len(values)} numbers, but the image has {image.num_channels} channels")
+        return np.broadcast_to(values, image.num_channels).copy()
+
+
+class NormalizeImagenet(Transform):
+    """Scales 8-bit colour to [0, 1] and normalises by the means and deviations of ImageNet."""
+
+    normalises: ClassVar[bool] = True
+
+    def __call__(self, image: Image) -> Image:
+        """Return the normalised image; it must have three channels."""
+        scaled = NormalizeDivBy255()(image)
+        return NormalizeByValue(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])(scaled)
+
+
+class NormalizeDivBy255(Transform):
+    """Divides by 255."""
+
+    normalises: ClassVar[bool] = True
+
+    def __call__(self, image: Image) -> Image:
+        """Return the scaled image."""
+        channels = image.num_channels
+        return image.rescaled(np.full(channels, 1 / 255), np.zeros(channels))
+
+
+def _nonzero(values: Values) -> Values:
+    return np.where(values == 0, 1.0, values)
+
+
+def _standardised(image: Image, chosen: Callable[[NDArray[Any]], NDArray[Any]]) -> Image:
+    means, deviations = np.zeros(image.num_channels), np.ones(image.num_channels)
+    for index, channel in enumerate(image.array):
+        values = chosen(channel).astype(float)
+        if values.size:
+            means[index], deviations[index] = values.mean(), values.std()
+    deviations = _nonzero(deviations)
+    return image.rescaled(1 / deviations, -means / deviations)

@@ -1,0 +1,45 @@
+"""Voxels on another grid of the same orientation and centre."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.data.formats.image import Array, Image, Mask
+from gandlf_synth.geometry import Geometry
+
+
+def on_grid(image: Image, new: Geometry) -> Image:
+    """Return ``image`` resampled to ``new``, whose orientation and centre are those of the image's own grid."""
+    mask = None if image.mask is None else resample_labels(image.mask, image.geometry, new)
+    return image.on_grid(resample_grid(image.array, image.geometry, new), new, mask)
+
+
+def resample_labels(labels: Mask, old: Geometry, new: Geometry) -> Mask:
+    """Return ``labels (*old.shape)`` at the voxel centres of ``new``, each that of the nearest voxel."""
+    from scipy import ndimage
+
+    step, offset = _steps(old, new)
+    result: Mask = ndimage.affine_transform(labels, step, offset, new.shape, order=0, mode="nearest")
+    return result
+
+
+def resample_grid(array: Array, old: Geometry, new: Geometry) -> Array:
+    """Return ``array (channels, *old.shape)`` interpolated linearly at the voxel centres of ``new``.
+
+    Where voxels grow, the image is smoothed first by a Gaussian of (step - 1) / 2 voxels, so that what is finer than
+    the new grid does not alias. Values stay within those of the input; beyond its edge, the edge goes on.
+    """
+    from scipy import ndimage
+
+    step, offset = _steps(old, new)
+    sigma = np.maximum(0, (step - 1) / 2)
+    result = np.empty((array.shape[0], *new.shape), np.float32)
+    for index, channel in enumerate(array):
+        smooth = ndimage.gaussian_filter(channel, sigma, mode="nearest") if sigma.any() else channel
+        ndimage.affine_transform(smooth, step, offset, new.shape, result[index], order=1, mode="nearest")
+    return result
+
+
+def _steps(old: Geometry, new: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the voxels of ``old`` between neighbours of ``new``, and where in ``old`` the first of ``new`` lies."""
+    step = np.array(new.spacing) / np.array(old.spacing)
+    return step, (np.array(old.shape) - 1) / 2 - (np.array(new.shape) - 1) / 2 * step

@@ -1,5 +1,0 @@
-"""Deterministic preprocessing steps, found through the entry-point group ``preprocessing``."""
-
-from gandlf_synth.data.transforms.base import Transform, TransformError
-
-__all__ = ["Transform", "TransformError"]

@@ -1,0 +1,1 @@
+"""Whether the installation works, and where a file comes from."""

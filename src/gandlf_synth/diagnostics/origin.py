@@ -1,0 +1,30 @@
+"""Where a file that this program wrote comes from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gandlf_synth.data.formats.writers import read_provenance
+from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint
+
+
+def origin_of(file: Path) -> dict[str, Any]:
+    """Return the provenance inside an image, a sidecar JSON or a checkpoint.
+
+    Raises:
+        DataError: it does not exist, or holds no provenance of this program.
+        CheckpointError: a checkpoint that cannot be read.
+    """
+    if not file.is_file():
+        raise DataError(Problem(str(file), "does not exist"))
+    if file.suffix == ".ckpt":
+        model, spec = checkpoint_description(read_checkpoint(file))
+        return {"model_config": model, "data": spec.model_dump(mode="json")}
+    if file.suffix == ".json":
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return dict(content)
+    found = read_provenance(file)
+    if found is None:
+        raise DataError(Problem(str(file), "says nothing of its origin: GaNDLF-Synth did not write it"))
+    return found

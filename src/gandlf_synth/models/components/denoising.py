@@ -1,0 +1,154 @@
+"""What families share that learn to undo noise: training at random noise levels, and sampling from pure noise."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gandlf_synth.config import ModelConfig, Phase
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
+from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.networks.denoiser import Denoiser
+from gandlf_synth.provenance import fold_seed
+
+C = TypeVar("C", bound=ModelConfig)
+
+
+class DenoisingSettings(Protocol):
+    """What the configuration of every such family says."""
+
+    label_dropout_fraction: float
+    guidance_scale: float
+
+
+class DenoisingProcess(nn.Module, ABC):
+    """Noise, the network that undoes it, and the way back from noise; for images and for latents alike.
+
+    Args:
+        denoiser: the network.
+        settings: the family's configuration.
+        error: the loss, one value per element.
+    """
+
+    samplers: Sequence[str]
+
+    def __init__(self, denoiser: Denoiser, settings: DenoisingSettings, error: nn.Module) -> None:
+        super().__init__()
+        self.denoiser, self.criterion = denoiser, error
+        self._dropout = settings.label_dropout_fraction
+
+    @abstractmethod
+    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean loss at noise levels that are spread evenly over the batch from a random ``start``.
+
+        Even spreading lowers the variance of the gradient (Kingma et al. 2021, appendix I.1).
+
+        Args:
+            clean: ``(batch, channels, *shape)``.
+            noise: standard normal, of the same shape.
+            start: a scalar in [0, 1).
+            labels: ``(batch,)``, or None without classes.
+        """
+
+    @abstractmethod
+    def sample(
+        self, noise: Tensor, generators: list[torch.Generator], labels: Tensor | None, options: SamplingOptions
+    ) -> Tensor:
+        """Return what the process makes of ``noise (batch, channels, *shape)``."""
+
+    @abstractmethod
+    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+        """Return sampler, steps and guidance scale that ``sample`` would use."""
+
+    def training_loss(self, clean: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the loss at random noise; classes are hidden at random, for guidance."""
+        if labels is not None:
+            hidden = torch.rand(len(labels), device=labels.device) < self._dropout
+            labels = torch.where(hidden, self.denoiser.null_label, labels)
+        return self.loss(clean, self.noise_for(clean), torch.rand((), device=clean.device), labels)
+
+    def noise_for(self, clean: Tensor) -> Tensor:
+        """Return the noise that ``clean`` is trained with."""
+        return torch.randn_like(clean)
+
+    def fixed_loss(self, clean: Tensor, labels: Tensor | None, seed: int) -> Tensor:
+        """Return the loss at noise that follows from ``seed``."""
+        rng = torch.Generator().manual_seed(seed)
+        noise = torch.randn(clean.shape, generator=rng).to(clean)
+        return self.loss(clean, noise, torch.rand((), generator=rng).to(clean.device), labels)
+
+    def check_sampling(self, options: SamplingOptions, num_classes: int) -> None:
+        """Refuse an unknown sampler and guidance without classes."""
+        if options.sampler is not None and options.sampler not in self.samplers:
+            hint = did_you_mean(options.sampler, self.samplers)
+            raise ConfigError(Problem("sampler", f"unknown name {options.sampler!r}", listing(self.samplers), hint))
+        if options.guidance_scale not in (None, 1) and not num_classes:
+            what = f"guidance_scale {options.guidance_scale} needs classes, and this model was trained without"
+            raise ConfigError(Problem("guidance_scale", what, fix="leave it out"))
+
+
+class DenoisingModule(GenerativeModule[C]):
+    """A ``process`` on images; a subclass may put something else in their place with ``clean`` and ``finished``."""
+
+    process: DenoisingProcess
+
+    @property
+    def samplers(self) -> Sequence[str]:  # type: ignore[override]
+        """The solvers of the process."""
+        return self.process.samplers
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """``(channels, *shape)`` of what the process works on."""
+        return (self.spec.num_channels, *self.spec.shape)
+
+    def clean(self, batch: Batch, phase: Phase) -> Tensor:
+        """Return what the process learns of a batch of the split ``phase``."""
+        return batch["image"]
+
+    def finished(self, made: Tensor) -> Tensor:
+        """Return the images of what the process made."""
+        return made
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss at random noise levels."""
+        loss = self.process.training_loss(self.clean(batch, "train"), self._labels(batch))
+        self.log_loss("train", loss, batch)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss at noise that is the same in every epoch, so that epochs can be compared."""
+        self._evaluate("val", batch, batch_idx)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss on the test split."""
+        self._evaluate("test", batch, batch_idx)
+
+    def _evaluate(self, phase: Phase, batch: Batch, batch_idx: int) -> None:
+        seed = fold_seed(0, batch_idx, self.global_rank)
+        loss = self.process.fixed_loss(self.clean(batch, phase), self._labels(batch), seed)
+        self.log_loss(phase, loss, batch)
+
+    def _labels(self, batch: Batch) -> Tensor | None:
+        return batch["label"] if self.spec.num_classes else None
+
+    def export_networks(self) -> dict[str, ExportedNetwork]:
+        """Return the denoiser."""
+        return {"denoiser": self.process.denoiser.exported(self.noise_shape[1:])}
+
+    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+        """Return sampler, steps and guidance scale that ``sample`` would use."""
+        return self.process.sampling_defaults(options)
+
+    def check_sampling(self, options: SamplingOptions) -> None:
+        """Refuse an unknown sampler and guidance without classes."""
+        self.process.check_sampling(options, self.spec.num_classes)
+
+    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+        """Return one image per seed; see ``GenerativeModule.sample``."""
+        noise, generators = noise_from(seeds, self.noise_shape)
+        made = self.process.sample(noise.to(self.device), generators, labels, options)
+        return self.finished(made).clamp(-1, 1)

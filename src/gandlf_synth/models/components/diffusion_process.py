@@ -1,0 +1,103 @@
+"""Noising by a schedule and its reversal (Ho et al. 2020, arXiv 2006.11239)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gandlf_synth.diffusion import (
+    SAMPLERS,
+    classifier_free_guidance,
+    min_snr_weight,
+    noise_schedule,
+    sample,
+    target_for,
+)
+from gandlf_synth.models.base import SamplingOptions
+from gandlf_synth.models.components.denoising import DenoisingProcess
+from gandlf_synth.models.ddpm.config import DiffusionSettings
+from gandlf_synth.networks.denoiser import Denoiser
+
+_DEFAULT_STEPS = 50
+
+
+class DiffusionProcess(DenoisingProcess):
+    """A denoiser trained at random noise levels, and the reverse process that samples with it.
+
+    Args:
+        settings: schedule, objective, guidance and sampler.
+        error: the loss, one value per element.
+        spatial_dims: 2 or 3.
+        channels: of what is noised.
+        num_classes: 0 without labels.
+    """
+
+    samplers = SAMPLERS
+
+    def __init__(
+        self, settings: DiffusionSettings, error: nn.Module, spatial_dims: int, channels: int, num_classes: int
+    ) -> None:
+        architecture = settings.architecture
+        super().__init__(Denoiser(architecture, spatial_dims, channels, num_classes), settings, error)
+        self.settings = settings
+        self.schedule = noise_schedule(
+            settings.beta_schedule, architecture.num_train_timesteps, zero_terminal_snr=settings.zero_terminal_snr
+        )
+
+    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean loss; see ``DenoisingProcess.loss``."""
+        spread = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
+        timesteps = (spread * self.schedule.num_timesteps).long()
+        signal, sigma = self.schedule.levels(timesteps, clean)
+        prediction_type = self.settings.prediction_type
+        target = target_for(prediction_type, clean, noise, signal, sigma)
+        error = self.criterion(self.denoiser(signal * clean + sigma * noise, timesteps, labels), target)
+        if self.settings.min_snr_gamma is not None:
+            error = error * min_snr_weight(prediction_type, signal, sigma, self.settings.min_snr_gamma)
+        return error.mean()  # type: ignore[no-any-return]
+
+    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+        """Return sampler, steps and guidance scale that ``sample`` would use."""
+        settings = self.settings
+        ancestral_steps = settings.architecture.num_eval_timesteps
+        steps = options.num_inference_steps or settings.num_inference_steps or ancestral_steps or _DEFAULT_STEPS
+        scale = settings.guidance_scale if options.guidance_scale is None else options.guidance_scale
+        return {
+            "sampler": options.sampler or settings.sampler or ("ddpm" if ancestral_steps else "ddim"),
+            "num_inference_steps": min(steps, self.schedule.num_timesteps),
+            "guidance_scale": scale,
+        }
+
+    def sample(
+        self, noise: Tensor, generators: list[torch.Generator], labels: Tensor | None, options: SamplingOptions
+    ) -> Tensor:
+        """Return what the reverse process makes of ``noise``."""
+        chosen = self.sampling_defaults(options)
+        denoise = self.denoiser
+        if labels is not None:
+            denoise = classifier_free_guidance(  # type: ignore[assignment]
+                self.denoiser,
+                labels,
+                self.denoiser.null_label,
+                chosen["guidance_scale"],
+                active=self._guidance_acts,
+                rescale=self.settings.guidance_rescale,
+            )
+        return sample(
+            denoise,
+            noise,
+            self.schedule,
+            self.settings.prediction_type,
+            sampler=chosen["sampler"],
+            num_inference_steps=chosen["num_inference_steps"],
+            clip_sample=self.settings.clip_sample,
+            generators=generators,
+            progress=options.progress,
+        )
+
+    def _guidance_acts(self, timesteps: Tensor) -> bool:
+        if self.settings.guidance_interval is None:
+            return True
+        alpha = float(self.schedule.alphas_cumprod[int(timesteps[0])])
+        low, high = self.settings.guidance_interval
+        return alpha > 0 and low < ((1 - alpha) / alpha) ** 0.5 <= high

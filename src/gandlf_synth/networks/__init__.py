@@ -1,0 +1,1 @@
+"""Networks as plain modules with keyword arguments, usable from a notebook without a configuration."""

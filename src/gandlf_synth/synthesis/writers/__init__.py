@@ -1,5 +1,0 @@
-"""Writers of image files, one module per format."""
-
-from gandlf_synth.synthesis.writers.base import Writer, read_provenance
-
-__all__ = ["Writer", "read_provenance"]

@@ -1,0 +1,236 @@
+"""Runs Lightning: callbacks, loggers, devices, and what is known when training has ended."""
+
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from rich.console import Console
+
+from gandlf_synth import registry
+from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
+from gandlf_synth.data.loading.datamodule import SynthesisDataModule
+from gandlf_synth.launcher import processes_here
+from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.checkpoint import description
+from gandlf_synth.training.callbacks import (
+    ExponentialMovingAverage,
+    FiniteSteps,
+    HealthMonitor,
+    Interruption,
+    ReconstructionMetrics,
+    RunProgress,
+    SampleGrid,
+    SampleMetrics,
+    StepSeeds,
+    TimeBudget,
+)
+from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
+from gandlf_synth.training.hardware import nodes
+from gandlf_synth.training.loggers import opened_loggers
+from gandlf_synth.training.memory import memory_guard
+from gandlf_synth.training.strategy import SHARDED, strategy_for
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How training ended."""
+
+    epochs: int
+    steps: int
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The last value of everything that was logged."""
+    findings: list[str] = field(default_factory=list)
+    """What the model reported as having gone wrong, one line each."""
+
+
+class _Description(Callback):
+    """Puts configuration and data facts into every checkpoint, so that it stands alone."""
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint.update(description(pl_module))
+
+
+class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
+    """A checkpoint rule that keeps its own state, however like another's its settings are."""
+
+    @property
+    def state_key(self) -> str:
+        return f"{type(self).__name__}:{self.filename}"
+
+
+class _BestCheckpoint(_NamedCheckpoint):
+    """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if pl_module.val_loss_comparable:
+            super().on_validation_end(trainer, pl_module)
+
+
+class _BestSamples(_NamedCheckpoint):
+    """Keeps the checkpoint whose samples are nearest to the validation images."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if SampleMetrics.measured(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+class _SampleStopping(EarlyStopping):
+    """Stops after so many measurements of samples without improvement."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if SampleMetrics.measured(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+def fit(
+    module: GenerativeModule[Any],
+    data: SynthesisDataModule,
+    config: Config[Any],
+    folder: ModelFolder,
+    console: Console,
+    *,
+    resume_from: Path | None = None,
+    seconds: float | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> FitResult:
+    """Train ``module`` and test it where there is a test split.
+
+    Args:
+        module: the model.
+        data: the loaders.
+        config: the resolved configuration.
+        folder: where checkpoints, logs and grids go.
+        console: where progress is shown.
+        resume_from: a checkpoint to go on from.
+        seconds: stop by itself after this wall time.
+        callbacks: Lightning callbacks besides the project's own.
+
+    Raises:
+        StoppedError: a signal stopped it; a checkpoint was written.
+        TrainingError: the numbers are not finite any more.
+        ResourceError: memory ran out, or a tracker cannot be used.
+    """
+    _quieten()
+    started = time.monotonic()
+    health = HealthMonitor(console)
+    with opened_loggers(config, folder) as loggers:
+        trainer = Trainer(
+            max_epochs=config.num_epochs,
+            callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
+            logger=loggers,
+            plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
+            **_stepping(module, config.model),
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            **_compute(config.compute, several_optimizers=not module.automatic_optimization),
+        )
+        if config.compute.compile:
+            module.compile_networks()
+        with memory_guard(config):
+            trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        metrics = _values(trainer)
+        if data.has("test"):
+            trainer.test(module, datamodule=data, verbose=False)
+            metrics |= _values(trainer)
+    steps = trainer.global_step // max(1, len(trainer.optimizers))
+    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
+
+
+def _callbacks(
+    config: Config[Any], data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
+) -> list[Callback]:
+    callbacks: list[Callback] = [StepSeeds(config.seed), _Description(), RunProgress(console)]
+    if config.model.ema_decay > 0:
+        callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
+    if config.model.save_eval_images_every_n_epochs > 0:
+        callbacks.append(SampleGrid(folder.eval_images, config.model))
+    if config.metrics:
+        measures = {metric.name: registry.load("metrics", metric.name) for metric in config.metrics}
+        callbacks.append(ReconstructionMetrics(measures))
+    if config.early_stopping_config:
+        callbacks.append(_stopping(config.early_stopping_config))
+    if seconds is not None:
+        callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
+    callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
+    return [*callbacks, *_checkpoints(config, data, folder)]
+
+
+def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
+    options: dict[str, Any] = {"mode": stopping.monitor_mode, "patience": stopping.patience}
+    if stopping.monitor_value.startswith("sample_"):
+        return _SampleStopping(stopping.monitor_value, check_on_train_epoch_end=True, **options)
+    return EarlyStopping(stopping.monitor_value, **options)
+
+
+def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFolder) -> Sequence[Callback]:
+    options: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+    }
+    last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
+    callbacks = [last]
+    measured = config.sample_metrics_config
+    if measured is not None and measured.choose_best:
+        callbacks.append(
+            _BestSamples(filename="best", save_on_train_epoch_end=True, monitor="sample_kid", mode="min", **options)
+        )
+    elif data.has("val"):
+        callbacks.append(
+            _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
+        )
+    if config.save_model_every_n_epochs > 0:
+        every = config.save_model_every_n_epochs
+        kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
+        callbacks.append(kept)
+    return callbacks
+
+
+def _stepping(module: GenerativeModule[Any], model: ModelConfig) -> dict[str, Any]:
+    """Return how Lightning steps the optimizer; models of several optimizers step by themselves."""
+    if not module.automatic_optimization:
+        return {}
+    return {
+        "gradient_clip_val": model.gradient_clip_val,
+        "gradient_clip_algorithm": model.gradient_clip_algorithm,
+        "accumulate_grad_batches": model.accumulate_grad_batches,
+    }
+
+
+def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, Any]:
+    on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
+    devices = compute.num_devices
+    if devices == "auto" and on_cpu:
+        devices = processes_here()
+    return {
+        "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
+        "devices": devices,
+        "num_nodes": max(compute.num_nodes, nodes()),
+        "strategy": strategy_for(compute, several_optimizers=several_optimizers),
+        "precision": compute.precision,
+        "deterministic": compute.deterministic or None,
+    }
+
+
+def _values(trainer: Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _quieten() -> None:
+    """Keep Lightning's hints to developers away from users; its errors still come through."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
