@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config.size import bytes_of
-from gandlf_synth.data import cache as cache_module
+from gandlf_synth.data.loading import cache as cache_module
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.processing.pipeline import Pipeline
