@@ -52,6 +52,26 @@ def test_reads_channels_labels_and_subjects(folder: Path) -> None:
     assert paradigm(manifest) == "custom"
 
 
+def test_columns_that_the_vocabulary_does_not_have_are_kept_as_text(folder: Path) -> None:
+    manifest = read(
+        folder,
+        "Age,Channel_0,Sex (M/F),Source_0,Region,Scan,Scan",
+        "63, p1/t1.nii.gz ,F,p1/t2.nii.gz,p1/r.nii.gz,a,b",
+        ",p2/t1.nii.gz,M,p2/t2.nii.gz,,a,b",
+    )
+    assert manifest.extra_columns == ("Age", "Sex (M/F)")
+    assert [dict(sample.extra) for sample in manifest.samples] == [
+        {"Age": "63", "Sex (M/F)": "F"},
+        {"Age": "", "Sex (M/F)": "M"},
+    ]
+    assert manifest.subset(manifest.samples[1:]).extra_columns == manifest.extra_columns
+
+
+def test_a_csv_of_the_vocabulary_alone_has_no_further_columns(folder: Path) -> None:
+    manifest = read(folder, "Channel_0,Label", "p1/t1.nii.gz,1")
+    assert (manifest.extra_columns, manifest.samples[0].extra) == ((), {})
+
+
 def test_a_cell_is_named_by_row_column_and_path(folder: Path) -> None:
     manifest = read(folder, "Channel_0,Channel_1", *(f"p{n}/t1.nii.gz,p{n}/t2.nii.gz" for n in (1, 2)))
     expected = f"{folder}/data.csv row 2, column Channel_1 ({folder}/p2/t2.nii.gz)"

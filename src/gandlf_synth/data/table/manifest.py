@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,6 +25,8 @@ _NAMES = {
     "mask0": "Mask",
 }
 _ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
+_RESERVED = re.compile(r"source[0-9]+|region")
+"""Keys of columns that the vocabulary has and that nothing reads yet."""
 _ALIKE = 0.8
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
 
@@ -40,6 +42,7 @@ class Sample:
         label: the class number.
         label_name: the class name.
         mask: labels of the voxels, on the grid of the channels.
+        extra: the text in every further column, by the name in the header; see ``Manifest.extra_columns``.
     """
 
     row: int
@@ -48,6 +51,7 @@ class Sample:
     label: int | None = None
     label_name: str | None = None
     mask: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,12 +68,14 @@ class Manifest:
         samples: in the order of the CSV.
         subject_rule: how subjects were found, for the run notes.
         names_identify: whether an equal subject name in another CSV means the same subject; file names do not.
+        extra_columns: the columns that the vocabulary does not have, such as ``Age``, in the order of the CSV.
     """
 
     path: Path
     samples: tuple[Sample, ...]
     subject_rule: str
     names_identify: bool = True
+    extra_columns: tuple[str, ...] = ()
 
     @property
     def num_columns(self) -> int:
@@ -108,8 +114,8 @@ def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifes
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
-    (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels); others are ignored. UTF-8, separated
-    by commas, semicolons or tabs.
+    (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels). Further columns are kept as text in
+    ``Sample.extra``; ``Source_0`` … and ``Region`` are reserved. UTF-8, separated by commas, semicolons or tabs.
 
     Args:
         path: the CSV.
@@ -120,11 +126,14 @@ def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifes
     """
     names, records = _records(path)
     columns, problems = _columns(path, names)
+    extra_columns = _extra_columns(names, columns)
     rows = []
     for number, (line, cells) in enumerate(records, 1):
         if number in left_out:
             continue
-        row = _Row(path, number, line, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
+        known = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+        extra = {name: cell for name, cell in zip(names, cells, strict=False) if name in extra_columns}
+        row = _Row(path, number, line, known, extra)
         if len(cells) == len(names):
             rows.append(row)
         else:
@@ -139,7 +148,7 @@ def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifes
     raise_if_any(problems, DataError)
     subjects, rule, identify = _subjects(rows)
     samples = [row.sample(subject) for row, subject in zip(rows, subjects, strict=True)]
-    return Manifest(path, tuple(samples), rule, identify)
+    return Manifest(path, tuple(samples), rule, identify, extra_columns)
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,7 @@ class _Row:
     number: int
     line: int
     cells: Mapping[str, str]
+    extra: Mapping[str, str]
 
     @property
     def place(self) -> str:
@@ -168,7 +178,8 @@ class _Row:
 
     def sample(self, subject: str) -> Sample:
         files = tuple(self.files.values())
-        return Sample(self.number, subject, files, self.label, self.cells.get("LabelMapping") or None, self.mask)
+        label_name = self.cells.get("LabelMapping") or None
+        return Sample(self.number, subject, files, self.label, label_name, self.mask, self.extra)
 
     @property
     def mask(self) -> Path | None:
@@ -236,7 +247,7 @@ def _absolute(source: Path, column: str | None, cell: str) -> str:
 def _columns(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
     """Return the canonical name of every column, None for ignored ones, and what is wrong with the header."""
     where = f"{path} header"
-    keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    keys = [_key(name) for name in names]
     columns = [f"Channel_{int(key[7:])}" if re.fullmatch(r"channel[0-9]+", key) else _NAMES.get(key) for key in keys]
     problems = []
     for repeated, count in Counter(filter(None, columns)).items():
@@ -259,6 +270,21 @@ def _columns(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[P
                 Problem(where, f"unknown column {name!r}", _ALLOWED, f"did you mean {meant!r}? else rename it")
             )
     return columns, problems
+
+
+def _key(name: str) -> str:
+    """Return the letters and digits of a column's name, by which it is known."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _extra_columns(names: Sequence[str], columns: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the names that are no vocabulary; a name that the header has twice names no column."""
+    counts = Counter(names)
+    return tuple(
+        name
+        for name, column in zip(names, columns, strict=True)
+        if column is None and name and counts[name] == 1 and not _RESERVED.fullmatch(_key(name))
+    )
 
 
 def _empty_cells(rows: Sequence[_Row]) -> list[Problem]:
