@@ -6,14 +6,14 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
-from tests.unit.data.test_dicom import write_series
+from tests.unit.data.formats.test_dicom import write_series
 
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "dicom_mr"
+SHARED = Path(__file__).parents[5] / "shared" / "data" / "dicom_mr"
 
 
 def in_study(folder: Path, study: str) -> None:

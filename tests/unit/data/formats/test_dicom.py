@@ -238,7 +238,7 @@ def test_what_is_no_image_says_what_it_is() -> None:
         read_image(bundled("rtplan.dcm"))
 
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "dicom_mr"
+SHARED = Path(__file__).parents[5] / "shared" / "data" / "dicom_mr"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data")

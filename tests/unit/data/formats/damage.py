@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 from tests.conftest import blob
-from tests.unit.data.test_dicom import slice_dataset
+from tests.unit.data.formats.test_dicom import slice_dataset
 
 VOXELS = np.random.default_rng(0).integers(0, 2000, (9, 8, 7)).astype(np.int16)
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
