@@ -8,8 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gandlf_synth.config import parse_document
+from gandlf_synth.data.formats.scan import no_progress, scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.inspection.scan import no_progress, scan_files
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.training.defaults import detect_device, loader_workers

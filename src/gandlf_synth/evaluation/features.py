@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.metrics.extractors import Extractor

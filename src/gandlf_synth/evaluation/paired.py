@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gandlf_synth import registry
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.processing.pipeline import with_mask
 from gandlf_synth.data.processing.transforms.base import TransformError

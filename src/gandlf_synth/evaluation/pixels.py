@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.location import locate
 from gandlf_synth.data.formats.readers import read_image, source_files
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.files import atomic_path

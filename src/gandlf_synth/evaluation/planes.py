@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.inspection.scan import Progress
 from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.evaluation.pixels import hashed, read_pixels, read_sample

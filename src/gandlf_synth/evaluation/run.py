@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.diversity import duplicates, likeness, overlap

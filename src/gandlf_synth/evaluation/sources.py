@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
-from gandlf_synth.data.inspection.fingerprint import Scans
-from gandlf_synth.data.inspection.scan import Progress, scan_files
+from gandlf_synth.data.formats.scan import Progress, Scans, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_text

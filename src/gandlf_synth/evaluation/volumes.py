@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.evaluation.pixels import read_pixels, read_sample

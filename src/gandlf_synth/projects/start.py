@@ -8,8 +8,8 @@ from rich.console import Console
 
 from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.construct import ConstructReport
 from gandlf_synth.data.table.construct_dicom import is_dicom_suffix

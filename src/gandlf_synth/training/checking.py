@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from gandlf_synth.config import Phase
-from gandlf_synth.data.inspection import Finding, constant_images, duplicates, findings_of, imbalance, outliers
-from gandlf_synth.data.inspection.fingerprint import Fingerprint, Scans, fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.formats.scan import Scans, scan_files
+from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
+from gandlf_synth.data.inspection.duplicates import duplicates
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split

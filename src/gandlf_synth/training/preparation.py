@@ -9,8 +9,8 @@ import numpy as np
 
 from gandlf_synth.config import Config, Phase
 from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.inspection.scan import Progress
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.spec import DataSpec

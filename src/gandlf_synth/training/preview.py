@@ -11,8 +11,8 @@ from rich.console import Console
 
 from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.processing.augmentations import Augmenter

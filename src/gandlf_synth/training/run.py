@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Phase
+from gandlf_synth.data.formats.scan import scan_files, stored_bytes
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.inspection.scan import scan_files, stored_bytes
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.manifest import Manifest

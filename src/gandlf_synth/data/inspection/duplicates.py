@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
-from gandlf_synth.data.inspection.finding import Finding
-from gandlf_synth.data.inspection.fingerprint import Scans
-from gandlf_synth.data.inspection.scan import Progress, no_progress
+from gandlf_synth.data.formats.scan import Progress, Scans, no_progress
+from gandlf_synth.data.inspection.checks import Finding
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.launcher import usable_cores
 

@@ -1,23 +1,21 @@
-"""What a data set is: dimensions, channels, sizes, units; and every reason why it cannot be one data set."""
+"""What a data set is: dimensions, channels, sizes, units."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from gandlf_synth.data.inspection.scan import FileScan
-from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
+from gandlf_synth.data.formats.scan import FileScan, Scans
+from gandlf_synth.data.inspection.consistency import check_channels, check_images
+from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.errors import listing
 
 _GREY_BELOW = 0.1
 """A colour picture with fewer coloured pixels than this share is a grey one with a mark on it."""
-_SHOWN = 20
-
-Scans = dict[Path, FileScan]
 
 
 @dataclass(frozen=True)
@@ -68,82 +66,12 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     Raises:
         DataError: every unusable file, channels of a row on different grids, mixed dimensions or channels.
     """
-    raise_if_any(_unusable(manifests, scans), DataError)
-    raise_if_any([*_mixed_columns(manifests), *_mixed_grids(manifests, scans)], DataError)
-    raise_if_any(_mixed_dimensions(manifests, scans), DataError)
-    columns = [
-        [scans[sample.channels[column]] for sample in _samples(manifests)] for column in range(manifests[0].num_columns)
-    ]
+    check_images(manifests, scans)
+    samples = [sample for manifest in manifests for sample in manifest.samples]
+    columns = [[scans[sample.channels[column]] for sample in samples] for column in range(manifests[0].num_columns)]
     channels, notes = _column_channels(columns)
-    raise_if_any(_mixed_channels(manifests, scans, channels), DataError)
+    check_channels(manifests, scans, channels)
     return _summary(manifests[0], columns, channels, notes)
-
-
-def _samples(manifests: Sequence[Manifest]) -> list[Sample]:
-    return [sample for manifest in manifests for sample in manifest.samples]
-
-
-def _each(
-    manifests: Sequence[Manifest], problem: Callable[[Manifest, Sample, int], Problem | None], masks: bool = False
-) -> list[Problem]:
-    """Return the problems of all cells, the first ``_SHOWN`` in full and the rest as a count."""
-    found = []
-    for manifest in manifests:
-        for sample in manifest.samples:
-            count = len(sample.files if masks else sample.channels)
-            cells = [problem(manifest, sample, column) for column in range(count)]
-            found += [cell for cell in cells if cell]
-    if len(found) > _SHOWN:
-        return [*found[:_SHOWN], Problem("", f"… and {len(found) - _SHOWN} more like these")]
-    return found
-
-
-def _unusable(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    return _each(manifests, lambda m, s, column: scans[s.files[column]].problem_at(m.where(s, column)), masks=True)
-
-
-def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:
-    counts = {str(manifest.path): manifest.num_columns for manifest in manifests}
-    if len(set(counts.values())) == 1:
-        return []
-    found = ", ".join(f"{path} has {count}" for path, count in counts.items())
-    return [Problem(str(manifests[0].path), f"the CSVs have different numbers of channel columns: {found}")]
-
-
-def _mixed_grids(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    def compare(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        first, other = scans[sample.channels[0]].geometry, scans[sample.files[column]].geometry
-        if column == 0 or first.matches(other):
-            return None
-        what = f"lies on another grid than Channel_0: {_grid(other)} against {_grid(first)}"
-        return Problem(
-            manifest.where(sample, column), what, fix="register and resample the channels of a subject to one grid"
-        )
-
-    return _each(manifests, compare, masks=True)
-
-
-def _grid(geometry: Any) -> str:
-    size = "×".join(str(length) for length in geometry.shape)
-    spacing = "×".join(f"{length:g}" for length in np.round(geometry.spacing, 3))
-    origin = ", ".join(f"{value:g}" for value in np.round(geometry.affine[:3, 3], 2))
-    return f"{size} voxels of {spacing} mm at ({origin})"
-
-
-def _mixed_dimensions(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    counts = Counter(len(scans[path].shape) for sample in _samples(manifests) for path in sample.channels)
-    if len(counts) == 1:
-        return []
-    rare = min(counts, key=lambda dims: counts[dims])
-    summary = " and ".join(f"{count} images with {dims}" for dims, count in sorted(counts.items()))
-
-    def odd(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        shape = scans[sample.channels[column]].shape
-        if len(shape) != rare:
-            return None
-        return Problem(manifest.where(sample, column), f"has {rare} dimensions {shape}; the data set has {summary}")
-
-    return _each(manifests, odd)
 
 
 def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str]]:
@@ -171,28 +99,15 @@ def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str
     return channels, notes
 
 
-def _mixed_channels(manifests: Sequence[Manifest], scans: Scans, channels: list[int]) -> list[Problem]:
-    def odd(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        own, usual = scans[sample.channels[column]].channels, channels[column]
-        if own == usual or {own, usual} == {1, 3}:
-            return None
-        return Problem(
-            manifest.where(sample, column), f"has {own} channels where the column's other images have {usual}"
-        )
-
-    return _each(manifests, odd)
-
-
 def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[int], notes: list[str]) -> Fingerprint:
     first = columns[0]
     shapes = np.array([scan.shape for scan in first])
     extents = np.array([_canonical_order(scan) for scan in first])
     proportions = extents / extents.max(axis=1, keepdims=True)
-    kinds = Counter(scan.dtype for scans in columns for scan in scans)
-    if len(kinds) > 1:
-        notes.append(
-            f"files of several number types: {listing(f'{kind} ({count})' for kind, count in kinds.most_common())}"
-        )
+    types = Counter(scan.dtype for scans in columns for scan in scans)
+    if len(types) > 1:
+        counts = listing(f"{name} ({count})" for name, count in types.most_common())
+        notes = [*notes, f"files of several number types: {counts}"]
     return Fingerprint(
         spatial_dims=shapes.shape[1],
         column_channels=tuple(channels),
@@ -202,7 +117,7 @@ def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[i
         same_aspect=bool((np.ptp(proportions, axis=0) < 0.05).all()),
         low=_medians(columns, channels, "low"),
         high=_medians(columns, channels, "high"),
-        dtype=kinds.most_common(1)[0][0],
+        dtype=types.most_common(1)[0][0],
         physical=all(scan.physical for scan in first),
         modality=_modality(columns),
         notes=tuple(notes),
@@ -229,13 +144,13 @@ def _canonical_order(scan: FileScan) -> list[float]:
     return [sizes[axis] for axis in np.argsort(io_orientation(np.array(scan.affine))[:, 0])]
 
 
-def _medians(columns: list[list[FileScan]], channels: list[int], side: str) -> tuple[float, ...]:
-    values: list[float] = []
+def _medians(columns: list[list[FileScan]], channels: list[int], side: Literal["low", "high"]) -> tuple[float, ...]:
+    medians: list[float] = []
     for scans, count in zip(columns, channels, strict=True):
-        per_file = [getattr(scan, side) for scan in scans]
-        own = [value if len(value) == count else (value[0],) * count for value in per_file]
-        values += np.median(np.array(own, dtype=float), axis=0).tolist()
-    return tuple(values)
+        values = [scan.low if side == "low" else scan.high for scan in scans]
+        per_channel = [value if len(value) == count else (value[0],) * count for value in values]
+        medians += np.median(np.array(per_channel, dtype=float), axis=0).tolist()
+    return tuple(medians)
 
 
 def column_names(manifest: Manifest) -> tuple[str, ...]:

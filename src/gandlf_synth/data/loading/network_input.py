@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.inspection.scan import Progress
+from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.processing.transforms.base import TransformError

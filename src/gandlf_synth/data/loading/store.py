@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.inspection.scan import Progress, identity, no_progress
+from gandlf_synth.data.formats.scan import Progress, identity, no_progress
 from gandlf_synth.data.loading.cache import lease
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.processing.transforms.base import TransformError

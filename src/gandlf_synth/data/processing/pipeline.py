@@ -12,7 +12,7 @@ from gandlf_synth.config import Phase, Step
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.location import exists
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.inspection.scan import identity
+from gandlf_synth.data.formats.scan import identity
 from gandlf_synth.data.processing.transforms.base import Transform, TransformError
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError, Problem

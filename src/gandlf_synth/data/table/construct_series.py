@@ -15,7 +15,7 @@ from gandlf_synth.data.formats.location import MARK
 from gandlf_synth.data.formats.readers import UnreadableError
 from gandlf_synth.data.formats.readers.base import is_marked_dicom
 from gandlf_synth.data.formats.readers.dicom import Series, series_in
-from gandlf_synth.data.inspection.scan import FileScan, Progress, no_progress, scan_files
+from gandlf_synth.data.formats.scan import FileScan, Progress, no_progress, scan_files
 from gandlf_synth.data.table.construct import ConstructReport, Row, table
 from gandlf_synth.data.table.construct_dicom import is_dicom_suffix
 from gandlf_synth.data.table.layouts import are_classes, units_of

@@ -17,8 +17,8 @@ from tests.conftest import write_nifti
 from tests.unit.data.formats.damage import Damage, cell_of, damages, giant_files, valid_files
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
+from gandlf_synth.data.formats.scan import scan_file, scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
-from gandlf_synth.data.inspection.scan import scan_file, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError
 

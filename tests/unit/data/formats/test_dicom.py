@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
-from gandlf_synth.data.inspection.scan import identity, scan_file
+from gandlf_synth.data.formats.scan import identity, scan_file
 
 NAME = "Doe^Jane"
 DIRECTIONS = np.array([0.96, 0.28, 0, 0, 0, -1.0])

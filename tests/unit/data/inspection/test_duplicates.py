@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gandlf_synth.data.inspection import Finding, duplicates
-from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.formats.scan import scan_files
+from gandlf_synth.data.inspection.checks import Finding
+from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.table.manifest import read_manifest
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.conftest import write_nifti
 
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.training.defaults import default_normalisation
 

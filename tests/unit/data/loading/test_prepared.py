@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import blob, write_nifti, write_picture
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.loading import packed
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, column_names, fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
+from gandlf_synth.data.loading import packed
 from gandlf_synth.data.loading.dataset import EpochSampler, PreparedDataset
 from gandlf_synth.data.loading.store import model_range, prepare
 from gandlf_synth.data.processing.pipeline import Pipeline

@@ -8,8 +8,8 @@ from tests.conftest import blob, write_nifti
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
-from gandlf_synth.data.inspection.scan import scan_files
 from gandlf_synth.data.processing.pipeline import Pipeline, with_mask
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError

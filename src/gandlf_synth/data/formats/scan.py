@@ -5,7 +5,7 @@ Results are kept in the cache by file identity (path, size, modification time), 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class FileScan(BaseModel):
     modality: str = ""
     """What a DICOM header says: ``CT``, ``MR`` and so on."""
     problem: tuple[str, str, str] | None = None
-    """What is wrong, what is allowed, how to mend it."""
+    """What is wrong, what is allowed, what to do."""
 
     @property
     def geometry(self) -> Geometry:
@@ -79,6 +79,10 @@ class FileScan(BaseModel):
     def problem_at(self, where: str) -> Problem | None:
         """Return the problem with the file, placed, or None."""
         return Problem(where, *self.problem) if self.problem else None
+
+
+Scans = Mapping[Path, FileScan]
+"""What is known of every file of a data set."""
 
 
 def identity(path: Path) -> str:
