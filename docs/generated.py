@@ -17,7 +17,7 @@ _GROUPS = {
     "losses": "Losses, for `model_config.losses`",
     "optimizers": "Optimizers, for `model_config.optimizers`",
     "schedulers": "Learning-rate schedulers, for `model_config.schedulers`",
-    "metrics": "Paired metrics, for `metrics`",
+    "paired_metrics": "Paired metrics, for `metrics`",
     "preprocessing": "Preprocessing, for `data_preprocessing`",
     "augmentations": "Augmentations, for `data_augmentation`",
     "postprocessing": "Postprocessing, for `data_postprocessing`",

@@ -1,7 +1,9 @@
 """Paths, and writing files so that no reader ever sees half of one."""
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -55,3 +57,19 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` to ``path`` atomically, as indented JSON with sorted keys."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return ``rows``, of which the first is the header, as the text of a CSV.
+
+    >>> csv_text([["SubjectID", "Channel_0"], ["a", "scans/a, left.png"]]).splitlines()
+    ['SubjectID,Channel_0', 'a,"scans/a, left.png"']
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write ``rows``, of which the first is the header, to ``path`` atomically."""
+    write_text(path, csv_text(rows))

@@ -73,7 +73,7 @@ def test_losses_and_metrics_measure_what_they_are_called_after() -> None:
     output, target = torch.full((2, 1, 4, 4), 3.0), torch.ones(2, 1, 4, 4)
 
     assert float(build_loss(Component(name="gandlf:mse"), "losses", reduction="none")(output, target)) == 4.0
-    measure = registry.load("metrics", "gandlf:mse")
+    measure = registry.load("paired_metrics", "gandlf:mse")
     assert measure(target[0].numpy(), output[0].numpy()) == pytest.approx(4.0)
 
 

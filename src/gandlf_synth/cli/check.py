@@ -1,6 +1,5 @@
 """``gandlf-synth check``."""
 
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -79,14 +78,11 @@ def _show(report: "CheckReport") -> None:
 
 
 def _write_quarantine(path: Path, report: "CheckReport") -> None:
-    from gandlf_synth.files import atomic_path
+    from gandlf_synth.files import write_csv
 
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["csv", "row", "kind", "what"])
-        for finding in report.findings:
-            if finding.severity == "error" and finding.row is not None:
-                writer.writerow([finding.csv, finding.row, finding.kind, finding.what])
+    errors = [finding for finding in report.findings if finding.severity == "error" and finding.row is not None]
+    rows = [[finding.csv, finding.row, finding.kind, finding.what] for finding in errors]
+    write_csv(path, [["csv", "row", "kind", "what"], *rows])
 
 
 def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:

@@ -111,7 +111,7 @@ def _bad_metrics(config: Config[Any], document: Document) -> list[Problem]:
         given = listing(step.name for step in config.metrics)
         what = f"{given} compare an image with its own reconstruction, but {config.model.model_name} makes new images"
         return [Problem(where, what, fix="leave metrics out; val_loss is logged when there is validation data")]
-    unknown = (registry.unknown_name("metrics", step.name, where) for step in config.metrics)
+    unknown = (registry.unknown_name("paired_metrics", step.name, where) for step in config.metrics)
     return [problem for problem in unknown if problem]
 
 

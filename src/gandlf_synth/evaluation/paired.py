@@ -77,7 +77,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
         ConfigError: an unknown metric.
     """
     names = request.metrics or DEFAULT_METRICS
-    measures = {name: registry.load("metrics", name) for name in names}
+    measures = {name: registry.load("paired_metrics", name) for name in names}
     cache = default_cache()
     sources = [
         load_image_set(name, given, cache, progress, skip_unreadable=False)

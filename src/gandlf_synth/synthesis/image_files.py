@@ -1,9 +1,7 @@
 """One synthetic image as files: the image itself, one file per CSV column, and a sidecar JSON."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from gandlf_synth.config import Step
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.files import write_json, write_text
+from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
 from gandlf_synth.synthesis.requests import ImageRequest
@@ -79,14 +77,12 @@ class ImageFiles:
         written = [(request, self.paths(request)) for request in requests]
         columns = max((len(paths) for _, paths in written), default=0)
         labelled = self._spec.num_classes > 0
-        text = StringIO()
-        table = csv.writer(text, lineterminator="\n")
         names = [f"Channel_{column}" for column in range(columns)]
-        table.writerow(["SubjectID", *names, *(["Label", "LabelMapping"] if labelled else [])])
+        rows: list[list[object]] = [["SubjectID", *names, *(["Label", "LabelMapping"] if labelled else [])]]
         for request, paths in written:
             files = [Path("..", image.name) for image in paths]
-            table.writerow([f"generated_image_{request.index}", *files, *self._label(request)])
-        write_text(path, text.getvalue())
+            rows.append([f"generated_image_{request.index}", *files, *self._label(request)])
+        write_csv(path, rows)
         return [image for _, paths in written for image in paths]
 
     def _stem(self, request: ImageRequest) -> str:

@@ -1,7 +1,5 @@
 """Passes images through a model and writes what comes out where the image was, with how near it is."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
-from gandlf_synth.files import write_json, write_text
+from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
 from gandlf_synth.synthesis.export import by_column
@@ -87,7 +85,7 @@ def reconstruct_images(
         DataError: an image cannot be read or preprocessed.
     """
     names = list(metrics) or list(_DEFAULT_METRICS)
-    measures = {name: registry.load("metrics", name) for name in names}
+    measures = {name: registry.load("paired_metrics", name) for name in names}
     about = {**source, "synthetic": True, "mark": SYNTHETIC_MARK, "software": software_versions()}
     batches = [manifest.samples[start : start + batch_size] for start in range(0, len(manifest.samples), batch_size)]
     rows: list[list[Any]] = []
@@ -100,7 +98,7 @@ def reconstruct_images(
         if len(tiles) < _SHOWN:
             tiles.append(_shown(pair, module.spec))
     table = folder / "reconstructions.csv"
-    _write_table(table, ["row", "subject", "class", *names], rows)
+    write_csv(table, [["row", "subject", "class", *names], *rows])
     save_png(
         contact_sheet([row for pair in tiles for row in pair], title="Original and reconstruction"),
         folder / "contact_sheet.png",
@@ -155,11 +153,3 @@ def _shown(pair: _Pair, spec: DataSpec) -> list[SheetRow]:
         scaled = np.clip((array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1).astype(np.float32)
         rows.append(SheetRow(title, views(scaled, pair.original.geometry, colour=spec.modality == "histo")))
     return rows
-
-
-def _write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())

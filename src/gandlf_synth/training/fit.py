@@ -157,7 +157,7 @@ def _callbacks(
     if config.model.save_eval_images_every_n_epochs > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:
-        measures = {metric.name: registry.load("metrics", metric.name) for metric in config.metrics}
+        measures = {metric.name: registry.load("paired_metrics", metric.name) for metric in config.metrics}
         callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))

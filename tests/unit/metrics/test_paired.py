@@ -9,7 +9,7 @@ from gandlf_synth import registry
 
 
 def measure(name: str, one: np.ndarray, other: np.ndarray) -> float:
-    return registry.load("metrics", name)(one[None], other[None])
+    return registry.load("paired_metrics", name)(one[None], other[None])
 
 
 @pytest.mark.parametrize("shape", [(40, 32), (20, 24, 18)])

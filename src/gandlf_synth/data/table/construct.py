@@ -1,7 +1,5 @@
 """Makes the CSV of a folder of images, with subjects and classes taken from the names of its folders."""
 
-import csv
-import io
 import os
 import re
 from collections import Counter, defaultdict
@@ -16,7 +14,7 @@ from gandlf_synth.data.table.construct_dicom import is_dicom_suffix, with_series
 from gandlf_synth.data.table.patch_grid import PatchGrid
 from gandlf_synth.data.table.tissue import tissue_patches
 from gandlf_synth.errors import ConfigError, DataError, Problem, listing, raise_if_any
-from gandlf_synth.files import write_text
+from gandlf_synth.files import csv_text, write_text
 
 _SHOWN = 10
 _SEPARATORS = "._- "
@@ -331,15 +329,13 @@ def _grouped(found: Iterable[_Found], key: Callable[[_Found], str]) -> list[list
 
 def table(root: Path, rows: Sequence[Row], labels: Sequence[str], base: Path | None) -> str:
     """Return the text of a CSV; paths are relative to ``base`` when there is one."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     channels = [f"Channel_{channel}" for channel in range(len(rows[0].files))]
-    writer.writerow(["SubjectID", *channels, *(["Label", "LabelMapping"] if labels else [])])
+    written: list[list[object]] = [["SubjectID", *channels, *(["Label", "LabelMapping"] if labels else [])]]
     numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
     for index, row in enumerate(rows):
-        written = [_written_path(root, file, base) for file in row.files]
-        writer.writerow([row.subject, *written, *([numbers[labels[index]], labels[index]] if labels else [])])
-    return buffer.getvalue()
+        files = [_written_path(root, file, base) for file in row.files]
+        written.append([row.subject, *files, *([numbers[labels[index]], labels[index]] if labels else [])])
+    return csv_text(written)
 
 
 def _written_path(root: Path, file: str, base: Path | None) -> str:

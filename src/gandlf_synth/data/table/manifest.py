@@ -13,7 +13,7 @@ from pathlib import Path
 from gandlf_synth.config import LabelingParadigm
 from gandlf_synth.data.formats.location import exists, locate
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing, raise_if_any
-from gandlf_synth.files import write_text
+from gandlf_synth.files import write_csv
 
 _SHOWN = 20
 _NAMES = {
@@ -229,14 +229,12 @@ def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
     """
     names, records = _records(source)
     columns, _ = _columns(source, names)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
+    rows: list[Sequence[str]] = [names]
     for number, (_, cells) in enumerate(records, 1):
         if number not in left_out:
             kinds = [*columns, *[None] * (len(cells) - len(columns))]
-            writer.writerow(_absolute(source, kind, cell) for kind, cell in zip(kinds, cells, strict=False))
-    write_text(target, buffer.getvalue())
+            rows.append([_absolute(source, kind, cell) for kind, cell in zip(kinds, cells, strict=False)])
+    write_csv(target, rows)
 
 
 def _absolute(source: Path, column: str | None, cell: str) -> str:
