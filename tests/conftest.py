@@ -1,26 +1,14 @@
 """Small real files in the layouts that users have, and the command line as a function."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
-from PIL import Image
 
 from gandlf_synth.cli.main import main
-
-TINY = """\
-model_config:
-  model_name: ddpm
-  tensor_shape: {shape}
-  architecture: {{num_channels: [8, 8], attention_levels: [false, true], num_res_blocks: 1,
-                 norm_num_groups: 4, num_head_channels: 4, num_train_timesteps: 10}}
-  num_inference_steps: 2
-num_epochs: 2
-batch_size: 4
-compute: {{accelerator: cpu, precision: 32}}
-"""
+from tests.factories import TINY, Cli, TableOf, TinyConfig, blob, write_nifti, write_picture
+from tests.processes import started
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,8 +22,17 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANDLF_SYNTH_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test() -> Iterator[None]:
+    yield
+    while started:
+        process = started.pop()
+        process.kill()
+        process.wait(60)
+
+
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command; return its exit code and what it wrote to the two outputs."""
 
     def call(*words: object) -> tuple[int, str, str]:
@@ -45,27 +42,6 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return code, written.out, written.err
 
     return call
-
-
-def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(array, np.eye(4) if affine is None else affine), path)
-    return path
-
-
-def write_picture(path: Path, array: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
-    return path
-
-
-def blob(shape: tuple[int, ...], seed: int, brightness: float = 1000) -> np.ndarray:
-    """A bright ball on black, somewhere near the middle."""
-    rng = np.random.default_rng(seed)
-    axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
-    centre = rng.uniform(-0.2, 0.2, len(shape))
-    distance = sum((axis - place) ** 2 for axis, place in zip(axes, centre, strict=True))
-    return (brightness * np.exp(-4 * distance)).astype(np.float32)
 
 
 @pytest.fixture
@@ -94,7 +70,35 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tiny_config(tmp_path: Path) -> Callable[..., Path]:
+def table_of(cli: Cli, tmp_path: Path) -> TableOf:
+    """Make ``data.csv`` of a folder of images with ``construct-csv``."""
+
+    def construct(images: Path, endings: str = ".png", paradigm: str = "unlabeled") -> Path:
+        path = tmp_path / "data.csv"
+        code, _, err = cli("construct-csv", "-i", images, "-ch", endings, "-l", paradigm, "-o", path)
+        assert code == 0, err
+        return path
+
+    return construct
+
+
+@pytest.fixture
+def pictures_table(table_of: TableOf, pictures: Path) -> Path:
+    """The CSV of the two classes of pictures."""
+    return table_of(pictures, ".png", "custom")
+
+
+@pytest.fixture
+def pictures_model(cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path) -> Path:
+    """The folder of a model of the two classes of pictures at 8×8."""
+    model = tmp_path / "model"
+    code, _, err = cli("train", "-c", tiny_config([8, 8]), "-dt", pictures_table, "-m-dir", model)
+    assert code == 0, err
+    return model
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path) -> TinyConfig:
     """Write a configuration that trains in a blink."""
 
     def write(shape: list[int], extra: str = "") -> Path:

@@ -6,16 +6,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, write_nifti
 
 from gandlf_synth.models.checkpoint import read_checkpoint
 
 
 @pytest.fixture
-def job(cli, volumes: Path, tiny_config, tmp_path: Path):
+def job(cli, table_of, volumes: Path, tiny_config, tmp_path: Path):
     """Train on the volumes with one thing wrong; return exit code and message."""
-    csv = tmp_path / "data.csv"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz,_t2.nii.gz", "-l", "unlabeled", "-o", csv)
+    csv = table_of(volumes, "_t1.nii.gz,_t2.nii.gz")
 
     def run(*words: object, extra: str = "", config: Path | None = None) -> tuple[int, str]:
         path = config or tiny_config([8, 8, 8], extra)
@@ -208,14 +207,6 @@ def test_a_checkpoint_that_is_not_ours_is_refused_and_runs_nothing(cli, tmp_path
     assert not victim.exists()
 
 
-@pytest.fixture
-def model(cli, pictures: Path, tiny_config, tmp_path: Path) -> Path:
-    csv, folder = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)
-    assert cli("train", "-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", folder)[0] == 0
-    return folder
-
-
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -227,28 +218,28 @@ def model(cli, pictures: Path, tiny_config, tmp_path: Path) -> Path:
         (("--steps", "0"), 2, "--steps"),
     ],
 )
-def test_generation_requests_that_cannot_be_met(cli, model: Path, words, code: int, message: str) -> None:
-    found, _, err = cli("generate", "-m-dir", model, *words)
+def test_generation_requests_that_cannot_be_met(cli, pictures_model: Path, words, code: int, message: str) -> None:
+    found, _, err = cli("generate", "-m-dir", pictures_model, *words)
 
     assert found == code
     assert message in err
-    assert not list(model.glob("*_inference_output*"))
+    assert not list(pictures_model.glob("*_inference_output*"))
 
 
-def test_resuming_another_model_is_refused(cli, model: Path, tiny_config, tmp_path: Path) -> None:
-    before = (model / "checkpoints" / "last.ckpt").read_bytes()
+def test_resuming_another_model_is_refused(cli, pictures_model: Path, tiny_config, tmp_path: Path) -> None:
+    before = (pictures_model / "checkpoints" / "last.ckpt").read_bytes()
     config = tiny_config([8, 8])
     config.write_text(config.read_text().replace("num_channels: [8, 8]", "num_channels: [8, 16]"))
 
-    code, _, err = cli("train", "-c", config, "-dt", tmp_path / "data.csv", "-m-dir", model, "-rs")
+    code, _, err = cli("train", "-c", config, "-dt", tmp_path / "data.csv", "-m-dir", pictures_model, "-rs")
 
     assert code == 4
     assert "was trained with model_config.architecture" in err
-    assert (model / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert (pictures_model / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
-def test_a_checkpoint_stands_alone(model: Path) -> None:
-    about = read_checkpoint(model / "checkpoints" / "last.ckpt")["gandlf_synth"]
+def test_a_checkpoint_stands_alone(pictures_model: Path) -> None:
+    about = read_checkpoint(pictures_model / "checkpoints" / "last.ckpt")["gandlf_synth"]
 
     assert about["model_name"] == "ddpm"
     assert about["spec"]["class_names"] == ["benign", "tumour"]

@@ -1,38 +1,24 @@
 """check says everything at once, and preview shows what the network sees."""
 
-import csv
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
-from tests.conftest import write_nifti, write_picture
+from tests.factories import read_table, write_nifti, write_picture
 
 from gandlf_synth.config import load_config
-
-
-@pytest.fixture
-def data(cli, pictures: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "data.csv"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", path)[0] == 0
-    return path
-
-
-def cells(data: Path) -> list[dict[str, str]]:
-    with data.open() as file:
-        return list(csv.DictReader(file))
 
 
 def findings(path: Path) -> list[tuple[str, str, int | None]]:
     return [(each["severity"], each["kind"], each["row"]) for each in json.loads(path.read_text())["findings"]]
 
 
-def test_good_data_is_ready_and_its_cost_is_told(cli, data: Path, tiny_config, tmp_path: Path) -> None:
+def test_good_data_is_ready_and_its_cost_is_told(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
 
-    code, out, err = cli("check", "-c", tiny_config([8, 8]), "-dt", data, "-vr", "0.25", "--json", report)
+    code, out, err = cli("check", "-c", tiny_config([8, 8]), "-dt", pictures_table, "-vr", "0.25", "--json", report)
 
     assert code == 0, err
     assert "Ready to train" in out
@@ -42,8 +28,8 @@ def test_good_data_is_ready_and_its_cost_is_told(cli, data: Path, tiny_config, t
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_everything_wrong_is_said_at_once(cli, data: Path, tiny_config, tmp_path: Path) -> None:
-    rows = cells(data)
+def test_everything_wrong_is_said_at_once(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+    rows = read_table(pictures_table)
     Path(rows[0]["Channel_0"]).write_bytes(b"")
     whole = Path(rows[1]["Channel_0"]).read_bytes()
     Path(rows[1]["Channel_0"]).write_bytes(whole[: len(whole) // 2])
@@ -56,7 +42,17 @@ def test_everything_wrong_is_said_at_once(cli, data: Path, tiny_config, tmp_path
     report, clean, quarantine = (tmp_path / name for name in ("report.json", "clean.csv", "quarantine.csv"))
 
     code, out, _ = cli(
-        "check", "-c", config, "-dt", data, "--json", report, "--write-clean", clean, "--quarantine", quarantine
+        "check",
+        "-c",
+        config,
+        "-dt",
+        pictures_table,
+        "--json",
+        report,
+        "--write-clean",
+        clean,
+        "--quarantine",
+        quarantine,
     )
 
     assert code == 3
@@ -66,12 +62,14 @@ def test_everything_wrong_is_said_at_once(cli, data: Path, tiny_config, tmp_path
     assert {row for severity, _, row in found if severity == "error"} == {None, 1, 2, 3}
     assert ("warning", "duplicate", 6) in found
     assert ("warning", "constant", 8) in found
-    assert len(cells(clean)) == len(rows) - 3
-    assert {row["row"] for row in cells(quarantine)} == {"1", "2", "3"}
+    assert len(read_table(clean)) == len(rows) - 3
+    assert {row["row"] for row in read_table(quarantine)} == {"1", "2", "3"}
     assert cli("check", "-c", tiny_config([8, 8]), "-dt", clean, "--fast")[0] == 0
 
 
-def test_copies_across_splits_and_odd_volumes_are_named(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_copies_across_splits_and_odd_volumes_are_named(
+    cli, table_of, volumes: Path, tiny_config, tmp_path: Path
+) -> None:
     for index in range(6, 12):
         source = volumes / f"sub-{index - 6}"
         shutil.copytree(source, volumes / f"sub-{index}")
@@ -80,9 +78,7 @@ def test_copies_across_splits_and_odd_volumes_are_named(cli, volumes: Path, tiny
     odd = np.zeros((40, 40, 30), np.float32)
     odd[10:20] = 500
     write_nifti(volumes / "sub-11" / "sub-11_t1.nii.gz", odd, np.diag([0.5, 0.5, 0.5, 1]))
-    data = tmp_path / "data.csv"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "unlabeled", "-o", data)
-    lines = data.read_text().splitlines()
+    lines = table_of(volumes, "_t1.nii.gz").read_text().splitlines()
     (tmp_path / "train.csv").write_text("\n".join([lines[0], *lines[1:7]]))
     (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[7:]]))
     report = tmp_path / "report.json"
@@ -100,13 +96,13 @@ def test_copies_across_splits_and_odd_volumes_are_named(cli, volumes: Path, tiny
 
 
 def test_a_copy_across_splits_is_named_however_many_copies_there_are_within_one(
-    cli, data: Path, tiny_config, tmp_path: Path
+    cli, pictures_table: Path, tiny_config, tmp_path: Path
 ) -> None:
-    rows = cells(data)
+    rows = read_table(pictures_table)
     for row in rows[1:12]:
         shutil.copy(rows[0]["Channel_0"], row["Channel_0"])
     shutil.copy(rows[13]["Channel_0"], rows[15]["Channel_0"])
-    lines = data.read_text().splitlines()
+    lines = pictures_table.read_text().splitlines()
     (tmp_path / "train.csv").write_text("\n".join(lines[:15]))
     (tmp_path / "test.csv").write_text("\n".join([lines[0], *lines[15:]]))
     report = tmp_path / "report.json"
@@ -129,21 +125,21 @@ def test_a_copy_across_splits_is_named_however_many_copies_there_are_within_one(
 
 
 def test_tables_that_do_not_fit_each_other_are_a_finding(
-    cli, data: Path, volumes: Path, tiny_config, tmp_path: Path
+    cli, pictures_table: Path, volumes: Path, tiny_config, tmp_path: Path
 ) -> None:
     other = tmp_path / "volumes.csv"
     cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz,_t2.nii.gz", "-l", "unlabeled", "-o", other)
 
-    code, out, _ = cli("check", "-c", tiny_config([8, 8]), "-dt", other, "-t-csv", data)
+    code, out, _ = cli("check", "-c", tiny_config([8, 8]), "-dt", other, "-t-csv", pictures_table)
 
     assert code == 3
     assert "different numbers of channel columns" in out
 
 
-def test_preview_shows_files_and_what_becomes_of_them(cli, data: Path, tiny_config, tmp_path: Path) -> None:
+def test_preview_shows_files_and_what_becomes_of_them(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
     config = tiny_config([8, 8], "data_augmentation: [{flip: {axis: [0], probability: 1}}]\n")
 
-    code, out, err = cli("preview", "-c", config, "-dt", data, "-o", tmp_path / "seen", "-n", 3)
+    code, out, err = cli("preview", "-c", config, "-dt", pictures_table, "-o", tmp_path / "seen", "-n", 3)
 
     assert code == 0, err
     picture = Image.open(out.strip())

@@ -1,20 +1,13 @@
 """``evaluate --paired``: reconstructions against their originals."""
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, read_table, write_nifti, write_table
 
 NAMES = "mean_absolute_error,peak_signal_noise_ratio,structural_similarity_index,ms_ssim,correlation"
-
-
-def table(path: Path, rows: list[list[object]], columns: tuple[str, ...]) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([columns, *rows])
-    return path
 
 
 @pytest.fixture
@@ -32,7 +25,10 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
         real.append([f"s{index}", paths[0], paths[1], label, ("left", "right")[label]])
         made.append([f"s{index}", paths[2]])
     columns = ("SubjectID", "Channel_0", "Mask", "Label", "LabelMapping")
-    return table(tmp_path / "real.csv", real, columns), table(tmp_path / "made.csv", made, ("SubjectID", "Channel_0"))
+    return (
+        write_table(tmp_path / "real.csv", columns, real),
+        write_table(tmp_path / "made.csv", ("SubjectID", "Channel_0"), made),
+    )
 
 
 def test_errors_are_in_the_units_of_the_images_inside_the_mask(cli, pair, tmp_path: Path) -> None:
@@ -45,7 +41,7 @@ def test_errors_are_in_the_units_of_the_images_inside_the_mask(cli, pair, tmp_pa
     assert 0 < error["low"] <= error["value"] <= error["high"] <= 5  # 5 in the mask, 0 in the rest of its box
     assert found["metrics"]["correlation"]["value"] > 0.99
     assert set(found["per_class"]) == {"left", "right"}
-    rows = list(csv.DictReader((tmp_path / "out" / "images.csv").open()))
+    rows = read_table(tmp_path / "out" / "images.csv")
     assert [row["subject"] for row in rows] == [f"s{index}" for index in range(10)]
     assert "mean_absolute_error" in Path(out.strip()).read_text()
 

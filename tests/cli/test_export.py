@@ -5,28 +5,19 @@ from pathlib import Path
 
 import monai.bundle
 import numpy as np
-import pytest
 import torch
 
 from gandlf_synth import SyntheticDataset, load_model
 from gandlf_synth.data.formats.readers import read_image
 
 
-@pytest.fixture
-def model(cli, pictures: Path, tiny_config, tmp_path: Path) -> Path:
-    data, folder = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", data)
-    assert cli("train", "-c", tiny_config([8, 8]), "-dt", data, "-m-dir", folder)[0] == 0
-    return folder
-
-
-def test_weights_alone_make_the_same_images(cli, model: Path, tmp_path: Path) -> None:
-    code, out, err = cli("export", "-m-dir", model, "-o", tmp_path / "out")
+def test_weights_alone_make_the_same_images(cli, pictures_model: Path, tmp_path: Path) -> None:
+    code, out, err = cli("export", "-m-dir", pictures_model, "-o", tmp_path / "out")
     assert code == 0, err
 
     made = []
     for words in ((), ("-ckpt-path", tmp_path / "out" / "weights.safetensors")):
-        code, out, err = cli("generate", "-m-dir", model, "-n", 2, "-i-dir", tmp_path / "images", *words)
+        code, out, err = cli("generate", "-m-dir", pictures_model, "-n", 2, "-i-dir", tmp_path / "images", *words)
         assert code == 0, err
         made.append([read_image(path).array for path in sorted(Path(out.strip()).glob("*.tiff"))])
 
@@ -36,13 +27,15 @@ def test_weights_alone_make_the_same_images(cli, model: Path, tmp_path: Path) ->
     assert "benign, tumour" in card
 
 
-def test_networks_compute_the_same_elsewhere(cli, model: Path, tmp_path: Path) -> None:
+def test_networks_compute_the_same_elsewhere(cli, pictures_model: Path, tmp_path: Path) -> None:
     import onnxruntime
 
-    code, _, err = cli("export", "-m-dir", model, "-o", tmp_path / "out", "--format", "torchscript", "--format", "onnx")
+    code, _, err = cli(
+        "export", "-m-dir", pictures_model, "-o", tmp_path / "out", "--format", "torchscript", "--format", "onnx"
+    )
     assert code == 0, err
 
-    denoiser = load_model(model).process.denoiser.eval()
+    denoiser = load_model(pictures_model).process.denoiser.eval()
     inputs = (torch.randn(2, 3, 8, 8), torch.tensor([1, 9]), torch.tensor([1, 0]))
     with torch.inference_mode():
         expected = denoiser(*inputs)
@@ -55,9 +48,9 @@ def test_networks_compute_the_same_elsewhere(cli, model: Path, tmp_path: Path) -
     assert np.allclose(found, expected, atol=1e-4)
 
 
-def test_monai_runs_the_bundle(cli, model: Path, tmp_path: Path) -> None:
+def test_monai_runs_the_bundle(cli, pictures_model: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
-    assert cli("export", "-m-dir", model, "-o", bundle, "--format", "bundle")[0] == 0
+    assert cli("export", "-m-dir", pictures_model, "-o", bundle, "--format", "bundle")[0] == 0
     assert json.loads((bundle / "configs" / "metadata.json").read_text())["monai_version"]
 
     monai.bundle.run(
@@ -68,15 +61,15 @@ def test_monai_runs_the_bundle(cli, model: Path, tmp_path: Path) -> None:
     assert len(list((bundle / "eval").rglob("generated_image_*.tiff"))) == 2
 
 
-def test_a_folder_with_something_in_it_is_left_alone(cli, model: Path) -> None:
-    code, _, err = cli("export", "-m-dir", model, "-o", model)
+def test_a_folder_with_something_in_it_is_left_alone(cli, pictures_model: Path) -> None:
+    code, _, err = cli("export", "-m-dir", pictures_model, "-o", pictures_model)
 
     assert code == 2
     assert "is not empty" in err
 
 
-def test_a_trained_generator_is_a_dataset(model: Path) -> None:
-    dataset = SyntheticDataset(load_model(model), {"tumour": 2, "benign": 1}, seed=5)
+def test_a_trained_generator_is_a_dataset(pictures_model: Path) -> None:
+    dataset = SyntheticDataset(load_model(pictures_model), {"tumour": 2, "benign": 1}, seed=5)
 
     batch = next(iter(torch.utils.data.DataLoader(dataset, batch_size=3)))
 

@@ -1,13 +1,14 @@
 """The main job as a user does it: images → CSV → training → synthetic images."""
 
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, write_nifti
 
 from gandlf_synth.config import load_config
 from gandlf_synth.data.formats.writers import read_provenance
@@ -15,10 +16,9 @@ from gandlf_synth.data.table.manifest import read_manifest
 
 
 @pytest.fixture
-def volume_model(cli, volumes: Path, tiny_config, tmp_path: Path) -> Path:
+def volume_model(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> Path:
     """A model of two-channel volumes, trained through the flags of the existing GaNDLF-Synth."""
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    assert cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz,_t2.nii.gz", "-l", "unlabeled", "-o", csv)[0] == 0
+    csv, model = table_of(volumes, "_t1.nii.gz,_t2.nii.gz"), tmp_path / "model"
     config = tiny_config([8, 8, 8], "inference_parameters: {n_images_to_generate: 3, batch_size: 2}\n")
     code, _, err = cli("run", "-t", "-c", config, "-dt", csv, "-m-dir", model, "-vr", "0.2", "-tr", "0.2")
     assert code == 0, err
@@ -84,10 +84,9 @@ def test_same_seed_same_bytes_and_one_image_alone(cli, volume_model: Path, tmp_p
     assert not np.allclose(voxels[0], voxels[2], atol=1)
 
 
-def test_histology_comes_out_in_colour_per_class(cli, pictures: Path, tiny_config, tmp_path: Path) -> None:
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)
-    code, _, err = cli("train", "-c", tiny_config([16, 12]), "-dt", csv, "-m-dir", model)
+def test_histology_comes_out_in_colour_per_class(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    code, _, err = cli("train", "-c", tiny_config([16, 12]), "-dt", pictures_table, "-m-dir", model)
     assert code == 0, err
 
     code, out, err = cli("generate", "-m-dir", model, "-n", "tumour=2", "-n", "benign=1")
@@ -111,9 +110,8 @@ def test_histology_comes_out_in_colour_per_class(cli, pictures: Path, tiny_confi
     ]
 
 
-def test_patients_are_classes(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "patient", "-o", csv)
+def test_patients_are_classes(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+    csv, model = table_of(volumes, "_t1.nii.gz", "patient"), tmp_path / "model"
     assert cli("train", "-c", tiny_config([8, 8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
 
     code, out, _ = cli("generate", "-m-dir", model, "-n", "sub-3=1", "--guidance-scale", "2", "--sampler", "ddpm")
@@ -123,9 +121,8 @@ def test_patients_are_classes(cli, volumes: Path, tiny_config, tmp_path: Path) -
     assert (record["class"], record["sampling"]["sampler"]) == ("sub-3", "ddpm")
 
 
-def test_a_run_can_be_extended_and_reset(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "unlabeled", "-o", csv)
+def test_a_run_can_be_extended_and_reset(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+    csv, model = table_of(volumes, "_t1.nii.gz"), tmp_path / "model"
     config = tiny_config([8, 8, 8])
     train = ("train", "-c", config, "-dt", csv, "-m-dir", model)
     assert cli(*train)[0] == 0
@@ -141,16 +138,13 @@ def test_a_run_can_be_extended_and_reset(cli, volumes: Path, tiny_config, tmp_pa
     assert len(list(model.glob("training_logs/*"))) == 1
 
 
-def test_the_second_run_reads_no_source_image(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
-    csv = tmp_path / "data.csv"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "unlabeled", "-o", csv)
+def test_the_second_run_reads_no_source_image(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+    csv = table_of(volumes, "_t1.nii.gz")
     config = tiny_config([8, 8, 8])
     assert cli("train", "-c", config, "-dt", csv, "-m-dir", tmp_path / "one")[0] == 0
     for path in volumes.rglob("*.nii.gz"):  # same size and date, so still the same file to the cache
         status = path.stat()
         path.write_bytes(bytes(status.st_size))
-        import os
-
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     code, _, err = cli("train", "-c", config, "-dt", csv, "-m-dir", tmp_path / "two")
@@ -158,9 +152,8 @@ def test_the_second_run_reads_no_source_image(cli, volumes: Path, tiny_config, t
     assert code == 0, err
 
 
-def test_validation_and_test_csvs_of_their_own(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
-    csv = tmp_path / "data.csv"
-    cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz", "-l", "unlabeled", "-o", csv)
+def test_validation_and_test_csvs_of_their_own(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+    csv = table_of(volumes, "_t1.nii.gz")
     header, *rows = csv.read_text().splitlines()
     for name, part in (("train", rows[:4]), ("val", rows[4:5]), ("test", rows[5:])):
         (tmp_path / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
@@ -178,11 +171,10 @@ def test_validation_and_test_csvs_of_their_own(cli, volumes: Path, tiny_config, 
     assert kept == ["best.ckpt", "epoch_0000.ckpt", "epoch_0001.ckpt", "last.ckpt"]
 
 
-def test_augmentation_and_2d_nifti(cli, tiny_config, tmp_path: Path) -> None:
+def test_augmentation_and_2d_nifti(cli, table_of, tiny_config, tmp_path: Path) -> None:
     for index in range(4):
         write_nifti(tmp_path / "images" / f"case{index}" / "slice.nii.gz", blob((12, 10), index))
-    csv = tmp_path / "data.csv"
-    cli("construct-csv", "-i", tmp_path / "images", "-ch", "slice.nii.gz", "-l", "unlabeled", "-o", csv)
+    csv = table_of(tmp_path / "images", "slice.nii.gz")
     extra = "data_augmentation: {train: [{flip: {axis: [0]}}, {noise: {std: 0.05}}]}\n"
 
     code, _, err = cli("train", "-c", tiny_config([8, 8], extra), "-dt", csv, "-m-dir", tmp_path / "model")

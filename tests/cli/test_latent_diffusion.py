@@ -6,19 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.factories import write_tiny_config
 
 from gandlf_synth.models.checkpoint import read_checkpoint
-from gandlf_synth.models.latent_diffusion import FAMILY
 
 
 @pytest.fixture
-def job(cli, pictures: Path, tmp_path: Path) -> tuple[object, ...]:
-    csv, config = tmp_path / "data.csv", tmp_path / "config.yaml"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
-    section = {"model_name": "latent_diffusion", **FAMILY.tiny, "tensor_shape": [12, 10]}
-    document = {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "num_epochs": 3, "batch_size": 4}
-    config.write_text(json.dumps({**document, "compute": {"accelerator": "cpu", "precision": 32}}))
-    return ("-c", config, "-dt", csv)
+def job(pictures_table: Path, tmp_path: Path) -> tuple[object, ...]:
+    config = write_tiny_config(tmp_path / "config.yaml", "latent_diffusion", [12, 10], epochs=3)
+    return ("-c", config, "-dt", pictures_table)
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -10,10 +10,8 @@ import pytest
 
 
 @pytest.fixture
-def job(cli, pictures: Path, tiny_config, tmp_path: Path) -> tuple[object, ...]:
-    csv = tmp_path / "data.csv"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
-    return ("-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", tmp_path / "model")
+def job(pictures_table: Path, tiny_config, tmp_path: Path) -> tuple[object, ...]:
+    return ("-c", tiny_config([8, 8]), "-dt", pictures_table, "-m-dir", tmp_path / "model")
 
 
 def test_json_is_the_whole_result(cli, job, pictures: Path, tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """Reconstructions lie where their image lay, in its units."""
 
-import csv
 import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, read_table, write_nifti
 
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 20], [0.3, 1.8, -0.4, -30], [0.0, 0.5, 2.2, 12], [0, 0, 0, 1]])
 CONFIG = """\
@@ -34,10 +33,9 @@ def scans(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def test_geometry_units_and_closeness(cli, scans: Path, tmp_path: Path) -> None:
-    data, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
+def test_geometry_units_and_closeness(cli, table_of, scans: Path, tmp_path: Path) -> None:
+    data, config, model = table_of(scans, "t1.nii.gz"), tmp_path / "config.yaml", tmp_path / "model"
     config.write_text(CONFIG.format(shape=[12, 12, 8], epochs=60))
-    cli("construct-csv", "-i", scans, "-ch", "t1.nii.gz", "-l", "unlabeled", "-o", data)
     code, _, err = cli("train", "-c", config, "-dt", data, "-m-dir", model)
     assert code == 0, err
 
@@ -55,19 +53,18 @@ def test_geometry_units_and_closeness(cli, scans: Path, tmp_path: Path) -> None:
     peak = [np.unravel_index(array.argmax(), array.shape) for array in (truth, found)]
     assert np.abs(np.subtract(*peak)).max() <= 3
     assert 0.5 < found.max() / truth.max() < 1.5
-    rows = list(csv.DictReader((folder / "reconstructions.csv").open()))
+    rows = read_table(folder / "reconstructions.csv")
     assert len(rows) == 8
     assert float(rows[2]["mean_absolute_error"]) == pytest.approx(np.abs(truth - found).mean(), rel=1e-3)
     assert json.loads((folder / "reconstruction_3.json").read_text())["kind"] == "reconstruction"
     assert (folder / "contact_sheet.png").is_file()
 
 
-def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, scans: Path, tmp_path: Path) -> None:
-    data, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
+def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, table_of, scans: Path, tmp_path: Path) -> None:
+    data, config, model = table_of(scans, "t1.nii.gz"), tmp_path / "config.yaml", tmp_path / "model"
     stopping = "early_stopping_config: {monitor_value: val_structural_similarity_index, monitor_mode: max}\n"
     whole = "data_preprocessing: [{rescale: {in_min_max: [0, 8000], out_min_max: [-1, 1]}}]\n"
     config.write_text(CONFIG.format(shape=[20, 18, 14], epochs=8) + stopping + whole)
-    cli("construct-csv", "-i", scans, "-ch", "t1.nii.gz", "-l", "unlabeled", "-o", data)
     rows = data.read_text().splitlines()
     train, val = tmp_path / "train.csv", tmp_path / "val.csv"
     train.write_text("\n".join(rows[:6]))
@@ -89,30 +86,26 @@ def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, scans: Pa
 
     assert code == 0, err
     logged = json.loads((model / "run.json").read_text())["metrics"]
-    measured = list(csv.DictReader((Path(out.strip()) / "reconstructions.csv").open()))
+    measured = read_table(Path(out.strip()) / "reconstructions.csv")
     for name in ("structural_similarity_index", "ncc_max"):
         mean = np.mean([float(row[name]) for row in measured])
         assert logged[f"val_{name}"] == pytest.approx(mean, rel=0.02), name
 
 
-def test_run_without_t_reconstructs_what_dt_names(cli, pictures: Path, tmp_path: Path) -> None:
-    data, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
+def test_run_without_t_reconstructs_what_dt_names(cli, pictures_table: Path, tmp_path: Path) -> None:
+    config, model = tmp_path / "config.yaml", tmp_path / "model"
     config.write_text(CONFIG.format(shape=[8, 8], epochs=1))
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", data)
-    assert cli("run", "-t", "-c", config, "-dt", data, "-m-dir", model)[0] == 0
+    words = ("-c", config, "-dt", pictures_table, "-m-dir", model)
+    assert cli("run", "-t", *words)[0] == 0
 
-    code, out, err = cli("run", "-c", config, "-dt", data, "-m-dir", model)
+    code, out, err = cli("run", *words)
 
     assert code == 0, err
     assert len(list(Path(out.strip()).glob("reconstruction_*.tiff"))) == 16
 
 
-def test_a_family_that_cannot_says_which_can(cli, pictures: Path, tiny_config, tmp_path: Path) -> None:
-    data, model = tmp_path / "data.csv", tmp_path / "model"
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", data)
-    cli("train", "-c", tiny_config([8, 8]), "-dt", data, "-m-dir", model)
-
-    code, _, err = cli("reconstruct", "-m-dir", model, "-dt", data)
+def test_a_family_that_cannot_says_which_can(cli, pictures_table: Path, pictures_model: Path) -> None:
+    code, _, err = cli("reconstruct", "-m-dir", pictures_model, "-dt", pictures_table)
 
     assert code == 2
     assert "'ddpm' synthesises new images and cannot reconstruct given ones" in err

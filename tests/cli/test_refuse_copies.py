@@ -1,17 +1,14 @@
 """``generate --refuse-copies`` lets no image through that is nearly one of the training images."""
 
-import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from tests.conftest import blob, write_picture
+from tests.factories import write_pictures_table
+from tests.processes import run, torchrun
 
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.synthesis.copies import build_copy_gate
@@ -44,14 +41,7 @@ def test_too_few_subjects_say_nothing() -> None:
 
 @pytest.fixture
 def trained(cli, tiny_config, tmp_path: Path) -> tuple[Path, Path]:
-    table, model = tmp_path / "data.csv", tmp_path / "model"
-    rows = [["SubjectID", "Channel_0"]]
-    for index in range(24):
-        path = tmp_path / "images" / f"{index}.png"
-        write_picture(path, np.clip(blob((16, 16), index, 200), 0, 255).astype(np.uint8))
-        rows.append([f"s{index}", str(path)])
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
+    table, model = write_pictures_table(tmp_path, 24), tmp_path / "model"
     assert cli("train", "-c", tiny_config([16, 16]), "-dt", table, "-m-dir", model)[0] == 0
     return table, model
 
@@ -127,25 +117,13 @@ def test_processes_that_share_the_work_refuse_the_same_copies(cli, trained, tmp_
     _, out, said = cli(*words, "-i-dir", tmp_path / "alone")
     alone = Path(out.strip())
 
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        "gandlf_synth",
-    ]
-    command = [*launcher, *words, "-i-dir", str(tmp_path / "shared")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    out, said_by_two = run(*words, "-i-dir", tmp_path / "shared", launcher=torchrun(2))
 
-    assert done.returncode == 0, done.stderr
-    shared = Path(done.stdout.splitlines()[0])
+    shared = Path(out.splitlines()[0])
     for index in range(4):
         names = (f"generated_image_{index}.json", f"generated_image_{index}.nii.gz")
         assert json.loads((shared / names[0]).read_text()) == json.loads((alone / names[0]).read_text())
         assert nib.load(shared / names[1]).get_fdata() == pytest.approx(nib.load(alone / names[1]).get_fdata())
     line = next(line for line in said.splitlines() if "were refused" in line)
     assert "0 copies" not in line
-    assert line in done.stderr
+    assert line in said_by_two

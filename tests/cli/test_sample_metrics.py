@@ -2,30 +2,19 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tests.conftest import blob, write_picture
+from tests.factories import write_pictures_table
+from tests.processes import run, torchrun
 
 SECTION = "sample_metrics_config: {{every_n_epochs: {every}, n_images: 8, extractor: random-conv, num_inference_steps: 2{more}}}\n"
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    path = tmp_path / "data.csv"
-    rows: list[list[object]] = [["SubjectID", "Channel_0", "Label", "LabelMapping"]]
-    for index in range(24):
-        image = tmp_path / "images" / f"{index}.png"
-        write_picture(image, np.clip(blob((16, 16), index, 200), 0, 255).astype(np.uint8))
-        rows.append([f"s{index}", str(image), index % 2, ("left", "right")[index % 2]])
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    return path
+    return write_pictures_table(tmp_path, 24, ("left", "right"))
 
 
 @pytest.fixture
@@ -133,22 +122,9 @@ def test_what_cannot_be_measured_is_refused_before_training(
 @pytest.mark.slow
 def test_processes_share_the_samples_and_agree(tiny_config, table: Path, tmp_path: Path) -> None:
     config = tiny_config([16, 16], SECTION.format(every=1, more=""))
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        "gandlf_synth",
-    ]
-    command = [*launcher, "train", "-c", config, "-dt", table, "-m-dir", tmp_path / "shared", "-vr", "0.4"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [str(word) for word in command], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
 
-    assert done.returncode == 0, done.stderr
+    run("train", "-c", config, "-dt", table, "-m-dir", tmp_path / "shared", "-vr", "0.4", launcher=torchrun(2))
+
     kid = logged(tmp_path / "shared", "sample_kid")
     assert sorted(kid) == [0, 1]
     log = (tmp_path / "shared" / "training_manager.log").read_text()

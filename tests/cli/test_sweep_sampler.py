@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 
-def test_the_best_setting_becomes_the_models_own(cli, pictures: Path, tiny_config, tmp_path: Path) -> None:
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
-    assert cli("train", "-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
-    words = ("-m-dir", model, "-dt", csv, "--samplers", "ddim,unipc", "--steps", "3,6", "-n", 8)
+def test_the_best_setting_becomes_the_models_own(
+    cli, pictures_table: Path, pictures_model: Path, tmp_path: Path
+) -> None:
+    words = ("-m-dir", pictures_model, "-dt", pictures_table, "--samplers", "ddim,unipc", "--steps", "3,6", "-n", 8)
 
     code, out, err = cli("sweep-sampler", *words, "--extractor", "random-conv")
 
@@ -18,29 +17,27 @@ def test_the_best_setting_becomes_the_models_own(cli, pictures: Path, tiny_confi
     found = json.loads(page.with_suffix(".json").read_text())
     measured = [(each["sampler"], each["num_inference_steps"]) for each in found["settings"]]
     assert measured == [("ddim", 3), ("ddim", 6), ("unipc", 3), ("unipc", 6)]
-    kept = json.loads((model / "sampling.json").read_text())
+    kept = json.loads((pictures_model / "sampling.json").read_text())
     assert kept == {key: found["best"][key] for key in ("sampler", "num_inference_steps")}
 
-    (model / "sampling.json").write_text('{"sampler": "unipc", "num_inference_steps": 4}')
-    code, out, err = cli("generate", "-m-dir", model, "-n", 2)
+    (pictures_model / "sampling.json").write_text('{"sampler": "unipc", "num_inference_steps": 4}')
+    code, out, err = cli("generate", "-m-dir", pictures_model, "-n", 2)
     assert code == 0, err
     wanted = json.loads((Path(out.strip()) / "inference_logs" / "request.json").read_text())
     assert (wanted["sampler"], wanted["num_inference_steps"]) == ("unipc", 4)
-    code, out, _ = cli("generate", "-m-dir", model, "-n", 2, "--sampler", "ddim")
+    code, out, _ = cli("generate", "-m-dir", pictures_model, "-n", 2, "--sampler", "ddim")
     wanted = json.loads((Path(out.strip()) / "inference_logs" / "request.json").read_text())
     assert wanted["sampler"] == "ddim"
 
 
 def test_a_sampler_that_does_not_exist_is_refused_with_those_that_do(
-    cli, pictures: Path, tiny_config, tmp_path: Path
+    cli, pictures_table: Path, pictures_model: Path
 ) -> None:
-    csv, model = tmp_path / "data.csv", tmp_path / "model"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
-    assert cli("train", "-c", tiny_config([8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
+    words = ("-m-dir", pictures_model, "-dt", pictures_table, "--extractor", "random-conv")
 
-    code, _, err = cli("sweep-sampler", "-m-dir", model, "-dt", csv, "--samplers", "ddmi", "--extractor", "random-conv")
+    code, _, err = cli("sweep-sampler", *words, "--samplers", "ddmi")
 
     assert code == 2
     assert "unknown name 'ddmi'" in err
     assert "did you mean 'ddpm'" in err
-    assert not (model / "sampling.json").exists()
+    assert not (pictures_model / "sampling.json").exists()

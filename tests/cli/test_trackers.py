@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import run, torchrun
 
 PACKAGES = {"mlflow": "sqlalchemy", "wandb": "wandb"}
 
 
 @pytest.fixture
-def job(cli, pictures: Path, tiny_config, tmp_path: Path) -> Callable[..., list[str]]:
-    csv = tmp_path / "data.csv"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
-
+def job(pictures_table: Path, tiny_config) -> Callable[..., list[str]]:
     def words(section: str) -> list[str]:
-        return ["-c", str(tiny_config([8, 8], f"logging_config: {section}\n")), "-dt", str(csv), "-vr", "0.25"]
+        config = tiny_config([8, 8], f"logging_config: {section}\n")
+        return ["-c", str(config), "-dt", str(pictures_table), "-vr", "0.25"]
 
     return words
 
@@ -120,13 +119,9 @@ def test_a_store_that_cannot_be_used_is_named(cli, job, tmp_path: Path) -> None:
 
 def test_two_processes_make_one_run(job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*launcher, "-m", "gandlf_synth", "train", *job("{mlflow: {}}"), "-m-dir", str(tmp_path / "model")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
-    done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True, check=False)
+    run("train", *job("{mlflow: {}}"), "-m-dir", tmp_path / "model", launcher=torchrun(2))
 
-    assert done.returncode == 0, done.stderr
     assert len(runs_in(tmp_path / "model")) == 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from tests.conftest import write_picture
+from tests.factories import write_picture
 
 from gandlf_synth import registry
 from gandlf_synth.cli.main import main

@@ -129,11 +129,9 @@ def test_postprocessing_fills_holes() -> None:
 
 
 @needs_gandlf
-def test_a_model_trains_with_gandlfs_components(cli, pictures: Path, tiny_config, tmp_path: Path) -> None:
-    csv = tmp_path / "data.csv"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+def test_a_model_trains_with_gandlfs_components(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
     extra = 'data_augmentation: {train: {"gandlf:flip": {probability: 0.5}}}\n'
-    words = ("train", "-c", tiny_config([8, 8], extra), "-dt", csv, "-m-dir", tmp_path / "model")
+    words = ("train", "-c", tiny_config([8, 8], extra), "-dt", pictures_table, "-m-dir", tmp_path / "model")
 
     code, _, err = cli(*words, "--set", 'model_config.optimizers={name: "gandlf:adamw", lr: 0.001}')
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import TINY
+from tests.factories import TINY
 
 from gandlf_synth import registry
 from gandlf_synth.testing import check_model
@@ -26,14 +26,13 @@ def program(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("_forget_plugins")
-def test_a_new_model_keeps_every_promise_and_trains_from_its_file(cli, pictures: Path, tmp_path: Path) -> None:
+def test_a_new_model_keeps_every_promise_and_trains_from_its_file(cli, pictures_table: Path, tmp_path: Path) -> None:
     assert cli("new-model", "my_vae", "-o", tmp_path)[0] == 0
-    csv, config, model = tmp_path / "data.csv", tmp_path / "config.yaml", tmp_path / "model"
+    config, model = tmp_path / "config.yaml", tmp_path / "model"
     config.write_text("{model_config: {model_name: my_vae, tensor_shape: [8, 8]}, num_epochs: 1}")
-    cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)
     plugin = ("--plugin", tmp_path / "my_vae.py")
 
-    code, _, err = cli("train", "-c", config, "-dt", csv, "-m-dir", model, *plugin)
+    code, _, err = cli("train", "-c", config, "-dt", pictures_table, "-m-dir", model, *plugin)
     assert code == 0, err
     code, out, err = cli("generate", "-m-dir", model, "-n", 2, *plugin)
     assert code == 0, err

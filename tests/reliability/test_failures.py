@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.reliability.test_processes import job, start
+from tests.processes import start, write_job
 
 from gandlf_synth.config import Document, validate
 from gandlf_synth.errors import CheckpointError, ResourceError
@@ -19,7 +19,7 @@ from gandlf_synth.training.memory import memory_guard
 
 
 def test_numbers_that_are_not_finite_end_the_run_with_what_caused_them(cli, pictures: Path, tmp_path: Path) -> None:
-    words = job(cli, pictures, tmp_path, epochs=40)
+    words = write_job(cli, pictures, tmp_path, epochs=40)
     model = tmp_path / "model"
 
     code, _, err = cli("train", *words, "-m-dir", model, "--set", "model_config.optimizers={name: sgd, lr: 1.0e+30}")
@@ -33,7 +33,7 @@ def test_numbers_that_are_not_finite_end_the_run_with_what_caused_them(cli, pict
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(cli, pictures: Path, tmp_path: Path) -> None:
-    words, model = job(cli, pictures, tmp_path, epochs=2), tmp_path / "model"
+    words, model = write_job(cli, pictures, tmp_path, epochs=2), tmp_path / "model"
     assert cli("train", *words, "-m-dir", model)[0] == 0
     last = model / "checkpoints" / "last.ckpt"
     before = last.read_bytes()
@@ -88,7 +88,7 @@ def test_running_out_of_memory_names_the_cheapest_changes() -> None:
 
 
 def test_paths_in_a_table_never_write_outside_the_output(cli, pictures: Path, tmp_path: Path) -> None:
-    words, model = job(cli, pictures, tmp_path, epochs=1), tmp_path / "deep" / "model"
+    words, model = write_job(cli, pictures, tmp_path, epochs=1), tmp_path / "deep" / "model"
     table = Path(words[3])
     table.write_text(table.read_text().replace(",benign\n", ",../../../escaped\n"))
     assert cli("train", *words, "-m-dir", model)[0] == 0
@@ -103,14 +103,14 @@ def test_paths_in_a_table_never_write_outside_the_output(cli, pictures: Path, tm
 
 @pytest.mark.slow
 def test_memory_and_files_stay_flat_in_a_long_run(cli, pictures: Path, tmp_path: Path) -> None:
-    words = job(cli, pictures, tmp_path, epochs=2500)
+    words = write_job(cli, pictures, tmp_path, epochs=2500)
 
     assert_flat(start("train", *words, "-m-dir", tmp_path / "model"), every=5)
 
 
 @pytest.mark.slow
 def test_memory_and_files_stay_flat_over_two_thousand_images(cli, pictures: Path, tmp_path: Path) -> None:
-    words, model = job(cli, pictures, tmp_path, epochs=1), tmp_path / "model"
+    words, model = write_job(cli, pictures, tmp_path, epochs=1), tmp_path / "model"
     assert cli("train", *words, "-m-dir", model)[0] == 0
 
     assert_flat(start("generate", "-m-dir", model, "--per-class", 1000, "--steps", 20), every=1)

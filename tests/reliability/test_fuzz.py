@@ -122,10 +122,8 @@ def _mutated(table: list[list[str]], changes: list[tuple[str, int, int, str]]) -
 
 
 @pytest.fixture
-def table(cli, pictures: Path, tiny_config, tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
-    data = tmp_path / "data.csv"
-    assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", data)[0] == 0
-    return list(csv.reader(data.open())), tiny_config([8, 8]), tmp_path / "mutated.csv"
+def table(pictures_table: Path, tiny_config, tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
+    return list(csv.reader(pictures_table.open())), tiny_config([8, 8]), tmp_path / "mutated.csv"
 
 
 def _check_table(table: tuple[list[list[str]], Path, Path], changes: list[tuple[str, int, int, str]]) -> None:

@@ -17,20 +17,6 @@ from gandlf_synth.evaluation.run import run_evaluation
 SIZE = 32
 
 
-def scans(count: int, seed: int, bright: bool = False) -> np.ndarray:
-    """Heads that differ in what is in them; one class has bright spots, the other dark ones; uint8 ``(n, rows, cols)``."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
-    images = []
-    for _ in range(count):
-        head = (x**2 + y**2 < rng.uniform(0.7, 0.9)) * 0.5
-        places = rng.uniform(-0.7, 0.7, (6, 2))
-        sign = 0.4 if bright else -0.4
-        spots = sum(sign * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 0.03) for a, b in places)
-        images.append(head * (1 + spots) + rng.normal(0, 0.02, head.shape) * (head > 0))
-    return (np.clip(images, 0, 1) * 255).astype(np.uint8)
-
-
 @pytest.fixture
 def saved(tmp_path: Path) -> Callable[..., Path]:
     """Write pictures and their CSV; return the CSV."""

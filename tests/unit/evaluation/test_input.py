@@ -7,16 +7,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import blob, write_nifti
-from tests.unit.evaluation.conftest import scans
+from tests.factories import blob, heads, write_nifti
 
 from gandlf_synth.errors import ConfigError, DataError
 from gandlf_synth.evaluation.thresholds import thresholds_of
 
 
 def test_folders_need_no_csv(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
-    saved("real", scans(12, 1))
-    saved("other", scans(10, 2))
+    saved("real", heads(12, 1))
+    saved("other", heads(10, 2))
 
     found = evaluated(tmp_path / "real", tmp_path / "other")
 
@@ -32,20 +31,20 @@ def test_folders_need_no_csv(saved: Callable, evaluated: Callable, tmp_path: Pat
 
 def test_an_empty_folder_and_a_single_image(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    real, single = saved("real", scans(12, 1)), saved("single", scans(1, 2))
+    real, single = saved("real", heads(12, 1)), saved("single", heads(1, 2))
 
     with pytest.raises(DataError, match=r"empty: holds no images.*\.png"):
         evaluated(real, tmp_path / "empty")
     with pytest.raises(DataError, match=r"synthetic images in .*: holds 1 usable image; allowed: at least 2"):
         evaluated(real, single)
     with pytest.raises(DataError, match=r"real images in .*: are of 3 subjects"):
-        evaluated(saved("three", scans(3, 1)), real)
+        evaluated(saved("three", heads(3, 1)), real)
     with pytest.raises(DataError, match="does not exist"):
         evaluated(tmp_path / "nowhere.csv", real)
 
 
 def test_a_damaged_file_is_an_error_or_left_out_and_said(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
-    real, other = saved("real", scans(12, 1)), saved("other", scans(10, 2))
+    real, other = saved("real", heads(12, 1)), saved("other", heads(10, 2))
     (tmp_path / "other" / "3.png").write_bytes((tmp_path / "other" / "3.png").read_bytes()[:60])
 
     with pytest.raises(DataError, match=r"other\.csv row 4, column Channel_0 .*3\.png"):
@@ -69,7 +68,7 @@ def test_nan_is_an_error(evaluated: Callable, tmp_path: Path) -> None:
 
 
 def test_different_channels_and_dimensions_are_errors(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
-    real = saved("real", scans(12, 1))
+    real = saved("real", heads(12, 1))
     for k in range(5):
         write_nifti(tmp_path / "volumes" / f"{k}.nii.gz", blob((12, 12, 12), k))
         write_nifti(tmp_path / "two" / f"{k}.nii.gz", blob((12, 12), k)[..., None, None].repeat(2, axis=-1))
@@ -81,16 +80,16 @@ def test_different_channels_and_dimensions_are_errors(saved: Callable, evaluated
 
 
 def test_different_sizes_are_compared_at_the_smaller_and_said(saved: Callable, evaluated: Callable) -> None:
-    large = np.stack([np.asarray(Image.fromarray(image).resize((64, 64))) for image in scans(12, 2)])
+    large = np.stack([np.asarray(Image.fromarray(image).resize((64, 64))) for image in heads(12, 2)])
 
-    found = evaluated(saved("real", scans(12, 1)), saved("large", large))
+    found = evaluated(saved("real", heads(12, 1)), saved("large", large))
 
     assert list(found.comparison["size"]) == [32, 32]
     assert any("median sizes differ" in note for note in found.notes)
 
 
 def test_files_that_are_real_files_byte_for_byte_are_said(saved: Callable, evaluated: Callable) -> None:
-    found = evaluated(saved("real", scans(12, 1)), saved("again", scans(12, 1)[:5]))
+    found = evaluated(saved("real", heads(12, 1)), saved("again", heads(12, 1)[:5]))
 
     assert "5 of 5 synthetic files are byte for byte real files" in found.notes
 

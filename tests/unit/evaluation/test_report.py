@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import blob, write_nifti
-from tests.unit.evaluation.conftest import scans
+from tests.factories import blob, heads, write_nifti
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -19,7 +18,7 @@ DRIVER = shutil.which("chromedriver")
 @pytest.fixture
 def flat(saved: Callable, cli: Callable, tmp_path: Path) -> Path:
     labels = ["a"] * 15 + ["b"] * 15
-    paths = [saved(name, scans(30, seed), labels) for seed, name in enumerate(("real", "synthetic", "train"))]
+    paths = [saved(name, heads(30, seed), labels) for seed, name in enumerate(("real", "synthetic", "train"))]
     words = ["-r", paths[0], "-s", paths[1], "--train", paths[2], "-o", tmp_path / "out", "--extractor", "random-conv"]
     code, out, err = cli("evaluate", *words, "--format", "html,md,json")
     assert code == 0, err
@@ -82,7 +81,7 @@ def test_the_report_is_made_again_from_what_is_stored(flat: Path, cli: Callable)
 def test_names_of_files_cannot_become_markup(
     saved: Callable, evaluated: Callable, cli: Callable, tmp_path: Path
 ) -> None:
-    paths = [saved(name, scans(25, seed), ["<script>alert(1)</script>"] * 25) for seed, name in enumerate(("a", "b"))]
+    paths = [saved(name, heads(25, seed), ["<script>alert(1)</script>"] * 25) for seed, name in enumerate(("a", "b"))]
     evaluated(*paths)
 
     cli("report", tmp_path / "out")
@@ -100,7 +99,7 @@ def test_a_model_folder_adds_curves_and_the_run_record(
     (logs / "metrics.csv").write_text("epoch,step,train_loss\n0,10,0.9\n1,20,0.5\n")
     (tmp_path / "model" / "run.json").write_text('{"model_name": "ddpm", "seed": 7}')
 
-    evaluated(saved("a", scans(10, 0)), saved("b", scans(10, 1)), model_dir=tmp_path / "model")
+    evaluated(saved("a", heads(10, 0)), saved("b", heads(10, 1)), model_dir=tmp_path / "model")
     cli("report", tmp_path / "out")
 
     page = (tmp_path / "out" / "report.html").read_text()

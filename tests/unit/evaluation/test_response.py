@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from tests.unit.evaluation.conftest import scans
+from tests.factories import heads
 
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 
@@ -34,7 +34,7 @@ def noisy(images: np.ndarray, sigma: float) -> np.ndarray:
 
 def test_other_real_images_pass(saved: Callable, evaluated: Callable) -> None:
     found = evaluated(
-        saved("real", scans(COUNT, 1)), saved("same", scans(COUNT, 2)), train=saved("train", scans(COUNT, 3))
+        saved("real", heads(COUNT, 1)), saved("same", heads(COUNT, 2)), train=saved("train", heads(COUNT, 3))
     )
 
     assert [each.outcome for each in found.verdicts] == ["good", "good", "good", "unknown"]
@@ -49,7 +49,7 @@ def test_other_real_images_pass(saved: Callable, evaluated: Callable) -> None:
 def test_blur_and_noise_are_seen_and_told_apart(
     saved: Callable, evaluated: Callable, worsen: Callable, levels: tuple[float, float], sign: int, word: str
 ) -> None:
-    real, images = saved("real", scans(COUNT, 1)), scans(COUNT, 2)
+    real, images = saved("real", heads(COUNT, 1)), heads(COUNT, 2)
     found = [evaluated(real, saved("clean", images))]
     found += [evaluated(real, saved(f"worse{level}", worsen(images, level))) for level in levels]
 
@@ -63,9 +63,9 @@ def test_blur_and_noise_are_seen_and_told_apart(
 
 
 def test_brightness_is_seen(saved: Callable, evaluated: Callable) -> None:
-    brighter = np.clip(scans(COUNT, 2) * 1.6, 0, 255).astype(np.uint8)
+    brighter = np.clip(heads(COUNT, 2) * 1.6, 0, 255).astype(np.uint8)
 
-    found = evaluated(saved("real", scans(COUNT, 1)), saved("bright", brighter))
+    found = evaluated(saved("real", heads(COUNT, 1)), saved("bright", brighter))
 
     check = next(check for check in verdict(found, "faithful").checks if check.metric == "histogram")
     assert check.outcome != "good"
@@ -73,9 +73,9 @@ def test_brightness_is_seen(saved: Callable, evaluated: Callable) -> None:
 
 
 def test_repeated_images_are_seen(saved: Callable, evaluated: Callable) -> None:
-    repeated = scans(4, 2).repeat(COUNT // 4, axis=0)
+    repeated = heads(4, 2).repeat(COUNT // 4, axis=0)
 
-    found = evaluated(saved("real", scans(COUNT, 1)), saved("repeated", repeated))
+    found = evaluated(saved("real", heads(COUNT, 1)), saved("repeated", repeated))
 
     answer = verdict(found, "diverse")
     assert answer.outcome == "bad"
@@ -85,9 +85,9 @@ def test_repeated_images_are_seen(saved: Callable, evaluated: Callable) -> None:
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_dropped_class_is_named(saved: Callable, evaluated: Callable, labelled: bool) -> None:
-    both = np.concatenate([scans(COUNT // 2, 1), scans(COUNT // 2, 4, bright=True)])
+    both = np.concatenate([heads(COUNT // 2, 1), heads(COUNT // 2, 4, bright=True)])
     labels = ["dark"] * (COUNT // 2) + ["bright"] * (COUNT // 2)
-    only = scans(COUNT, 2)
+    only = heads(COUNT, 2)
 
     found = evaluated(saved("real", both, labels), saved("dark", only, ["dark"] * COUNT if labelled else None))
 
@@ -99,11 +99,11 @@ def test_a_dropped_class_is_named(saved: Callable, evaluated: Callable, labelled
 
 
 def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated: Callable) -> None:
-    train, images = scans(COUNT, 3), scans(COUNT, 2)
+    train, images = heads(COUNT, 3), heads(COUNT, 2)
     images[:20] = train[:20, :, ::-1]
     train_csv = saved("train", train)
 
-    found = evaluated(saved("real", scans(COUNT, 1)), saved("copies", images), train=train_csv)
+    found = evaluated(saved("real", heads(COUNT, 1)), saved("copies", images), train=train_csv)
 
     answer = verdict(found, "private")
     assert answer.outcome == "bad"
@@ -117,11 +117,11 @@ def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated
 def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
     saved: Callable, evaluated: Callable
 ) -> None:
-    train = scans(COUNT, 3)
-    leaking = np.concatenate([scans(COUNT // 2, 1), np.roll(train[: COUNT // 2], 1, axis=2)])
+    train = heads(COUNT, 3)
+    leaking = np.concatenate([heads(COUNT // 2, 1), np.roll(train[: COUNT // 2], 1, axis=2)])
     real, train_csv = saved("real", leaking), saved("train", train)
 
-    clean = evaluated(real, saved("clean", scans(COUNT, 2)), train=train_csv)
+    clean = evaluated(real, saved("clean", heads(COUNT, 2)), train=train_csv)
     copied = evaluated(real, saved("copied", train[:, ::-1]), train=train_csv)
 
     assert verdict(clean, "private").outcome == "look"
@@ -131,7 +131,7 @@ def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
 
 def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callable, evaluated: Callable) -> None:
     def both(seed: int) -> np.ndarray:
-        return np.concatenate([scans(30, seed), scans(30, seed + 100, bright=True)])
+        return np.concatenate([heads(30, seed), heads(30, seed + 100, bright=True)])
 
     labels = ["dark"] * 30 + ["bright"] * 30
     real = saved("real", both(1), labels)
@@ -148,7 +148,7 @@ def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callab
 def test_thresholds_decide(saved: Callable, evaluated: Callable) -> None:
     from gandlf_synth.evaluation.thresholds import thresholds_of
 
-    real, noise = saved("real", scans(COUNT, 1)), saved("noise", noisy(scans(COUNT, 2), 30))
+    real, noise = saved("real", heads(COUNT, 1)), saved("noise", noisy(heads(COUNT, 2), 30))
     generous = thresholds_of(
         ["spectrum_good=99", "texture_good=99", "kid_good=99", "histogram_good=1", "precision_of_floor_good=0"]
     )
@@ -159,7 +159,7 @@ def test_thresholds_decide(saved: Callable, evaluated: Callable) -> None:
 def test_the_same_call_gives_the_same_numbers_with_and_without_the_cache(
     saved: Callable, evaluated: Callable, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, other = saved("real", scans(20, 1)), saved("other", scans(20, 2))
+    real, other = saved("real", heads(20, 1)), saved("other", heads(20, 2))
 
     runs = [evaluated(real, other), evaluated(real, other)]
     monkeypatch.setenv("GANDLF_SYNTH_CACHE", str(tmp_path / "another"))

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import blob, write_nifti
-from tests.unit.evaluation.conftest import scans
+from tests.factories import blob, heads, write_nifti
 
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors.medicalnet import resnet
@@ -74,5 +73,5 @@ def test_without_it_volumes_are_looked_at_in_three_directions(evaluated: Callabl
 def test_pictures_are_refused(saved: Callable, evaluated: Callable, weights: Path) -> None:
     with pytest.raises(ConfigError, match="medicalnet: looks at volumes and the images are 2D; use one that looks"):
         evaluated(
-            saved("real", scans(6, 1)), saved("near", scans(6, 2)), extractor="medicalnet", extractor_weights=weights
+            saved("real", heads(6, 1)), saved("near", heads(6, 2)), extractor="medicalnet", extractor_weights=weights
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from tests.conftest import blob
+from tests.factories import blob
 
 from gandlf_synth import registry
 

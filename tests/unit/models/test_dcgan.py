@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 
 from gandlf_synth.config import parse_document, validate
 from gandlf_synth.errors import ConfigError

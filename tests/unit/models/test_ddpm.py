@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 
 from gandlf_synth.models.base import SamplingOptions, noise_from
 from gandlf_synth.models.checkpoint import build_module

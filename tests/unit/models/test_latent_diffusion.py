@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 
 from gandlf_synth.errors import CheckpointError
 from gandlf_synth.models.autoencoder_kl import FAMILY as AUTOENCODER

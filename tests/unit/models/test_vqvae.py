@@ -3,7 +3,7 @@
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 
 from gandlf_synth.config import Document, validate
 from gandlf_synth.models.checkpoint import build_module

@@ -2,22 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.factories import spec_of
 
-from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
 from gandlf_synth.synthesis.requests import image_requests
-
-
-def spec_of(dtype: str = "int16", channels: int = 1, classes: int = 2, **changes: object) -> DataSpec:
-    facts = {
-        "spatial_dims": 2, "num_channels": channels, "shape": (2, 2), "affine": np.eye(4).tolist(), "physical": True,
-        "modality": "rad", "paradigm": "custom" if classes else "unlabeled", "labels": tuple(range(3, 3 + classes)),
-        "class_names": tuple("abc"[:classes]), "low": (-100.0,) * channels, "high": (300.0,) * channels, "dtype": dtype,
-        "range_scale": (1.0,) * channels, "range_offset": (0.0,) * channels,
-        "column_channels": (1,) * channels, "column_names": tuple(f"t{i}" for i in range(channels)),
-    }  # fmt: skip
-    return DataSpec.model_validate(facts | changes)
 
 
 def test_a_number_is_shared_out_among_the_classes() -> None:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
-from tests.conftest import blob
-from tests.unit.data.formats.test_dicom import slice_dataset
+from tests.factories import blob, dicom_slice
 
 VOXELS = np.random.default_rng(0).integers(0, 2000, (9, 8, 7)).astype(np.int16)
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
@@ -71,7 +70,7 @@ def _numpy(compressed: bool) -> bytes:
 
 def _dicom(syntax: str | None = None, shape: tuple[int, int] = (24, 20)) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 2000, shape).astype(np.int16)
-    dataset = slice_dataset(generate_uid(entropy_srcs=["fixed"]), 0, pixels)
+    dataset = dicom_slice(generate_uid(entropy_srcs=["fixed"]), 0, pixels)
     if syntax:
         dataset.compress(syntax, pixels)
     stream = BytesIO()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conftest import write_nifti
+from tests.factories import write_nifti
 from tests.unit.data.formats.damage import Damage, cell_of, damages, giant_files, valid_files
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image

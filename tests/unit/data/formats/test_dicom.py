@@ -8,46 +8,12 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, RLELossless, generate_uid
+from tests.factories import DICOM_DIRECTIONS, PATIENT_NAME, dicom_slice, write_series
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 from gandlf_synth.data.formats.scan import identity, scan_file
-
-NAME = "Doe^Jane"
-DIRECTIONS = np.array([0.96, 0.28, 0, 0, 0, -1.0])
-
-
-def slice_dataset(series: str, index: int, pixels: np.ndarray, number: int = 1, slope: float = 1) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
-    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, "4711", "19700101"
-    dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.Modality = series, number, "CT"
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit, dataset.PixelRepresentation = 15, 1
-    dataset.PixelSpacing = [0.5, 0.8]
-    normal = np.cross(DIRECTIONS[:3], DIRECTIONS[3:])
-    dataset.ImageOrientationPatient = DIRECTIONS.tolist()
-    dataset.ImagePositionPatient = [f"{value:.6f}" for value in np.array([-10, 20, 30]) + 2.5 * index * normal]
-    dataset.RescaleSlope, dataset.RescaleIntercept = slope, -1024
-    dataset.PixelData = pixels.astype("<i2").tobytes()
-    return dataset
-
-
-def write_series(folder: Path, slices: int = 5, number: int = 1, seed: int = 0, **options: float) -> np.ndarray:
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    voxels = rng.integers(0, 3000, (7, 6, slices)).astype(np.int16)
-    series = generate_uid()
-    for index, name in enumerate(rng.permutation(slices)):
-        dataset = slice_dataset(series, index, voxels[:, :, index].T, number, **options)
-        dataset.save_as(folder / f"{number}-IM{name}.dcm", enforce_file_format=True)
-    return voxels
 
 
 def test_a_folder_is_a_volume_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> None:
@@ -62,8 +28,8 @@ def test_a_folder_is_a_volume_sorted_by_position_in_hounsfield_units(tmp_path: P
     first = image.geometry.affine @ [0, 0, 0, 1]
     assert np.allclose(first[:3], (10, -20, 30))  # LPS to RAS
     last = image.geometry.affine @ [6, 5, 4, 1]
-    lps = [-10, 20, 30] + 6 * 0.8 * DIRECTIONS[:3] + 5 * 0.5 * DIRECTIONS[3:]
-    lps = lps + 4 * 2.5 * np.cross(DIRECTIONS[:3], DIRECTIONS[3:])
+    lps = [-10, 20, 30] + 6 * 0.8 * DICOM_DIRECTIONS[:3] + 5 * 0.5 * DICOM_DIRECTIONS[3:]
+    lps = lps + 4 * 2.5 * np.cross(DICOM_DIRECTIONS[:3], DICOM_DIRECTIONS[3:])
     assert np.allclose(last[:3], lps * [-1, -1, 1], atol=1e-5)
 
 
@@ -134,7 +100,7 @@ def test_files_of_any_name_and_other_files_beside_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, RLELossless])
 def test_other_codings_give_the_same_values(tmp_path: Path, syntax: str) -> None:
     pixels = np.arange(42, dtype=np.int16).reshape(6, 7)
-    dataset = slice_dataset(generate_uid(), 0, pixels)
+    dataset = dicom_slice(generate_uid(), 0, pixels)
     if syntax == RLELossless:
         dataset.compress(RLELossless, pixels)
     else:
@@ -148,7 +114,7 @@ def test_other_codings_give_the_same_values(tmp_path: Path, syntax: str) -> None
 
 
 def test_inverted_grey_is_turned_upright(tmp_path: Path) -> None:
-    dataset = slice_dataset(generate_uid(), 0, np.array([[0, 4095]], np.int16))
+    dataset = dicom_slice(generate_uid(), 0, np.array([[0, 4095]], np.int16))
     dataset.PhotometricInterpretation, dataset.PixelRepresentation, dataset.BitsStored = "MONOCHROME1", 0, 12
     dataset.HighBit, dataset.RescaleIntercept = 11, 0
     dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
@@ -184,7 +150,7 @@ def test_frames_without_positions_are_chosen_and_dose_grids_are_volumes() -> Non
 
 def test_an_enhanced_file_is_a_volume_with_the_scale_of_each_frame(tmp_path: Path) -> None:
     frames = np.stack([np.full((6, 7), 10 * (index + 1), np.int16) for index in range(3)])
-    dataset = slice_dataset(generate_uid(), 0, frames[0])
+    dataset = dicom_slice(generate_uid(), 0, frames[0])
     for keyword in (
         "PixelSpacing",
         "ImageOrientationPatient",
@@ -221,7 +187,7 @@ def test_nothing_of_the_patient_is_said(tmp_path: Path, caplog: pytest.LogCaptur
         said.append(scan_file(tmp_path / "ct").model_dump_json())
         file = next((tmp_path / "ct").iterdir())
         content = file.read_bytes()
-        place = content.index(NAME.encode())
+        place = content.index(PATIENT_NAME.encode())
         for offset in range(0, len(content) - place, 3):
             file.write_bytes(content[: place - 8] + content[place - 8 + offset :])
             said.append(scan_file(file).model_dump_json())

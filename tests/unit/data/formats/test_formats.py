@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 import tifffile
-from tests.conftest import write_nifti
+from tests.factories import write_nifti
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 from gandlf_synth.data.formats.readers.base import source_files

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
-from tests.conftest import blob, write_nifti, write_picture
+from tests.factories import blob, write_nifti, write_picture
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 

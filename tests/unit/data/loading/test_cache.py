@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, write_nifti
 
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.loading import cache as cache_module

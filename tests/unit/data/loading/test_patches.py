@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import write_nifti
+from tests.factories import write_nifti
 
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.patches import Patches

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import blob, write_nifti, write_picture
+from tests.factories import blob, write_nifti, write_picture
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import scan_files

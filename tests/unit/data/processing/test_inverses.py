@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conftest import write_picture
+from tests.factories import write_picture
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import blob, write_nifti
+from tests.factories import blob, write_nifti
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.readers import read_image

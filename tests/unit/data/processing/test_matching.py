@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import write_nifti, write_picture
+from tests.factories import write_nifti, write_picture
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image

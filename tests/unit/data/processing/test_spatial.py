@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conftest import blob
+from tests.factories import blob
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests.unit.data.formats.test_dicom import write_series
+from tests.factories import write_series
 
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.table.construct import construct_csv

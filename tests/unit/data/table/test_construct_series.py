@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
-from tests.unit.data.formats.test_dicom import write_series
+from tests.factories import write_series
 
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes

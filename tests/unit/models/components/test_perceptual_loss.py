@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 from torch.nn import functional
 
 from gandlf_synth.errors import ConfigError

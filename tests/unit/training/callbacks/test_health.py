@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 from rich.console import Console
-from tests.unit.synthesis.test_requests import spec_of
+from tests.factories import spec_of
 
 from gandlf_synth.models.dcgan import FAMILY
 from gandlf_synth.models.dcgan.module import DCGAN
