@@ -47,11 +47,11 @@ def peak_of(section: dict[str, Any], side: int) -> float:
     from rich.console import Console
 
     from gandlf_synth.config import Document, validate
+    from gandlf_synth.launcher import peak_memory_mb
     from gandlf_synth.model_folder import ModelFolder
     from gandlf_synth.models.checkpoint import build_module
     from gandlf_synth.testing import synthetic_data, synthetic_spec
     from gandlf_synth.training.fit import fit
-    from gandlf_synth.training.hardware import peak_memory_mb
 
     content = {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "num_epochs": 1, "batch_size": 1}
     config = validate(

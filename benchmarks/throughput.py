@@ -23,12 +23,12 @@ from rich.table import Table
 
 from gandlf_synth.config import Document, validate
 from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.launcher import hardware
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.provenance import software_versions
 from gandlf_synth.testing import synthetic_data, synthetic_spec
 from gandlf_synth.training.fit import fit
-from gandlf_synth.training.hardware import hardware
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks.quality.tasks import Task
 from gandlf_synth import api
 from gandlf_synth.config import Document
 from gandlf_synth.models.base import SamplingOptions
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.request import TrainingRequest
 
 BATCH = {2: 32, 3: 4}
@@ -37,7 +37,7 @@ def train(section: dict[str, Any], task: Task, seconds: float, seed: int, folder
     def sample(count: int, batch: int, labels: Tensor | None) -> Tensor:
         parts = []
         for start in range(0, count, batch):
-            seeds = [fold_seed(seed, index) for index in range(start, min(count, start + batch))]
+            seeds = [fold_seed(seed, Purpose.IMAGE, index) for index in range(start, min(count, start + batch))]
             own = None if labels is None else labels[start : start + batch]
             parts.append(module.sample(seeds, own, SamplingOptions()))
         return torch.cat(parts)

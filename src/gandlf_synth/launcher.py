@@ -1,10 +1,87 @@
-"""Which of a launcher's processes this one is, and how many cores it may use: a job is not given the whole machine."""
+"""Which of a launcher's processes this one is, and the machine on which it runs.
+
+torchrun and SLURM tell a process by environment variables how many processes there are, and which one it is. Every
+room that needs this asks here. A job is seldom given the whole machine, so that cores are counted here too.
+"""
 
 import os
+import platform
+import resource
 from pathlib import Path
+
+from typing_extensions import TypedDict
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+class Hardware(TypedDict):
+    """What the numbers of a run depend on; no host name and no user."""
+
+    machine: str
+    system: str
+    cores: int | None
+    threads: int
+    accelerators: list[str]
+
+
+def process_count() -> int:
+    """Return how many processes the launcher started on all machines; 1 without a launcher."""
+    return _number("WORLD_SIZE", "SLURM_NTASKS") or 1
+
+
+def processes_here() -> int:
+    """Return how many processes the launcher started on this machine; 1 without a launcher.
+
+    Where a launcher says only how many there are in all, they are shared out evenly among the machines that it names.
+    """
+    machines = _number("GROUP_WORLD_SIZE", "SLURM_NNODES", "SLURM_JOB_NUM_NODES") or 1
+    return _number("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE") or max(1, process_count() // machines)
+
+
+def node_count() -> int:
+    """Return on how many machines the launcher started processes; 1 without a launcher."""
+    return max(1, process_count() // processes_here())
+
+
+def is_first_process() -> bool:
+    """Say whether this process is the one of a distributed run that speaks, checks and writes the model folder."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+def _number(*names: str) -> int | None:
+    """Return the first of the environment variables that is set and not empty."""
+    return next((int(os.environ[name]) for name in names if os.environ.get(name)), None)
+
+
+def hardware() -> Hardware:
+    """Return the processor kind, the cores and the accelerators of this machine, for the record."""
+    import torch
+
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "accelerators": devices,
+    }
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far, MiB."""
+    per_mb = 2**20 if platform.system() == "Darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb, 1)
+
+
+def peak_device_memory_mb() -> float:
+    """Return the largest memory that this process took on its GPU so far, MiB; without a GPU, of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    return peak_memory_mb()
 
 
 def usable_cores() -> int:
@@ -19,17 +96,6 @@ def usable_cores() -> int:
     return max(1, int(cores / (1 if _has_own_cores(bound) else processes_here())))
 
 
-def processes_here() -> int:
-    """Return how many processes the launcher started on this machine; 1 without a launcher."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or 1)
-
-
-def is_first_process() -> bool:
-    """Say whether this process is the one of a distributed run that speaks, checks and writes the model folder."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank is not None), "0") == "0"
-
-
 def cgroup_quota(root: Path, membership: Path) -> float | None:
     """Return the cores' worth of time that the control groups allow, or None where they set no limit.
 
@@ -41,8 +107,8 @@ def cgroup_quota(root: Path, membership: Path) -> float | None:
         lines = membership.read_text().splitlines()
     except OSError:
         return None
-    own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
-    group = root / own
+    name = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    group = root / name
     limits = [_limit(folder / "cpu.max") for folder in (group, *group.parents) if folder.is_relative_to(root)]
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -63,5 +129,5 @@ def _bound_cores() -> int:
 
 def _has_own_cores(bound: int) -> bool:
     """``srun`` may give each process its share of the machine; torchrun's all inherit the same cores."""
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return "LOCAL_WORLD_SIZE" not in os.environ and given.isdigit() and bound < int(given)
+    cores = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return "LOCAL_WORLD_SIZE" not in os.environ and cores.isdigit() and bound < int(cores)

@@ -1,4 +1,4 @@
-"""The model folder: which file is where, and whether a run may write there."""
+"""The folders that runs write: which file is where, and whether a training may write there."""
 
 import shutil
 from collections.abc import Iterator
@@ -153,3 +153,30 @@ class ModelFolder:
                 return path
         fix = "train first, name another model folder with -m-dir, or a checkpoint with -ckpt-path"
         raise CheckpointError(Problem(f"model folder {self.root}", "holds no checkpoint", fix=fix))
+
+
+@dataclass(frozen=True)
+class InferenceFolder:
+    """Every place in a folder of generated images."""
+
+    root: Path
+
+    @property
+    def images_csv(self) -> Path:
+        """The images as a CSV that training and evaluation read."""
+        return self.root / "inference_logs" / "images.csv"
+
+    @property
+    def request(self) -> Path:
+        """What was asked for, as JSON, so that an interrupted call can be finished."""
+        return self.root / "inference_logs" / "request.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What the run said."""
+        return self.root / "inference_manager.log"
+
+    @property
+    def contact_sheet(self) -> Path:
+        """A picture of the first images."""
+        return self.root / "contact_sheet.png"

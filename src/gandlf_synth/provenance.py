@@ -4,11 +4,14 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable
+from enum import Enum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from gandlf_synth.launcher import Hardware
 
 SYNTHETIC_MARK = "SYNTHETIC image by GaNDLF-Synth; not of a patient"
 """Written into every generated file that has room for a text."""
@@ -22,17 +25,53 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fold_seed(seed: int, *parts: int) -> int:
-    """Return a seed for one purpose (an image, a step, a rank) that is independent of every other purpose's.
+class Purpose(Enum):
+    """What a stream of random numbers is for.
+
+    A member says what for, which parts tell its numbers apart, and how they end. A new purpose gets a word as its
+    ending, which keeps its numbers apart from those of all others. The purposes without a word are older than this
+    rule, and models and images on disk depend on their numbers.
+    """
+
+    IMAGE = "the noise of a synthetic image", ("image",)
+    GRID_IMAGE = "the noise of an image in a sample grid", ("image",)
+    IMAGE_AGAIN = "the noise of an image that replaces a refused one; the seed is that one's", ("try, from 1",)
+    STEP = "the generator of torch in a training step", ("rank", "epoch", "batch")
+    AUGMENTATION = "the random transforms of a training sample", ("epoch", "sample")
+    PATCHES = "where the patches of a volume lie", ("epoch", "sample"), (1,)
+    PREVIEW = "the random transforms of a sample in a preview", ("row", "draw")
+    VALIDATION_NOISE = "the noise and its levels that val_loss is measured with", ("batch", "rank")
+    VALIDATION_IMAGE = "the noise of an image that is compared with validation", ("rank", "batch", "place")
+    MEASURED_SPLIT = "which real images are measured during training", ("0 validation, 1 training",)
+
+    def __init__(self, text: str, parts: tuple[str, ...], ending: tuple[int | str, ...] = ()) -> None:
+        self.text = text
+        self.parts = parts
+        self.ending = ending
+
+
+def fold_seed(seed: int, purpose: Purpose, *parts: int) -> int:
+    """Return a seed for one use, such as an image or a step, that is independent of every other use's.
 
     Args:
         seed: the user's seed.
-        parts: what tells the purposes apart, such as an image index.
+        purpose: what the random numbers are for.
+        parts: one number for each of ``purpose.parts``.
 
     Returns:
         An integer in [0, 2**63).
+
+    Raises:
+        TypeError: there are more or fewer parts than the purpose has.
+
+    >>> fold_seed(42, Purpose.IMAGE, 0) == fold_seed(42, Purpose.IMAGE, 0)
+    True
+    >>> fold_seed(42, Purpose.IMAGE, 0) == fold_seed(42, Purpose.IMAGE, 1)
+    False
     """
-    text = ",".join(str(part) for part in (seed, *parts))
+    if len(parts) != len(purpose.parts):
+        raise TypeError(f"{purpose.name} takes {len(purpose.parts)} parts {purpose.parts}, not {len(parts)}")
+    text = ",".join(str(part) for part in (seed, *parts, *purpose.ending))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
@@ -60,7 +99,7 @@ class RunRecord(BaseModel):
     data_digest: str
     seed: int
     versions: dict[str, str]
-    hardware: dict[str, Any]
+    hardware: Hardware
     started: str
     """Local time, ISO 8601."""
     seconds: float = 0.0

@@ -2,15 +2,14 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.launcher import Hardware, hardware
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.provenance import software_versions
-from gandlf_synth.training.hardware import hardware
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class InstallReport:
     """Versions, hardware, and a step per device."""
 
     versions: dict[str, str]
-    hardware: dict[str, Any]
+    hardware: Hardware
     steps: list[StepReport]
 
 

@@ -1,7 +1,6 @@
 """One evaluation from the two sets of images to the report."""
 
 import json
-import resource
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -26,8 +25,10 @@ from gandlf_synth.evaluation.store import EvaluationFolder, write_images
 from gandlf_synth.evaluation.utility import usefulness
 from gandlf_synth.evaluation.verdict import verdicts
 from gandlf_synth.evaluation.volumes import STACK, read_volumes
+from gandlf_synth.launcher import peak_memory_mb
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
 from gandlf_synth.metrics.first_order import NAMES
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import digest, software_versions
 
 _FEW = 50
@@ -57,7 +58,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     evaluation.notes = _identical(described) + notes + ([extractor.caution] if extractor.caution else [])
     evaluation.run_record = _run_record(request.model_dir)
     evaluation.seconds = round(time.monotonic() - started, 1)
-    evaluation.peak_memory_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    evaluation.peak_memory_mb = peak_memory_mb()
     if request.model_dir is not None:
         arrays |= _curves(request.model_dir)
     EvaluationFolder(request.output_dir).write(evaluation, arrays)
@@ -183,7 +184,7 @@ def _input(source: ImageSet, described: ImageSetFeatures) -> dict[str, Any]:
 def _run_record(model_dir: Path | None) -> dict[str, Any] | None:
     if model_dir is None:
         return None
-    path = model_dir / "run.json"
+    path = ModelFolder(model_dir).record
     if not path.is_file():
         raise DataError(Problem(str(path), "does not exist", "a model folder that training wrote"))
     record: dict[str, Any] = json.loads(path.read_text())
@@ -195,7 +196,7 @@ def _curves(model_dir: Path) -> dict[str, Any]:
     import csv
 
     curves: dict[str, list[tuple[float, float]]] = {}
-    for path in sorted((model_dir / "training_logs").rglob("metrics.csv")):
+    for path in sorted(ModelFolder(model_dir).logs.rglob("metrics.csv")):
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 step = float(row.get("step") or "nan")

@@ -12,10 +12,9 @@ from gandlf_synth.data.formats.scan import Progress, Scans, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_text
+from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.provenance import digest
 
-_OWN_CSV = Path("inference_logs") / "images.csv"
-"""What ``gandlf-synth generate`` writes beside its images."""
 _FEWEST = 2
 
 
@@ -64,8 +63,9 @@ def load_image_set(name: str, given: Path, cache: Path, progress: Progress, *, s
 def _csv_of(given: Path, cache: Path) -> Path:
     if not given.is_dir():
         return given
-    if (given / _OWN_CSV).is_file():
-        return given / _OWN_CSV
+    generated = InferenceFolder(given).images_csv
+    if generated.is_file():
+        return generated
     files = sorted(_images_under(given))
     if not files:
         allowed = f"images ending with {listing(readable_suffixes())}"

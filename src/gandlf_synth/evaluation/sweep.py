@@ -15,6 +15,7 @@ from gandlf_synth.evaluation.sweep_page import sweep_page
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.scoring import Floats, features, score
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.sampling import samples
 
@@ -62,7 +63,9 @@ def sweep_samplers(
     write_text(page, sweep_page(measured, chosen, module.config.model_name, text))
     about = {"model": module.config.model_name, "images": count, "real_images": len(real), "extractor": extractor.name}
     write_json(page.with_suffix(".json"), {**about, "best": asdict(chosen), "settings": list(map(asdict, measured))})
-    write_json(folder / "sampling.json", {"sampler": chosen.sampler, "num_inference_steps": chosen.num_inference_steps})
+    write_json(
+        ModelFolder(folder).sampling, {"sampler": chosen.sampler, "num_inference_steps": chosen.num_inference_steps}
+    )
     return SweepResult(measured, chosen, page)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gandlf_synth import registry
 from gandlf_synth.errors import counted
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 
 
@@ -13,7 +14,7 @@ def model_card(module: GenerativeModule[Any], model_dir: Path) -> str:
     """Return the card as Markdown, with what the run record and the last evaluation in ``model_dir`` say."""
     spec, name = module.spec, module.config.model_name
     family = registry.load("models", name)
-    record = _json(model_dir / "run.json")
+    record = _json(ModelFolder(model_dir).record)
     size = "×".join(str(length) for length in spec.shape)
     classes = ", ".join(spec.class_names) or "none"
     channels = counted(spec.num_channels, "channel")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 
 
 @torch.inference_mode()
@@ -31,6 +31,6 @@ def samples(
     """
     for start in range(0, len(places), batch_size):
         indices = places[start : start + batch_size]
-        seeds = [fold_seed(seed, index) for index in indices]
+        seeds = [fold_seed(seed, Purpose.IMAGE, index) for index in indices]
         chosen = None if not labels else torch.tensor([labels[index % len(labels)] for index in indices])
         yield module.sample(seeds, None if chosen is None else chosen.to(module.device), options).cpu()

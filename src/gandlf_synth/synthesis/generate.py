@@ -16,8 +16,9 @@ from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
+from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import fold_seed, software_versions
+from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.requests import ImageRequest
@@ -75,9 +76,9 @@ def generate_images(
     Raises:
         TrainingError: the model makes hardly anything but copies.
     """
-    spec = module.spec
+    spec, place = module.spec, InferenceFolder(folder)
     if share.is_first:
-        reporter.open_log(folder / "inference_manager.log")
+        reporter.open_log(place.log_file)
     sampling = module.sampling_defaults(options)
     about = {**source, "sampling": sampling, "software": software_versions()}
     if postprocessing:
@@ -92,10 +93,10 @@ def generate_images(
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
     share.barrier()
-    sheet = folder / "contact_sheet.png"
+    sheet = place.contact_sheet
     if not share.is_first:
         return GenerationResult(folder, [], sheet)
-    written = files.write_csv(folder / "inference_logs" / "images.csv", requests)
+    written = files.write_csv(place.images_csv, requests)
     if rows:
         save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
@@ -139,7 +140,7 @@ def _past(
         if correlation <= gate.limit:
             found = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
             return image, found
-        seed = fold_seed(request.seed, refused + 1)
+        seed = fold_seed(request.seed, Purpose.IMAGE_AGAIN, refused + 1)
         ((_, image),) = sampled(module, [[replace(request, seed=seed)]], options)
     what = f"is a copy of a training image from each of {TRIES} seeds"
     fix = "train on more subjects, for a shorter time or with a smaller network"

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gandlf_synth.files import write_json
-
-_REQUEST = "inference_logs/request.json"
+from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 
 
 def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
@@ -42,17 +41,14 @@ def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, An
     """
     if resume:
         root = output_dir or model_dir
-        begun = sorted(root.glob(f"{model_dir.resolve().name}_inference_output*/{_REQUEST}"), key=_age, reverse=True)
-        for path in begun:
-            if json.loads(path.read_text()) == wanted:
-                return path.parents[1]
-    folder = inference_folder(model_dir, output_dir)
-    write_json(folder / _REQUEST, wanted)
-    return folder
-
-
-def _age(path: Path) -> float:
-    return path.stat().st_mtime
+        folders = map(InferenceFolder, root.glob(f"{model_dir.resolve().name}_inference_output*"))
+        begun = [folder for folder in folders if folder.request.is_file()]
+        for folder in sorted(begun, key=lambda folder: folder.request.stat().st_mtime, reverse=True):
+            if json.loads(folder.request.read_text()) == wanted:
+                return folder.root
+    new = inference_folder(model_dir, output_dir)
+    write_json(InferenceFolder(new).request, wanted)
+    return new
 
 
 def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:
@@ -60,7 +56,7 @@ def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:
     with checkpoint.open("rb") as file:
         model_digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     source: dict[str, Any] = {"checkpoint": checkpoint.name, "checkpoint_sha256": model_digest}
-    record = model_dir / "run.json"
+    record = ModelFolder(model_dir).record
     if record.is_file():
         content = json.loads(record.read_text())
         source |= {key: content[key] for key in ("model_name", "config_digest", "data_digest")}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def image_requests(
     if beyond:
         raise ConfigError(Problem("--only", f"names image {beyond[0]}", f"0 to {len(classes) - 1}"))
     return [
-        ImageRequest(index, fold_seed(seed, index), class_index)
+        ImageRequest(index, fold_seed(seed, Purpose.IMAGE, index), class_index)
         for index, class_index in enumerate(classes)
         if only is None or index in only
     ]

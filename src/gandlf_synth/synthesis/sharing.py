@@ -1,10 +1,11 @@
 """Sharing the work of one request among the processes that torchrun or SLURM started."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from gandlf_synth.launcher import node_count, process_count, processes_here
 
 T = TypeVar("T")
 
@@ -54,17 +55,15 @@ class Share:
 
 def join() -> Share:
     """Return this process's share, having met the others when a launcher started several."""
-    world_size = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
-    if world_size == 1:
+    if process_count() == 1:
         return Share()
     import torch
     from lightning.fabric import Fabric
 
-    here = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or world_size)
     fabric = Fabric(
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=here,
-        num_nodes=world_size // here,
+        devices=processes_here(),
+        num_nodes=node_count(),
         strategy="ddp",
     )
     fabric.launch()

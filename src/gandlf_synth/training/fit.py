@@ -16,7 +16,7 @@ from rich.console import Console
 from gandlf_synth import registry
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
-from gandlf_synth.launcher import processes_here
+from gandlf_synth.launcher import node_count, processes_here
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import description
@@ -33,7 +33,6 @@ from gandlf_synth.training.callbacks import (
     TimeBudget,
 )
 from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
-from gandlf_synth.training.hardware import nodes
 from gandlf_synth.training.loggers import opened_loggers
 from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import SHARDED, strategy_for
@@ -217,7 +216,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
     return {
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,
         "devices": devices,
-        "num_nodes": max(compute.num_nodes, nodes()),
+        "num_nodes": max(compute.num_nodes, node_count()),
         "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
         "deterministic": compute.deterministic or None,

@@ -21,7 +21,7 @@ from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.files import write_text
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.defaults import detect_device
 from gandlf_synth.training.planning import make_plan
 from gandlf_synth.training.preparation import prepare_data
@@ -61,7 +61,7 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     rows = []
     for sample, prepared in zip(chosen.samples, data.samples["train"], strict=True):
         seen = torch.from_numpy(data.value_range(np.load(prepared.path)))
-        seeds = [fold_seed(plan.config.seed, sample.row, draw) for draw in range(_AUGMENTED)]
+        seeds = [fold_seed(plan.config.seed, Purpose.PREVIEW, sample.row, draw) for draw in range(_AUGMENTED)]
         drawn = [augmenter(seen, seed) for seed in seeds] if augmenter else []
         tiles = [*_raw(sample, facts.column_channels, data.spec)]
         for image in (seen, *drawn):

@@ -19,11 +19,10 @@ from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.display.reporter import Reporter
 from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json, write_text
-from gandlf_synth.launcher import is_first_process
+from gandlf_synth.launcher import hardware, is_first_process, peak_memory_mb
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
 from gandlf_synth.training.defaults import detect_device, loader_workers
-from gandlf_synth.training.hardware import hardware, peak_memory_mb
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import TrainingData, patches_of, prepare_data

@@ -5,8 +5,7 @@ from typing import Any
 
 from gandlf_synth.config import ComputeConfig
 from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
-from gandlf_synth.launcher import processes_here
-from gandlf_synth.training.hardware import nodes
+from gandlf_synth.launcher import process_count
 
 SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
 """Strategies that share the model's weights out among devices, and Lightning's classes for them."""
@@ -61,7 +60,7 @@ def _several_processes(compute: ComputeConfig) -> bool:
     """Say whether training will run in more than one process: asked for, launched, or for all the GPUs there are."""
     import torch
 
-    if compute.num_nodes > 1 or compute.num_devices not in ("auto", 1) or nodes() * processes_here() > 1:
+    if compute.num_nodes > 1 or compute.num_devices not in ("auto", 1) or process_count() > 1:
         return True
     return compute.num_devices == "auto" and compute.accelerator != "cpu" and torch.cuda.device_count() > 1
 

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from gandlf_synth.config import Config
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.training.fit import fit
-from gandlf_synth.training.hardware import peak_memory_mb
 from gandlf_synth.training.preparation import TrainingData, patches_of
 
 _STEPS = 4
@@ -81,7 +81,7 @@ def try_steps(config: Config[Any], data: TrainingData) -> Trial:
     return Trial(
         parameters=sum(each.numel() for each in module.parameters() if each.requires_grad),
         seconds_per_step=median(clock.seconds[1:] or clock.seconds),
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=peak_device_memory_mb(),
         loss=result.metrics.get("train_loss", float("nan")),
     )
 
@@ -95,11 +95,3 @@ def _few_batches(config: Config[Any], data: TrainingData) -> SynthesisDataModule
         {"train": split}, data.value_range, data.spec.labels, config.data_augmentation.train or [],
         loaders, int(config.batch_size), 0, config.seed, patches_of(config),
     )  # fmt: skip
-
-
-def _peak_memory_mb() -> float:
-    import torch
-
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated() / 2**20)
-    return peak_memory_mb()

@@ -14,10 +14,7 @@ from gandlf_synth.data.loading.packed import PackedImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.store import ModelRange, PreparedSample
 from gandlf_synth.data.processing.augmentations import Augmenter
-from gandlf_synth.provenance import digest, fold_seed
-
-_PATCH = 1
-"""Keeps the random numbers of patches apart from those of augmentation."""
+from gandlf_synth.provenance import Purpose, digest, fold_seed
 
 
 class Batch(TypedDict):
@@ -85,9 +82,9 @@ class PreparedDataset(Dataset[Batch]):
             images = self._images.gather(places)
         else:
             drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
-            images = self._images.draw(indices, [fold_seed(self._seed, *pair, _PATCH) for pair in drawn])
+            images = self._images.draw(indices, [fold_seed(self._seed, Purpose.PATCHES, *pair) for pair in drawn])
         if self._augmenter is not None:
-            seeds = [fold_seed(self._seed, *pair) for pair in zip(epochs, indices, strict=True)]
+            seeds = [fold_seed(self._seed, Purpose.AUGMENTATION, *pair) for pair in zip(epochs, indices, strict=True)]
             images = torch.stack([self._augmenter(image, seed) for image, seed in zip(images, seeds, strict=True)])
         batch = Batch(image=images, index=places)
         if self._labels is not None:

@@ -12,7 +12,7 @@ from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
 from gandlf_synth.networks.denoiser import Denoiser
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 
 C = TypeVar("C", bound=ModelConfig)
 
@@ -128,7 +128,7 @@ class DenoisingModule(GenerativeModule[C]):
         self._evaluate("test", batch, batch_idx)
 
     def _evaluate(self, phase: Phase, batch: Batch, batch_idx: int) -> None:
-        seed = fold_seed(0, batch_idx, self.global_rank)
+        seed = fold_seed(0, Purpose.VALIDATION_NOISE, batch_idx, self.global_rank)
         loss = self.process.fixed_loss(self.clean(batch, phase), self._labels(batch), seed)
         self.log_loss(phase, loss, batch)
 

@@ -15,7 +15,7 @@ from gandlf_synth.models.base import C, SamplingOptions
 from gandlf_synth.models.components.energy_distance import EnergyDistance
 from gandlf_synth.models.components.multi_optimizer import AdversarialModule
 from gandlf_synth.models.health import SampleHealth, Symptom, sample_symptoms
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -85,7 +85,9 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
 
     def _compare(self, batch: Batch, batch_idx: int) -> None:
         real = batch["image"]
-        seeds = [fold_seed(0, self.global_rank, batch_idx, index) for index in range(len(real))]
+        seeds = [
+            fold_seed(0, Purpose.VALIDATION_IMAGE, self.global_rank, batch_idx, place) for place in range(len(real))
+        ]
         self._distance.update(real, self.sample(seeds, self.labels(batch), SamplingOptions()))
 
     def watch(

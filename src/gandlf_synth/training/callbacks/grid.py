@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from gandlf_synth.config import ModelConfig
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
 
 
@@ -54,7 +54,7 @@ class SampleGrid(Callback):
         was_training = module.training
         module.eval()
         spec = module.spec
-        seeds = [fold_seed(self._seed, index) for index in range(self._count)]
+        seeds = [fold_seed(self._seed, Purpose.GRID_IMAGE, index) for index in range(self._count)]
         classes = [index % spec.num_classes for index in range(self._count)] if spec.num_classes else None
         images = []
         for start in range(0, self._count, self._batch):

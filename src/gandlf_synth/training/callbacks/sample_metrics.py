@@ -16,7 +16,7 @@ from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.scoring import Floats, features, score
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.sampling import samples
-from gandlf_synth.provenance import fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
 
 _READ = 16
@@ -103,7 +103,7 @@ class SampleMetrics(Callback):
 
     def _of(self, dataset: PreparedDataset, purpose: int) -> tuple[Floats, list[int]]:
         """Return the features of some images of a split, always the same ones, and their classes."""
-        rng = np.random.default_rng(fold_seed(self._seed, purpose))
+        rng = np.random.default_rng(fold_seed(self._seed, Purpose.MEASURED_SPLIT, purpose))
         chosen = rng.permutation(len(dataset))[: self._config.n_images].tolist()
         parts = [dataset.__getitems__(chosen[start : start + _READ]) for start in range(0, len(chosen), _READ)]
         labels = [label for part in parts if "label" in part for label in part["label"].tolist()]
