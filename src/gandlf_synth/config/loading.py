@@ -50,7 +50,7 @@ def validate(document: Document) -> LoadedConfig:
         config = schema.model_validate(document.content)
     except ValidationError as error:
         raise ConfigError(*problems, *problems_of(error, document, schema)) from error
-    problems += [*_bad_components(config, document), *_bad_steps(config, document)]
+    problems += [*_bad_components(config, document), *_bad_steps(config, document), *_bad_conditions(config, document)]
     raise_if_any(problems, ConfigError)
     return LoadedConfig(config, document)
 
@@ -147,6 +147,26 @@ def check_step(group: str, step: Step, document: Document, path: KeyPath) -> lis
     except ValidationError as error:
         return problems_of(error, document, transform, path)
     return []
+
+
+def _bad_conditions(config: Config[Any], document: Document) -> list[Problem]:
+    """Return wrong names and parameters of conditioners, and those of a kind that the family does not take."""
+    problems = []
+    in_list = isinstance((document.content.get("model_config") or {}).get("conditioning"), list)
+    for index, step in enumerate(config.model.conditioning):
+        path: KeyPath = ("model_config", "conditioning", index if in_list else step.name)
+        problems += check_step("conditioners", step, document, path) or _not_taken(config.model, step, document, path)
+    return problems
+
+
+def _not_taken(model: ModelConfig, step: Step, document: Document, path: KeyPath) -> list[Problem]:
+    kind = registry.load("conditioners", step.name).kind
+    if kind in model.condition_kinds:
+        return []
+    families = [name for name in registry.names("models") if kind in model_config_class(name).condition_kinds]
+    what = f"gives a network a {kind}, which {model.model_name} does not take"
+    fix = f"leave it out, or use {listing(families)}" if families else "leave it out"
+    return [Problem(document.where(path), what, listing(model.condition_kinds), fix)]
 
 
 def _step_path(document: Document, path: KeyPath, index: int, step: Step) -> KeyPath:

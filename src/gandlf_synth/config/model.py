@@ -1,12 +1,13 @@
 """What every model family has in its ``model_config`` section; a family's own config class adds to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
 
-from gandlf_synth.config.component import ByNetwork, Component, Components
+from gandlf_synth.config.component import ByNetwork, Component, Components, Step, Steps, steps_as_written
 
 Auto = Literal["auto"]
 LabelingParadigm = Literal["unlabeled", "patient", "custom"]
@@ -48,6 +49,9 @@ class ModelConfig(BaseModel):
     patches: ClassVar[bool] = False
     """Whether the family can be trained on patches of volumes."""
 
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class",)
+    """The kinds of condition that the networks take: ``class``, ``vector``, ``channels``."""
+
     smallest_batch: ClassVar[int] = 1
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
 
@@ -55,6 +59,8 @@ class ModelConfig(BaseModel):
     """The registered name of the model family."""
     labeling_paradigm: LabelingParadigm | Auto = "auto"
     """What the model is conditioned on: nothing, the patient, a class; ``auto``: what the CSV's labels say."""
+    conditioning: Steps = []
+    """What the images are made from besides the class: registered conditioners, each with its parameters."""
     n_dimensions: Literal[2, 3] | Auto = "auto"
     """Spatial dimensions; ``auto``: those of the images."""
     n_channels: PositiveInt | Auto = "auto"
@@ -112,6 +118,10 @@ class ModelConfig(BaseModel):
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Return what the user should know of the model before a run of ``num_epochs``."""
         return []
+
+    @field_serializer("conditioning")
+    def _conditioning_as_written(self, steps: Sequence[Step]) -> list[Any]:
+        return steps_as_written(steps)
 
     @model_validator(mode="after")
     def _known_networks(self) -> Self:

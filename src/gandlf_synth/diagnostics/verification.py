@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.launcher import Hardware, hardware
@@ -48,7 +49,7 @@ def _step(device: str, name: str) -> StepReport:
     )  # fmt: skip
     started = time.monotonic()
     module = build_module({"model_name": "ddpm"}, spec).to(device)
-    batch = Batch(image=torch.zeros(2, 1, 16, 16, device=device), index=torch.arange(2))
+    batch = Batch(image=torch.zeros(2, 1, 16, 16, device=device), condition=Condition(), index=torch.arange(2))
     loss = module.training_step(batch, 0)
     loss.backward()
     return StepReport(device, name, float(loss.detach()), time.monotonic() - started)

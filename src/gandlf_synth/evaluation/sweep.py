@@ -6,7 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gandlf_synth.data.loading.network_input import batches_of, class_indices
+import torch
+
+from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, class_condition
+from gandlf_synth.data.loading.conditioners import encode_rows
+from gandlf_synth.data.loading.network_input import batches_of
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.progress import Bar
@@ -17,7 +21,8 @@ from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.scoring import Floats, features, score
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.models.sampling import samples
+from gandlf_synth.models.sampling import batched, sample_batches
+from gandlf_synth.provenance import Purpose, fold_seed
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,10 @@ def sweep_samplers(
 ) -> SweepResult:
     """Compare ``settings`` on the images of ``manifest``, and write page, numbers and the best one into ``folder``."""
     real = features(batches_of(manifest, pipeline, module.spec, bar), extractor)
-    labels = class_indices(manifest.samples, module.spec)
-    if module.spec.num_classes and labels is None:
-        labels = list(range(module.spec.num_classes))
-    measured = sweep(module, real, labels, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed)
+    condition = encode_rows(manifest.samples, module.spec.parts)
+    if condition.class_labels is not None and bool((condition.class_labels == UNKNOWN_CLASS).any()):
+        condition = class_condition(range(module.spec.num_classes))
+    measured = sweep(module, real, condition, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed)
     chosen = best(measured)
     text = (
         f"{count} images per setting against {len(real)} real ones of {manifest.path.name}; features of "
@@ -72,7 +77,7 @@ def sweep_samplers(
 def sweep(
     module: GenerativeModule[Any],
     real: Floats,
-    labels: Sequence[int] | None,
+    condition: Condition,
     extractor: Extractor,
     settings: Sequence[tuple[str, int]],
     progress: Bar,
@@ -86,7 +91,7 @@ def sweep(
     Args:
         module: the model, ready to sample.
         real: features of held-out real images, as ``scoring.features`` returns them.
-        labels: the class of each real image, in whose proportions images are made; None without classes.
+        condition: of real images, in whose proportions images are made.
         extractor: the one that ``real`` came from.
         settings: sampler and steps.
         progress: shows progress.
@@ -94,11 +99,14 @@ def sweep(
         batch_size: images sampled together.
         seed: decides the noise and the bootstrap.
     """
+    rows = max((len(part) for part in condition.values()), default=1)
+    repeated = condition.rows(torch.arange(count) % rows)
+    seeds = [fold_seed(seed, Purpose.IMAGE, place) for place in range(count)]
     results = []
     for sampler, steps in progress(settings, len(settings), "Sampling"):
         options = SamplingOptions(sampler, steps)
         started = time.perf_counter()
-        images = list(samples(module, labels, options, range(count), batch_size, seed))
+        images = list(sample_batches(module, batched(seeds, repeated, batch_size), options))
         seconds = (time.perf_counter() - started) / count
         found = score(real, features(images, extractor), seed=seed)
         kid = found.kid

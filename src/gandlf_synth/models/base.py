@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gandlf_synth.config import Component, ModelConfig
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
@@ -87,12 +88,12 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         return min(1.0, max(by_epochs, self.elapsed_fraction))
 
     @abstractmethod
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, ``(len(seeds), channels, *shape)`` in [-1, 1].
 
         Args:
             seeds: what decides each image.
-            labels: ``(len(seeds),)``, class indices, or None without classes.
+            condition: what each image is made from.
             options: how to sample.
         """
 
@@ -100,7 +101,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return what is wrong with the training at present; None when nothing new can be said. Asked every epoch."""
         return None
 
-    def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
 

@@ -42,13 +42,13 @@ class SampleHealth:
         self._images = 0
         self._sums: dict[str, Tensor] = {}
 
-    def observe(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
-        """Take note of two batches ``(batch, channels, *spatial)``, both of the classes ``labels (batch,)``."""
+    def observe(self, real: Tensor, fake: Tensor, class_labels: Tensor | None = None) -> None:
+        """Take note of two batches ``(batch, channels, *spatial)``, both of the classes ``class_labels (batch,)``."""
         with torch.no_grad():
             self._images += len(real)
             self._add("readings", real.new_ones(()))
             for name, images in (("real", real), ("fake", fake)):
-                self._add(f"{name} variety", _variety(_features(images), labels))
+                self._add(f"{name} variety", _variety(_features(images), class_labels))
                 self._add(f"{name} contrast", images.float().flatten(1).std(1).mean())
                 self._add(f"{name} extreme", (images.abs() > 0.99).float().mean())
 
@@ -89,9 +89,11 @@ def _percent(values: dict[str, float], what: str) -> str:
     return f"{100 * values[f'fake {what}'] / max(values[f'real {what}'], 1e-12):.0f} %"
 
 
-def _variety(features: Tensor, labels: Tensor | None) -> Tensor:
+def _variety(features: Tensor, class_labels: Tensor | None) -> Tensor:
     """Return the variance of ``features (batch, size)`` within the classes, averaged over the features."""
-    rows = torch.zeros(len(features), dtype=torch.long, device=features.device) if labels is None else labels
+    rows = (
+        torch.zeros(len(features), dtype=torch.long, device=features.device) if class_labels is None else class_labels
+    )
     members = (rows[:, None] == rows[None, :]).float()
     return (features - members @ features / members.sum(1, keepdim=True)).square().mean()
 

@@ -1,36 +1,39 @@
-"""Samples of a model that are looked at and not kept."""
+"""The one loop that samples a trained model, whatever the images are for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.conditioners import complete
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.provenance import Purpose, fold_seed
+
+SampleBatch = tuple[Sequence[int], Condition]
+"""The seeds of images that are sampled together, and what they are made from."""
 
 
 @torch.inference_mode()
-def samples(
-    module: GenerativeModule[Any],
-    labels: Sequence[int] | None,
-    options: SamplingOptions,
-    places: Sequence[int],
-    batch_size: int,
-    seed: int,
+def sample_batches(
+    module: GenerativeModule[Any], batches: Iterable[SampleBatch], options: SamplingOptions
 ) -> Iterator[Tensor]:
-    """Yield the images of ``places``, a batch at a time, on the CPU; the same for the same seed.
+    """Yield the images of each batch, ``(batch, channels, *shape)`` in [-1, 1], float32 on the CPU.
+
+    An image depends on its seed and its condition, not on the others of its batch.
 
     Args:
         module: the model, ready to sample.
-        labels: the classes of real images, in whose proportions images are made; None without classes.
+        batches: seeds and conditions; parts that the model takes and a condition lacks are unknown.
         options: how to sample.
-        places: which images of an endless row.
-        batch_size: images sampled together.
-        seed: decides the row.
     """
-    for start in range(0, len(places), batch_size):
-        indices = places[start : start + batch_size]
-        seeds = [fold_seed(seed, Purpose.IMAGE, index) for index in indices]
-        chosen = None if not labels else torch.tensor([labels[index % len(labels)] for index in indices])
-        yield module.sample(seeds, None if chosen is None else chosen.to(module.device), options).cpu()
+    for seeds, condition in batches:
+        whole = complete(condition, module.spec.parts, len(seeds))
+        yield module.sample(seeds, whole.to(module.device), options).float().cpu()
+
+
+def batched(seeds: Sequence[int], condition: Condition, batch_size: int) -> Iterator[SampleBatch]:
+    """Yield ``seeds`` and the rows of ``condition`` that belong to them, at most ``batch_size`` at a time."""
+    for start in range(0, len(seeds), batch_size):
+        places = slice(start, start + batch_size)
+        yield seeds[places], condition.rows(places)

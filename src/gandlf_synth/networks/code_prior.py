@@ -37,8 +37,8 @@ class CodePrior(nn.Module):
             block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
             block.attn.register_buffer("causal_mask", None)  # length² numbers a layer that the kernel does not look at
 
-    def loss(self, codes: Tensor, labels: Tensor | None) -> Tensor:
-        """Return the mean negative log-likelihood, in nats, of ``codes (batch, length)`` given ``labels (batch,)``.
+    def loss(self, codes: Tensor, class_labels: Tensor | None) -> Tensor:
+        """Return the mean negative log-likelihood in nats of ``codes (batch, length)`` of ``class_labels (batch,)``.
 
         In training some of the codes that it looks back at are replaced by any others (Bengio et al. 2015, arXiv
         1506.03099, without the schedule): it has to go on from mistakes such as it will make when it draws.
@@ -47,23 +47,23 @@ class CodePrior(nn.Module):
         if self.training and self.noise:
             others = torch.randint_like(before, self.num_codes)
             before = torch.where(torch.rand(before.shape, device=before.device) < self.noise, others, before)
-        tokens = torch.cat([self._start(len(codes), labels, codes.device), before], dim=1)
+        tokens = torch.cat([self._start(len(codes), class_labels, codes.device), before], dim=1)
         logits = self.transformer(tokens)[..., : self.num_codes].float()
         return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
 
     def draw(
-        self, labels: Tensor | None, generators: Sequence[torch.Generator], temperature: float, top_k: int | None
+        self, class_labels: Tensor | None, generators: Sequence[torch.Generator], temperature: float, top_k: int | None
     ) -> Tensor:
         """Return new codes ``(len(generators), length)``; each image's come from its own CPU generator.
 
         Args:
-            labels: ``(len(generators),)``, or None without classes.
+            class_labels: ``(len(generators),)``, or None without classes.
             generators: one per image.
             temperature: divides the logits.
             top_k: draw among this many likeliest codes; None: all.
         """
         device = self.transformer.to_logits.weight.device
-        tokens = self._start(len(generators), labels, device)
+        tokens = self._start(len(generators), class_labels, device)
         seen = _Seen(self.transformer)
         for _ in range(self.length):
             logits = seen.next(tokens[:, -1:])[:, : self.num_codes].double().cpu() / temperature
@@ -75,8 +75,10 @@ class CodePrior(nn.Module):
             tokens = torch.cat([tokens, drawn.to(device)], dim=1)
         return tokens[:, 1:]
 
-    def _start(self, count: int, labels: Tensor | None, device: torch.device) -> Tensor:
-        classes = torch.zeros(count, dtype=torch.long, device=device) if labels is None else labels.to(device)
+    def _start(self, count: int, class_labels: Tensor | None, device: torch.device) -> Tensor:
+        classes = (
+            torch.zeros(count, dtype=torch.long, device=device) if class_labels is None else class_labels.to(device)
+        )
         return (self.num_codes + classes)[:, None]
 
 

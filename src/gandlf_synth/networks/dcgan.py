@@ -48,15 +48,15 @@ class Generator(nn.Module):
         )
         self.apply(_initialise)
 
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, latents: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return images ``(batch, channels, *shape)`` in [-1, 1], in 32 bits.
 
         Args:
             latents: ``(batch, latent_vector_size)``, standard normal.
-            labels: ``(batch,)``, class indices, or None without classes.
+            class_labels: ``(batch,)``, class indices, or None without classes.
         """
         if self.classes is not None:
-            latents = torch.cat([latents, self.classes(labels)], 1)
+            latents = torch.cat([latents, self.classes(class_labels)], 1)
         features = self.first(latents).unflatten(1, (-1, *self.shapes[0]))
         for norm, layer, shape in zip(self.norms, self.layers, self.shapes[1:], strict=True):
             features = layer(functional.relu(norm(features)), shape)
@@ -121,7 +121,7 @@ class Discriminator(nn.Module):
             for layer in [*self.convolutions, self.score, *([self.classes] if self.classes is not None else [])]:
                 spectral_norm(layer)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return the scores ``(batch,)`` of ``images (batch, channels, *shape)``, in 32 bits."""
         features = images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
@@ -132,7 +132,7 @@ class Discriminator(nn.Module):
         features = features.flatten(1)
         scores = self.score(features).squeeze(1).float()
         if self.classes is not None:
-            scores = scores + (self.classes(labels) * features).float().sum(1)
+            scores = scores + (self.classes(class_labels) * features).float().sum(1)
         return scores  # type: ignore[no-any-return]
 
 

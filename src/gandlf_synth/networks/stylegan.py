@@ -91,17 +91,17 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(_GrowingBlock(dims, *pair, style) for pair in pairwise(widths))
         self.images = nn.ModuleList(EqualizedConvolution(dims, width, channels, 1) for width in widths)
 
-    def forward(self, latents: Tensor, labels: Tensor | None, noise: Noise, stage: int, alpha: float) -> Tensor:
+    def forward(self, latents: Tensor, class_labels: Tensor | None, noise: Noise, stage: int, alpha: float) -> Tensor:
         """Return images ``(batch, channels, *shapes[stage])`` in [-1, 1], in 32 bits.
 
         Args:
             latents: ``(batch, latent_vector_size)``, standard normal.
-            labels: ``(batch,)``, class indices, or None without classes.
+            class_labels: ``(batch,)``, class indices, or None without classes.
             noise: gives the noise for each layer.
             stage: resolution, counted from 0.
             alpha: weight of this resolution beside the one before.
         """
-        style = self._style(latents, labels)
+        style = self._style(latents, class_labels)
         features = self.constant.expand(len(latents), *self.constant.shape[1:])
         features = self.second(self.convolution(self.entry(features, style, noise)), style, noise)
         before = features
@@ -113,10 +113,10 @@ class Generator(nn.Module):
             image = torch.lerp(coarse.float(), image.float(), alpha)
         return image.float().tanh()
 
-    def _style(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+    def _style(self, latents: Tensor, class_labels: Tensor | None) -> Tensor:
         values = pixel_norm(latents)
         if self.classes is not None:
-            values = torch.cat([values, pixel_norm(self.classes(labels))], 1)
+            values = torch.cat([values, pixel_norm(self.classes(class_labels))], 1)
         for layer in self.mapping:
             values = activate(layer(values))
         return values
@@ -155,7 +155,7 @@ class Discriminator(nn.Module):
         self.score = EqualizedLinear(widths[0], 1)
         self.classes = nn.Embedding(num_classes, widths[0]) if num_classes else None
 
-    def forward(self, images: Tensor, labels: Tensor | None, stage: int, alpha: float) -> Tensor:
+    def forward(self, images: Tensor, class_labels: Tensor | None, stage: int, alpha: float) -> Tensor:
         """Return the scores ``(batch,)`` of ``images (batch, channels, *shapes[stage])``, in 32 bits."""
         features = activate(self.entries[stage](images))
         for level in range(stage, 0, -1):
@@ -167,7 +167,7 @@ class Discriminator(nn.Module):
         features = activate(self.features(features.flatten(1)))
         scores = self.score(features).squeeze(1).float()
         if self.classes is not None:
-            scores = scores + (self.classes(labels) * features).float().sum(1) / sqrt(features.shape[1])
+            scores = scores + (self.classes(class_labels) * features).float().sum(1) / sqrt(features.shape[1])
         return scores  # type: ignore[no-any-return]
 
 

@@ -47,30 +47,32 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(EqualizedLinear(*pair, rate=_MAPPING_RATE) for pair in pairwise(sizes))
         self.register_buffer("mean_style", torch.zeros(max(1, num_classes), style))
 
-    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, latents: Tensor, class_labels: Tensor | None) -> Tensor:
         """Return styles ``(batch, intermediate_latent_size)`` for ``latents (batch, latent_vector_size)``."""
         values = pixel_norm(latents)
         if self.classes is not None:
-            values = torch.cat([values, pixel_norm(self.classes(labels))], 1)
+            values = torch.cat([values, pixel_norm(self.classes(class_labels))], 1)
         for layer in self.layers:
             values = activate(layer(values))
         return values.float()
 
     @torch.no_grad()
-    def remember(self, styles: Tensor, labels: Tensor | None) -> None:
+    def remember(self, styles: Tensor, class_labels: Tensor | None) -> None:
         """Move the mean style of each class towards ``styles``."""
-        rows = torch.zeros(len(styles), dtype=torch.long, device=styles.device) if labels is None else labels
+        rows = (
+            torch.zeros(len(styles), dtype=torch.long, device=styles.device) if class_labels is None else class_labels
+        )
         counts = torch.zeros(len(self.mean_style), 1, device=styles.device)
         counts.index_add_(0, rows, torch.ones(len(styles), 1, device=styles.device))
         sums = torch.zeros_like(self.mean_style).index_add_(0, rows, styles.detach())
         moved = self.mean_style.lerp(sums / counts.clamp(min=1), 1 - _MEAN_DECAY)
         self.mean_style.copy_(torch.where(counts > 0, moved, self.mean_style))
 
-    def truncated(self, styles: Tensor, labels: Tensor | None, psi: float) -> Tensor:
+    def truncated(self, styles: Tensor, class_labels: Tensor | None, psi: float) -> Tensor:
         """Return ``styles`` moved towards the mean style of their class (Karras et al. 2019, sec. B)."""
         if psi == 1:
             return styles
-        mean = self.mean_style if labels is None else self.mean_style[labels]
+        mean = self.mean_style if class_labels is None else self.mean_style[class_labels]
         return mean + psi * (styles - mean)
 
 
@@ -188,12 +190,12 @@ class Discriminator(nn.Module):
         self.score = EqualizedLinear(widths[-1], 1)
         self.classes = nn.Embedding(num_classes, widths[-1]) if num_classes else None
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return the scores ``(batch,)`` of ``images (batch, channels, *shape)``, in 32 bits."""
         features = self.blocks(activate(self.entry(images)))
         features = activate(self.last(minibatch_stddev(features, self._group)))
         features = activate(self.features(features.flatten(1)))
         scores = self.score(features).squeeze(1).float()
         if self.classes is not None:
-            scores = scores + (self.classes(labels) * features).float().sum(1) / sqrt(features.shape[1])
+            scores = scores + (self.classes(class_labels) * features).float().sum(1) / sqrt(features.shape[1])
         return scores  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
@@ -57,17 +58,17 @@ class Model(GenerativeModule[Config]):
         self.decoder = nn.Sequential(nn.Linear(latent, hidden), nn.SiLU(), nn.Linear(hidden, values), nn.Tanh())
         self.loss = self.build_loss()  # what the YAML names under losses
 
-    def decode(self, latent: Tensor, labels: Tensor | None) -> Tensor:
+    def decode(self, latent: Tensor, condition: Condition) -> Tensor:
         """Return images ``(batch, channels, *shape)`` from ``latent (batch, latent_size)``."""
         if self.classes is not None:
-            latent = latent + self.classes(labels)
+            latent = latent + self.classes(condition.class_labels)
         return self.decoder(latent).float().view(-1, *self.shape)
 
     def step(self, batch: Batch) -> Tensor:
         """Return the loss of a batch: reconstruction error plus the weighted KL divergence (paper, eq. 10)."""
         mean, log_variance = self.encoder(batch["image"]).float().chunk(2, dim=1)
         latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        error = self.loss(self.decode(latent, batch.get("label")), batch["image"]).mean()
+        error = self.loss(self.decode(latent, batch["condition"]), batch["image"]).mean()
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
         return error + self.config.kl_weight * divergence
 
@@ -85,10 +86,10 @@ class Model(GenerativeModule[Config]):
         """Log the loss of the test split."""
         self.log_loss("test", self.step(batch), batch)
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Every random number comes from the image's own seed, so that an image can be made again alone."""
         latent, _ = noise_from(seeds, (self.config.architecture.latent_size,))
-        return self.decode(latent.to(self.device), labels).clamp(-1, 1)
+        return self.decode(latent.to(self.device), condition).clamp(-1, 1)
 
 
 register("models", "NAME")(

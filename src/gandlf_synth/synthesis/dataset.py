@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.synthesis.requests import image_requests
+from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.synthesis.requests import image_requests, sample_batch
 
 
 class SyntheticItem(TypedDict):
@@ -51,13 +51,10 @@ class SyntheticDataset(Dataset[SyntheticItem]):
         """Return one image."""
         return self.__getitems__([index])[0]
 
-    @torch.inference_mode()
     def __getitems__(self, indices: Sequence[int]) -> list[SyntheticItem]:
         """Return the images of ``indices``, sampled together."""
         requests = [self._requests[index] for index in indices]
-        classes = [request.class_index for request in requests if request.class_index is not None]
-        labels = torch.tensor(classes, device=self._module.device) if classes else None
-        images = self._module.sample([request.seed for request in requests], labels, self._options).float().cpu()
+        (images,) = sample_batches(self._module, [sample_batch(requests)], self._options)
         known = self._module.spec.labels
         return [
             SyntheticItem(image=image, label=-1 if request.class_index is None else known[request.class_index])

@@ -18,10 +18,11 @@ from gandlf_synth.display.reporter import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
-from gandlf_synth.synthesis.requests import ImageRequest
+from gandlf_synth.synthesis.requests import ImageRequest, sample_batch
 from gandlf_synth.synthesis.sharing import Share
 
 _SHEET_IMAGES = 64
@@ -147,14 +148,11 @@ def _past(
     raise TrainingError(Problem(f"image {request.index}", what, fix=fix))
 
 
-@torch.inference_mode()
 def sampled(
     module: GenerativeModule[Any], batches: Any, options: SamplingOptions
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32]]]:
     """Yield every request of ``batches`` with its image, ``(channels, *shape)`` in [-1, 1]."""
     module.eval()
     for batch in batches:
-        classes = [request.class_index for request in batch if request.class_index is not None]
-        labels = torch.tensor(classes, device=module.device) if classes else None
-        images = module.sample([request.seed for request in batch], labels, options)
-        yield from zip(batch, images.float().cpu().numpy(), strict=True)
+        for images in sample_batches(module, [sample_batch(batch)], options):
+            yield from zip(batch, images.numpy(), strict=True)

@@ -13,7 +13,8 @@ from gandlf_synth import registry
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.writers import Writer
-from gandlf_synth.data.loading.network_input import class_indices, network_input, preprocessed
+from gandlf_synth.data.loading.conditioners import encode_rows
+from gandlf_synth.data.loading.network_input import network_input, preprocessed
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -114,9 +115,8 @@ def _reconstructed(
     spec = module.spec
     for samples in batches:
         prepared = [preprocessed(manifest, sample, pipeline) for sample in samples]
-        classes = class_indices(samples, spec)
-        labels = None if classes is None else torch.tensor(classes, device=module.device)
-        outputs = module.reconstruct(network_input(prepared, spec).to(module.device), labels).float().cpu().numpy()
+        condition = encode_rows(samples, spec.parts).to(module.device)
+        outputs = module.reconstruct(network_input(prepared, spec).to(module.device), condition).float().cpu().numpy()
         for sample, image, output in zip(samples, prepared, outputs, strict=True):
             original = _original(sample, spec)
             origin = Origin(original.geometry, original.dtype)

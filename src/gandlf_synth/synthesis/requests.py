@@ -1,10 +1,12 @@
 """Which images to make: a number of them or a number per class, each with its own seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
+from gandlf_synth.models.sampling import SampleBatch
 from gandlf_synth.provenance import Purpose, fold_seed
 
 
@@ -21,6 +23,12 @@ class ImageRequest:
     index: int
     seed: int
     class_index: int | None
+
+
+def sample_batch(requests: Sequence[ImageRequest]) -> SampleBatch:
+    """Return the seeds of ``requests``, and what the images are made from."""
+    classes = [request.class_index for request in requests if request.class_index is not None]
+    return [request.seed for request in requests], class_condition(classes)
 
 
 def image_requests(

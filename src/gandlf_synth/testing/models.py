@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, validate
+from gandlf_synth.data.loading.condition import Condition, class_condition
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import ModelRange, PreparedSample
@@ -30,6 +31,7 @@ from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.checkpoint import build_module, load_module
 from gandlf_synth.models.family import ModelFamily
+from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.training.fit import fit
 
 _SAMPLES = 6
@@ -72,13 +74,13 @@ class _Case:
         )
         return load_module(folder.last)
 
-    def labels(self, count: int) -> Tensor | None:
-        return torch.arange(count) % self.spec.num_classes if self.spec.num_classes else None
+    def condition(self, count: int) -> Condition:
+        classes = self.spec.num_classes
+        return class_condition([index % classes for index in range(count)] if classes else None)
 
-    def sample(self, module: GenerativeModule[Any], seeds: tuple[int, ...], labels: Tensor | None) -> Tensor:
-        with torch.inference_mode():
-            images: Tensor = module.eval().sample(seeds, labels, SamplingOptions())
-            return images
+    def sample(self, module: GenerativeModule[Any], seeds: tuple[int, ...], condition: Condition) -> Tensor:
+        (images,) = sample_batches(module.eval(), [(seeds, condition)], SamplingOptions())
+        return images
 
 
 def check_model(
@@ -135,29 +137,29 @@ def _every_parameter_learns(case: _Case, _: GenerativeModule[Any]) -> bool:
 
 
 def _shape_and_range(case: _Case, trained: GenerativeModule[Any]) -> bool:
-    images = case.sample(trained, _SEEDS, case.labels(3))
+    images = case.sample(trained, _SEEDS, case.condition(3))
     expected = (3, case.spec.num_channels, *case.spec.shape)
     return images.shape == expected and bool(torch.isfinite(images).all()) and float(images.abs().max()) <= 1
 
 
 def _same_seed(case: _Case, trained: GenerativeModule[Any]) -> bool:
     torch.manual_seed(1)
-    first = case.sample(trained, _SEEDS, case.labels(3))
+    first = case.sample(trained, _SEEDS, case.condition(3))
     torch.manual_seed(2)
-    return torch.equal(first, case.sample(trained, _SEEDS, case.labels(3)))
+    return torch.equal(first, case.sample(trained, _SEEDS, case.condition(3)))
 
 
 def _own_seed(case: _Case, trained: GenerativeModule[Any]) -> bool:
-    labels = case.labels(3)
-    together = case.sample(trained, _SEEDS, labels)
-    alone = case.sample(trained, _SEEDS[2:], None if labels is None else labels[2:])
+    condition = case.condition(3)
+    together = case.sample(trained, _SEEDS, condition)
+    alone = case.sample(trained, _SEEDS[2:], condition.rows(slice(2, None)))
     different = not torch.equal(together[0], together[2])
     return different and torch.allclose(together[2:], alone, atol=1e-4)
 
 
 def _untouched_rng(case: _Case, trained: GenerativeModule[Any]) -> bool:
     before = torch.get_rng_state()
-    case.sample(trained, _SEEDS, case.labels(3))
+    case.sample(trained, _SEEDS, case.condition(3))
     return torch.equal(before, torch.get_rng_state())
 
 
@@ -195,7 +197,7 @@ def _bf16(case: _Case, _: GenerativeModule[Any]) -> bool:
 def _labels_matter(case: _Case, trained: GenerativeModule[Any]) -> bool:
     if not case.spec.num_classes:
         return True
-    images = [case.sample(trained, _SEEDS[:1], torch.tensor([label])) for label in range(2)]
+    images = [case.sample(trained, _SEEDS[:1], class_condition([label])) for label in range(2)]
     return not torch.equal(*images)
 
 
@@ -282,4 +284,4 @@ def synthetic_data(
     identity = ModelRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
     loaders = {phase: LoaderOptions() for phase in phases}
     splits = dict.fromkeys(phases, split)
-    return SynthesisDataModule(splits, identity, spec.labels, [], loaders, batch_size, 0, seed=3)
+    return SynthesisDataModule(splits, identity, spec.parts, [], loaders, batch_size, 0, seed=3)

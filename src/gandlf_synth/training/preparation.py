@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gandlf_synth.config import Config, Phase
+from gandlf_synth.config import Config, Phase, Step
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
+from gandlf_synth.data.loading.conditioners import fit_conditioners
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import ModelRange, PreparedSample, model_range, prepare
@@ -113,7 +114,13 @@ def _describe(
         dtype=data.dtype,
         column_channels=data.column_channels,
         column_names=data.column_names,
+        conditions=fit_conditioners(_further(config), train),
     )
+
+
+def _further(config: Config[Any]) -> list[Step]:
+    """Return the conditioners besides the class, which has its labels in the data facts."""
+    return [step for step in config.model.conditioning if step.name.lower() != "class"]
 
 
 def _typical_affine(samples: Sequence[PreparedSample]) -> tuple[tuple[float, ...], ...]:

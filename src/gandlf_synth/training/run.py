@@ -178,7 +178,7 @@ def _loaders(plan: Plan, data: TrainingData) -> Any:
     return SynthesisDataModule(
         {phase: Split(manifest, data.samples[phase]) for phase, manifest in data.manifests.items()},
         data.value_range,
-        data.spec.labels,
+        data.spec.parts,
         config.data_augmentation.train or [],
         {phase: getattr(config.dataloader_config, phase) for phase in data.manifests},
         int(config.batch_size),

@@ -92,6 +92,6 @@ def _few_batches(config: Config[Any], data: TrainingData) -> SynthesisDataModule
     split = Split(manifest.subset(manifest.samples[:count]), data.samples["train"][:count])
     loaders: Mapping[Any, Any] = {"train": config.dataloader_config.train}
     return SynthesisDataModule(
-        {"train": split}, data.value_range, data.spec.labels, config.data_augmentation.train or [],
+        {"train": split}, data.value_range, data.spec.parts, config.data_augmentation.train or [],
         loaders, int(config.batch_size), 0, config.seed, patches_of(config),
     )  # fmt: skip

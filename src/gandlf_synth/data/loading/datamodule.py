@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gandlf_synth.config import LoaderOptions, Phase, Step
+from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.store import ModelRange, PreparedSample
@@ -29,7 +30,7 @@ class SynthesisDataModule(LightningDataModule):
     Args:
         splits: the phases that have data; ``train`` at least.
         value_range: the map to [-1, 1], from the training split.
-        labels: the CSV labels in the order of their class indices; empty without labels.
+        parts: what the model is conditioned on.
         augmentation: random transforms of the training split.
         loaders: loader options per phase.
         batch_size: samples in a batch.
@@ -42,7 +43,7 @@ class SynthesisDataModule(LightningDataModule):
         self,
         splits: Mapping[Phase, Split],
         value_range: ModelRange,
-        labels: Sequence[int],
+        parts: Sequence[ConditionPart],
         augmentation: Sequence[Step],
         loaders: Mapping[Phase, LoaderOptions],
         batch_size: int,
@@ -51,7 +52,7 @@ class SynthesisDataModule(LightningDataModule):
         patches: Patches | None = None,
     ) -> None:
         super().__init__()
-        self._splits, self._range, self._labels = splits, value_range, list(labels)
+        self._splits, self._range, self._parts = splits, value_range, parts
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
         self._patches = patches
@@ -67,13 +68,9 @@ class SynthesisDataModule(LightningDataModule):
         augmenter = None
         if phase == "train" and augmented and self._augmentation:
             augmenter = Augmenter(list(self._augmentation), len(split.samples[0].grid.shape))
-        classes = None
-        if self._labels:
-            classes = [
-                self._labels.index(sample.label) for sample in split.manifest.samples if sample.label is not None
-            ]
+        condition = encode_rows(split.manifest.samples, self._parts)
         return PreparedDataset(
-            split.samples, self._range, classes, augmenter, self._seed, self._patches, phase != "train"
+            split.samples, self._range, condition, augmenter, self._seed, self._patches, phase != "train"
         )
 
     def state_dict(self) -> dict[str, int]:

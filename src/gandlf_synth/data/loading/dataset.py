@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import prod
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.packed import PackedImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.store import ModelRange, PreparedSample
@@ -22,8 +23,8 @@ class Batch(TypedDict):
 
     image: Tensor
     """``(batch, channels, *shape)``, float32 in [-1, 1]."""
-    label: NotRequired[Tensor]
-    """``(batch,)``, class indices; absent without labels."""
+    condition: Condition
+    """What the images are made from; empty where the model takes nothing."""
     index: Tensor
     """``(batch,)``, the samples' places in the split."""
 
@@ -34,7 +35,7 @@ class PreparedDataset(Dataset[Batch]):
     Args:
         samples: what ``prepare`` returned.
         value_range: the map to [-1, 1].
-        class_indices: the class of each sample, or None without labels.
+        condition: of all samples, in their order; None where the model takes nothing.
         augmenter: random transforms, or None.
         seed: decides augmentation and patches, together with the epoch and the sample.
         patches: how patches are drawn, or None for whole images.
@@ -45,7 +46,7 @@ class PreparedDataset(Dataset[Batch]):
         self,
         samples: Sequence[PreparedSample],
         value_range: ModelRange,
-        class_indices: Sequence[int] | None = None,
+        condition: Condition | None = None,
         augmenter: Augmenter | None = None,
         seed: int = 0,
         patches: Patches | None = None,
@@ -54,10 +55,15 @@ class PreparedDataset(Dataset[Batch]):
         self._per_volume = patches.per_volume if patches else 1
         self._size = len(samples) * self._per_volume
         self._fixed = fixed
-        self._labels = None if class_indices is None else torch.tensor(class_indices)
+        self._condition = condition or Condition()
         self._augmenter = augmenter
         self._seed = seed
         self._images = PatchImages(samples, value_range, patches) if patches else _packed(samples, value_range)
+
+    @property
+    def condition(self) -> Condition:
+        """The condition of all volumes, in their order."""
+        return self._condition
 
     @property
     def in_memory(self) -> bool:
@@ -86,10 +92,7 @@ class PreparedDataset(Dataset[Batch]):
         if self._augmenter is not None:
             seeds = [fold_seed(self._seed, Purpose.AUGMENTATION, *pair) for pair in zip(epochs, indices, strict=True)]
             images = torch.stack([self._augmenter(image, seed) for image, seed in zip(images, seeds, strict=True)])
-        batch = Batch(image=images, index=places)
-        if self._labels is not None:
-            batch["label"] = self._labels[places // self._per_volume]
-        return batch
+        return Batch(image=images, condition=self._condition.rows(places // self._per_volume), index=places)
 
     def __getitem__(self, key: int) -> Batch:
         """Return the batch of one sample."""

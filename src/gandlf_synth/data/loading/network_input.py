@@ -38,13 +38,6 @@ def network_input(images: Sequence[Image], spec: DataSpec) -> Tensor:
     return (arrays * scale + offset).clamp(-1, 1).float()
 
 
-def class_indices(samples: Sequence[Sample], spec: DataSpec) -> list[int] | None:
-    """Return the classes of ``samples`` as the network counts them; None where the model or a sample has none."""
-    if not spec.num_classes or any(sample.label not in spec.labels for sample in samples):
-        return None
-    return [spec.labels.index(sample.label or 0) for sample in samples]
-
-
 def batches_of(
     manifest: Manifest, pipeline: Pipeline, spec: DataSpec, progress: Progress | None = None
 ) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from gandlf_synth.config import LabelingParadigm
+from gandlf_synth.data.loading.conditioners import ConditionPart, class_part
 from gandlf_synth.geometry import Geometry
 
 
@@ -40,6 +41,15 @@ class DataSpec(BaseModel):
     """Channels of each CSV column, in order; they sum to ``num_channels``."""
     column_names: tuple[str, ...]
     """What tells the columns' files apart, such as ``t1``; used in file names."""
+
+    conditions: tuple[ConditionPart, ...] = ()
+    """What the model is conditioned on besides the class."""
+
+    @property
+    def parts(self) -> tuple[ConditionPart, ...]:
+        """Everything that the model is conditioned on, in the order in which networks take it: the class first."""
+        classes = (class_part(self.labels),) if self.labels else ()
+        return (*classes, *self.conditions)
 
     @property
     def num_classes(self) -> int:

@@ -7,6 +7,7 @@ import torch
 from monai.losses.adversarial_loss import PatchAdversarialLoss
 from torch import Tensor, nn
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
@@ -99,7 +100,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         output, mean, sigma = self.autoencoder(padded(images, self.stride))
         output = cropped(output, images.shape[2:]).float()
         made.append(output.detach())
-        self.prior.fit(mean.detach(), sigma.detach(), batch["label"] if self.spec.num_classes else None)
+        self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
         divergence = _divergence(mean, sigma, images)
         loss: Tensor = self.criterion(output, images) + self._kl_weight() * divergence
         if self.adversarial and self.discriminator is not None:
@@ -156,13 +157,13 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def _overlap(self) -> float:
         return self.config.tile_overlap_fraction
 
-    def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
         """Return ``images`` encoded to the mean and decoded, in [-1, 1]."""
         return self.decode(self.encode_mean(images)).clamp(-1, 1)
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, from the Gaussian of the latents; see ``GenerativeModule.sample``."""
-        return self.decode(self.prior.sample(seeds, labels)).clamp(-1, 1)
+        return self.decode(self.prior.sample(seeds, condition.class_labels)).clamp(-1, 1)
 
     def symptoms(self) -> Sequence[Symptom] | None:
         """Return what is wrong: latents that say nothing of the image."""

@@ -34,10 +34,10 @@ class LatentGaussian(nn.Module):
         self.register_buffer("square", torch.ones(groups, *shape))
 
     @torch.no_grad()
-    def fit(self, mean: Tensor, sigma: Tensor, labels: Tensor | None) -> None:
-        """Take in the posteriors of a batch, ``mean`` and ``sigma (batch, *shape)``, of classes ``labels (batch,)``."""
+    def fit(self, mean: Tensor, sigma: Tensor, class_labels: Tensor | None) -> None:
+        """Take in the posteriors of a batch: ``mean`` and ``sigma (batch, *shape)``, ``class_labels (batch,)``."""
         mean, sigma = mean.float(), sigma.float()
-        groups = torch.zeros(len(mean), dtype=torch.long, device=mean.device) if labels is None else labels
+        groups = torch.zeros(len(mean), dtype=torch.long, device=mean.device) if class_labels is None else class_labels
         for group in sorted(set(groups.tolist())):
             chosen = groups == group
             self.count[group] = torch.clamp(self.count[group] + chosen.sum(), max=_WINDOW)
@@ -50,9 +50,9 @@ class LatentGaussian(nn.Module):
         """Return the standard deviations ``(classes, *shape)``; 1 where nothing was seen."""
         return (self.square - self.mean**2).clamp(min=1e-12).sqrt()
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None) -> Tensor:
-        """Return one latent per seed, ``(len(seeds), *shape)``, of the class in ``labels (len(seeds),)``."""
+    def sample(self, seeds: Sequence[int], class_labels: Tensor | None) -> Tensor:
+        """Return one latent per seed, ``(len(seeds), *shape)``, of the class in ``class_labels (len(seeds),)``."""
         noise, _ = noise_from(seeds, self.shape)
-        groups = torch.zeros(len(seeds), dtype=torch.long) if labels is None else labels
+        groups = torch.zeros(len(seeds), dtype=torch.long) if class_labels is None else class_labels
         groups = groups.to(self.mean.device)
         return self.mean[groups] + self.std()[groups] * noise.to(self.mean.device)

@@ -1,10 +1,13 @@
 """Noising by a schedule and its reversal (Ho et al. 2020, arXiv 2006.11239)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.conditioners import ConditionPart, network_sizes
 from gandlf_synth.diffusion import (
     SAMPLERS,
     classifier_free_guidance,
@@ -26,32 +29,39 @@ class DiffusionProcess(DenoisingProcess):
 
     Args:
         settings: schedule, objective, guidance and sampler.
-        error: the loss, one value per element.
+        criterion: the loss, one value per element.
         spatial_dims: 2 or 3.
         channels: of what is noised.
-        num_classes: 0 without labels.
+        parts: what the images are conditioned on.
     """
 
     samplers = SAMPLERS
 
     def __init__(
-        self, settings: DiffusionSettings, error: nn.Module, spatial_dims: int, channels: int, num_classes: int
+        self,
+        settings: DiffusionSettings,
+        criterion: nn.Module,
+        spatial_dims: int,
+        channels: int,
+        parts: Sequence[ConditionPart] = (),
     ) -> None:
         architecture = settings.architecture
-        super().__init__(Denoiser(architecture, spatial_dims, channels, num_classes), settings, error)
+        denoiser = Denoiser(architecture, spatial_dims, channels, **network_sizes(parts))
+        super().__init__(denoiser, settings, criterion, parts)
         self.settings = settings
         self.schedule = noise_schedule(
             settings.beta_schedule, architecture.num_train_timesteps, zero_terminal_snr=settings.zero_terminal_snr
         )
 
-    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, labels: Tensor | None) -> Tensor:
+    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
         """Return the mean loss; see ``DenoisingProcess.loss``."""
         spread = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
         timesteps = (spread * self.schedule.num_timesteps).long()
         signal, sigma = self.schedule.levels(timesteps, clean)
         prediction_type = self.settings.prediction_type
         target = target_for(prediction_type, clean, noise, signal, sigma)
-        error = self.criterion(self.denoiser(signal * clean + sigma * noise, timesteps, labels), target)
+        output = self.denoiser(signal * clean + sigma * noise, timesteps, **condition.inputs())
+        error = self.criterion(output, target)
         if self.settings.min_snr_gamma is not None:
             error = error * min_snr_weight(prediction_type, signal, sigma, self.settings.min_snr_gamma)
         return error.mean()  # type: ignore[no-any-return]
@@ -69,16 +79,16 @@ class DiffusionProcess(DenoisingProcess):
         }
 
     def sample(
-        self, noise: Tensor, generators: list[torch.Generator], labels: Tensor | None, options: SamplingOptions
+        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
     ) -> Tensor:
         """Return what the reverse process makes of ``noise``."""
         chosen = self.sampling_defaults(options)
         denoise = self.denoiser
-        if labels is not None:
+        if condition:
             denoise = classifier_free_guidance(  # type: ignore[assignment]
                 self.denoiser,
-                labels,
-                self.denoiser.null_label,
+                condition.inputs(),
+                condition.hidden().inputs(),
                 chosen["guidance_scale"],
                 active=self._guidance_acts,
                 rescale=self.settings.guidance_rescale,

@@ -1,10 +1,13 @@
 """Straight paths between data and noise, and the flow back (Lipman et al. 2023, arXiv 2210.02747)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.conditioners import ConditionPart, network_sizes
 from gandlf_synth.diffusion import FLOW_SAMPLERS, classifier_free_guidance, flow_sample, logit_normal, minibatch_ot
 from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.components.denoising import DenoisingProcess
@@ -19,18 +22,24 @@ class FlowProcess(DenoisingProcess):
 
     Args:
         settings: times, guidance and sampler.
-        error: the loss, one value per element.
+        criterion: the loss, one value per element.
         spatial_dims: 2 or 3.
         channels: of what is noised.
-        num_classes: 0 without labels.
+        parts: what the images are conditioned on.
     """
 
     samplers = FLOW_SAMPLERS
 
     def __init__(
-        self, settings: FlowSettings, error: nn.Module, spatial_dims: int, channels: int, num_classes: int
+        self,
+        settings: FlowSettings,
+        criterion: nn.Module,
+        spatial_dims: int,
+        channels: int,
+        parts: Sequence[ConditionPart] = (),
     ) -> None:
-        super().__init__(Denoiser(settings.architecture, spatial_dims, channels, num_classes), settings, error)
+        denoiser = Denoiser(settings.architecture, spatial_dims, channels, **network_sizes(parts))
+        super().__init__(denoiser, settings, criterion, parts)
         self.settings = settings
 
     def noise_for(self, clean: Tensor) -> Tensor:
@@ -38,14 +47,15 @@ class FlowProcess(DenoisingProcess):
         noise = super().noise_for(clean)
         return minibatch_ot(noise, clean) if self.settings.optimal_transport else noise
 
-    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, labels: Tensor | None) -> Tensor:
+    def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
         """Return the error of the velocity (Lipman et al. 2023, eq. 23); see ``DenoisingProcess.loss``."""
         times = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
         if self.settings.time_distribution == "logit_normal":
             times = logit_normal(times)
         share = times.to(clean).view(-1, *(1,) * (clean.ndim - 1))
         noisy = (1 - share) * clean + share * noise
-        return self.criterion(self.denoiser(noisy, _TIME_SCALE * times, labels), noise - clean).mean()  # type: ignore[no-any-return]
+        velocity = self.denoiser(noisy, _TIME_SCALE * times, **condition.inputs())
+        return self.criterion(velocity, noise - clean).mean()  # type: ignore[no-any-return]
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
@@ -57,13 +67,14 @@ class FlowProcess(DenoisingProcess):
         }
 
     def sample(
-        self, noise: Tensor, generators: list[torch.Generator], labels: Tensor | None, options: SamplingOptions
+        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
     ) -> Tensor:
         """Return what lies at the other end of the flow from ``noise``."""
         chosen = self.sampling_defaults(options)
         field = self.denoiser
-        if labels is not None:
-            field = classifier_free_guidance(self.denoiser, labels, self.denoiser.null_label, chosen["guidance_scale"])  # type: ignore[assignment]
+        if condition:
+            known, unknown = condition.inputs(), condition.hidden().inputs()
+            field = classifier_free_guidance(self.denoiser, known, unknown, chosen["guidance_scale"])  # type: ignore[assignment]
         return flow_sample(
             lambda noisy, times: field(noisy, _TIME_SCALE * times),
             noise,

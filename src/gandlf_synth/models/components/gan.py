@@ -58,10 +58,6 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
         """Return the real images of ``batch`` in the memory layout in which convolutions are fastest."""
         return in_fast_layout(batch["image"])
 
-    def labels(self, batch: Batch) -> Tensor | None:
-        """Return the classes of ``batch``, or None without classes."""
-        return batch["label"] if self.spec.num_classes else None
-
     def log_turns(self, batch: Batch, **losses: Tensor) -> None:
         """Record the loss of each network as ``train_{network}_loss``."""
         for name, loss in losses.items():
@@ -88,15 +84,15 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
         seeds = [
             fold_seed(0, Purpose.VALIDATION_IMAGE, self.global_rank, batch_idx, place) for place in range(len(real))
         ]
-        self._distance.update(real, self.sample(seeds, self.labels(batch), SamplingOptions()))
+        self._distance.update(real, self.sample(seeds, batch["condition"], SamplingOptions()))
 
     def watch(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, real_scores: Tensor, fake_scores: Tensor
+        self, real: Tensor, fake: Tensor, class_labels: Tensor | None, real_scores: Tensor, fake_scores: Tensor
     ) -> None:
         """Take note of a step now and then, for ``symptoms``; scores are the discriminator's, ``(batch,)``."""
         if self.turns % _HEALTH_EVERY:
             return
-        self._health.observe(real, fake, labels)
+        self._health.observe(real, fake, class_labels)
         middle = self.decision_score
         self._health.add("right on real", (real_scores > middle).float().mean())
         self._health.add("right on fake", (fake_scores < middle).float().mean())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
@@ -30,41 +31,41 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
-        real, labels = self.real(batch), self.labels(batch)
+        real, class_labels = self.real(batch), batch["condition"].class_labels
         latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=real.device)
-        fake = self.generator(latents, labels)
+        fake = self.generator(latents, class_labels)
         scores: list[Tensor] = []
 
         def judge() -> Tensor:
-            scores[:] = self._score(real, labels), self._score(fake.detach(), labels)
-            return discriminator_loss(self._losses["discriminator"], *scores) + self._penalty(real, labels)
+            scores[:] = self._score(real, class_labels), self._score(fake.detach(), class_labels)
+            return discriminator_loss(self._losses["discriminator"], *scores) + self._penalty(real, class_labels)
 
         def fool() -> Tensor:
-            return generator_loss(self._losses["generator"], self._score(fake, labels))
+            return generator_loss(self._losses["generator"], self._score(fake, class_labels))
 
         judged = self.update("discriminator", judge, batch_idx)
         fooled = self.update("generator", fool, batch_idx)
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, labels, *scores)
+        self.watch(real, fake, class_labels, *scores)
 
-    def _score(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        scores: Tensor = self.discriminator(self._augment(images), labels)
+    def _score(self, images: Tensor, class_labels: Tensor | None) -> Tensor:
+        scores: Tensor = self.discriminator(self._augment(images), class_labels)
         return scores
 
-    def _penalty(self, real: Tensor, labels: Tensor | None) -> Tensor:
+    def _penalty(self, real: Tensor, class_labels: Tensor | None) -> Tensor:
         weight = self.config.r1_gamma / 2 * self.config.r1_interval
         if not weight or self.turns % self.config.r1_interval:
             return real.new_zeros(())
-        return weight * r1_penalty(lambda images: self.discriminator(images, labels), self._augment(real))
+        return weight * r1_penalty(lambda images: self.discriminator(images, class_labels), self._augment(real))
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the generator: ``(latents)``, and classes where it has them."""
         latents = torch.randn(2, self.config.architecture.latent_vector_size)
-        labels = (torch.tensor([0, self.spec.num_classes - 1]),) if self.spec.num_classes else ()
-        return {"generator": ExportedNetwork(self.generator.eval(), (latents, *labels))}
+        class_labels = (torch.tensor([0, self.spec.num_classes - 1]),) if self.spec.num_classes else ()
+        return {"generator": ExportedNetwork(self.generator.eval(), (latents, *class_labels))}
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed; see ``GenerativeModule.sample``."""
         latents, _ = noise_from(seeds, (self.config.architecture.latent_vector_size,))
-        images: Tensor = self.generator(latents.to(self.device), labels)
+        images: Tensor = self.generator(latents.to(self.device), condition.class_labels)
         return images

@@ -63,6 +63,7 @@ class DDPMConfig(DiffusionSettings, ModelConfig):
     """The ``model_config`` section of ``ddpm``."""
 
     patches: ClassVar[bool] = True
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
 
     losses: Components = Component(name="mse")
     """The error between the network's output and what it should predict."""

@@ -11,6 +11,4 @@ class DDPM(DenoisingModule[DDPMConfig]):
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = DiffusionProcess(
-            config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.num_classes
-        )
+        self.process = DiffusionProcess(config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.parts)

@@ -35,6 +35,7 @@ class FlowMatchingConfig(FlowSettings, ModelConfig):
     """The ``model_config`` section of ``flow_matching``."""
 
     patches: ClassVar[bool] = True
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
 
     losses: Components = Component(name="mse")
     """The error between the network's velocity and that of the path."""

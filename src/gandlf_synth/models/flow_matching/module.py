@@ -11,4 +11,4 @@ class FlowMatching(DenoisingModule[FlowMatchingConfig]):
 
     def __init__(self, config: FlowMatchingConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = FlowProcess(config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.num_classes)
+        self.process = FlowProcess(config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.parts)

@@ -1,7 +1,7 @@
 """The configuration of ``latent_diffusion``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
@@ -73,6 +73,8 @@ def _first_stage(value: Any) -> Any:
 
 class LatentDiffusionConfig(ModelConfig):
     """The ``model_config`` section of ``latent_diffusion``; optimizer and losses are those of the second stage."""
+
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
 
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Empty: the networks are in ``first_stage.architecture`` and ``second_stage.architecture``."""

@@ -36,7 +36,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         self.first_stage.requires_grad_(False).eval()
         channels = self.noise_shape[0]
         kind: Any = DiffusionProcess if isinstance(config.second_stage, LatentDDPM) else FlowProcess
-        self.process = kind(config.second_stage, self.build_loss(), spec.spatial_dims, channels, spec.num_classes)
+        self.process = kind(config.second_stage, self.build_loss(), spec.spatial_dims, channels, spec.parts)
         self.scale = LatentScale(spec.spatial_dims, channels)
         self._stored: dict[str, PackedImages | None] = {}
 
@@ -90,16 +90,16 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         else:
             self.scale.measure(latents)
 
-    def clean(self, batch: Batch, phase: Phase) -> Tensor:
+    def encode(self, batch: Batch, phase: Phase) -> Tensor:
         """Return the scaled latents of a batch, from the file where they were made already."""
         stored = self._stored.get(phase)
         if stored is None:
             return self.scale.scaled(self._encode(batch["image"]))
         return self.scale.scaled(stored.gather(batch["index"].cpu()).to(self.device))
 
-    def finished(self, made: Tensor) -> Tensor:
+    def decode(self, sample: Tensor) -> Tensor:
         """Return the images of scaled latents."""
-        images: Tensor = self.first_stage.decode(self.scale.unscaled(made))
+        images: Tensor = self.first_stage.decode(self.scale.unscaled(sample))
         return images
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
@@ -42,14 +43,14 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the critic, then the generator, on images of the stage's size."""
         at = self._advance(batch_idx)
-        labels = self.labels(batch)
+        class_labels = batch["condition"].class_labels
         real = in_fast_layout(self._coarsened(batch["image"], *at))
         latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=self.device)
-        fake = self.generator(latents, labels, self._random_noise(len(real)), *at)
+        fake = self.generator(latents, class_labels, self._random_noise(len(real)), *at)
         scores: list[Tensor] = []
 
         def critic(images: Tensor) -> Tensor:
-            result: Tensor = self.discriminator(images, labels, *at)
+            result: Tensor = self.discriminator(images, class_labels, *at)
             return result
 
         def judge() -> Tensor:
@@ -65,7 +66,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         judged = self.update("discriminator", judge, batch_idx)
         fooled = self.update("generator", fool, batch_idx)
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, labels, *scores)
+        self.watch(real, fake, class_labels, *scores)
 
     def _advance(self, batch_idx: int) -> tuple[int, float]:
         """Return the stage and the weight of its resolution for this batch, and keep them."""
@@ -98,7 +99,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         wanted = self.config.default_forward_step
         return (stage, alpha) if wanted is None or wanted >= stage else (wanted, 1.0)
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, enlarged to the full size; see ``GenerativeModule.sample``."""
         latents, rngs = noise_from(seeds, (self.config.architecture.latent_vector_size,))
 
@@ -106,7 +107,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
             drawn = torch.stack([torch.randn(1, *shape, generator=rng) for rng in rngs])
             return drawn.to(self.device)
 
-        images = self.generator(latents.to(self.device), labels, noise, *self._sampling_stage())
+        images = self.generator(latents.to(self.device), condition.class_labels, noise, *self._sampling_stage())
         return images if images.shape[2:] == self.spec.shape else upsample(images, self.spec.shape)
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
@@ -51,34 +52,39 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
-        real, labels = self.real(batch), self.labels(batch)
-        fake = self.generator(self._styles(len(real), labels), self._random_noise(len(real)))
+        real, class_labels = self.real(batch), batch["condition"].class_labels
+        fake = self.generator(self._styles(len(real), class_labels), self._random_noise(len(real)))
         scores: list[Tensor] = []
 
         def judge() -> Tensor:
             seen = self._augment(real)
-            scores[:] = self.discriminator(seen, labels), self.discriminator(self._augment(fake.detach()), labels)
-            return discriminator_loss(self._losses["discriminator"], *scores) + self._gradient_penalty(seen, labels)
+            scores[:] = (
+                self.discriminator(seen, class_labels),
+                self.discriminator(self._augment(fake.detach()), class_labels),
+            )
+            return discriminator_loss(self._losses["discriminator"], *scores) + self._gradient_penalty(
+                seen, class_labels
+            )
 
         def fool() -> Tensor:
-            loss = generator_loss(self._losses["generator"], self.discriminator(self._augment(fake), labels))
-            return loss + self._path_penalty(len(real), labels)
+            loss = generator_loss(self._losses["generator"], self.discriminator(self._augment(fake), class_labels))
+            return loss + self._path_penalty(len(real), class_labels)
 
         judged = self.update("discriminator", judge, batch_idx)
         fooled = self.update("generator", fool, batch_idx)
         self._adapt(scores[0])
         self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, labels, *scores)
+        self.watch(real, fake, class_labels, *scores)
 
-    def _styles(self, count: int, labels: Tensor | None) -> Tensor:
+    def _styles(self, count: int, class_labels: Tensor | None) -> Tensor:
         """Return one style per layer, ``(count, num_styles, size)``; often of two different latent vectors."""
         mapping, layers = self.generator.mapping, self.generator.num_styles
         latents = torch.randn(2, count, self.config.architecture.latent_vector_size, device=self.device)
-        first = mapping(latents[0], labels)
-        mapping.remember(first, labels)
+        first = mapping(latents[0], class_labels)
+        mapping.remember(first, class_labels)
         styles = first[:, None].expand(-1, layers, -1)
         if torch.rand(()) < self.config.style_mixing_probability:
-            second = mapping(latents[1], labels)[:, None].expand(-1, layers, -1)
+            second = mapping(latents[1], class_labels)[:, None].expand(-1, layers, -1)
             change = int(torch.randint(1, layers, ()))
             styles = torch.cat([styles[:, :change], second[:, change:]], 1)
         return styles  # type: ignore[no-any-return]
@@ -90,23 +96,23 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         never = self.config.augmentation_target is None and self.config.augmentation_probability == 0
         return images if never else self._augmentation(images, self.probability)
 
-    def _gradient_penalty(self, seen: Tensor, labels: Tensor | None) -> Tensor:
+    def _gradient_penalty(self, seen: Tensor, class_labels: Tensor | None) -> Tensor:
         """Return the lazy R1 penalty (1912.04958, sec. 3.1) on the augmented images."""
         gamma, every = self.config.r1_gamma, self.config.r1_interval
         if gamma is None:
             gamma = _R1_HEURISTIC * prod(seen.shape[2:]) / len(seen)
         if not gamma or self.turns % every:
             return seen.new_zeros(())
-        return gamma / 2 * every * r1_penalty(lambda images: self.discriminator(images, labels), seen)
+        return gamma / 2 * every * r1_penalty(lambda images: self.discriminator(images, class_labels), seen)
 
-    def _path_penalty(self, count: int, labels: Tensor | None) -> Tensor:
+    def _path_penalty(self, count: int, class_labels: Tensor | None) -> Tensor:
         """Return the lazy path-length penalty (1912.04958, eq. 4) on half of a batch, in 32 bits."""
         weight, every = self.config.path_length_weight, self.config.path_length_interval
         if not weight or self.turns % every:
             return self.mean_length.new_zeros(())
         half = max(1, count // 2)
         with torch.autocast(self.device.type, enabled=False):
-            styles = self._styles(half, None if labels is None else labels[:half])
+            styles = self._styles(half, None if class_labels is None else class_labels[:half])
             lengths = path_lengths(self.generator(styles, self._random_noise(half)), styles)
             with torch.no_grad():
                 self.mean_length.lerp_(lengths.mean(), 1 - self.config.path_length_decay)
@@ -121,11 +127,13 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
             step = (overfitting - target).sign() * len(real_scores) / self.config.augmentation_images
             self.probability.add_(step).clamp_(0, 1)
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, noise inputs included; see ``GenerativeModule.sample``."""
         latents, rngs = noise_from(seeds, (self.config.architecture.latent_vector_size,))
         mapping = self.generator.mapping
-        styles = mapping.truncated(mapping(latents.to(self.device), labels), labels, self.config.truncation_psi)
+        styles = mapping.truncated(
+            mapping(latents.to(self.device), condition.class_labels), condition.class_labels, self.config.truncation_psi
+        )
 
         def noise(shape: tuple[int, ...]) -> Tensor:
             drawn = torch.stack([torch.randn(1, *shape, generator=rng) for rng in rngs])

@@ -6,6 +6,7 @@ import torch
 from monai.networks.nets import vqvae as networks
 from torch import Tensor, nn
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import SamplingOptions
@@ -109,7 +110,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
     def _prior_loss(self, batch: Batch) -> Tensor:
         with torch.no_grad():
             codes = self.codebook.codes(self._encoded(batch["image"])).flatten(1)
-        return self.prior.loss(codes, batch["label"] if self.spec.num_classes else None)
+        return self.prior.loss(codes, batch["condition"].class_labels)
 
     def _encoded(self, images: Tensor) -> Tensor:
         vectors: Tensor = self.autoencoder.encode(padded(images, self.config.architecture.stride))
@@ -129,14 +130,14 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         quantized = self.codebook.embed(self.codebook.codes(latents))
         return cropped(self.autoencoder.decode(quantized), self.spec.shape).float()
 
-    def reconstruct(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
         """Return ``images`` through the codes and back, in [-1, 1]."""
         return self.decode(self.encode_mean(images)).clamp(-1, 1)
 
-    def sample(self, seeds: Sequence[int], labels: Tensor | None, options: SamplingOptions) -> Tensor:
+    def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, from codes that the prior draws; see ``GenerativeModule.sample``."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        codes = self.prior.draw(labels, generators, self.config.temperature, self.config.top_k)
+        codes = self.prior.draw(condition.class_labels, generators, self.config.temperature, self.config.top_k)
         images = self.autoencoder.decode(self.codebook.embed(codes.view(-1, *self.grid)))
         return cropped(images, self.spec.shape).float().clamp(-1, 1)
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.config import ModelConfig
+from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
 
@@ -49,18 +50,14 @@ class SampleGrid(Callback):
         module = average.averaged_module() if average else pl_module
         self._write(module, self._folder / f"epoch_{epoch:04d}.png")
 
-    @torch.inference_mode()
     def _write(self, module: GenerativeModule[Any], path: Path) -> None:
         was_training = module.training
         module.eval()
         spec = module.spec
         seeds = [fold_seed(self._seed, Purpose.GRID_IMAGE, index) for index in range(self._count)]
         classes = [index % spec.num_classes for index in range(self._count)] if spec.num_classes else None
-        images = []
-        for start in range(0, self._count, self._batch):
-            part = slice(start, start + self._batch)
-            labels = torch.tensor(classes[part], device=module.device) if classes else None
-            images += list(module.sample(seeds[part], labels, SamplingOptions()).float().cpu().numpy())
+        batches = batched(seeds, class_condition(classes), self._batch)
+        images = [image for batch in sample_batches(module, batches, SamplingOptions()) for image in batch.numpy()]
         module.train(was_training)
         rows: dict[str, list[Any]] = {}
         for index, image in enumerate(images):

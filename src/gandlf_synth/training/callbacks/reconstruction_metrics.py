@@ -41,8 +41,7 @@ class ReconstructionMetrics(Callback):
         if not isinstance(pl_module, GenerativeModule):
             return
         images = batch["image"]
-        labels = batch["label"] if pl_module.spec.num_classes else None
-        made = pl_module.reconstruct(images, labels)
+        made = pl_module.reconstruct(images, batch["condition"])
         pairs = list(zip(*((array.float().cpu().numpy() + 1) / 2 for array in (images, made)), strict=True))
         for name, metric in self._metrics.items():
             value = torch.tensor(float(np.mean([metric(*pair) for pair in pairs])), device=pl_module.device)

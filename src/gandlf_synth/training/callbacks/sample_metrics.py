@@ -9,13 +9,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.config import SampleMetricsConfig
+from gandlf_synth.data.loading.condition import Condition, join
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.scoring import Floats, features, score
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.models.sampling import samples
+from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
 
@@ -25,7 +26,7 @@ _READ = 16
 @dataclass(frozen=True)
 class _Real:
     features: Floats
-    labels: list[int] | None
+    condition: Condition
     floor: Estimate
 
 
@@ -65,7 +66,7 @@ class SampleMetrics(Callback):
         if self._real is None:
             self._real = self._look_at_real(trainer, pl_module)
         real = self._real
-        made = self._features(trainer, pl_module, real.labels)
+        made = self._features(trainer, pl_module, real)
         self._measured = trainer.current_epoch
         found = score(real.features, made, seed=self._seed)
         overlap = found.overlap
@@ -88,7 +89,7 @@ class SampleMetrics(Callback):
 
     def _look_at_real(self, trainer: Trainer, module: GenerativeModule[Any]) -> _Real:
         data: SynthesisDataModule = trainer.datamodule
-        held_out, labels = self._of(data.dataset("val"), 0)
+        held_out, condition = self._of(data.dataset("val"), 0)
         train, _ = self._of(data.dataset("train", augmented=False), 1)
         floor = score(held_out, train, seed=self._seed).kid
         if trainer.is_global_zero:
@@ -99,27 +100,29 @@ class SampleMetrics(Callback):
                 f"(weights {extractor.weights_sha256[:12]}), {extractor.resize_rule}; training images have a KID of "
                 f"{floor.value:.4g} ({floor.low:.4g} to {floor.high:.4g}) to them, which is the floor{caution}"
             )
-        return _Real(held_out, labels if module.spec.num_classes else None, floor)
+        return _Real(held_out, condition, floor)
 
-    def _of(self, dataset: PreparedDataset, purpose: int) -> tuple[Floats, list[int]]:
-        """Return the features of some images of a split, always the same ones, and their classes."""
+    def _of(self, dataset: PreparedDataset, purpose: int) -> tuple[Floats, Condition]:
+        """Return the features of some images of a split, always the same ones, and their condition."""
         rng = np.random.default_rng(fold_seed(self._seed, Purpose.MEASURED_SPLIT, purpose))
         chosen = rng.permutation(len(dataset))[: self._config.n_images].tolist()
         parts = [dataset.__getitems__(chosen[start : start + _READ]) for start in range(0, len(chosen), _READ)]
-        labels = [label for part in parts if "label" in part for label in part["label"].tolist()]
-        return features((part["image"] for part in parts), self._extractor), labels
+        condition = join([part["condition"] for part in parts])
+        return features((part["image"] for part in parts), self._extractor), condition
 
-    def _features(self, trainer: Trainer, pl_module: GenerativeModule[Any], labels: list[int] | None) -> Floats:
+    def _features(self, trainer: Trainer, pl_module: GenerativeModule[Any], real: _Real) -> Floats:
         """Return the features of samples, made by all processes in equal parts."""
         callbacks: list[Any] = trainer.callbacks
         average = next((each for each in callbacks if isinstance(each, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
         each = -(-self._config.n_images // trainer.world_size)
-        places = range(trainer.global_rank * each, (trainer.global_rank + 1) * each)
+        places = torch.arange(trainer.global_rank * each, (trainer.global_rank + 1) * each)
+        seeds = [fold_seed(self._seed, Purpose.IMAGE, place) for place in places.tolist()]
+        batches = batched(seeds, real.condition.rows(places % len(real.features)), self._config.batch_size)
         options = SamplingOptions(self._config.sampler, self._config.num_inference_steps)
         was_training = module.training
         module.eval()
-        made = features(samples(module, labels, options, places, self._config.batch_size, self._seed), self._extractor)
+        made = features(sample_batches(module, batches, options), self._extractor)
         module.train(was_training)
         if trainer.world_size == 1:
             return made

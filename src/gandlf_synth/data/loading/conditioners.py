@@ -1,0 +1,199 @@
+"""Conditioners: what the rows of a CSV say that an image is made from, as numbers that a network takes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from torch import Tensor
+
+from gandlf_synth import registry
+from gandlf_synth.config import Step
+from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.errors import ConfigError, DataError, Problem
+
+
+class ConditionPart(BaseModel):
+    """One part of the condition that a model was trained with; enough to encode new rows as it knows them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """What the part is called in a ``Condition``."""
+    conditioner: str
+    """The registered name."""
+    parameters: dict[str, JsonValue] = {}
+    """As in the YAML."""
+    kind: ConditionKind
+    size: int
+    """Classes, or numbers, or channels; without what says whether the part is known."""
+    drop_fraction: float = 0.0
+    """The share of the training images from which the part is hidden."""
+    facts: dict[str, JsonValue] = {}
+    """What the conditioner keeps of the training rows."""
+
+    @property
+    def width(self) -> int:
+        """The features or channels that a network gets: one more than ``size``, which says whether they are known."""
+        return self.size + 1
+
+
+class Conditioner(BaseModel, ABC):
+    """One thing that an image is made from, registered in the group ``conditioners``.
+
+    The fields are the parameters in the YAML, under ``model_config.conditioning``. A conditioner learns what it must
+    know from the training rows (``fit``), and turns a row into numbers (``encode``). It is written once: preparing,
+    batching, hiding in training, sampling and the record follow from it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: ClassVar[ConditionKind]
+    """How networks take it."""
+
+    drop_fraction: float = Field(0.1, ge=0, lt=1)
+    """The share of the training images from which it is hidden, so that the model also learns without it."""
+
+    @property
+    def part_name(self) -> str:
+        """What the part is called; two conditioners of one model need different names."""
+        return str(getattr(self, "column", type(self).__name__))
+
+    @abstractmethod
+    def fit(self, train: Manifest) -> tuple[int, dict[str, JsonValue]]:
+        """Return the size of the part and what has to be kept of the training rows.
+
+        Raises:
+            DataError: every row that cannot be used.
+        """
+
+    @abstractmethod
+    def encode(self, sample: Sample, facts: Mapping[str, JsonValue]) -> int | Sequence[float] | None:
+        """Return a row's class index or its numbers; None where the row does not say.
+
+        Args:
+            sample: the row; ``sample.extra`` has the columns that have no meaning of their own.
+            facts: what ``fit`` returned.
+        """
+
+
+class ClassLabel(Conditioner):
+    """The class in the CSV's ``Label`` column; what ``labeling_paradigm`` is the short form of."""
+
+    kind = "class"
+
+    @property
+    def part_name(self) -> str:
+        """``class``."""
+        return "class"
+
+    def fit(self, train: Manifest) -> tuple[int, dict[str, JsonValue]]:
+        """Return the number of classes, and the labels in the order of their indices.
+
+        Raises:
+            DataError: there are no labels.
+        """
+        if not train.labels:
+            what = "has no Label column, and the model is conditioned on the class"
+            raise DataError(Problem(str(train.path), what, fix="add Label, or leave class out of conditioning"))
+        return len(train.labels), {"labels": list(train.labels)}
+
+    def encode(self, sample: Sample, facts: Mapping[str, JsonValue]) -> int | None:
+        """Return the index of the row's label."""
+        labels = facts["labels"]
+        known = isinstance(labels, list) and sample.label in labels
+        return labels.index(sample.label) if known and isinstance(labels, list) else None
+
+
+def class_part(labels: Sequence[int], drop_fraction: float = 0.0) -> ConditionPart:
+    """Return the part of models that know the classes ``labels``.
+
+    Example:
+        >>> class_part([3, 5]).size
+        2
+    """
+    facts: dict[str, JsonValue] = {"labels": list(labels)}
+    return ConditionPart(
+        name="class", conditioner="class", kind="class", size=len(labels), facts=facts, drop_fraction=drop_fraction
+    )
+
+
+def network_sizes(parts: Sequence[ConditionPart]) -> dict[str, int]:
+    """Return what a network has to know of its condition: ``num_classes`` and ``vector_size``.
+
+    Example:
+        >>> network_sizes([class_part([0, 1])])
+        {'num_classes': 2, 'vector_size': 0}
+    """
+    num_classes = sum(part.size for part in parts if part.kind == "class")
+    return {"num_classes": num_classes, "vector_size": sum(part.width for part in parts if part.kind == "vector")}
+
+
+def fit_conditioners(steps: Sequence[Step], train: Manifest) -> tuple[ConditionPart, ...]:
+    """Return the parts that ``model_config.conditioning`` asks for, as the training rows have them.
+
+    Raises:
+        ConfigError: two parts have one name.
+        DataError: a row cannot be used.
+    """
+    parts: dict[str, ConditionPart] = {}
+    for step in steps:
+        conditioner = build_conditioner(step.name, step.parameters)
+        size, facts = conditioner.fit(train)
+        name = conditioner.part_name
+        if name in parts:
+            raise ConfigError(Problem("model_config.conditioning", f"has two parts called {name!r}", fix="keep one"))
+        parts[name] = ConditionPart(
+            name=name, conditioner=step.name, parameters=conditioner.model_dump(mode="json", exclude_unset=True),
+            kind=conditioner.kind, size=size, drop_fraction=conditioner.drop_fraction, facts=facts,
+        )  # fmt: skip
+    return tuple(parts.values())
+
+
+def build_conditioner(name: str, parameters: object = None) -> Conditioner:
+    """Return the conditioner that is registered as ``name``; its parameters were checked with the configuration.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    component: type[Conditioner] = registry.load("conditioners", name)
+    return component.model_validate({} if parameters is None else parameters)
+
+
+def encode_rows(samples: Sequence[Sample], parts: Sequence[ConditionPart]) -> Condition:
+    """Return the condition of ``samples``, in the order of ``parts``."""
+    return Condition({part.name: _encode_part(samples, part) for part in parts})
+
+
+def _encode_part(samples: Sequence[Sample], part: ConditionPart) -> Tensor:
+    conditioner = build_conditioner(part.conditioner, part.parameters)
+    values = [conditioner.encode(sample, part.facts) for sample in samples]
+    if part.kind == "class":
+        return torch.tensor([UNKNOWN_CLASS if value is None else value for value in values], dtype=torch.long)
+    rows = [[0.0] * part.width if value is None else [*_numbers(value), 1.0] for value in values]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(samples), part.width)
+
+
+def _numbers(value: int | Sequence[float]) -> Sequence[float]:
+    return value if isinstance(value, Sequence) else (float(value),)
+
+
+def complete(condition: Condition, parts: Sequence[ConditionPart], count: int) -> Condition:
+    """Return ``condition`` of ``count`` images with every part that a network of ``parts`` takes, unknown where absent.
+
+    Classes are left out where there are none: networks know what to do then.
+
+    Example:
+        >>> age = ConditionPart(name="age", conditioner="number", kind="vector", size=1)
+        >>> complete(Condition(), [age], 2)["age"].tolist()
+        [[0.0, 0.0], [0.0, 0.0]]
+    """
+    filled: dict[str, Tensor] = {}
+    for part in parts:
+        if part.name in condition:
+            filled[part.name] = condition[part.name]
+        elif part.kind == "vector":
+            filled[part.name] = torch.zeros(count, part.width)
+    return Condition(filled)
