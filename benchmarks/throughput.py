@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gandlf_synth.config import Document, validate
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.launcher import hardware
 from gandlf_synth.model_folder import ModelFolder
@@ -104,7 +105,7 @@ def seconds_per_step_of_a_bare_loop(case: Case, precision: str) -> float:
     ends = []
     for number in range(case.steps):
         places = torch.arange(case.batch_size) + case.batch_size * (number % 4)
-        step(Batch(image=images[places], index=places), number)
+        step(Batch(image=images[places], condition=Condition(), index=places), number)
         ends.append(time.perf_counter())
     counted = ends[_WARM_UP:]
     return (counted[-1] - counted[0]) / (len(counted) - 1)

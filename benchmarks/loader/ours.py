@@ -34,7 +34,7 @@ class Planned:
         """Return the loaders that training would use."""
         config = self.plan.config
         return SynthesisDataModule(
-            {"train": Split(self.manifest, data.samples["train"])}, data.value_range, data.spec.labels, [],
+            {"train": Split(self.manifest, data.samples["train"])}, data.value_range, data.spec.parts, [],
             {"train": config.dataloader_config.train}, int(config.batch_size), loader_workers(), config.seed,
         )  # fmt: skip
 

@@ -10,7 +10,9 @@ from benchmarks.quality.result import Trained
 from benchmarks.quality.tasks import Task
 from gandlf_synth import api
 from gandlf_synth.config import Document
+from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.models.base import SamplingOptions
+from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.request import TrainingRequest
 
@@ -33,14 +35,10 @@ def train(section: dict[str, Any], task: Task, seconds: float, seed: int, folder
     result = api.train(request)
     module = api.load_model(result.model_dir)
 
-    @torch.inference_mode()
     def sample(count: int, batch: int, labels: Tensor | None) -> Tensor:
-        parts = []
-        for start in range(0, count, batch):
-            seeds = [fold_seed(seed, Purpose.IMAGE, index) for index in range(start, min(count, start + batch))]
-            own = None if labels is None else labels[start : start + batch]
-            parts.append(module.sample(seeds, own, SamplingOptions()))
-        return torch.cat(parts)
+        seeds = [fold_seed(seed, Purpose.IMAGE, index) for index in range(count)]
+        condition = class_condition(None if labels is None else labels.tolist())
+        return torch.cat(list(sample_batches(module, batched(seeds, condition, batch), SamplingOptions())))
 
     steps = str(module.sampling_defaults(SamplingOptions()))
     return Trained(sample, result.record.steps, sum(p.numel() for p in module.parameters()), steps)

@@ -63,13 +63,14 @@ def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_ar
 
 def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None:
     from gandlf_synth import api
+    from gandlf_synth.data.loading.condition import Condition
     from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.synthesis.generate import made
     from gandlf_synth.synthesis.requests import ImageRequest
 
     module = api.load_model(trained[1]).eval()
     with torch.inference_mode():
-        first = module.sample([5], None, SamplingOptions())
+        first = module.sample([5], Condition(), SamplingOptions())
     known = torch.cat([faces(30, 2)[..., :16, :16], first])
     gate = build_copy_gate([known], [str(index) for index in range(31)], "data.csv")
 
@@ -79,7 +80,7 @@ def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None
     assert record["sampled_with_seed"] != 5
     assert not np.allclose(image, first[0].numpy())
     with torch.inference_mode():
-        again = module.sample([record["sampled_with_seed"]], None, SamplingOptions())
+        again = module.sample([record["sampled_with_seed"]], Condition(), SamplingOptions())
     assert np.allclose(image, again[0].numpy(), atol=1e-5)
 
 

@@ -75,34 +75,37 @@ def test_min_snr_weights_agree_between_parametrisations() -> None:
 def test_guidance_extrapolates_from_the_unconditional_output(scale: float, evaluations: int) -> None:
     evaluated = []
 
-    def denoiser(noisy: torch.Tensor, timesteps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        evaluated.extend(labels.tolist())
-        return labels.float()[:, None].expand_as(noisy)
+    def denoiser(noisy: torch.Tensor, timesteps: torch.Tensor, class_labels: torch.Tensor) -> torch.Tensor:
+        evaluated.extend(class_labels.tolist())
+        return class_labels.float()[:, None].expand_as(noisy)
 
-    output = classifier_free_guidance(denoiser, torch.tensor([1, 2]), null_label=9, scale=scale)(
-        torch.zeros(2, 1), torch.zeros(2)
-    )
+    known, unknown = {"class_labels": torch.tensor([1, 2])}, {"class_labels": torch.tensor([9, 9])}
+    output = classifier_free_guidance(denoiser, known, unknown, scale)(torch.zeros(2, 1), torch.zeros(2))
 
     conditional, unconditional = torch.tensor([[1.0], [2.0]]), torch.full((2, 1), 9.0)
     assert torch.allclose(output, unconditional + scale * (conditional - unconditional))
     assert len(evaluated) == evaluations
 
 
-def labelled(noisy: torch.Tensor, timesteps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return labels.double()[:, None] * noisy
+def labelled(noisy: torch.Tensor, timesteps: torch.Tensor, class_labels: torch.Tensor) -> torch.Tensor:
+    return class_labels.double()[:, None] * noisy
+
+
+KNOWN = {"class_labels": torch.tensor([1, 2])}
+UNKNOWN = {"class_labels": torch.tensor([0, 0])}
 
 
 def test_guidance_rests_outside_its_interval() -> None:
-    noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
+    noisy = torch.randn(2, 5, dtype=torch.float64)
 
-    resting = classifier_free_guidance(labelled, labels, 0, 3.0, active=lambda _: False)(noisy, torch.zeros(2))
+    resting = classifier_free_guidance(labelled, KNOWN, UNKNOWN, 3.0, active=lambda _: False)(noisy, torch.zeros(2))
 
-    assert torch.equal(resting, labelled(noisy, torch.zeros(2), labels))
+    assert torch.equal(resting, labelled(noisy, torch.zeros(2), **KNOWN))
 
 
 def test_rescaled_guidance_keeps_the_spread_of_the_conditional_output() -> None:
-    noisy, labels = torch.randn(2, 5, dtype=torch.float64), torch.tensor([1, 2])
+    noisy = torch.randn(2, 5, dtype=torch.float64)
 
-    rescaled = classifier_free_guidance(labelled, labels, 0, 3.0, rescale=1.0)(noisy, torch.zeros(2))
+    rescaled = classifier_free_guidance(labelled, KNOWN, UNKNOWN, 3.0, rescale=1.0)(noisy, torch.zeros(2))
 
-    assert torch.allclose(rescaled.std(dim=1), labelled(noisy, torch.zeros(2), labels).std(dim=1))
+    assert torch.allclose(rescaled.std(dim=1), labelled(noisy, torch.zeros(2), **KNOWN).std(dim=1))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tests.factories import spec_of
 
+from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.models.base import SamplingOptions, noise_from
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.models.ddpm import FAMILY
@@ -23,13 +24,13 @@ def test_sizes_that_no_stride_divides_come_out_as_they_went_in() -> None:
 
 def test_guidance_one_is_the_conditional_model_itself() -> None:
     module = module_of()
-    labels = torch.tensor([0, 1])
+    condition = class_condition([0, 1])
     for weights in module.parameters():
         torch.nn.init.normal_(weights, std=0.1, generator=torch.Generator().manual_seed(0))
 
-    plain = module.eval().sample([1, 2], labels, SamplingOptions())
-    one = module.sample([1, 2], labels, SamplingOptions(guidance_scale=1.0))
-    strong = module.sample([1, 2], labels, SamplingOptions(guidance_scale=4.0))
+    plain = module.eval().sample([1, 2], condition, SamplingOptions())
+    one = module.sample([1, 2], condition, SamplingOptions(guidance_scale=1.0))
+    strong = module.sample([1, 2], condition, SamplingOptions(guidance_scale=4.0))
 
     assert torch.equal(plain, one)
     assert not torch.allclose(plain, strong)

@@ -7,6 +7,7 @@ import torch
 from tests.factories import spec_of
 
 from gandlf_synth.config import parse_document, validate
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.checkpoint import build_module
@@ -94,8 +95,8 @@ def test_samples_come_from_the_stage_that_was_reached_or_the_one_that_is_asked_f
     for module in (reached, asked):
         module.stage.fill_(1)
 
-    images = reached.sample([1, 2], None, SamplingOptions())
-    coarse = asked.sample([1, 2], None, SamplingOptions())
+    images = reached.sample([1, 2], Condition(), SamplingOptions())
+    coarse = asked.sample([1, 2], Condition(), SamplingOptions())
 
     assert images.shape == coarse.shape == (2, 1, 16, 16)
     assert reached.sampling_defaults(SamplingOptions()) == {"stage": 1}

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tests.factories import spec_of
 
+from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.models.stylegan2 import FAMILY
@@ -20,7 +21,7 @@ def test_any_size_comes_out_as_asked(shape: tuple[int, ...]) -> None:
     module = module_of(shape)
     labels = torch.tensor([0, 1])
 
-    images = module.sample([1, 2], labels, SamplingOptions())
+    images = module.sample([1, 2], class_condition([0, 1]), SamplingOptions())
 
     assert images.shape == (2, 1, *shape)
     assert module.discriminator(images, labels).shape == (2,)
@@ -36,14 +37,13 @@ def test_every_option_keeps_every_promise() -> None:
 
 def test_truncation_to_zero_gives_the_mean_style_of_the_class() -> None:
     module = module_of(truncation_psi=0.0)
-    labels = torch.tensor([0, 0, 1])
     for layer in module.generator.modules():
         if hasattr(layer, "noise_strength"):
             torch.nn.init.zeros_(layer.noise_strength)
     mapping = module.generator.mapping
     mapping.remember(mapping(torch.randn(50, 8), torch.arange(50) % 2), torch.arange(50) % 2)
 
-    images = module.sample([1, 2, 3], labels, SamplingOptions())
+    images = module.sample([1, 2, 3], class_condition([0, 0, 1]), SamplingOptions())
 
     torch.testing.assert_close(images[0], images[1])
     assert not torch.allclose(images[0], images[2])

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from tests.factories import spec_of
 
 from gandlf_synth.config import Document, validate
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.models.checkpoint import build_module
 from gandlf_synth.models.vqvae import FAMILY
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture
@@ -55,7 +56,7 @@ def test_codes_come_back_as_the_images_they_stand_for() -> None:
     images = torch.rand(2, 1, 9, 7) * 2 - 1
 
     with torch.inference_mode():
-        once = module.reconstruct(images, None)
+        once = module.reconstruct(images, Condition())
         codes = module.codebook.codes(module.encode_mean(images))
 
     assert once.shape == images.shape

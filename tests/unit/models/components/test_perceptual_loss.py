@@ -8,6 +8,7 @@ import torch
 from tests.factories import spec_of
 from torch.nn import functional
 
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors.medicalnet import resnet
 from gandlf_synth.models.autoencoder_kl import FAMILY
@@ -87,7 +88,7 @@ def test_the_network_is_needed_for_training_alone_and_is_no_part_of_the_model() 
 
     plain, module = (build_module({**section, **more}, spec_of(shape=(16, 16))).eval() for more in ({}, named))
 
-    assert module.reconstruct(torch.zeros(1, 1, 16, 16), None).shape == (1, 1, 16, 16)
+    assert module.reconstruct(torch.zeros(1, 1, 16, 16), Condition()).shape == (1, 1, 16, 16)
     assert module.state_dict().keys() == plain.state_dict().keys()
     with pytest.raises(ConfigError, match="perceptual_weights"):
         module.check_components()
