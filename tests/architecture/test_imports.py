@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ HEAVY = {"torch", "lightning", "monai", "diffusers", "torchio", "scipy"}
     "words",
     [["--help"], ["--version"], ["train", "--help"], ["train", "-c", "wrong.yaml", "-dt", "d.csv", "-m-dir", "m"]],
 )
-def test_help_and_configuration_errors_import_nothing_heavy(words: list[str], tmp_path) -> None:
+def test_help_and_configuration_errors_import_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("model_config: {model_name: ddpm, optimizers: {name: adam, lr: fast}}\n")
     code = f"""
 import sys

@@ -1,18 +1,21 @@
 """Whatever can be known before training is said before training: where, what, what to do; and nothing is touched."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from tests.factories import blob, write_nifti
+from tests.factories import Cli, TableOf, TinyConfig, blob, write_nifti
 
 from gandlf_synth.models.checkpoint import read_checkpoint
 
+Job = Callable[..., tuple[int, str]]
+
 
 @pytest.fixture
-def job(cli, table_of, volumes: Path, tiny_config, tmp_path: Path):
+def job(cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path) -> Job:
     """Train on the volumes with one thing wrong; return exit code and message."""
     csv = table_of(volumes, "_t1.nii.gz,_t2.nii.gz")
 
@@ -30,7 +33,7 @@ def damage(path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
 
 
-def test_unusable_images_are_all_named_with_row_and_column(job, volumes: Path) -> None:
+def test_unusable_images_are_all_named_with_row_and_column(job: Job, volumes: Path) -> None:
     damage(volumes / "sub-1" / "sub-1_t1.nii.gz", 200)
     damage(volumes / "sub-2" / "sub-2_t2.nii.gz", 0)
     (volumes / "sub-3" / "sub-3_t1.nii.gz").write_bytes(b"not an image")
@@ -50,7 +53,7 @@ def test_unusable_images_are_all_named_with_row_and_column(job, volumes: Path) -
         assert what in line
 
 
-def test_missing_images_are_named(job, volumes: Path) -> None:
+def test_missing_images_are_named(job: Job, volumes: Path) -> None:
     (volumes / "sub-5" / "sub-5_t2.nii.gz").unlink()
 
     code, err = job()
@@ -60,7 +63,7 @@ def test_missing_images_are_named(job, volumes: Path) -> None:
     assert "does not exist" in err
 
 
-def test_channels_on_different_grids_are_refused(job, volumes: Path) -> None:
+def test_channels_on_different_grids_are_refused(job: Job, volumes: Path) -> None:
     path = volumes / "sub-0" / "sub-0_t2.nii.gz"
     image = nib.load(path)
     write_nifti(path, image.get_fdata().astype(np.float32), image.affine + np.diag([0, 0, 0.5, 0]))
@@ -73,7 +76,7 @@ def test_channels_on_different_grids_are_refused(job, volumes: Path) -> None:
     assert "2×2×2.5 mm" in err
 
 
-def test_mixed_dimensions_are_refused(job, volumes: Path) -> None:
+def test_mixed_dimensions_are_refused(job: Job, volumes: Path) -> None:
     for channel in ("t1", "t2"):
         write_nifti(volumes / "sub-0" / f"sub-0_{channel}.nii.gz", blob((10, 12), 0))
 
@@ -97,7 +100,7 @@ def test_mixed_dimensions_are_refused(job, volumes: Path) -> None:
     ],
 )
 def test_a_configuration_that_the_data_contradicts_is_refused(
-    job, tiny_config, old: str, new: str, message: str
+    job: Job, tiny_config: TinyConfig, old: str, new: str, message: str
 ) -> None:
     config = tiny_config([8, 8, 8])
     config.write_text(config.read_text().replace(old, new))
@@ -119,7 +122,7 @@ def test_a_configuration_that_the_data_contradicts_is_refused(
         ("seed: -1\n", "seed: -1 is not valid"),
     ],
 )
-def test_wrong_keys_are_refused(job, extra: str, message: str) -> None:
+def test_wrong_keys_are_refused(job: Job, extra: str, message: str) -> None:
     code, err = job(extra=extra)
 
     assert code == 2
@@ -129,7 +132,7 @@ def test_wrong_keys_are_refused(job, extra: str, message: str) -> None:
 @pytest.mark.parametrize(
     "component", ["optimizers: {name: adam, learning_rate: 0.1}", "schedulers: {type: step, gama: 2}"]
 )
-def test_wrong_parameters_are_refused(job, tiny_config, component: str) -> None:
+def test_wrong_parameters_are_refused(job: Job, tiny_config: TinyConfig, component: str) -> None:
     config = tiny_config([8, 8, 8])
     config.write_text(config.read_text().replace("  num_inference_steps", f"  {component}\n  num_inference_steps"))
 
@@ -140,14 +143,14 @@ def test_wrong_parameters_are_refused(job, tiny_config, component: str) -> None:
 
 
 @pytest.mark.parametrize(("ratio", "message"), [("0.05", "6 subjects"), ("0.99", "6 subjects")])
-def test_a_ratio_that_leaves_a_split_empty_is_refused(job, ratio: str, message: str) -> None:
+def test_a_ratio_that_leaves_a_split_empty_is_refused(job: Job, ratio: str, message: str) -> None:
     code, err = job("-vr", ratio)
 
     assert code == 3
     assert message in err
 
 
-def test_one_subject_in_two_csvs_is_refused(job, tmp_path: Path) -> None:
+def test_one_subject_in_two_csvs_is_refused(job: Job, tmp_path: Path) -> None:
     val = tmp_path / "val.csv"
     lines = (tmp_path / "data.csv").read_text().splitlines()
     val.write_text("\n".join([lines[0], lines[2]]) + "\n")
@@ -158,7 +161,9 @@ def test_one_subject_in_two_csvs_is_refused(job, tmp_path: Path) -> None:
     assert "sub-1" in err
 
 
-def test_a_folder_that_holds_a_run_is_left_alone(cli, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_a_folder_that_holds_a_run_is_left_alone(
+    cli: Cli, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     model = tmp_path / "model"
     (model / "checkpoints").mkdir(parents=True)
     (model / "checkpoints" / "last.ckpt").write_text("precious")
@@ -172,7 +177,9 @@ def test_a_folder_that_holds_a_run_is_left_alone(cli, volumes: Path, tiny_config
 
 
 @pytest.mark.parametrize("command", [("generate",), ("run", "-c", "config.yaml")])
-def test_inference_without_a_checkpoint_writes_nothing(cli, tiny_config, tmp_path: Path, monkeypatch, command) -> None:
+def test_inference_without_a_checkpoint_writes_nothing(
+    cli: Cli, tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
     monkeypatch.chdir(tmp_path)
     tiny_config([8, 8, 8])
 
@@ -187,12 +194,12 @@ class _Hostile:
     def __init__(self, victim: Path) -> None:
         self.victim = victim
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
         return (Path.touch, (self.victim,))
 
 
 @pytest.mark.parametrize("kind", ["hostile", "damaged", "foreign"])
-def test_a_checkpoint_that_is_not_ours_is_refused_and_runs_nothing(cli, tmp_path: Path, kind: str) -> None:
+def test_a_checkpoint_that_is_not_ours_is_refused_and_runs_nothing(cli: Cli, tmp_path: Path, kind: str) -> None:
     path, victim = tmp_path / "x.ckpt", tmp_path / "victim"
     content = {"hostile": {"state_dict": _Hostile(victim)}, "foreign": {"state_dict": {}}}.get(kind)
     if content is None:
@@ -218,7 +225,9 @@ def test_a_checkpoint_that_is_not_ours_is_refused_and_runs_nothing(cli, tmp_path
         (("--steps", "0"), 2, "--steps"),
     ],
 )
-def test_generation_requests_that_cannot_be_met(cli, pictures_model: Path, words, code: int, message: str) -> None:
+def test_generation_requests_that_cannot_be_met(
+    cli: Cli, pictures_model: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
     found, _, err = cli("generate", "-m-dir", pictures_model, *words)
 
     assert found == code
@@ -226,7 +235,9 @@ def test_generation_requests_that_cannot_be_met(cli, pictures_model: Path, words
     assert not list(pictures_model.glob("*_inference_output*"))
 
 
-def test_resuming_another_model_is_refused(cli, pictures_model: Path, tiny_config, tmp_path: Path) -> None:
+def test_resuming_another_model_is_refused(
+    cli: Cli, pictures_model: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     before = (pictures_model / "checkpoints" / "last.ckpt").read_bytes()
     config = tiny_config([8, 8])
     config.write_text(config.read_text().replace("num_channels: [8, 8]", "num_channels: [8, 16]"))

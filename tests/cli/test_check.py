@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tests.factories import read_table, write_nifti, write_picture
+from tests.factories import Cli, TableOf, TinyConfig, read_table, write_nifti, write_picture
 
 from gandlf_synth.config import load_config
 
@@ -15,7 +15,9 @@ def findings(path: Path) -> list[tuple[str, str, int | None]]:
     return [(each["severity"], each["kind"], each["row"]) for each in json.loads(path.read_text())["findings"]]
 
 
-def test_good_data_is_ready_and_its_cost_is_told(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+def test_good_data_is_ready_and_its_cost_is_told(
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     report = tmp_path / "report.json"
 
     code, out, err = cli("check", "-c", tiny_config([8, 8]), "-dt", pictures_table, "-vr", "0.25", "--json", report)
@@ -28,7 +30,9 @@ def test_good_data_is_ready_and_its_cost_is_told(cli, pictures_table: Path, tiny
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_everything_wrong_is_said_at_once(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+def test_everything_wrong_is_said_at_once(
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     rows = read_table(pictures_table)
     Path(rows[0]["Channel_0"]).write_bytes(b"")
     whole = Path(rows[1]["Channel_0"]).read_bytes()
@@ -68,7 +72,7 @@ def test_everything_wrong_is_said_at_once(cli, pictures_table: Path, tiny_config
 
 
 def test_copies_across_splits_and_odd_volumes_are_named(
-    cli, table_of, volumes: Path, tiny_config, tmp_path: Path
+    cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     for index in range(6, 12):
         source = volumes / f"sub-{index - 6}"
@@ -96,7 +100,7 @@ def test_copies_across_splits_and_odd_volumes_are_named(
 
 
 def test_a_copy_across_splits_is_named_however_many_copies_there_are_within_one(
-    cli, pictures_table: Path, tiny_config, tmp_path: Path
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     rows = read_table(pictures_table)
     for row in rows[1:12]:
@@ -125,7 +129,7 @@ def test_a_copy_across_splits_is_named_however_many_copies_there_are_within_one(
 
 
 def test_tables_that_do_not_fit_each_other_are_a_finding(
-    cli, pictures_table: Path, volumes: Path, tiny_config, tmp_path: Path
+    cli: Cli, pictures_table: Path, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     other = tmp_path / "volumes.csv"
     cli("construct-csv", "-i", volumes, "-ch", "_t1.nii.gz,_t2.nii.gz", "-l", "unlabeled", "-o", other)
@@ -136,7 +140,9 @@ def test_tables_that_do_not_fit_each_other_are_a_finding(
     assert "different numbers of channel columns" in out
 
 
-def test_preview_shows_files_and_what_becomes_of_them(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+def test_preview_shows_files_and_what_becomes_of_them(
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     config = tiny_config([8, 8], "data_augmentation: [{flip: {axis: [0], probability: 1}}]\n")
 
     code, out, err = cli("preview", "-c", config, "-dt", pictures_table, "-o", tmp_path / "seen", "-n", 3)

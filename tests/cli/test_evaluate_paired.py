@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import blob, read_table, write_nifti, write_table
+from tests.factories import Cli, blob, read_table, write_nifti, write_table
 
 NAMES = "mean_absolute_error,peak_signal_noise_ratio,structural_similarity_index,ms_ssim,correlation"
 
@@ -31,7 +31,9 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     )
 
 
-def test_errors_are_in_the_units_of_the_images_inside_the_mask(cli, pair, tmp_path: Path) -> None:
+def test_errors_are_in_the_units_of_the_images_inside_the_mask(
+    cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
     code, out, err = cli("evaluate", "--paired", "-r", pair[0], "-s", pair[1], "-o", tmp_path / "out")
 
     assert code == 0, err
@@ -46,7 +48,9 @@ def test_errors_are_in_the_units_of_the_images_inside_the_mask(cli, pair, tmp_pa
     assert "mean_absolute_error" in Path(out.strip()).read_text()
 
 
-def test_files_of_the_same_name_are_pairs_and_equal_images_are_perfect(cli, pair, tmp_path: Path) -> None:
+def test_files_of_the_same_name_are_pairs_and_equal_images_are_perfect(
+    cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
     real, same = tmp_path / "real", tmp_path / "same"
     same.mkdir()
     for index in range(8):
@@ -63,7 +67,9 @@ def test_files_of_the_same_name_are_pairs_and_equal_images_are_perfect(cli, pair
     assert found["ms_ssim"]["value"] == pytest.approx(1)
 
 
-def test_sizes_that_differ_and_sets_without_pairs_are_refused(cli, pair, tmp_path: Path) -> None:
+def test_sizes_that_differ_and_sets_without_pairs_are_refused(
+    cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
     write_nifti(tmp_path / "made" / "s3.nii.gz", blob((16, 18, 13), 3))
     code, _, err = cli("evaluate", "--paired", "-r", pair[0], "-s", pair[1], "-o", tmp_path / "out")
     assert code == 3

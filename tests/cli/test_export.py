@@ -6,12 +6,13 @@ from pathlib import Path
 import monai.bundle
 import numpy as np
 import torch
+from tests.factories import Cli
 
 from gandlf_synth import SyntheticDataset, load_model
 from gandlf_synth.data.formats.readers import read_image
 
 
-def test_weights_alone_make_the_same_images(cli, pictures_model: Path, tmp_path: Path) -> None:
+def test_weights_alone_make_the_same_images(cli: Cli, pictures_model: Path, tmp_path: Path) -> None:
     code, out, err = cli("export", "-m-dir", pictures_model, "-o", tmp_path / "out")
     assert code == 0, err
 
@@ -21,13 +22,13 @@ def test_weights_alone_make_the_same_images(cli, pictures_model: Path, tmp_path:
         assert code == 0, err
         made.append([read_image(path).array for path in sorted(Path(out.strip()).glob("*.tiff"))])
 
-    assert np.array_equal(*made)
+    assert np.array_equal(made[0], made[1])
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Not a medical device" in card
     assert "benign, tumour" in card
 
 
-def test_networks_compute_the_same_elsewhere(cli, pictures_model: Path, tmp_path: Path) -> None:
+def test_networks_compute_the_same_elsewhere(cli: Cli, pictures_model: Path, tmp_path: Path) -> None:
     import onnxruntime
 
     code, _, err = cli(
@@ -48,7 +49,7 @@ def test_networks_compute_the_same_elsewhere(cli, pictures_model: Path, tmp_path
     assert np.allclose(found, expected, atol=1e-4)
 
 
-def test_monai_runs_the_bundle(cli, pictures_model: Path, tmp_path: Path) -> None:
+def test_monai_runs_the_bundle(cli: Cli, pictures_model: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     assert cli("export", "-m-dir", pictures_model, "-o", bundle, "--format", "bundle")[0] == 0
     assert json.loads((bundle / "configs" / "metadata.json").read_text())["monai_version"]
@@ -61,7 +62,7 @@ def test_monai_runs_the_bundle(cli, pictures_model: Path, tmp_path: Path) -> Non
     assert len(list((bundle / "eval").rglob("generated_image_*.tiff"))) == 2
 
 
-def test_a_folder_with_something_in_it_is_left_alone(cli, pictures_model: Path) -> None:
+def test_a_folder_with_something_in_it_is_left_alone(cli: Cli, pictures_model: Path) -> None:
     code, _, err = cli("export", "-m-dir", pictures_model, "-o", pictures_model)
 
     assert code == 2

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
-from tests.factories import blob, write_nifti
+from tests.factories import Cli, TableOf, TinyConfig, blob, write_nifti
 
 from gandlf_synth.config import load_config
 from gandlf_synth.data.formats.writers import read_provenance
@@ -16,7 +16,7 @@ from gandlf_synth.data.table.manifest import read_manifest
 
 
 @pytest.fixture
-def volume_model(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> Path:
+def volume_model(cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path) -> Path:
     """A model of two-channel volumes, trained through the flags of the existing GaNDLF-Synth."""
     csv, model = table_of(volumes, "_t1.nii.gz,_t2.nii.gz"), tmp_path / "model"
     config = tiny_config([8, 8, 8], "inference_parameters: {n_images_to_generate: 3, batch_size: 2}\n")
@@ -25,7 +25,7 @@ def volume_model(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> P
     return model
 
 
-def test_volumes_come_out_with_geometry_units_and_provenance(cli, volume_model: Path, tmp_path: Path) -> None:
+def test_volumes_come_out_with_geometry_units_and_provenance(cli: Cli, volume_model: Path, tmp_path: Path) -> None:
     code, out, err = cli("run", "-c", volume_model / "config.yaml", "-m-dir", volume_model, "-i-dir", tmp_path / "out")
 
     assert code == 0, err
@@ -67,7 +67,7 @@ def test_the_model_folder_tells_how_the_model_was_made(volume_model: Path) -> No
     assert "# auto: 2 columns in the CSV" in text
 
 
-def test_same_seed_same_bytes_and_one_image_alone(cli, volume_model: Path, tmp_path: Path) -> None:
+def test_same_seed_same_bytes_and_one_image_alone(cli: Cli, volume_model: Path, tmp_path: Path) -> None:
     def make(name: str, *words: object) -> Path:
         code, out, err = cli("generate", "-m-dir", volume_model, "-i-dir", tmp_path / name, "-n", 4, *words)
         assert code == 0, err
@@ -84,7 +84,9 @@ def test_same_seed_same_bytes_and_one_image_alone(cli, volume_model: Path, tmp_p
     assert not np.allclose(voxels[0], voxels[2], atol=1)
 
 
-def test_histology_comes_out_in_colour_per_class(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+def test_histology_comes_out_in_colour_per_class(
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     model = tmp_path / "model"
     code, _, err = cli("train", "-c", tiny_config([16, 12]), "-dt", pictures_table, "-m-dir", model)
     assert code == 0, err
@@ -110,7 +112,9 @@ def test_histology_comes_out_in_colour_per_class(cli, pictures_table: Path, tiny
     ]
 
 
-def test_patients_are_classes(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_patients_are_classes(
+    cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     csv, model = table_of(volumes, "_t1.nii.gz", "patient"), tmp_path / "model"
     assert cli("train", "-c", tiny_config([8, 8, 8]), "-dt", csv, "-m-dir", model)[0] == 0
 
@@ -121,7 +125,9 @@ def test_patients_are_classes(cli, table_of, volumes: Path, tiny_config, tmp_pat
     assert (record["class"], record["sampling"]["sampler"]) == ("sub-3", "ddpm")
 
 
-def test_a_run_can_be_extended_and_reset(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_a_run_can_be_extended_and_reset(
+    cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     csv, model = table_of(volumes, "_t1.nii.gz"), tmp_path / "model"
     config = tiny_config([8, 8, 8])
     train = ("train", "-c", config, "-dt", csv, "-m-dir", model)
@@ -138,7 +144,9 @@ def test_a_run_can_be_extended_and_reset(cli, table_of, volumes: Path, tiny_conf
     assert len(list(model.glob("training_logs/*"))) == 1
 
 
-def test_the_second_run_reads_no_source_image(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_the_second_run_reads_no_source_image(
+    cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     csv = table_of(volumes, "_t1.nii.gz")
     config = tiny_config([8, 8, 8])
     assert cli("train", "-c", config, "-dt", csv, "-m-dir", tmp_path / "one")[0] == 0
@@ -152,7 +160,9 @@ def test_the_second_run_reads_no_source_image(cli, table_of, volumes: Path, tiny
     assert code == 0, err
 
 
-def test_validation_and_test_csvs_of_their_own(cli, table_of, volumes: Path, tiny_config, tmp_path: Path) -> None:
+def test_validation_and_test_csvs_of_their_own(
+    cli: Cli, table_of: TableOf, volumes: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     csv = table_of(volumes, "_t1.nii.gz")
     header, *rows = csv.read_text().splitlines()
     for name, part in (("train", rows[:4]), ("val", rows[4:5]), ("test", rows[5:])):
@@ -171,7 +181,7 @@ def test_validation_and_test_csvs_of_their_own(cli, table_of, volumes: Path, tin
     assert kept == ["best.ckpt", "epoch_0000.ckpt", "epoch_0001.ckpt", "last.ckpt"]
 
 
-def test_augmentation_and_2d_nifti(cli, table_of, tiny_config, tmp_path: Path) -> None:
+def test_augmentation_and_2d_nifti(cli: Cli, table_of: TableOf, tiny_config: TinyConfig, tmp_path: Path) -> None:
     for index in range(4):
         write_nifti(tmp_path / "images" / f"case{index}" / "slice.nii.gz", blob((12, 10), index))
     csv = table_of(tmp_path / "images", "slice.nii.gz")
@@ -185,7 +195,7 @@ def test_augmentation_and_2d_nifti(cli, table_of, tiny_config, tmp_path: Path) -
     assert nib.load(Path(out.strip()) / "generated_image_0.nii.gz").shape == (8, 8)
 
 
-def test_verify_install_takes_a_real_step(cli) -> None:
+def test_verify_install_takes_a_real_step(cli: Cli) -> None:
     code, out, _ = cli("verify-install")
 
     assert code == 0

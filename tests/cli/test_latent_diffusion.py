@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.factories import write_tiny_config
+from tests.factories import Cli, write_tiny_config
 
 from gandlf_synth.models.checkpoint import read_checkpoint
 
@@ -21,7 +21,9 @@ def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(checkpoint)["state_dict"]
 
 
-def test_one_command_trains_both_and_an_interrupted_run_goes_on_in_either(cli, job, tmp_path: Path) -> None:
+def test_one_command_trains_both_and_an_interrupted_run_goes_on_in_either(
+    cli: Cli, job: tuple[object, ...], tmp_path: Path
+) -> None:
     model = tmp_path / "model"
     assert cli("train", *job, "-m-dir", model)[0] == 0
     last, first = model / "checkpoints" / "last.ckpt", model / "first_stage"
@@ -50,7 +52,9 @@ def test_one_command_trains_both_and_an_interrupted_run_goes_on_in_either(cli, j
     assert all(torch.equal(value, whole[name]) for name, value in weights(last).items())
 
 
-def test_a_trained_autoencoder_is_used_instead_of_training_one(cli, job, tmp_path: Path) -> None:
+def test_a_trained_autoencoder_is_used_instead_of_training_one(
+    cli: Cli, job: tuple[object, ...], tmp_path: Path
+) -> None:
     model, other = tmp_path / "model", tmp_path / "other"
     assert cli("train", *job, "-m-dir", model)[0] == 0
     given = f"model_config.first_stage_checkpoint={model / 'first_stage'}"
@@ -62,7 +66,7 @@ def test_a_trained_autoencoder_is_used_instead_of_training_one(cli, job, tmp_pat
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_only_the_second_stage_is_measured_by_its_samples(cli, job, tmp_path: Path) -> None:
+def test_only_the_second_stage_is_measured_by_its_samples(cli: Cli, job: tuple[object, ...], tmp_path: Path) -> None:
     model = tmp_path / "model"
     sets = (
         "sample_metrics_config={every_n_epochs: 1, n_images: 8, extractor: random-conv}",

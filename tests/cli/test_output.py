@@ -5,16 +5,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.factories import Cli, TinyConfig
 
 
 @pytest.fixture
-def job(pictures_table: Path, tiny_config, tmp_path: Path) -> tuple[object, ...]:
+def job(pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path) -> tuple[object, ...]:
     return ("-c", tiny_config([8, 8]), "-dt", pictures_table, "-m-dir", tmp_path / "model")
 
 
-def test_json_is_the_whole_result(cli, job, pictures: Path, tmp_path: Path) -> None:
+def test_json_is_the_whole_result(cli: Cli, job: tuple[object, ...], pictures: Path, tmp_path: Path) -> None:
     _, out, _ = cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", tmp_path / "b.csv", "--json")
     assert json.loads(out)["classes"] == {"benign": 8, "tumour": 8}
 
@@ -27,8 +29,10 @@ def test_json_is_the_whole_result(cli, job, pictures: Path, tmp_path: Path) -> N
     assert all(Path(each).is_file() for each in json.loads(out)["images"])
 
 
-def test_every_command_that_writes_says_what_as_json(cli, job, pictures: Path, tmp_path: Path) -> None:
-    def told(*words: object) -> object:
+def test_every_command_that_writes_says_what_as_json(
+    cli: Cli, job: tuple[object, ...], pictures: Path, tmp_path: Path
+) -> None:
+    def told(*words: object) -> Any:
         code, out, err = cli(*words, "--json")
         assert code == 0, err
         return json.loads(out)
@@ -42,7 +46,7 @@ def test_every_command_that_writes_says_what_as_json(cli, job, pictures: Path, t
     assert all(Path(each).is_file() for each in told("export", "-m-dir", tmp_path / "model", "-o", tmp_path / "out"))
 
 
-def test_a_dry_run_checks_everything_and_writes_nothing(cli, job, tmp_path: Path) -> None:
+def test_a_dry_run_checks_everything_and_writes_nothing(cli: Cli, job: tuple[object, ...], tmp_path: Path) -> None:
     model = tmp_path / "model"
     code, out, err = cli("train", *job, "--dry-run")
     assert code == 0, err
@@ -60,7 +64,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(cli, job, tmp_path: Path
 
 
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_quiet_leaves_results_and_errors(cli, job, tmp_path: Path, place: int) -> None:
+def test_quiet_leaves_results_and_errors(cli: Cli, job: tuple[object, ...], tmp_path: Path, place: int) -> None:
     words = ["train", *job]
     words.insert(len(words) if place == -1 else place, "-q")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.factories import blob, read_table, write_nifti
+from tests.factories import Cli, TableOf, blob, read_table, write_nifti
 
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 20], [0.3, 1.8, -0.4, -30], [0.0, 0.5, 2.2, 12], [0, 0, 0, 1]])
 CONFIG = """\
@@ -33,7 +33,7 @@ def scans(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def test_geometry_units_and_closeness(cli, table_of, scans: Path, tmp_path: Path) -> None:
+def test_geometry_units_and_closeness(cli: Cli, table_of: TableOf, scans: Path, tmp_path: Path) -> None:
     data, config, model = table_of(scans, "t1.nii.gz"), tmp_path / "config.yaml", tmp_path / "model"
     config.write_text(CONFIG.format(shape=[12, 12, 8], epochs=60))
     code, _, err = cli("train", "-c", config, "-dt", data, "-m-dir", model)
@@ -60,7 +60,9 @@ def test_geometry_units_and_closeness(cli, table_of, scans: Path, tmp_path: Path
     assert (folder / "contact_sheet.png").is_file()
 
 
-def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, table_of, scans: Path, tmp_path: Path) -> None:
+def test_the_metrics_of_training_are_those_of_its_reconstructions(
+    cli: Cli, table_of: TableOf, scans: Path, tmp_path: Path
+) -> None:
     data, config, model = table_of(scans, "t1.nii.gz"), tmp_path / "config.yaml", tmp_path / "model"
     stopping = "early_stopping_config: {monitor_value: val_structural_similarity_index, monitor_mode: max}\n"
     whole = "data_preprocessing: [{rescale: {in_min_max: [0, 8000], out_min_max: [-1, 1]}}]\n"
@@ -92,7 +94,7 @@ def test_the_metrics_of_training_are_those_of_its_reconstructions(cli, table_of,
         assert logged[f"val_{name}"] == pytest.approx(mean, rel=0.02), name
 
 
-def test_run_without_t_reconstructs_what_dt_names(cli, pictures_table: Path, tmp_path: Path) -> None:
+def test_run_without_t_reconstructs_what_dt_names(cli: Cli, pictures_table: Path, tmp_path: Path) -> None:
     config, model = tmp_path / "config.yaml", tmp_path / "model"
     config.write_text(CONFIG.format(shape=[8, 8], epochs=1))
     words = ("-c", config, "-dt", pictures_table, "-m-dir", model)
@@ -104,7 +106,7 @@ def test_run_without_t_reconstructs_what_dt_names(cli, pictures_table: Path, tmp
     assert len(list(Path(out.strip()).glob("reconstruction_*.tiff"))) == 16
 
 
-def test_a_family_that_cannot_says_which_can(cli, pictures_table: Path, pictures_model: Path) -> None:
+def test_a_family_that_cannot_says_which_can(cli: Cli, pictures_table: Path, pictures_model: Path) -> None:
     code, _, err = cli("reconstruct", "-m-dir", pictures_model, "-dt", pictures_table)
 
     assert code == 2

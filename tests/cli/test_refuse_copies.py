@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from tests.factories import write_pictures_table
+from tests.factories import Cli, TinyConfig, write_pictures_table
 from tests.processes import run, torchrun
 
 from gandlf_synth.errors import ConfigError
@@ -40,13 +40,15 @@ def test_too_few_subjects_say_nothing() -> None:
 
 
 @pytest.fixture
-def trained(cli, tiny_config, tmp_path: Path) -> tuple[Path, Path]:
+def trained(cli: Cli, tiny_config: TinyConfig, tmp_path: Path) -> tuple[Path, Path]:
     table, model = write_pictures_table(tmp_path, 24), tmp_path / "model"
     assert cli("train", "-c", tiny_config([16, 16]), "-dt", table, "-m-dir", model)[0] == 0
     return table, model
 
 
-def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_are(cli, trained) -> None:
+def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_are(
+    cli: Cli, trained: tuple[Path, Path]
+) -> None:
     table, model = trained
     code, out, err = cli("generate", "-m-dir", model, "-n", 3, "--refuse-copies", table)
     assert code == 0, err
@@ -61,7 +63,7 @@ def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_ar
     assert len(list(guarded.glob("generated_image_*.nii.gz"))) == 3
 
 
-def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None:
+def test_a_copy_is_made_again_from_another_seed(trained: tuple[Path, Path], tmp_path: Path) -> None:
     from gandlf_synth import api
     from gandlf_synth.data.loading.condition import Condition
     from gandlf_synth.models.base import SamplingOptions
@@ -84,7 +86,9 @@ def test_a_copy_is_made_again_from_another_seed(trained, tmp_path: Path) -> None
     assert np.allclose(image, again[0].numpy(), atol=1e-5)
 
 
-def test_the_log_names_what_was_refused_and_a_resumed_call_remembers(cli, trained, tmp_path: Path) -> None:
+def test_the_log_names_what_was_refused_and_a_resumed_call_remembers(
+    cli: Cli, trained: tuple[Path, Path], tmp_path: Path
+) -> None:
     table, model = trained
     _, out, _ = cli("generate", "-m-dir", model, "-n", 2, "--format", "png", "-i-dir", tmp_path / "first")
     leak = Path(out.strip()) / "generated_image_0.png"
@@ -110,7 +114,9 @@ def test_the_log_names_what_was_refused_and_a_resumed_call_remembers(cli, traine
 
 
 @pytest.mark.slow
-def test_processes_that_share_the_work_refuse_the_same_copies(cli, trained, tmp_path: Path) -> None:
+def test_processes_that_share_the_work_refuse_the_same_copies(
+    cli: Cli, trained: tuple[Path, Path], tmp_path: Path
+) -> None:
     table, model = trained
     _, out, _ = cli("generate", "-m-dir", model, "-n", 4, "--format", "png", "-i-dir", tmp_path / "first")
     table.write_text(f"{table.read_text()}leak,{Path(out.strip()) / 'generated_image_1.png'}\n")

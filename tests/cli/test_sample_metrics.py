@@ -2,13 +2,15 @@
 
 import csv
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.factories import write_pictures_table
+from tests.factories import Cli, TinyConfig, write_pictures_table
 from tests.processes import run, torchrun
 
+Train = Callable[..., tuple[int, str, Path]]
 SECTION = "sample_metrics_config: {{every_n_epochs: {every}, n_images: 8, extractor: random-conv, num_inference_steps: 2{more}}}\n"
 
 
@@ -18,7 +20,7 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(cli, tiny_config, table: Path, tmp_path: Path):
+def train(cli: Cli, tiny_config: TinyConfig, table: Path, tmp_path: Path) -> Train:
     def call(section: str, *words: str, epochs: int = 3, folder: str = "model") -> tuple[int, str, Path]:
         config = tiny_config([16, 16], section)
         config.write_text(config.read_text().replace("num_epochs: 2", f"num_epochs: {epochs}"))
@@ -34,7 +36,7 @@ def logged(model: Path, name: str) -> dict[int, float]:
         return {int(row["epoch"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
 
 
-def test_every_second_epoch_and_the_last_are_measured_and_the_best_is_kept(train) -> None:
+def test_every_second_epoch_and_the_last_are_measured_and_the_best_is_kept(train: Train) -> None:
     code, err, model = train(SECTION.format(every=2, more=""), "-vr", "0.4", epochs=5)
 
     assert code == 0, err
@@ -54,7 +56,7 @@ def test_every_second_epoch_and_the_last_are_measured_and_the_best_is_kept(train
     assert "sample_kid" in json.loads((model / "run.json").read_text())["metrics"]
 
 
-def test_the_same_run_gives_the_same_values_and_a_resumed_one_goes_on(train) -> None:
+def test_the_same_run_gives_the_same_values_and_a_resumed_one_goes_on(train: Train) -> None:
     section = SECTION.format(every=2, more="")
     _, _, whole = train(section, "-vr", "0.4", epochs=4, folder="whole")
     code, err, first = train(section, "-vr", "0.4", epochs=2, folder="first")
@@ -66,7 +68,7 @@ def test_the_same_run_gives_the_same_values_and_a_resumed_one_goes_on(train) -> 
     assert again == pytest.approx(json.loads((whole / "run.json").read_text())["metrics"], abs=1e-5)
 
 
-def test_training_stops_when_samples_get_no_better_and_only_measurements_count(train) -> None:
+def test_training_stops_when_samples_get_no_better_and_only_measurements_count(train: Train) -> None:
     stopping = "early_stopping_config: {monitor_value: sample_kid, monitor_mode: max, patience: 1}\n"
 
     code, err, model = train(SECTION.format(every=2, more="") + stopping, "-vr", "0.4", epochs=40)
@@ -80,7 +82,7 @@ def test_training_stops_when_samples_get_no_better_and_only_measurements_count(t
     assert all(later > earlier for earlier, later in pairwise(values[:-1]))
 
 
-def test_a_run_that_ends_by_the_clock_is_measured_at_its_end(train) -> None:
+def test_a_run_that_ends_by_the_clock_is_measured_at_its_end(train: Train) -> None:
     code, err, model = train(SECTION.format(every=10_000, more=""), "-vr", "0.4", "--minutes", "0.01", epochs=100_000)
 
     assert code == 0, err
@@ -88,7 +90,7 @@ def test_a_run_that_ends_by_the_clock_is_measured_at_its_end(train) -> None:
     assert (model / "checkpoints" / "best.ckpt").is_file()
 
 
-def test_the_loss_chooses_when_told_so(train) -> None:
+def test_the_loss_chooses_when_told_so(train: Train) -> None:
     code, err, model = train(SECTION.format(every=1, more=", choose_best: false"), "-vr", "0.4")
 
     assert code == 0, err
@@ -110,7 +112,7 @@ def test_the_loss_chooses_when_told_so(train) -> None:
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_training(
-    train, section: str, words: tuple[str, ...], status: int, message: str
+    train: Train, section: str, words: tuple[str, ...], status: int, message: str
 ) -> None:
     code, err, model = train(section, *words)
 
@@ -120,7 +122,7 @@ def test_what_cannot_be_measured_is_refused_before_training(
 
 
 @pytest.mark.slow
-def test_processes_share_the_samples_and_agree(tiny_config, table: Path, tmp_path: Path) -> None:
+def test_processes_share_the_samples_and_agree(tiny_config: TinyConfig, table: Path, tmp_path: Path) -> None:
     config = tiny_config([16, 16], SECTION.format(every=1, more=""))
 
     run("train", "-c", config, "-dt", table, "-m-dir", tmp_path / "shared", "-vr", "0.4", launcher=torchrun(2))

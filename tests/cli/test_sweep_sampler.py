@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+from tests.factories import Cli
+
 
 def test_the_best_setting_becomes_the_models_own(
-    cli, pictures_table: Path, pictures_model: Path, tmp_path: Path
+    cli: Cli, pictures_table: Path, pictures_model: Path, tmp_path: Path
 ) -> None:
     words = ("-m-dir", pictures_model, "-dt", pictures_table, "--samplers", "ddim,unipc", "--steps", "3,6", "-n", 8)
 
@@ -31,7 +33,7 @@ def test_the_best_setting_becomes_the_models_own(
 
 
 def test_a_sampler_that_does_not_exist_is_refused_with_those_that_do(
-    cli, pictures_table: Path, pictures_model: Path
+    cli: Cli, pictures_table: Path, pictures_model: Path
 ) -> None:
     words = ("-m-dir", pictures_model, "-dt", pictures_table, "--extractor", "random-conv")
 

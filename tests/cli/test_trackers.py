@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.factories import Cli, TinyConfig
 from tests.processes import run, torchrun
 
+Job = Callable[[str], list[str]]
 PACKAGES = {"mlflow": "sqlalchemy", "wandb": "wandb"}
 
 
 @pytest.fixture
-def job(pictures_table: Path, tiny_config) -> Callable[..., list[str]]:
+def job(pictures_table: Path, tiny_config: TinyConfig) -> Job:
     def words(section: str) -> list[str]:
         config = tiny_config([8, 8], f"logging_config: {section}\n")
         return ["-c", str(config), "-dt", str(pictures_table), "-vr", "0.25"]
@@ -46,7 +48,7 @@ def steps_of(model: Path, name: str) -> list[int]:
     return [value.step for value in client_of(model).get_metric_history(run.info.run_id, name)]
 
 
-def test_without_the_section_there_are_only_files(cli, job, tmp_path: Path) -> None:
+def test_without_the_section_there_are_only_files(cli: Cli, job: Job, tmp_path: Path) -> None:
     assert cli("train", *job("null"), "-m-dir", tmp_path / "model")[0] == 0
 
     names = {path.name for path in (tmp_path / "model").iterdir()}
@@ -54,7 +56,9 @@ def test_without_the_section_there_are_only_files(cli, job, tmp_path: Path) -> N
     assert (tmp_path / "model" / "training_logs" / "run_0" / "metrics.csv").is_file()
 
 
-def test_mlflow_has_the_numbers_and_the_resolved_configuration(cli, job, tmp_path: Path, monkeypatch) -> None:
+def test_mlflow_has_the_numbers_and_the_resolved_configuration(
+    cli: Cli, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
@@ -73,7 +77,7 @@ def test_mlflow_has_the_numbers_and_the_resolved_configuration(cli, job, tmp_pat
     assert not (tmp_path / "mlruns").exists()
 
 
-def test_a_resumed_run_goes_on_and_a_reset_one_begins_anew(cli, job, tmp_path: Path) -> None:
+def test_a_resumed_run_goes_on_and_a_reset_one_begins_anew(cli: Cli, job: Job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     model = tmp_path / "model"
     words = ("train", *job("{mlflow: {}}"), "-m-dir", model)
@@ -93,7 +97,7 @@ def test_a_resumed_run_goes_on_and_a_reset_one_begins_anew(cli, job, tmp_path: P
     assert len(runs_in(model)) == 2
 
 
-def test_a_store_that_does_not_know_the_run_gets_a_new_one(cli, job, tmp_path: Path) -> None:
+def test_a_store_that_does_not_know_the_run_gets_a_new_one(cli: Cli, job: Job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     model, other = tmp_path / "model", tmp_path / "other"
     other.mkdir()
@@ -107,7 +111,7 @@ def test_a_store_that_does_not_know_the_run_gets_a_new_one(cli, job, tmp_path: P
     assert json.loads((model / "tracked_runs.json").read_text()) == {"mlflow": run.info.run_id}
 
 
-def test_a_store_that_cannot_be_used_is_named(cli, job, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_used_is_named(cli: Cli, job: Job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
 
     code, _, err = cli("train", *job("{mlflow: {tracking_uri: 'nowhere://x'}}"), "-m-dir", tmp_path / "model")
@@ -117,7 +121,7 @@ def test_a_store_that_cannot_be_used_is_named(cli, job, tmp_path: Path) -> None:
     assert "correct tracking_uri" in err
 
 
-def test_two_processes_make_one_run(job, tmp_path: Path) -> None:
+def test_two_processes_make_one_run(job: Job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
 
     run("train", *job("{mlflow: {}}"), "-m-dir", tmp_path / "model", launcher=torchrun(2))
@@ -125,7 +129,9 @@ def test_two_processes_make_one_run(job, tmp_path: Path) -> None:
     assert len(runs_in(tmp_path / "model")) == 1
 
 
-def test_wandb_keeps_the_run_in_the_model_folder(cli, job, tmp_path: Path, monkeypatch) -> None:
+def test_wandb_keeps_the_run_in_the_model_folder(
+    cli: Cli, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.chdir(tmp_path)
@@ -145,7 +151,7 @@ def test_wandb_keeps_the_run_in_the_model_folder(cli, job, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_nothing_is_sent(job, tmp_path: Path, dead_proxy: socket.socket, name: str) -> None:
+def test_nothing_is_sent(job: Job, tmp_path: Path, dead_proxy: socket.socket, name: str) -> None:
     pytest.importorskip(name)
     silenced = {"PYTEST_CURRENT_TEST", "CI", "DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "WANDB_ERROR_REPORTING"}
     kept = {key: value for key, value in os.environ.items() if key not in silenced and "proxy" not in key.lower()}
@@ -163,7 +169,7 @@ def test_nothing_is_sent(job, tmp_path: Path, dead_proxy: socket.socket, name: s
 
 @pytest.mark.parametrize(("name", "package"), PACKAGES.items())
 def test_a_missing_package_is_told_with_the_line_that_installs_it(
-    cli, job, tmp_path: Path, monkeypatch, name: str, package: str
+    cli: Cli, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
     monkeypatch.setattr("gandlf_synth.training.loggers.find_spec", lambda each: each != package or None)
     words = job(f"{{{name}: {{}}}}")
@@ -180,7 +186,7 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(
     assert f"pip install 'gandlf-synth[{name}]'" in report.read_text()
 
 
-def test_a_section_without_a_tracker_is_refused(cli, job, tmp_path: Path) -> None:
+def test_a_section_without_a_tracker_is_refused(cli: Cli, job: Job, tmp_path: Path) -> None:
     code, _, err = cli("train", *job("{mlflow: null}"), "-m-dir", tmp_path / "model")
 
     assert code == 2

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from tests.factories import Cli
 
 from gandlf_synth.config import load_config, read_document
 
 
-def test_init_writes_a_project_that_trains_without_edits(cli, pictures: Path, tmp_path: Path) -> None:
+def test_init_writes_a_project_that_trains_without_edits(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     code, out, err = cli("init", pictures, "-o", tmp_path / "project")
 
     assert code == 0, err
@@ -25,7 +26,7 @@ def test_init_writes_a_project_that_trains_without_edits(cli, pictures: Path, tm
     assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [48, 48, 48])
 
 
-def test_init_never_writes_over_a_project(cli, pictures: Path, tmp_path: Path) -> None:
+def test_init_never_writes_over_a_project(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     cli("init", pictures, "-o", tmp_path)
     before = (tmp_path / "config.yaml").read_text()
 
@@ -36,7 +37,7 @@ def test_init_never_writes_over_a_project(cli, pictures: Path, tmp_path: Path) -
     assert (tmp_path / "config.yaml").read_text() == before
 
 
-def test_set_is_named_where_it_is_wrong(cli, tmp_path: Path) -> None:
+def test_set_is_named_where_it_is_wrong(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model_config: {model_name: ddpm}\n")
 
     code, _, err = cli("config", "show", "-c", tmp_path / "c.yaml", "--set", "model_config.guidance_scal=2")
@@ -46,7 +47,7 @@ def test_set_is_named_where_it_is_wrong(cli, tmp_path: Path) -> None:
     assert "did you mean 'guidance_scale'?" in err
 
 
-def test_config_show_is_a_config(cli, tmp_path: Path) -> None:
+def test_config_show_is_a_config(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model_config: {model_name: ddpm}\n")
 
     code, out, _ = cli("config", "show", "-c", tmp_path / "c.yaml", "--set", "num_epochs=3")
@@ -56,7 +57,7 @@ def test_config_show_is_a_config(cli, tmp_path: Path) -> None:
     assert load_config(tmp_path / "shown.yaml").config.num_epochs == 3
 
 
-def test_config_explain(cli) -> None:
+def test_config_explain(cli: Cli) -> None:
     code, out, _ = cli("config", "explain", "beta_schedule")
     wrong, _, err = cli("config", "explain", "beta_schedul_")
 
@@ -66,7 +67,7 @@ def test_config_explain(cli) -> None:
     assert "did you mean 'beta_schedule'?" in err
 
 
-def test_models_tells_all_families_and_the_keys_of_one(cli) -> None:
+def test_models_tells_all_families_and_the_keys_of_one(cli: Cli) -> None:
     _, listed, _ = cli("models", "--json")
     _, one, _ = cli("models", "ddpm", "--json")
 
@@ -74,7 +75,7 @@ def test_models_tells_all_families_and_the_keys_of_one(cli) -> None:
     assert any(key["path"] == "model_config.guidance_scale" for key in json.loads(one)["keys"])
 
 
-def test_the_schema_accepts_every_shipped_config_and_names_what_is_wrong(cli) -> None:
+def test_the_schema_accepts_every_shipped_config_and_names_what_is_wrong(cli: Cli) -> None:
     _, out, _ = cli("schema")
     validator = jsonschema.Draft202012Validator(json.loads(out))
 
@@ -84,7 +85,7 @@ def test_the_schema_accepts_every_shipped_config_and_names_what_is_wrong(cli) ->
     assert messages == ["Additional properties are not allowed ('lr' was unexpected)"]
 
 
-def test_doctor_says_what_is_there(cli) -> None:
+def test_doctor_says_what_is_there(cli: Cli) -> None:
     code, out, _ = cli("doctor", "--json")
 
     assert code == 0
@@ -97,7 +98,9 @@ def test_doctor_says_what_is_there(cli) -> None:
     ("words", "message"),
     [(["--memory", "lots"], "'lots' is not a size"), (["--model", "ddmp"], "did you mean 'ddpm'?")],
 )
-def test_init_refuses_what_it_cannot_mean(cli, pictures: Path, tmp_path: Path, words: list[str], message: str) -> None:
+def test_init_refuses_what_it_cannot_mean(
+    cli: Cli, pictures: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
     code, _, err = cli("init", pictures, "-o", tmp_path / "project", *words)
 
     assert code == 2

@@ -1,7 +1,10 @@
 """The mathematics of adversarial training against closed forms."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 from gandlf_synth.config import Component
 from gandlf_synth.losses import build_loss
@@ -16,16 +19,16 @@ SHAPES = [(3, 2, 8, 6), (3, 2, 6, 4, 5)]
 REAL, FAKE = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.25])
 
 
-def loss_of(name: str):
+def loss_of(name: str) -> nn.Module:
     return build_loss(Component(name=name), "losses")
 
 
-def linear_critic(weight):
+def linear_critic(weight: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda images: (images * weight).flatten(1).sum(1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_r1_of_a_linear_critic_is_its_squared_norm(shape) -> None:
+def test_r1_of_a_linear_critic_is_its_squared_norm(shape: tuple[int, ...]) -> None:
     weight = torch.randn(shape[1:])
 
     penalty = r1_penalty(linear_critic(weight), torch.randn(shape))
@@ -34,7 +37,7 @@ def test_r1_of_a_linear_critic_is_its_squared_norm(shape) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_wasserstein_penalty_is_zero_for_a_critic_of_slope_one(shape) -> None:
+def test_wasserstein_penalty_is_zero_for_a_critic_of_slope_one(shape: tuple[int, ...]) -> None:
     weight = torch.randn(shape[1:])
     real, fake = torch.randn(shape), torch.randn(shape)
 
@@ -115,14 +118,14 @@ def test_equal_images_have_no_variety_and_different_ones_do_whatever_the_batch()
 @pytest.mark.parametrize(
     ("shape", "coarsest"), [((64, 64), (4, 4)), ((10, 12, 9), (5, 6, 5)), ((96, 3), (6, 1)), ((3, 2), (2, 1))]
 )
-def test_resolutions_halve_any_size(shape, coarsest) -> None:
+def test_resolutions_halve_any_size(shape: tuple[int, ...], coarsest: int) -> None:
     sizes = resolutions(shape)
 
     assert sizes[0] == shape
     assert sizes[-1] == coarsest
 
 
-def distance(real, fake) -> float:
+def distance(real: Tensor, fake: Tensor) -> float:
     measure = EnergyDistance()
     for start in range(0, len(real), 16):
         measure.update(real[start : start + 16], fake[start : start + 16])
@@ -130,7 +133,9 @@ def distance(real, fake) -> float:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (9, 8, 7)])
-def test_energy_distance_is_zero_in_expectation_for_one_distribution_and_grows_with_difference(size) -> None:
+def test_energy_distance_is_zero_in_expectation_for_one_distribution_and_grows_with_difference(
+    size: tuple[int, ...],
+) -> None:
     torch.manual_seed(0)
     real = torch.rand(64, 1, *size)
 
@@ -144,7 +149,7 @@ def test_energy_distance_is_zero_in_expectation_for_one_distribution_and_grows_w
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_augmentation_of_probability_zero_changes_nothing(shape) -> None:
+def test_augmentation_of_probability_zero_changes_nothing(shape: tuple[int, ...]) -> None:
     images = torch.rand(shape)
 
     torch.testing.assert_close(AnatomicalAugmentation(mirror_axis=0)(images, 0.0), images)
@@ -152,7 +157,7 @@ def test_augmentation_of_probability_zero_changes_nothing(shape) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_augmentation_passes_gradients_on_and_differs_between_images(shape) -> None:
+def test_augmentation_passes_gradients_on_and_differs_between_images(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     images = torch.rand(1, *shape[1:]).expand(shape).clone().requires_grad_()
 

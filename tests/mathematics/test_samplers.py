@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,7 +14,9 @@ from gandlf_synth.diffusion.samplers import NoiseLevel, ddim, dpmpp_2m, heun, un
 MEAN, STD = 0.7, 0.3
 
 
-def gaussian_denoiser(schedule: NoiseSchedule, prediction_type: str, mean: float = MEAN, std: float = STD):
+def gaussian_denoiser(
+    schedule: NoiseSchedule, prediction_type: str, mean: float = MEAN, std: float = STD
+) -> Callable[[Tensor, Tensor], Tensor]:
     """The optimal denoiser of N(mean, std²): E[clean | noisy], in the parametrisation asked for."""
 
     def denoise(noisy: Tensor, timesteps: Tensor) -> Tensor:
@@ -62,7 +65,7 @@ def test_few_steps_that_do_not_divide_the_schedule_still_end_without_noise(steps
 
 
 @pytest.mark.parametrize(("solver", "order"), [(ddim, 1), (dpmpp_2m, 2), (unipc, 2), (heun, 2)])
-def test_error_falls_at_the_order_of_the_solver(solver, order: int) -> None:
+def test_error_falls_at_the_order_of_the_solver(solver: Callable[..., Tensor], order: int) -> None:
     quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)
 
     def on_trajectory(level: NoiseLevel) -> Tensor:

@@ -28,7 +28,7 @@ class TestFrechet:
 
         assert frechet_distance(a, b) == pytest.approx(9 + 4 + (1 - 2) ** 2 + 0 + (3 - 1) ** 2)
 
-    def test_covariances_that_do_not_commute_agree_with_the_matrix_root(self, rng) -> None:
+    def test_covariances_that_do_not_commute_agree_with_the_matrix_root(self, rng: np.random.Generator) -> None:
         from scipy.linalg import sqrtm
 
         roots = rng.normal(size=(2, 6, 6))
@@ -40,12 +40,12 @@ class TestFrechet:
         assert frechet_distance(a, b) == pytest.approx(expected)
         assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a))
 
-    def test_singular_covariances_give_zero_for_equal_sets(self, rng) -> None:
+    def test_singular_covariances_give_zero_for_equal_sets(self, rng: np.random.Generator) -> None:
         few = Moments.of(rng.normal(size=(5, 64)))
 
         assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
 
-    def test_agrees_with_torchmetrics_on_the_same_features(self, rng) -> None:
+    def test_agrees_with_torchmetrics_on_the_same_features(self, rng: np.random.Generator) -> None:
         from torchmetrics.image.fid import _compute_fid
 
         a, b = rng.normal(size=(300, 16)), rng.normal(0.3, 1.4, size=(200, 16))
@@ -61,20 +61,20 @@ class TestFrechet:
 
 
 class TestKernel:
-    def test_is_unbiased(self, rng) -> None:
+    def test_is_unbiased(self, rng: np.random.Generator) -> None:
         values = [kernel_distance(*rng.normal(size=(2, 20, 8))) for _ in range(400)]
 
         assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
         assert min(values) < 0 < max(values)
 
-    def test_agrees_with_torchmetrics_on_the_same_features(self, rng) -> None:
+    def test_agrees_with_torchmetrics_on_the_same_features(self, rng: np.random.Generator) -> None:
         from torchmetrics.image.kid import poly_mmd
 
         a, b = rng.normal(size=(40, 8)), rng.normal(0.5, 1, size=(40, 8))
 
         assert kernel_distance(a, b) == pytest.approx(float(poly_mmd(torch.from_numpy(a), torch.from_numpy(b))))
 
-    def test_grows_with_the_shift(self, rng) -> None:
+    def test_grows_with_the_shift(self, rng: np.random.Generator) -> None:
         a, b = rng.normal(size=(2, 200, 8))
 
         found = [kernel_distance(a, b + shift) for shift in (0, 0.2, 0.5, 1)]
@@ -83,21 +83,21 @@ class TestKernel:
 
 
 class TestPrdc:
-    def test_is_perfect_for_equal_sets(self, rng) -> None:
+    def test_is_perfect_for_equal_sets(self, rng: np.random.Generator) -> None:
         features = rng.normal(size=(50, 4))
 
         found = prdc(features, features)
 
         assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
 
-    def test_is_zero_for_sets_far_apart(self, rng) -> None:
+    def test_is_zero_for_sets_far_apart(self, rng: np.random.Generator) -> None:
         features = rng.normal(size=(50, 4))
 
         found = prdc(features, features + 100)
 
         assert (found.precision, found.recall, found.density, found.coverage) == (0, 0, 0, 0)
 
-    def test_one_of_two_clusters_is_precise_but_covers_half(self, rng) -> None:
+    def test_one_of_two_clusters_is_precise_but_covers_half(self, rng: np.random.Generator) -> None:
         left, right = rng.normal(size=(40, 4)), rng.normal(size=(40, 4)) + 50
 
         found = prdc(np.concatenate([left, right]), left + 1e-3)
@@ -107,7 +107,7 @@ class TestPrdc:
         assert found.covered[:40].all()
         assert not found.covered[40:].any()
 
-    def test_agrees_with_the_definitions_written_out(self, rng) -> None:
+    def test_agrees_with_the_definitions_written_out(self, rng: np.random.Generator) -> None:
         real, fake, k = rng.normal(size=(30, 3)), rng.normal(0.7, 0.8, size=(20, 3)), 3
         between = np.linalg.norm(real[:, None] - fake[None], axis=-1)
         radius = np.sort(np.linalg.norm(real[:, None] - real[None], axis=-1))[:, k]
@@ -123,7 +123,7 @@ class TestPrdc:
 
 
 class TestIntervals:
-    def test_resampling_subjects_is_wider_than_resampling_their_copies(self, rng) -> None:
+    def test_resampling_subjects_is_wider_than_resampling_their_copies(self, rng: np.random.Generator) -> None:
         values = np.repeat(rng.normal(size=20), 10)
         subjects = np.repeat(np.arange(20), 10).astype(str)
 
@@ -133,7 +133,7 @@ class TestIntervals:
         assert by_subject.spread > 2 * by_row.spread
         assert by_subject.low <= values.mean() <= by_subject.high
 
-    def test_halves_and_subsets_never_divide_a_subject(self, rng) -> None:
+    def test_halves_and_subsets_never_divide_a_subject(self, rng: np.random.Generator) -> None:
         subjects = np.array(["a", "a", "b", "c", "c", "c", "d"])
 
         for _ in range(20):
@@ -160,13 +160,13 @@ class TestImageStatistics:
 
         assert histogram_distance(histograms(images), histograms(images + 0.5)) == pytest.approx(0.5)
 
-    def test_white_noise_has_a_flat_spectrum(self, rng) -> None:
+    def test_white_noise_has_a_flat_spectrum(self, rng: np.random.Generator) -> None:
         spectrum = radial_spectrum(rng.normal(size=(40, 1, 64, 64))).mean(axis=0)
 
         assert np.ptp(spectrum[2:]) < 1.5
         assert spectrum.mean() == pytest.approx(0, abs=0.5)
 
-    def test_halving_the_amplitude_costs_six_decibels(self, rng) -> None:
+    def test_halving_the_amplitude_costs_six_decibels(self, rng: np.random.Generator) -> None:
         planes = rng.normal(size=(10, 1, 32, 32))
         full, half = radial_spectrum(planes), radial_spectrum(planes / 2)
 
@@ -183,19 +183,19 @@ class TestImageStatistics:
         assert found["texture correlation"] == pytest.approx(-1)
         assert found["kurtosis"] == pytest.approx(1)
 
-    def test_a_feature_moved_by_a_deviation_is_one_deviation_away(self, rng) -> None:
+    def test_a_feature_moved_by_a_deviation_is_one_deviation_away(self, rng: np.random.Generator) -> None:
         real = rng.normal(5, 3, size=(500, 2))
 
         assert feature_distances(real, real + real.std(axis=0)) == pytest.approx([1, 1])
 
-    def test_ms_ssim_is_one_for_equal_images_and_less_for_noisy_ones(self, rng) -> None:
+    def test_ms_ssim_is_one_for_equal_images_and_less_for_noisy_ones(self, rng: np.random.Generator) -> None:
         images = torch.from_numpy(rng.uniform(size=(2, 1, 64, 64)).astype(np.float32))
 
         assert ms_ssim(images, images).tolist() == pytest.approx([1, 1])
         assert (ms_ssim(images, images.flip(0)) < 0.5).all()
         assert [scales_for(side) for side in (8, 11, 28, 224)] == [0, 2, 2, 5]
 
-    def test_nearest_agrees_with_all_distances(self, rng) -> None:
+    def test_nearest_agrees_with_all_distances(self, rng: np.random.Generator) -> None:
         a, b = rng.normal(size=(7, 3)), rng.normal(size=(9, 3))
         every = np.linalg.norm(a[:, None] - b[None], axis=-1)
 
@@ -205,7 +205,7 @@ class TestImageStatistics:
         assert distance == pytest.approx(every.min(1))
 
 
-def test_the_classifier_learns_what_is_there_and_nothing_from_shuffled_labels(rng) -> None:
+def test_the_classifier_learns_what_is_there_and_nothing_from_shuffled_labels(rng: np.random.Generator) -> None:
     labels = rng.integers(0, 2, 200)
     features = rng.normal(size=(200, 16)) + 2 * labels[:, None]
 

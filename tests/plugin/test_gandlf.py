@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.factories import Cli, TinyConfig
 
 from gandlf_synth import registry
 from gandlf_synth.config import Component, Step, parse_document, validate
@@ -129,7 +130,9 @@ def test_postprocessing_fills_holes() -> None:
 
 
 @needs_gandlf
-def test_a_model_trains_with_gandlfs_components(cli, pictures_table: Path, tiny_config, tmp_path: Path) -> None:
+def test_a_model_trains_with_gandlfs_components(
+    cli: Cli, pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
     extra = 'data_augmentation: {train: {"gandlf:flip": {probability: 0.5}}}\n'
     words = ("train", "-c", tiny_config([8, 8], extra), "-dt", pictures_table, "-m-dir", tmp_path / "model")
 

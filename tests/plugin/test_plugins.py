@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.factories import TINY
+from tests.factories import TINY, Cli
 
 from gandlf_synth import registry
 from gandlf_synth.testing import check_model
@@ -26,7 +26,9 @@ def program(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("_forget_plugins")
-def test_a_new_model_keeps_every_promise_and_trains_from_its_file(cli, pictures_table: Path, tmp_path: Path) -> None:
+def test_a_new_model_keeps_every_promise_and_trains_from_its_file(
+    cli: Cli, pictures_table: Path, tmp_path: Path
+) -> None:
     assert cli("new-model", "my_vae", "-o", tmp_path)[0] == 0
     config, model = tmp_path / "config.yaml", tmp_path / "model"
     config.write_text("{model_config: {model_name: my_vae, tensor_shape: [8, 8]}, num_epochs: 1}")
@@ -50,7 +52,7 @@ def test_a_new_model_keeps_every_promise_and_trains_from_its_file(cli, pictures_
         ("from gandlf_synth.registry import register\nregister('losses', 'mse')(1)", "is the name of an installed"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_says_why(cli, tmp_path: Path, text: str, message: str) -> None:
+def test_a_plugin_that_cannot_be_used_says_why(cli: Cli, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.py").write_text(text)
 
     code, _, err = cli("--plugin", tmp_path / "mine.py", "models")

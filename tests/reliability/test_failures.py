@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.factories import Cli
 from tests.processes import start, write_job
 
 from gandlf_synth.config import Document, validate
@@ -18,7 +19,9 @@ from gandlf_synth.models.checkpoint import load_module, read_checkpoint
 from gandlf_synth.training.memory import memory_guard
 
 
-def test_numbers_that_are_not_finite_end_the_run_with_what_caused_them(cli, pictures: Path, tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_end_the_run_with_what_caused_them(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=40)
     model = tmp_path / "model"
 
@@ -32,7 +35,7 @@ def test_numbers_that_are_not_finite_end_the_run_with_what_caused_them(cli, pict
     assert read_checkpoint(model / "checkpoints" / "last.ckpt")["global_step"] > 0
 
 
-def test_a_full_disk_leaves_the_earlier_checkpoint(cli, pictures: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words, model = write_job(cli, pictures, tmp_path, epochs=2), tmp_path / "model"
     assert cli("train", *words, "-m-dir", model)[0] == 0
     last = model / "checkpoints" / "last.ckpt"
@@ -87,7 +90,7 @@ def test_running_out_of_memory_names_the_cheapest_changes() -> None:
     assert "tensor_shape: [48, 48, 48] (about 58% less)" in message
 
 
-def test_paths_in_a_table_never_write_outside_the_output(cli, pictures: Path, tmp_path: Path) -> None:
+def test_paths_in_a_table_never_write_outside_the_output(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words, model = write_job(cli, pictures, tmp_path, epochs=1), tmp_path / "deep" / "model"
     table = Path(words[3])
     table.write_text(table.read_text().replace(",benign\n", ",../../../escaped\n"))
@@ -102,14 +105,14 @@ def test_paths_in_a_table_never_write_outside_the_output(cli, pictures: Path, tm
 
 
 @pytest.mark.slow
-def test_memory_and_files_stay_flat_in_a_long_run(cli, pictures: Path, tmp_path: Path) -> None:
+def test_memory_and_files_stay_flat_in_a_long_run(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=2500)
 
     assert_flat(start("train", *words, "-m-dir", tmp_path / "model"), every=5)
 
 
 @pytest.mark.slow
-def test_memory_and_files_stay_flat_over_two_thousand_images(cli, pictures: Path, tmp_path: Path) -> None:
+def test_memory_and_files_stay_flat_over_two_thousand_images(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words, model = write_job(cli, pictures, tmp_path, epochs=1), tmp_path / "model"
     assert cli("train", *words, "-m-dir", model)[0] == 0
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.factories import TinyConfig
 
 from gandlf_synth.cli.main import main
 from gandlf_synth.config import read_document
@@ -122,7 +123,7 @@ def _mutated(table: list[list[str]], changes: list[tuple[str, int, int, str]]) -
 
 
 @pytest.fixture
-def table(pictures_table: Path, tiny_config, tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
+def table(pictures_table: Path, tiny_config: TinyConfig, tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
     return list(csv.reader(pictures_table.open())), tiny_config([8, 8]), tmp_path / "mutated.csv"
 
 

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.factories import Cli
 from tests.processes import (
     finish,
     free_port,
@@ -27,7 +28,9 @@ def every_family(*quick: str) -> list[object]:
 
 
 @pytest.mark.parametrize("family", registry.names("models"))
-def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(cli, pictures, tmp_path, family) -> None:
+def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(
+    cli: Cli, pictures: Path, tmp_path: Path, family: str
+) -> None:
     words = write_job(cli, pictures, tmp_path, family=family)
     whole = start("train", *words, "-m-dir", tmp_path / "whole")
 
@@ -38,7 +41,7 @@ def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(cli, p
 
 
 @pytest.mark.slow
-def test_twenty_kills_in_a_long_run(cli, pictures, tmp_path) -> None:
+def test_twenty_kills_in_a_long_run(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=400)
     finish(start("train", *words, "-m-dir", tmp_path / "whole"))
 
@@ -48,7 +51,9 @@ def test_twenty_kills_in_a_long_run(cli, pictures, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(cli, pictures, tmp_path, number) -> None:
+def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
+    cli: Cli, pictures: Path, tmp_path: Path, number: int
+) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=100_000)
     last = tmp_path / "model" / "checkpoints" / "last.ckpt"
     process = start("train", *words, "-m-dir", tmp_path / "model")
@@ -63,7 +68,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(cli, pictures, tm
     assert read_checkpoint(last)["global_step"] > 0
 
 
-def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli, pictures, tmp_path) -> None:
+def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=100_000)
     model = tmp_path / "model"
     first = start("train", *words, "-m-dir", model)
@@ -80,7 +85,9 @@ def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli, pictur
 
 
 @pytest.mark.parametrize("family", every_family("ddpm", "dcgan"))
-def test_two_processes_train_one_model_and_share_the_images(cli, pictures, tmp_path, family) -> None:
+def test_two_processes_train_one_model_and_share_the_images(
+    cli: Cli, pictures: Path, tmp_path: Path, family: str
+) -> None:
     words = write_job(cli, pictures, tmp_path, family=family, epochs=2)
     model = tmp_path / "model"
 
@@ -97,7 +104,9 @@ def test_two_processes_train_one_model_and_share_the_images(cli, pictures, tmp_p
     assert len(rows) == 8
 
 
-def test_two_machines_train_the_model_that_one_with_two_processes_trains(cli, pictures, tmp_path) -> None:
+def test_two_machines_train_the_model_that_one_with_two_processes_trains(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=2)
 
     here = start("train", *words, "-m-dir", tmp_path / "one", launcher=torchrun(2))

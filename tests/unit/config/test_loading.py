@@ -1,6 +1,7 @@
 """What a YAML may say, and what is said of one that is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def config(text: str):
+def config(text: str) -> Any:
     return validate(parse_document(text, "c.yaml")).config
 
 

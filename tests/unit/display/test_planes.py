@@ -123,7 +123,9 @@ def test_a_slice_with_an_identity_affine_is_transposed_and_flipped() -> None:
         ((-2, 0, 0), (0, -2, 0), "bottom right"),  # axial: the patient's right on the left, anterior up
     ],
 )
-def test_a_slice_is_shown_in_the_plane_that_its_affine_states(first, second, bright) -> None:
+def test_a_slice_is_shown_in_the_plane_that_its_affine_states(
+    first: list[float], second: list[float], bright: str
+) -> None:
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1], affine[:3, 2] = first, second, 0
     voxels = np.full((1, 6, 8), -1.0, dtype=np.float32)

@@ -10,10 +10,11 @@ from PIL import Image
 from tests.factories import blob, heads, write_nifti
 
 from gandlf_synth.errors import ConfigError, DataError
+from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.thresholds import thresholds_of
 
 
-def test_folders_need_no_csv(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
+def test_folders_need_no_csv(saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path) -> None:
     saved("real", heads(12, 1))
     saved("other", heads(10, 2))
 
@@ -29,7 +30,9 @@ def test_folders_need_no_csv(saved: Callable, evaluated: Callable, tmp_path: Pat
     assert len(rows) == 1 + 22
 
 
-def test_an_empty_folder_and_a_single_image(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_single_image(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     real, single = saved("real", heads(12, 1)), saved("single", heads(1, 2))
 
@@ -43,7 +46,9 @@ def test_an_empty_folder_and_a_single_image(saved: Callable, evaluated: Callable
         evaluated(tmp_path / "nowhere.csv", real)
 
 
-def test_a_damaged_file_is_an_error_or_left_out_and_said(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error_or_left_out_and_said(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
     real, other = saved("real", heads(12, 1)), saved("other", heads(10, 2))
     (tmp_path / "other" / "3.png").write_bytes((tmp_path / "other" / "3.png").read_bytes()[:60])
 
@@ -55,7 +60,7 @@ def test_a_damaged_file_is_an_error_or_left_out_and_said(saved: Callable, evalua
     assert any("synthetic: 1 of 10 images left out" in note for note in found.notes)
 
 
-def test_nan_is_an_error(evaluated: Callable, tmp_path: Path) -> None:
+def test_nan_is_an_error(evaluated: Callable[..., Evaluation], tmp_path: Path) -> None:
     for name in ("real", "other"):
         for k in range(5):
             write_nifti(tmp_path / name / f"{k}" / "a.nii.gz", blob((12, 12, 12), k))
@@ -67,7 +72,9 @@ def test_nan_is_an_error(evaluated: Callable, tmp_path: Path) -> None:
         evaluated(tmp_path / "real", tmp_path / "other")
 
 
-def test_different_channels_and_dimensions_are_errors(saved: Callable, evaluated: Callable, tmp_path: Path) -> None:
+def test_different_channels_and_dimensions_are_errors(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
     real = saved("real", heads(12, 1))
     for k in range(5):
         write_nifti(tmp_path / "volumes" / f"{k}.nii.gz", blob((12, 12, 12), k))
@@ -79,7 +86,9 @@ def test_different_channels_and_dimensions_are_errors(saved: Callable, evaluated
         evaluated(real, tmp_path / "two")
 
 
-def test_different_sizes_are_compared_at_the_smaller_and_said(saved: Callable, evaluated: Callable) -> None:
+def test_different_sizes_are_compared_at_the_smaller_and_said(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
     large = np.stack([np.asarray(Image.fromarray(image).resize((64, 64))) for image in heads(12, 2)])
 
     found = evaluated(saved("real", heads(12, 1)), saved("large", large))
@@ -88,14 +97,16 @@ def test_different_sizes_are_compared_at_the_smaller_and_said(saved: Callable, e
     assert any("median sizes differ" in note for note in found.notes)
 
 
-def test_files_that_are_real_files_byte_for_byte_are_said(saved: Callable, evaluated: Callable) -> None:
+def test_files_that_are_real_files_byte_for_byte_are_said(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
     found = evaluated(saved("real", heads(12, 1)), saved("again", heads(12, 1)[:5]))
 
     assert "5 of 5 synthetic files are byte for byte real files" in found.notes
 
 
 def test_volumes_are_compared_in_three_directions_whatever_their_orientation(
-    evaluated: Callable, tmp_path: Path
+    evaluated: Callable[..., Evaluation], tmp_path: Path
 ) -> None:
     for k in range(8):
         volume = blob((20, 24, 16), k)

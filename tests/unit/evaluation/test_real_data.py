@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from tests.factories import Array
 
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 
@@ -62,7 +63,7 @@ def noisy(images: np.ndarray) -> np.ndarray:
     ("worsen", "word"), [(blurred, "too little fine detail"), (noisy, "too much fine detail")], ids=["blur", "noise"]
 )
 def test_blur_and_noise_move_fidelity_and_are_named(
-    saved: Callable, evaluated: Callable, worsen: Callable, word: str
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], worsen: Callable[..., Array], word: str
 ) -> None:
     real, images = saved("real", brains("test", 0, 25)[0]), brains("train", 0, 25)[0]
     sets = [saved("clean", images), saved("worse", worsen(images))]
@@ -77,7 +78,9 @@ def test_blur_and_noise_move_fidelity_and_are_named(
     assert not any(word in check.sentence for check in verdict(clean, "faithful").checks)
 
 
-def test_repeats_and_a_dropped_class_move_diversity_and_are_named(saved: Callable, evaluated: Callable) -> None:
+def test_repeats_and_a_dropped_class_move_diversity_and_are_named(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
     images, labels = brains("test", 0, 50)
     real = saved("real", images, labels)
     others, classes = brains("train", 0, 50)
@@ -113,7 +116,12 @@ def flipped(images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("share", [0.05, 0.2])
 @pytest.mark.parametrize("change", [np.copy, flipped, brighter, darker, shifted])
 def test_planted_copies_are_found(
-    saved: Callable, evaluated: Callable, tmp_path: Path, change: Callable, share: float, record_property: Callable
+    saved: Callable[..., Path],
+    evaluated: Callable[..., Evaluation],
+    tmp_path: Path,
+    change: Callable[..., Array],
+    share: float,
+    record_property: Callable[[str, object], None],
 ) -> None:
     train = brains("train", 0, 100)[0]
     images = brains("train", 100, 150)[0]

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.factories import blob, heads, write_nifti
+from tests.factories import Cli, blob, heads, write_nifti
+
+from gandlf_synth.evaluation.results import Evaluation
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture
-def flat(saved: Callable, cli: Callable, tmp_path: Path) -> Path:
+def flat(saved: Callable[..., Path], cli: Cli, tmp_path: Path) -> Path:
     labels = ["a"] * 15 + ["b"] * 15
     paths = [saved(name, heads(30, seed), labels) for seed, name in enumerate(("real", "synthetic", "train"))]
     words = ["-r", paths[0], "-s", paths[1], "--train", paths[2], "-o", tmp_path / "out", "--extractor", "random-conv"]
@@ -28,7 +30,7 @@ def flat(saved: Callable, cli: Callable, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def volume(evaluated: Callable, cli: Callable, tmp_path: Path) -> Path:
+def volume(evaluated: Callable[..., Evaluation], cli: Cli, tmp_path: Path) -> Path:
     for k in range(12):
         write_nifti(tmp_path / ("real" if k % 2 else "synthetic") / f"{k}.nii.gz", blob((20, 24, 16), k))
     evaluated(tmp_path / "real", tmp_path / "synthetic", slices=4)
@@ -68,7 +70,7 @@ def test_the_page_needs_no_network_and_answers_the_four_questions(flat: Path) ->
     assert all(re.search(r'aria-label="[^"]+"', picture) for picture in re.findall(r"<svg [^>]*>", page))
 
 
-def test_the_report_is_made_again_from_what_is_stored(flat: Path, cli: Callable) -> None:
+def test_the_report_is_made_again_from_what_is_stored(flat: Path, cli: Cli) -> None:
     before = (flat / "report.html").read_text()
     (flat / "report.html").unlink()
 
@@ -79,7 +81,7 @@ def test_the_report_is_made_again_from_what_is_stored(flat: Path, cli: Callable)
 
 
 def test_names_of_files_cannot_become_markup(
-    saved: Callable, evaluated: Callable, cli: Callable, tmp_path: Path
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], cli: Cli, tmp_path: Path
 ) -> None:
     paths = [saved(name, heads(25, seed), ["<script>alert(1)</script>"] * 25) for seed, name in enumerate(("a", "b"))]
     evaluated(*paths)
@@ -92,7 +94,7 @@ def test_names_of_files_cannot_become_markup(
 
 
 def test_a_model_folder_adds_curves_and_the_run_record(
-    saved: Callable, evaluated: Callable, cli: Callable, tmp_path: Path
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], cli: Cli, tmp_path: Path
 ) -> None:
     logs = tmp_path / "model" / "training_logs" / "version_0"
     logs.mkdir(parents=True)
@@ -107,7 +109,7 @@ def test_a_model_folder_adds_curves_and_the_run_record(
     assert "&#34;model_name&#34;: &#34;ddpm&#34;" in page
 
 
-def test_a_folder_without_an_evaluation_is_an_error(cli: Callable, tmp_path: Path) -> None:
+def test_a_folder_without_an_evaluation_is_an_error(cli: Cli, tmp_path: Path) -> None:
     code, _, err = cli("report", tmp_path)
 
     assert code == 3

@@ -1,11 +1,12 @@
 """Whatever is wrong with synthetic images moves the measure that is meant to see it, and the verdict names it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from tests.factories import heads
+from tests.factories import Array, heads
 
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 
@@ -32,7 +33,7 @@ def noisy(images: np.ndarray, sigma: float) -> np.ndarray:
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
-def test_other_real_images_pass(saved: Callable, evaluated: Callable) -> None:
+def test_other_real_images_pass(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
     found = evaluated(
         saved("real", heads(COUNT, 1)), saved("same", heads(COUNT, 2)), train=saved("train", heads(COUNT, 3))
     )
@@ -47,7 +48,12 @@ def test_other_real_images_pass(saved: Callable, evaluated: Callable) -> None:
     ("worsen", "levels", "sign", "word"), [(blurred, (0.7, 1.5), -1, "blur"), (noisy, (10, 30), 1, "noise")]
 )
 def test_blur_and_noise_are_seen_and_told_apart(
-    saved: Callable, evaluated: Callable, worsen: Callable, levels: tuple[float, float], sign: int, word: str
+    saved: Callable[..., Path],
+    evaluated: Callable[..., Evaluation],
+    worsen: Callable[..., Array],
+    levels: tuple[float, float],
+    sign: int,
+    word: str,
 ) -> None:
     real, images = saved("real", heads(COUNT, 1)), heads(COUNT, 2)
     found = [evaluated(real, saved("clean", images))]
@@ -62,7 +68,7 @@ def test_blur_and_noise_are_seen_and_told_apart(
     assert f"{'too little' if sign < 0 else 'too much'} fine detail" in sentence
 
 
-def test_brightness_is_seen(saved: Callable, evaluated: Callable) -> None:
+def test_brightness_is_seen(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
     brighter = np.clip(heads(COUNT, 2) * 1.6, 0, 255).astype(np.uint8)
 
     found = evaluated(saved("real", heads(COUNT, 1)), saved("bright", brighter))
@@ -72,7 +78,7 @@ def test_brightness_is_seen(saved: Callable, evaluated: Callable) -> None:
     assert "mean intensity +" in check.sentence
 
 
-def test_repeated_images_are_seen(saved: Callable, evaluated: Callable) -> None:
+def test_repeated_images_are_seen(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
     repeated = heads(4, 2).repeat(COUNT // 4, axis=0)
 
     found = evaluated(saved("real", heads(COUNT, 1)), saved("repeated", repeated))
@@ -84,7 +90,9 @@ def test_repeated_images_are_seen(saved: Callable, evaluated: Callable) -> None:
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_a_dropped_class_is_named(saved: Callable, evaluated: Callable, labelled: bool) -> None:
+def test_a_dropped_class_is_named(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], labelled: bool
+) -> None:
     both = np.concatenate([heads(COUNT // 2, 1), heads(COUNT // 2, 4, bright=True)])
     labels = ["dark"] * (COUNT // 2) + ["bright"] * (COUNT // 2)
     only = heads(COUNT, 2)
@@ -98,7 +106,9 @@ def test_a_dropped_class_is_named(saved: Callable, evaluated: Callable, labelled
     assert ("which has no synthetic image" in answer.sentence) is labelled
 
 
-def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated: Callable) -> None:
+def test_copied_training_images_are_counted_and_shown(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
     train, images = heads(COUNT, 3), heads(COUNT, 2)
     images[:20] = train[:20, :, ::-1]
     train_csv = saved("train", train)
@@ -115,7 +125,7 @@ def test_copied_training_images_are_counted_and_shown(saved: Callable, evaluated
 
 
 def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
-    saved: Callable, evaluated: Callable
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
 ) -> None:
     train = heads(COUNT, 3)
     leaking = np.concatenate([heads(COUNT // 2, 1), np.roll(train[: COUNT // 2], 1, axis=2)])
@@ -129,7 +139,9 @@ def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
     assert verdict(copied, "private").outcome == "bad"
 
 
-def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callable, evaluated: Callable) -> None:
+def test_labelled_images_that_help_and_that_mislead_are_told_apart(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
     def both(seed: int) -> np.ndarray:
         return np.concatenate([heads(30, seed), heads(30, seed + 100, bright=True)])
 
@@ -145,7 +157,7 @@ def test_labelled_images_that_help_and_that_mislead_are_told_apart(saved: Callab
     assert value(helps, "train_synthetic") > 0.8
 
 
-def test_thresholds_decide(saved: Callable, evaluated: Callable) -> None:
+def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
     from gandlf_synth.evaluation.thresholds import thresholds_of
 
     real, noise = saved("real", heads(COUNT, 1)), saved("noise", noisy(heads(COUNT, 2), 30))
@@ -157,7 +169,7 @@ def test_thresholds_decide(saved: Callable, evaluated: Callable) -> None:
 
 
 def test_the_same_call_gives_the_same_numbers_with_and_without_the_cache(
-    saved: Callable, evaluated: Callable, tmp_path, monkeypatch: pytest.MonkeyPatch
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, other = saved("real", heads(20, 1)), saved("other", heads(20, 2))
 

@@ -10,6 +10,7 @@ import torch
 from tests.factories import blob, heads, write_nifti
 
 from gandlf_synth.errors import ConfigError
+from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.metrics.extractors.medicalnet import resnet
 
 
@@ -28,7 +29,9 @@ def write(folder: Path, seeds: range, noise: float = 0) -> Path:
     return folder
 
 
-def test_the_metrics_of_features_are_of_whole_volumes(evaluated: Callable, weights: Path, tmp_path: Path) -> None:
+def test_the_metrics_of_features_are_of_whole_volumes(
+    evaluated: Callable[..., Evaluation], weights: Path, tmp_path: Path
+) -> None:
     real = write(tmp_path / "real", range(10))
     near, noisy = write(tmp_path / "near", range(100, 104)), write(tmp_path / "noisy", range(100, 104), noise=150)
     options = {"extractor": "medicalnet", "extractor_weights": weights, "intensity": "common"}
@@ -52,7 +55,7 @@ def test_the_metrics_of_features_are_of_whole_volumes(evaluated: Callable, weigh
 
 @pytest.mark.slow
 def test_copies_of_training_volumes_are_nearer_than_real_ones(
-    evaluated: Callable, weights: Path, tmp_path: Path
+    evaluated: Callable[..., Evaluation], weights: Path, tmp_path: Path
 ) -> None:
     real, train = write(tmp_path / "real", range(20)), write(tmp_path / "train", range(100, 104))
     copies = write(tmp_path / "copies", range(100, 104), noise=1)
@@ -63,14 +66,16 @@ def test_copies_of_training_volumes_are_nearer_than_real_ones(
     assert (close.value.value, close.num_real, close.num_synthetic) == (1, 20, 4)
 
 
-def test_without_it_volumes_are_looked_at_in_three_directions(evaluated: Callable, tmp_path: Path) -> None:
+def test_without_it_volumes_are_looked_at_in_three_directions(
+    evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
     found = evaluated(write(tmp_path / "real", range(6)), write(tmp_path / "near", range(10, 14)))
 
     assert found.extractor["stacks"] == ["axial", "coronal", "sagittal"]
     assert "planes, by subject" in found.metric("kid").note
 
 
-def test_pictures_are_refused(saved: Callable, evaluated: Callable, weights: Path) -> None:
+def test_pictures_are_refused(saved: Callable[..., Path], evaluated: Callable[..., Evaluation], weights: Path) -> None:
     with pytest.raises(ConfigError, match="medicalnet: looks at volumes and the images are 2D; use one that looks"):
         evaluated(
             saved("real", heads(6, 1)), saved("near", heads(6, 2)), extractor="medicalnet", extractor_weights=weights

@@ -1,5 +1,7 @@
 """What dcgan does besides what every model promises."""
 
+from typing import Any
+
 import pytest
 import torch
 from tests.factories import spec_of
@@ -36,7 +38,7 @@ model_config:
 """
 
 
-def module_of(shape: tuple[int, ...], classes: int = 2, **section: object):
+def module_of(shape: tuple[int, ...], classes: int = 2, **section: object) -> Any:
     spec = spec_of(classes=classes, shape=shape, spatial_dims=len(shape))
     return build_module({"model_name": "dcgan", **FAMILY.tiny, **section}, spec)
 

@@ -1,5 +1,7 @@
 """What ddpm's network and training do besides what every model promises."""
 
+from typing import Any
+
 import pytest
 import torch
 from tests.factories import spec_of
@@ -12,7 +14,7 @@ from gandlf_synth.testing import check_model
 from gandlf_synth.training.callbacks import ExponentialMovingAverage
 
 
-def module_of(classes: int = 2, **section: object):
+def module_of(classes: int = 2, **section: object) -> Any:
     return build_module({"model_name": "ddpm", **FAMILY.tiny, **section}, spec_of(classes=classes, shape=(9, 7)))
 
 
@@ -49,7 +51,9 @@ def test_guidance_one_is_the_conditional_model_itself() -> None:
         ),
     ],
 )
-def test_sampler_and_steps_come_from_the_call_then_the_configuration(section, options, expected) -> None:
+def test_sampler_and_steps_come_from_the_call_then_the_configuration(
+    section: dict[str, object], options: dict[str, object], expected: tuple[str, int]
+) -> None:
     defaults = module_of(**section).sampling_defaults(SamplingOptions(**options))
 
     assert (defaults["sampler"], defaults["num_inference_steps"]) == expected

@@ -1,6 +1,7 @@
 """What latent_diffusion does besides what every model promises."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +17,12 @@ from gandlf_synth.models.latent_diffusion.latents import LatentScale
 from gandlf_synth.testing import synthetic_data, synthetic_spec
 
 
-def module_of(seed: int = 0, **section: object):
+def module_of(seed: int = 0, **section: object) -> Any:
     torch.manual_seed(seed)
     return build_module({"model_name": "latent_diffusion", **FAMILY.tiny, **section}, spec_of(shape=(12, 10)))
 
 
-def autoencoder_of(shape: tuple[int, int] = (12, 10)):
+def autoencoder_of(shape: tuple[int, int] = (12, 10)) -> Any:
     torch.manual_seed(7)
     section = {"model_name": "autoencoder_kl", **FAMILY.tiny["first_stage"]}
     return build_module(section, spec_of(shape=shape))
@@ -70,7 +71,7 @@ def test_latents_are_made_once_in_the_order_of_the_images(tmp_path: Path) -> Non
     module = build_module({"model_name": "latent_diffusion", **FAMILY.tiny}, spec)
     dataset = data.dataset("train")
 
-    def make():
+    def make() -> Any:
         return stored_latents(dataset, module._encode, module.noise_shape, module.first_stage, _OneProcess())
 
     first = make()
@@ -136,4 +137,4 @@ def test_what_latents_cannot_do_is_refused(section: dict[str, object], message: 
 
 
 def test_a_vqvae_as_first_stage_learns_no_prior() -> None:
-    assert config_of(first_stage={"model_name": "vqvae"}).first_stage.prior_fraction == 0
+    assert config_of(first_stage={"model_name": "vqvae"}).first_stage.model_dump()["prior_fraction"] == 0

@@ -1,10 +1,12 @@
 """What stylegan does besides what every model promises."""
 
 import re
+from typing import Any
 
 import pytest
 import torch
 from tests.factories import spec_of
+from torch import Tensor
 
 from gandlf_synth.config import parse_document, validate
 from gandlf_synth.data.loading.condition import Condition
@@ -18,7 +20,7 @@ THREE = {**FAMILY.tiny["architecture"], "progressive_layers_scaling_factors": [1
 THREE["progressive_epochs"] = [2, 4, 4]
 
 
-def module_of(**section: object):
+def module_of(**section: object) -> Any:
     content = {"model_name": "stylegan", **FAMILY.tiny, "architecture": THREE, **section}
     return build_module(content, spec_of(classes=0, shape=(16, 16))).eval()
 
@@ -39,7 +41,7 @@ def test_defaults_are_those_of_the_existing_tool() -> None:
     ("epochs", "stage", "alpha"),
     [(0, 0, 1), (1.9, 0, 1), (2, 1, 1e-7), (3, 1, 0.5), (4, 1, 1), (6, 2, 1e-7), (99, 2, 1)],
 )
-def test_a_resolution_fades_in_over_the_first_half_of_its_stage(epochs, stage, alpha) -> None:
+def test_a_resolution_fades_in_over_the_first_half_of_its_stage(epochs: float, stage: int, alpha: float) -> None:
     position = architecture_of(progressive_epochs=[2, 4, 4]).position(epochs)
 
     assert position == (stage, pytest.approx(alpha, abs=1e-6))
@@ -109,7 +111,7 @@ def test_a_resolution_of_no_weight_is_the_one_before_enlarged() -> None:
     module = module_of()
     latents = torch.randn(2, 8)
 
-    def zeros(shape):
+    def zeros(shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(2, 1, *shape)
 
     coarse = module.generator(latents, None, zeros, 0, 1.0)

@@ -1,5 +1,7 @@
 """What stylegan2 does besides what every model promises."""
 
+from typing import Any
+
 import pytest
 import torch
 from tests.factories import spec_of
@@ -11,7 +13,7 @@ from gandlf_synth.models.stylegan2 import FAMILY
 from gandlf_synth.testing import check_model
 
 
-def module_of(shape: tuple[int, ...] = (16, 16), classes: int = 2, **section: object):
+def module_of(shape: tuple[int, ...] = (16, 16), classes: int = 2, **section: object) -> Any:
     spec = spec_of(classes=classes, shape=shape, spatial_dims=len(shape))
     return build_module({"model_name": "stylegan2", **FAMILY.tiny, **section}, spec).eval()
 

@@ -1,5 +1,7 @@
 """What vqvae's codebook and prior do besides what every model promises."""
 
+from typing import Any
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,7 +15,7 @@ from gandlf_synth.models.vqvae.config import VQVAEArchitecture
 from gandlf_synth.networks.codebook import perplexity
 
 
-def module_of(classes: int = 0, **section: object):
+def module_of(classes: int = 0, **section: object) -> Any:
     torch.manual_seed(0)
     return build_module({"model_name": "vqvae", **FAMILY.tiny, **section}, spec_of(classes=classes, shape=(9, 7)))
 
@@ -99,7 +101,7 @@ def test_a_collapsed_codebook_is_a_symptom() -> None:
         ({"prior_channels": 10, "prior_heads": 4}, "prior_heads 4 does not divide prior_channels 10; .* is 2"),
     ],
 )
-def test_architectures_that_cannot_work_are_refused(change: dict, message: str) -> None:
+def test_architectures_that_cannot_work_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         VQVAEArchitecture(**change)
 

@@ -153,7 +153,7 @@ class _Line(LightningModule):
         self.rates: list[float] = []
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        self.rates.append(self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        self.rates.append(self.optimizers().param_groups[0]["lr"])
         self.log("train_loss", 1.0, on_epoch=True)
         return (self.slope * batch[0]).sum()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
-from tests.factories import blob, write_nifti, write_picture
+from tests.factories import Array, blob, write_nifti, write_picture
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 
@@ -64,7 +64,7 @@ def test_png_keeps_depth_and_axes(tmp_path: Path, mode: str, channels: int, dtyp
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("colour", [False, True])
 def test_tiff_keeps_depth_and_axes(tmp_path: Path, dtype: type, colour: bool) -> None:
-    pixels = np.zeros((6, 9, 3) if colour else (6, 9), dtype)
+    pixels: Array = np.zeros((6, 9, 3) if colour else (6, 9), dtype)
     pixels[1, 7] = 200
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb" if colour else "minisblack")
 

@@ -24,7 +24,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "shape", "dtype", "geometry"), CASES)
-def test_what_is_written_is_read_back(tmp_path: Path, name: str, shape, dtype, geometry: Geometry) -> None:
+def test_what_is_written_is_read_back(
+    tmp_path: Path, name: str, shape: tuple[int, ...], dtype: str, geometry: Geometry
+) -> None:
     writer = registry.load("writers", name)
     voxels = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
     path = tmp_path / f"image{writer.suffix}"
@@ -40,7 +42,9 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str, shape, dtype, g
 
 
 @pytest.mark.parametrize(("name", "shape", "dtype", "geometry"), CASES)
-def test_equal_images_have_equal_bytes(tmp_path: Path, name: str, shape, dtype, geometry: Geometry) -> None:
+def test_equal_images_have_equal_bytes(
+    tmp_path: Path, name: str, shape: tuple[int, ...], dtype: str, geometry: Geometry
+) -> None:
     writer = registry.load("writers", name)
     voxels = np.ones(shape, dtype)
 

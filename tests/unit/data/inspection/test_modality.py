@@ -1,10 +1,11 @@
 """The automatic normalisation fits what the values mean."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import write_nifti
+from tests.factories import Array, write_nifti
 
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
@@ -36,7 +37,7 @@ def test_hounsfield_units_get_one_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda v: v + 1100, lambda v: v.astype(np.float32), lambda v: v * 10])
-def test_other_values_are_no_hounsfield_units(tmp_path: Path, change: object) -> None:
+def test_other_values_are_no_hounsfield_units(tmp_path: Path, change: Callable[[Array], Array]) -> None:
     facts = facts_of(tmp_path, [change(ct(0)), ct(1)])
 
     assert facts.modality == ""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def folder_of(cache: Path, name: str, age: int) -> Path:
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b[:50], lambda _: b""])
 def test_a_damaged_entry_is_computed_again_with_a_word_in_the_log(
-    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage
+    manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
 ) -> None:
     first = prepare(manifest, PIPELINE, tmp_path / "c")[3]
     whole = first.path.read_bytes()
@@ -128,7 +129,7 @@ def test_what_is_no_size_is_refused() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _leases_end_with_the_test():
+def _leases_end_with_the_test() -> Iterator[None]:
     yield
     while cache_module._held:
         cache_module._held.popitem()[1].release()

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.factories import write_nifti
+from tests.factories import Cli, write_nifti
 
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.patches import Patches
-from gandlf_synth.data.loading.store import ModelRange, prepare
+from gandlf_synth.data.loading.store import ModelRange, PreparedSamples, prepare
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 
@@ -42,7 +42,9 @@ def manifest(tmp_path: Path) -> Manifest:
     return read_manifest(tmp_path / "data.csv")
 
 
-def dataset(manifest: Manifest, cache: Path, shape: tuple[int, ...], *, weighted: bool = False, fixed: bool = False):
+def dataset(
+    manifest: Manifest, cache: Path, shape: tuple[int, ...], *, weighted: bool = False, fixed: bool = False
+) -> tuple[PreparedDataset, PreparedSamples]:
     prepared = prepare(manifest, Pipeline((), (1,), None, keeps_mask=weighted), cache)
     identity = ModelRange(np.array([1e-4]), np.array([0.0]))
     return PreparedDataset(prepared, identity, patches=Patches(shape, 4, weighted), fixed=fixed), prepared
@@ -81,7 +83,7 @@ def test_weighted_patches_hold_what_the_mask_marks_in_their_middle(manifest: Man
 
 
 def test_a_run_trains_on_patches_and_synthesises_patches_at_the_training_spacing(
-    cli, manifest: Manifest, tmp_path: Path
+    cli: Cli, manifest: Manifest, tmp_path: Path
 ) -> None:
     import nibabel as nib
 
@@ -96,7 +98,7 @@ def test_a_run_trains_on_patches_and_synthesises_patches_at_the_training_spacing
 
 
 def test_volumes_smaller_than_a_patch_and_rows_without_a_mask_are_named(
-    cli, manifest: Manifest, tmp_path: Path
+    cli: Cli, manifest: Manifest, tmp_path: Path
 ) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(CONFIG.format(name="uniform").replace("[8, 8, 8]", "[10, 8, 8]"))
@@ -113,7 +115,7 @@ def test_volumes_smaller_than_a_patch_and_rows_without_a_mask_are_named(
     assert "has no mask in row 1" in " ".join(err.split())
 
 
-def test_a_patch_needs_a_size(cli, manifest: Manifest, tmp_path: Path) -> None:
+def test_a_patch_needs_a_size(cli: Cli, manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model_config: {model_name: ddpm}\npatch_sampler: uniform\n")
     code, _, err = cli("train", "-c", tmp_path / "c.yaml", "-dt", manifest.path, "-m-dir", tmp_path / "m")
     assert code == 2

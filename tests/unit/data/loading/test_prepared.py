@@ -70,7 +70,7 @@ def test_extents_are_measured_along_the_patients_axes(tmp_path: Path) -> None:
         ([("a.nii", "b.nii"), ("c.nii", "d.nii")], ("channel_0", "channel_1")),
     ],
 )
-def test_columns_are_named_by_what_their_files_share(files, names) -> None:
+def test_columns_are_named_by_what_their_files_share(files: list[tuple[str, ...]], names: tuple[str, ...]) -> None:
     assert column_names(manifest_of(*(tuple(map(Path, row)) for row in files))) == names
 
 

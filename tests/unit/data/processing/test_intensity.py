@@ -39,7 +39,9 @@ def faint_and_bright() -> Image:
 
 
 @pytest.mark.parametrize(("name", "parameters"), LINEAR)
-def test_the_record_of_scale_and_offset_gives_back_the_files_values(name, parameters, faint_and_bright: Image) -> None:
+def test_the_record_of_scale_and_offset_gives_back_the_files_values(
+    name: str, parameters: object, faint_and_bright: Image
+) -> None:
     normalised = apply(name, apply("normalize_by_val", faint_and_bright, {"mean": 1, "std": 2}), parameters)
 
     axes = (slice(None), None, None)

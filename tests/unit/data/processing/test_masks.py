@@ -31,7 +31,7 @@ def masked(tmp_path: Path) -> Path:
     [["to_canonical"], [{"resample": 1.0}], ["to_canonical", {"resize": [16, 16, 16]}], [{"crop_or_pad": [16, 6, 10]}],
      [{"crop": 1}], ["crop_external_zero_planes"], [{"resize_and_pad": [20, 20, 20]}]],
 )  # fmt: skip
-def test_the_mask_stays_on_what_it_marks(masked: Path, steps: list[object]) -> None:
+def test_the_mask_stays_on_what_it_marks(masked: Path, steps: list[str | dict[str, object]]) -> None:
     sample = read_manifest(masked).samples[0]
     written = [
         Step(name=s) if isinstance(s, str) else Step(name=next(iter(s)), parameters=next(iter(s.values())))
@@ -42,6 +42,7 @@ def test_the_mask_stays_on_what_it_marks(masked: Path, steps: list[object]) -> N
     for transform in Pipeline((*written, Step(name="normalize")), (1,), ()).transforms():
         image = transform(image)
 
+    assert image.mask is not None
     assert image.mask.shape == image.geometry.shape
     assert set(np.unique(image.mask)) == {0, 2}
     bright = (image.array[0] - image.offset[0]) / image.scale[0] > 500
@@ -54,6 +55,7 @@ def test_masked_normalisation_measures_inside(masked: Path) -> None:
 
     image = pipeline(sample)
 
+    assert image.mask is not None
     inside = image.array[0][image.mask > 0]
     assert abs(inside.mean()) < 1e-3
     assert np.isclose(inside.std(), 1, atol=1e-3)

@@ -77,8 +77,8 @@ def test_images_of_one_study_are_one_subject_wherever_they_lie(tmp_path: Path) -
 
 def test_class_folders_are_classes_and_patient_folders_are_not(tmp_path: Path) -> None:
     for name in ("ill", "well"):
-        for patient in range(3):
-            folder = tmp_path / "classes" / name / f"{name}{patient}"
+        for number in range(3):
+            folder = tmp_path / "classes" / name / f"{name}{number}"
             write_series(folder)
             in_study(folder, generate_uid())
     for patient in ("p1", "p2"):

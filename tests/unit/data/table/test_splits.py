@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import assume, given
@@ -45,7 +46,7 @@ def subjects(part: Manifest) -> set[str]:
 
 def message(*arguments: object) -> str:
     with pytest.raises(DataError) as raised:
-        split(*arguments)  # type: ignore[arg-type]
+        split(*arguments)
     return str(raised.value)
 
 
@@ -64,7 +65,9 @@ rows_strategy = st.lists(st.tuples(st.sampled_from([f"s{i}" for i in range(12)])
     st.integers(),
     st.randoms(),
 )
-def test_splits_are_disjoint_complete_and_independent_of_row_order(rows, labelled, test, val, seed, random) -> None:
+def test_splits_are_disjoint_complete_and_independent_of_row_order(
+    rows: list[Row], labelled: bool, test: float, val: float, seed: int, random: Random
+) -> None:
     whole = manifest([(subject, label if labelled else None) for subject, label in rows])
     try:
         parts = split(whole, test, val, seed)
@@ -169,7 +172,7 @@ def test_too_few_subjects() -> None:
 
 def disjoint_message(**manifests: Manifest) -> str:
     with pytest.raises(DataError) as raised:
-        check_disjoint(manifests)  # type: ignore[arg-type]
+        check_disjoint(manifests)
     return str(raised.value)
 
 
@@ -202,7 +205,7 @@ def test_a_file_in_two_splits_even_through_a_link(tmp_path: Path) -> None:
 def test_patients_as_labels_may_be_in_two_splits_but_files_may_not() -> None:
     whole = patients(2, 2)
     parts = {"train": whole.subset(whole.samples[::2]), "val": whole.subset(whole.samples[1::2])}
-    check_disjoint(parts)  # type: ignore[arg-type]
+    check_disjoint(parts)
     assert "patients.csv: 4 files are in both train and val" in disjoint_message(train=whole, val=whole)
 
 
