@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.factories import Cli
 
 from gandlf_synth import registry
 from gandlf_synth.data.loading.condition import Condition
@@ -82,7 +83,7 @@ def write_config(folder: Path, family: str, architecture: str = SMALL, epochs: i
 
 
 @pytest.mark.parametrize("family", ["ddpm", "flow_matching"])
-def test_a_column_conditions_the_images_through_one_file(cli, tmp_path: Path, family: str) -> None:
+def test_a_column_conditions_the_images_through_one_file(cli: Cli, tmp_path: Path, family: str) -> None:
     table = write_data(tmp_path, ["20", "60", "80", "", "30", "70", "25", "65"])
     config, model = write_config(tmp_path, family, epochs=20), tmp_path / "model"
     plugin = ("--plugin", tmp_path / "years.py")
@@ -104,7 +105,7 @@ def test_a_column_conditions_the_images_through_one_file(cli, tmp_path: Path, fa
     assert not torch.equal(image_of(Condition()), old)
 
 
-def test_a_cell_that_is_no_number_is_named_before_training(cli, tmp_path: Path) -> None:
+def test_a_cell_that_is_no_number_is_named_before_training(cli: Cli, tmp_path: Path) -> None:
     table = write_data(tmp_path, ["20", "sixty", "80", "30"])
     config, model = write_config(tmp_path, "ddpm"), tmp_path / "model"
 
@@ -115,7 +116,7 @@ def test_a_cell_that_is_no_number_is_named_before_training(cli, tmp_path: Path) 
     assert not model.exists()
 
 
-def test_a_family_that_cannot_take_it_says_which_can(cli, tmp_path: Path) -> None:
+def test_a_family_that_cannot_take_it_says_which_can(cli: Cli, tmp_path: Path) -> None:
     table, config = write_data(tmp_path, ["20", "60", "80", "30"]), write_config(tmp_path, "dcgan", "")
     plugin = ("--plugin", tmp_path / "years.py")
 
@@ -132,7 +133,7 @@ def test_a_family_that_cannot_take_it_says_which_can(cli, tmp_path: Path) -> Non
     ("written", "message"),
     [("[nothing_such]", "unknown name 'nothing_such' in conditioners"), ("[{years: {col: age}}]", "column")],
 )
-def test_a_wrong_name_or_parameter_is_named_with_its_line(cli, tmp_path: Path, written: str, message: str) -> None:
+def test_a_wrong_name_or_parameter_is_named_with_its_line(cli: Cli, tmp_path: Path, written: str, message: str) -> None:
     config = write_config(tmp_path, "ddpm")
     config.write_text(config.read_text().replace("[{years: {column: age}}]", written))
 
