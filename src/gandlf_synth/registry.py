@@ -30,6 +30,11 @@ def names(group: str) -> list[str]:
     return sorted({*_entries(group), *_registered.get(group, {})})
 
 
+def registered(group: str) -> tuple[tuple[str, object], ...]:
+    """Return what ``register`` added to ``group``, so that whoever keeps what was listed sees what is new."""
+    return tuple(_registered.get(group, {}).items())
+
+
 def unknown_name(group: str, name: str, where: str) -> Problem | None:
     """Return the problem with ``name`` when nothing of that name is registered in ``group``, else None.
 

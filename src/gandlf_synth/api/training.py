@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.table.construct import ConstructReport
-    from gandlf_synth.data.table.patch_grid import PatchGrid
+    from gandlf_synth.data.table.slide_tiles import TileGrid
     from gandlf_synth.diagnostics.verification import InstallReport
     from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.planning import Plan
@@ -27,7 +27,7 @@ def construct_csv(
     *,
     relative_paths: bool = False,
     overwrite: bool = False,
-    patches: "PatchGrid | None" = None,
+    tiles: "TileGrid | None" = None,
 ) -> "ConstructReport":
     """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
     from gandlf_synth.data.table.construct import construct_csv as construct
@@ -39,7 +39,7 @@ def construct_csv(
         Path(output_file),
         relative_paths=relative_paths,
         overwrite=overwrite,
-        patches=patches,
+        tiles=tiles,
     )
 
 

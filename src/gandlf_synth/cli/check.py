@@ -86,7 +86,7 @@ def _write_quarantine(path: Path, report: "CheckReport") -> None:
 
 
 def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
-    from gandlf_synth.data.table.manifest import write_subset
+    from gandlf_synth.data.table.csv_rows import write_subset
 
     write_subset(source, target, bad_rows)
     click.echo(f"{target}: {len(bad_rows)} rows left out", err=True)

@@ -7,7 +7,6 @@ import click
 from gandlf_synth import api
 from gandlf_synth.cli.options import PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
-from gandlf_synth.data.table.patch_grid import PatchGrid
 from gandlf_synth.errors import counted
 
 
@@ -55,6 +54,8 @@ def construct_csv(
     A folder of DICOM files that are one series counts as one image: -ch .dcm for all, -ch t1/,t2/ by folder name.
     Whole-slide images become one row per patch on tissue with --patch-size.
     """
+    from gandlf_synth.data.table.slide_tiles import TileGrid
+
     endings = [ending.strip() for ending in channels_id.split(",")]
     report = api.construct_csv(
         input_dir,
@@ -63,7 +64,7 @@ def construct_csv(
         output_file,
         relative_paths=relative_paths,
         overwrite=overwrite,
-        patches=None if patch_size is None else PatchGrid(patch_size, magnification, tissue),
+        tiles=None if patch_size is None else TileGrid(patch_size, magnification, tissue),
     )
     classes = "".join(f"\n  {name}: {count}" for name, count in report.classes.items()) if paradigm == "custom" else ""
     counts = [counted(report.rows, "row"), counted(report.subjects, "subject"), counted(len(endings), "channel")]

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image, stacked
-from gandlf_synth.data.formats.location import locate
-from gandlf_synth.data.formats.readers import read_image, source_files
+from gandlf_synth.data.formats.readers import locate, read_image, source_files
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Sample

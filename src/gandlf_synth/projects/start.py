@@ -12,8 +12,8 @@ from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.construct import ConstructReport
-from gandlf_synth.data.table.construct_dicom import is_dicom_suffix
-from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes
+from gandlf_synth.data.table.construct_series import construct_by_series
+from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.display.progress import progress_bar

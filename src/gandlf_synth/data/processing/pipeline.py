@@ -10,8 +10,7 @@ import numpy as np
 from gandlf_synth import registry
 from gandlf_synth.config import Phase, Step
 from gandlf_synth.data.formats.image import Image, stacked
-from gandlf_synth.data.formats.location import exists
-from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.readers import exists, read_image
 from gandlf_synth.data.formats.scan import identity
 from gandlf_synth.data.processing.transforms.base import Transform, TransformError
 from gandlf_synth.data.table.manifest import Sample

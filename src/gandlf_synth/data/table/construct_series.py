@@ -6,21 +6,19 @@ SeriesInstanceUID and tried, and those that can be one data set are kept.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from gandlf_synth.data.formats.location import MARK
-from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.formats.readers.base import is_marked_dicom
-from gandlf_synth.data.formats.readers.dicom import Series, series_in
+from gandlf_synth.data.formats.readers import MARK
+from gandlf_synth.data.formats.readers.dicom import Series
 from gandlf_synth.data.formats.scan import FileScan, Progress, no_progress, scan_files
-from gandlf_synth.data.table.construct import ConstructReport, Row, table
-from gandlf_synth.data.table.construct_dicom import is_dicom_suffix
+from gandlf_synth.data.table.construct import ConstructReport, write_samples
+from gandlf_synth.data.table.dicom_folders import dicom_folders, is_volume
+from gandlf_synth.data.table.folder_samples import SampleRow
 from gandlf_synth.data.table.layouts import are_classes, units_of
 from gandlf_synth.errors import DataError, Problem, listing
-from gandlf_synth.files import write_text
 
 _SHOWN = 5
 _LIKE = 2
@@ -45,11 +43,6 @@ class SeriesReport:
     left_out: tuple[str, ...]
 
 
-def holds_volumes(root: Path) -> bool:
-    """Say whether slices of a volume lie in some folder under ``root``, so that files are not the images."""
-    return any(_is_volume(series) for _, found in _folders(root, []) for series in found)
-
-
 def construct_by_series(root: Path, output_file: Path, cache: Path, progress: Progress = no_progress) -> SeriesReport:
     """Write the CSV of the largest set of DICOM images under ``root`` that are alike: dimensions, channels, modality.
 
@@ -64,70 +57,56 @@ def construct_by_series(root: Path, output_file: Path, cache: Path, progress: Pr
     Raises:
         DataError: no image can be used; every reason.
     """
-    left_out: list[str] = []
-    candidates = [each for folder, found in _folders(root, left_out) for each in _candidates(folder, found, left_out)]
-    scans = scan_files([root / each.cell for each in candidates], cache, progress)
+    candidates, left_out = _all_candidates(root)
+    scans = scan_files([root / candidate.cell for candidate in candidates], cache, progress)
     groups: dict[str, list[_Candidate]] = defaultdict(list)
-    for each in candidates:
-        scan = scans[root / each.cell]
+    for candidate in candidates:
+        scan = scans[root / candidate.cell]
         if scan.problem:
-            left_out.append(f"{each.cell or root.name}: {each.name} {scan.problem[0]}")
+            left_out.append(f"{candidate.cell or root.name}: {candidate.name} {scan.problem[0]}")
         else:
-            groups[_kind(scan)].append(each)
+            groups[_kind(scan)].append(candidate)
     if not groups:
         raise DataError(Problem(str(root), f"holds no DICOM image that can be used: {listing(left_out, _SHOWN)}"))
-    kept = max(groups, key=lambda kind: (len(groups[kind]), kind))
-    for kind, own in sorted(groups.items()):
-        if kind != kept:
-            cells = listing((each.cell for each in own), _SHOWN)
-            left_out.append(f"{len(own)} {kind}, unlike the {len(groups[kept])} {kept}: {cells}")
-    rows = _rows(groups[kept])
-    notes = _notes([scans[root / each.cell] for each in groups[kept]])
+    largest = max(groups, key=lambda kind: (len(groups[kind]), kind))
+    for kind, group in sorted(groups.items()):
+        if kind != largest:
+            cells = listing((candidate.cell for candidate in group), _SHOWN)
+            left_out.append(f"{len(group)} {kind}, unlike the {len(groups[largest])} {largest}: {cells}")
+    rows = _rows(groups[largest])
     labels = [row.class_name for row in rows if row.class_name]
-    write_text(output_file, table(root, rows, labels, None))
-    subjects = len({row.subject for row in rows})
+    write_samples(output_file, root, rows, labels, None)
+    warnings = _warnings([scans[root / candidate.cell] for candidate in groups[largest]])
     classes = dict(sorted(Counter(labels).items()))
-    return SeriesReport(ConstructReport(len(rows), subjects, classes, notes), kept, tuple(left_out))
+    report = ConstructReport(len(rows), len({row.subject for row in rows}), classes, warnings)
+    return SeriesReport(report, largest, tuple(left_out))
 
 
-def _folders(root: Path, left_out: list[str]) -> list[tuple[str, list[Series]]]:
-    """Return every folder with DICOM images, relative to ``root``, and its series."""
-    found = []
-    for place, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        folder = Path(place)
-        if not any(is_dicom_suffix(Path(name).suffix) or is_marked_dicom(folder / name) for name in files):
+def _all_candidates(root: Path) -> tuple[list[_Candidate], list[str]]:
+    """Return every image that the headers under ``root`` promise, and a sentence for what a CSV cannot name."""
+    candidates: list[_Candidate] = []
+    left_out: list[str] = []
+    for folder, series in dicom_folders(root):
+        if isinstance(series, str):
+            left_out.append(f"{folder}: {series}")
             continue
-        relative = folder.relative_to(root).as_posix()
-        try:
-            found.append((relative, series_in(folder)))
-        except UnreadableError as error:
-            left_out.append(f"{relative}: {error.what}")
-    return found
+        numbers = Counter(one.number for one in series)
+        for one in series:
+            if is_volume(one) and len(series) > 1 and numbers[one.number] > 1:
+                what = f"{one.name} shares its number with another series of the folder, so that a CSV cannot name it"
+                left_out.append(f"{folder}: {what}; give it a folder of its own")
+            else:
+                candidates += _candidates(folder, one, alone=len(series) == 1)
+    return candidates, left_out
 
 
-def _is_volume(series: Series) -> bool:
-    return series.placed and len(series.files) > 1
-
-
-def _candidates(folder: str, found: Sequence[Series], left_out: list[str]) -> list[_Candidate]:
-    """Return what a CSV can name in a folder: the folder, one of its series by number, or single files."""
-    numbers = Counter(series.number for series in found)
-    candidates = []
-    for series in found:
-        if not _is_volume(series):
-            candidates += [
-                _Candidate(f"{folder}/{file.name}".removeprefix("./"), series.study, series.name)
-                for file in series.files
-            ]
-        elif len(found) == 1:
-            candidates.append(_Candidate(folder, series.study, series.name))
-        elif numbers[series.number] == 1:
-            candidates.append(_Candidate(f"{folder}{MARK}{series.number}", series.study, series.name))
-        else:
-            what = f"{series.name} shares its number with another series of the folder, so that a CSV cannot name it"
-            left_out.append(f"{folder}: {what}; give it a folder of its own")
-    return candidates
+def _candidates(folder: str, series: Series, *, alone: bool) -> list[_Candidate]:
+    """Return what a CSV names: the folder of a series, one of its series by number, or single files."""
+    if is_volume(series):
+        cells = [folder if alone else f"{folder}{MARK}{series.number}"]
+    else:
+        cells = [f"{folder}/{file.name}".removeprefix("./") for file in series.files]
+    return [_Candidate(cell, series.study, series.name) for cell in cells]
 
 
 def _kind(scan: FileScan) -> str:
@@ -135,34 +114,34 @@ def _kind(scan: FileScan) -> str:
     return f"{scan.modality or 'DICOM'} {dims} of {scan.channels} channel{'s' if scan.channels > 1 else ''}"
 
 
-def _rows(candidates: Sequence[_Candidate]) -> list[Row]:
-    studies: dict[str, list[str]] = defaultdict(list)
-    for each in candidates:
-        studies[each.study or each.cell].append(each.cell)
+def _rows(candidates: Sequence[_Candidate]) -> list[SampleRow]:
+    studies: Mapping[str, list[str]] = defaultdict(list)
+    for candidate in candidates:
+        studies[candidate.study or candidate.cell].append(candidate.cell)
     by_class = _are_classes(candidates)
     rows = []
     for number, cells in enumerate(studies.values(), start=1):
         subject = os.path.commonpath(cells) or f"study_{number}"
-        rows += [Row(cell.partition("/")[0] if by_class else "", subject, (cell,)) for cell in cells]
+        rows += [SampleRow(cell.partition("/")[0] if by_class else "", subject, (cell,)) for cell in cells]
     return sorted(rows, key=lambda row: (row.subject, row.files))
 
 
 def _are_classes(candidates: Sequence[_Candidate]) -> bool:
     """Say whether the first folders are classes: as for other files, and each holds more than one study."""
     studies: dict[str, set[str]] = defaultdict(set)
-    for each in candidates:
-        studies[each.cell.partition("/")[0]].add(each.study or each.cell)
-    several = all(len(own) > 1 for own in studies.values())
-    return several and are_classes(units_of([Path(each.cell) for each in candidates]))
+    for candidate in candidates:
+        studies[candidate.cell.partition("/")[0]].add(candidate.study or candidate.cell)
+    several = all(len(names) > 1 for names in studies.values())
+    return several and are_classes(units_of([Path(candidate.cell) for candidate in candidates]))
 
 
-def _notes(scans: Sequence[FileScan]) -> tuple[str, ...]:
-    """Say when images cover so different regions that they hardly show the same thing."""
+def _warnings(scans: Sequence[FileScan]) -> tuple[str, ...]:
+    """Return a sentence when images cover so different regions that they hardly show the same thing."""
     extents = sorted((_extent(scan) for scan in scans), key=prod)
     smallest, largest = extents[0], extents[-1]
     if max(largest) <= _LIKE * max(smallest):
         return ()
-    sizes = " to ".join("×".join(f"{length:.0f}" for length in own) for own in (smallest, largest))
+    sizes = " to ".join("×".join(f"{length:.0f}" for length in extent) for extent in (smallest, largest))
     return (f"the images cover from {sizes} mm: if they show different things, run init on a folder of each",)
 
 

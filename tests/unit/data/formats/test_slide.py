@@ -9,7 +9,7 @@ import tifffile
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 from gandlf_synth.data.table.construct import construct_csv
-from gandlf_synth.data.table.patch_grid import PatchGrid
+from gandlf_synth.data.table.slide_tiles import TileGrid
 from gandlf_synth.errors import ConfigError, DataError
 
 pytest.importorskip("tiffslide")
@@ -59,7 +59,7 @@ def test_patches_lie_on_tissue(tmp_path: Path) -> None:
     write_slide(tmp_path / "in" / "p1" / "a.svs")
     write_slide(tmp_path / "in" / "p2" / "b.svs")
 
-    report = construct_csv(tmp_path / "in", [".svs"], "unlabeled", tmp_path / "a.csv", patches=PatchGrid(32, 10, 0.9))
+    report = construct_csv(tmp_path / "in", [".svs"], "unlabeled", tmp_path / "a.csv", tiles=TileGrid(32, 10, 0.9))
 
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     parts = [row["Channel_0"].rpartition("#")[2] for row in rows if row["SubjectID"] == "p1"]
@@ -75,9 +75,9 @@ def test_a_slide_of_glass_and_several_endings_are_refused(tmp_path: Path) -> Non
     write_slide(tmp_path / "in" / "a.svs", tissue=False)
 
     with pytest.raises(DataError, match="no slide has tissue"):
-        construct_csv(tmp_path / "in", [".svs"], "unlabeled", tmp_path / "a.csv", patches=PatchGrid(32, 10))
+        construct_csv(tmp_path / "in", [".svs"], "unlabeled", tmp_path / "a.csv", tiles=TileGrid(32, 10))
     with pytest.raises(ConfigError, match="one, for slides to cut"):
-        construct_csv(tmp_path / "in", [".svs", ".tif"], "unlabeled", tmp_path / "a.csv", patches=PatchGrid(32, 10))
+        construct_csv(tmp_path / "in", [".svs", ".tif"], "unlabeled", tmp_path / "a.csv", tiles=TileGrid(32, 10))
 
 
 def test_a_slide_that_states_no_scale(tmp_path: Path) -> None:

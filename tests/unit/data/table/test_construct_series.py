@@ -9,7 +9,8 @@ from pydicom.uid import generate_uid
 from tests.factories import write_series
 
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.table.construct_series import construct_by_series, holds_volumes
+from gandlf_synth.data.table.construct_series import construct_by_series
+from gandlf_synth.data.table.dicom_folders import holds_volumes
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.errors import DataError
 

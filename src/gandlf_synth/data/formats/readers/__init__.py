@@ -1,12 +1,24 @@
 """Readers of image files, one module per format."""
 
-from gandlf_synth.data.formats.readers.base import (
-    Reader,
-    UnreadableError,
+from gandlf_synth.data.formats.readers.base import Reader, UnreadableError
+from gandlf_synth.data.formats.readers.cell import (
+    MARK,
+    exists,
     is_readable,
+    locate,
     read_image,
     readable_suffixes,
     source_files,
 )
 
-__all__ = ["Reader", "UnreadableError", "is_readable", "read_image", "readable_suffixes", "source_files"]
+__all__ = [
+    "MARK",
+    "Reader",
+    "UnreadableError",
+    "exists",
+    "is_readable",
+    "locate",
+    "read_image",
+    "readable_suffixes",
+    "source_files",
+]

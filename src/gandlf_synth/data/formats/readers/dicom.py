@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import UnreadableError, chosen_number, is_marked_dicom
+from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.dicom_file import (
     frame_affines,
     frames_of,
@@ -27,25 +27,32 @@ from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Affine, Geometry, picture_geometry
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
+_MARK_BYTES = slice(128, 132)
 _SAME_PLACE = 1e-3
 _SAME_DIRECTION = 1e-3
 _LARGEST_GAP = 1.5
 """Distance of two slices, as a multiple of the usual one, from which one is missing between them."""
 
 
-class DicomReader:
+class DicomReader(Reader):
     """Reads one file; several frames are a volume where the file says how far apart they lie."""
 
     suffixes = SUFFIXES
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the image, ``(channels, column, row[, slice])``.
+
+        Args:
+            path: the file.
+            part: the number of a frame, counted from 0.
 
         Raises:
             UnreadableError: damaged, no image, or several frames that are no volume.
         """
         dataset = open_dicom(path)
+        if part:
+            return _frame_image(dataset, path, part)
         pixels = pixels_of(dataset, path)
         places = frame_affines(dataset)
         if len(pixels) == 1:
@@ -55,49 +62,60 @@ class DicomReader:
             raise UnreadableError(f"holds {len(pixels):,} frames without positions", "one image, or a volume", fix)
         return _volume(list(pixels), places, modality_of(dataset))
 
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the frame with the number ``part``, counted from 0."""
-        dataset = open_dicom(path)
-        frame = chosen_number(part, frames_of(dataset), "frames")
-        places = frame_affines(dataset)
-        own = [places[frame]] if places and frame < len(places) else None
-        return _slice_image(pixels_of(dataset, path)[frame], dataset, own)
+    def recognizes(self, path: Path) -> bool:
+        """Say whether the file starts as DICOM does."""
+        return is_marked_dicom(path)
 
 
-class DicomSeriesReader:
+def is_marked_dicom(path: Path) -> bool:
+    """Say whether a file of any name starts as DICOM does (PS3.10, section 7.1)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MARK_BYTES.stop)[_MARK_BYTES] == b"DICM"
+    except OSError:
+        return False
+
+
+def _frame_image(dataset: Any, path: Path, part: str) -> Image:
+    frame = chosen_number(part, frames_of(dataset), "frames")
+    places = frame_affines(dataset)
+    place = [places[frame]] if places and frame < len(places) else None
+    return _slice_image(pixels_of(dataset, path)[frame], dataset, place)
+
+
+class DicomSeriesReader(Reader):
     """Reads a folder of DICOM files that are the slices of one volume."""
 
-    suffixes = ("/",)
+    suffixes = (FOLDER,)
+    has_parts = True
 
-    @staticmethod
-    def files(path: Path) -> list[Path]:
+    def files(self, path: Path) -> list[Path]:
         """Return the visible files of the folder."""
-        return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        return _visible_files(path)
 
-    @classmethod
-    def read(cls, path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the volume, ``(channels, column, row, slice)``.
+
+        Args:
+            path: the folder.
+            part: the number of one of several series.
 
         Raises:
             UnreadableError: no DICOM file, several series, slices missing or on top of one another, or damaged.
         """
         series = series_in(path)
-        if len(series) > 1:
-            chosen = listing(one.name for one in series)
-            fix = "put each into a folder of its own, or name one in the CSV as folder#number"
-            raise UnreadableError(f"holds {len(series)} series: {chosen}", "one series", fix)
-        return _read_series(series[0])
+        names = listing(one.name for one in series)
+        chosen = [one for one in series if one.number == part] if part else series
+        if len(chosen) == 1:
+            return _read_series(chosen[0])
+        if part:
+            raise UnreadableError(f"has {len(chosen) or 'no'} series of number {part}", names)
+        fix = "put each into a folder of its own, or name one in the CSV as folder#number"
+        raise UnreadableError(f"holds {len(series)} series: {names}", "one series", fix)
 
-    @classmethod
-    def read_part(cls, path: Path, part: str) -> Image:
-        """Return the series with the number ``part``."""
-        series = series_in(path)
-        own = [one for one in series if one.number == part]
-        if len(own) != 1:
-            what = f"has {len(own) or 'no'} series of number {part}"
-            raise UnreadableError(what, listing(one.name for one in series))
-        return _read_series(own[0])
+
+def _visible_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
 
 
 @dataclass(frozen=True)
@@ -126,7 +144,7 @@ def series_in(folder: Path) -> list[Series]:
         UnreadableError: there are none, or a DICOM file is damaged.
     """
     headers: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
-    for file in DicomSeriesReader.files(folder):
+    for file in _visible_files(folder):
         if file.suffix.lower() in SUFFIXES or is_marked_dicom(file):
             header = _header(file)
             if "Rows" in header:
@@ -161,7 +179,7 @@ def modality_of(dataset: Any) -> str:
 
 def _read_series(series: Series) -> Image:
     if len(series.files) == 1:
-        return DicomReader.read(series.files[0])
+        return DicomReader()(series.files[0])
     slices, places, modality = [], [], series.modality
     for file in series.files:
         pixels, place = _slice_of(file)

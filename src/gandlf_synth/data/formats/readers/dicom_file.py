@@ -46,13 +46,13 @@ warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 @contextmanager
 def _discreet() -> Iterator[None]:
     """Turn what pydicom raises into an error that quotes no header."""
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
         yield
     except InvalidDicomError:
         raise UnreadableError("is not a DICOM file, or damaged at its start") from None
-    except DAMAGE as error:
+    except (*DAMAGE, BytesLengthException) as error:
         raise UnreadableError(f"is truncated or damaged ({type(error).__name__} while reading it)") from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared, chosen_number
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared, chosen_number
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine, Geometry
 
 _IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
@@ -17,30 +17,39 @@ _DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(\S.*?)\s*$", 
 _INSIDE = {b"local", b""}
 
 
-class ItkReader:
+class ItkReader(Reader):
     """Reads ``.mha``, ``.mhd``, ``.nrrd`` and ``.nhdr``; several components per voxel become channels."""
 
     suffixes = tuple(_IO)
+    has_parts = True
 
-    @staticmethod
-    def files(path: Path) -> list[Path]:
+    def files(self, path: Path) -> list[Path]:
         """Return the header and the file of voxels that it names, if that is another one."""
-        data = _data_file(path)
-        return [path] if data is None or not data.is_file() else [path, data]
+        return _files(path)
 
-    @classmethod
-    def read(cls, path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the image, ``(channels, i, j[, k])``; trailing axes of length 1 are dropped.
+
+        Args:
+            path: the file.
+            part: the number of one of several volumes, counted from 0.
 
         Raises:
             UnreadableError: damaged, implausibly large, more than one volume, or without real numbers.
-        """
-        return _read(path, None)
 
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the volume with the number ``part`` of a file of several."""
+        Example:
+            >>> import tempfile, SimpleITK
+            >>> path = Path(tempfile.mkdtemp()) / "scan.mha"
+            >>> SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros((6, 5, 4), np.float32)), str(path))
+            >>> ItkReader()(path).array.shape
+            (1, 4, 5, 6)
+        """
         return _read(path, part)
+
+
+def _files(path: Path) -> list[Path]:
+    data = _data_file(path)
+    return [path] if data is None or not data.is_file() else [path, data]
 
 
 def _data_file(path: Path) -> Path | None:
@@ -59,7 +68,7 @@ def _data_file(path: Path) -> Path | None:
     return path.parent / name
 
 
-def _read(path: Path, part: str | None) -> Image:
+def _read(path: Path, part: str) -> Image:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
@@ -70,7 +79,7 @@ def _read(path: Path, part: str | None) -> Image:
             raise UnreadableError(f"needs its file of voxels {data.name}, which is not beside it")
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
-        size = _checked_size(reader, sum(file.stat().st_size for file in ItkReader.files(path)))
+        size = _checked_size(reader, sum(file.stat().st_size for file in _files(path)))
         _extract(reader, size, part)
         image = reader.Execute()
         values = SimpleITK.GetArrayFromImage(image)
@@ -94,16 +103,13 @@ def _checked_size(reader: Any, stored: int) -> tuple[int, ...]:
     return size
 
 
-def _extract(reader: Any, size: tuple[int, ...], part: str | None) -> None:
+def _extract(reader: Any, size: tuple[int, ...], part: str) -> None:
     """Set the reader to the volume that is wanted."""
     volumes = math.prod(size[3:])
-    if part is None:
-        if volumes > 1:
-            fix = "choose one in the CSV, counted from 0, as in image.nrrd#0"
-            raise UnreadableError(f"holds {volumes:,} volumes (shape {size})", "one image per cell", fix)
-        chosen = 0
-    else:
-        chosen = chosen_number(part, volumes, "volumes")
+    if not part and volumes > 1:
+        fix = "choose one in the CSV, counted from 0, as in image.nrrd#0"
+        raise UnreadableError(f"holds {volumes:,} volumes (shape {size})", "one image per cell", fix)
+    chosen = chosen_number(part, volumes, "volumes") if part else 0
     if len(size) > 3:
         index = [int(place) for place in np.unravel_index(chosen, size[3:], order="F")]
         reader.SetExtractSize([*size[:3], *(0 for _ in size[3:])])

@@ -18,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import UnreadableError, chosen_number
+from gandlf_synth.data.formats.readers.base import Reader, UnreadableError, chosen_number
 from gandlf_synth.geometry import Affine, Geometry
 
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}
@@ -33,44 +33,47 @@ _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
 
 
-class NiftiReader:
+class NiftiReader(Reader):
     """Reads ``.nii`` and ``.nii.gz``; one channel per file."""
 
     suffixes = (".nii", ".nii.gz")
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the image, scaled by the header's slope and intercept, ``(1, i, j[, k])``.
 
         Trailing axes of length 1 are dropped. Metres and micrometres become millimetres.
 
+        Args:
+            path: the file.
+            part: of a series of volumes, the number of one, counted from 0.
+
         Raises:
             UnreadableError: damaged, more than one volume, complex or colour voxels, or axes that do not span space.
+
+        Example:
+            >>> import tempfile, nibabel
+            >>> path = Path(tempfile.mkdtemp()) / "brain.nii.gz"
+            >>> nibabel.Nifti1Image(np.ones((4, 5, 6), np.int16), np.diag([2, 2, 3, 1])).to_filename(path)
+            >>> image = NiftiReader()(path)
+            >>> image.array.shape, image.dtype, image.geometry.spacing
+            ((1, 4, 5, 6), 'int16', (2.0, 2.0, 3.0))
         """
-        return _read(path, None)
-
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the volume with the number ``part``, counted from 0, of a series of volumes."""
-        return _read(path, part)
-
-
-def _read(path: Path, part: str | None) -> Image:
-    try:
-        with _opened(path) as stream:
-            header = _header(stream)
-            shape, volume = _chosen_volume(header, part)
-            geometry = Geometry(shape, _affine(header, len(shape)))
-            voxels = _voxels(stream, header, shape, path, volume)
-    except EOFError as error:
-        raise UnreadableError("is truncated: the compressed data ends early") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise UnreadableError(f"is damaged: {error}") from error
-    except (HeaderDataError, ValueError, ArithmeticError) as error:
-        raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-    return _scaled(voxels, header, geometry)
+        try:
+            with _opened(path) as stream:
+                header = _header(stream)
+                shape, volume = _chosen_volume(header, part)
+                geometry = Geometry(shape, _affine(header, len(shape)))
+                voxels = _voxels(stream, header, shape, path, volume)
+        except EOFError as error:
+            raise UnreadableError("is truncated: the compressed data ends early") from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableError(f"is damaged: {error}") from error
+        except (HeaderDataError, ValueError, ArithmeticError) as error:
+            raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
+        except OSError as error:
+            raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+        return _scaled(voxels, header, geometry)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -93,7 +96,7 @@ def _header(stream: BinaryIO) -> Any:
     raise UnreadableError("is not a NIfTI file", "NIfTI-1 or NIfTI-2 in one file")
 
 
-def _chosen_volume(header: Any, part: str | None) -> tuple[tuple[int, ...], int]:
+def _chosen_volume(header: Any, part: str) -> tuple[tuple[int, ...], int]:
     """Return the spatial shape and the number of the volume to read."""
     shape = tuple(int(size) for size in header.get_data_shape())
     if any(size < 1 for size in shape):
@@ -103,11 +106,11 @@ def _chosen_volume(header: Any, part: str | None) -> tuple[tuple[int, ...], int]
         spatial.pop()
     if len(spatial) > 3:
         volumes = math.prod(spatial[3:])
-        if part is not None:
+        if part:
             return tuple(spatial[:3]), chosen_number(part, volumes, "volumes")
         fix = f"choose one in the CSV, counted from 0: file.nii.gz#0 to file.nii.gz#{volumes - 1}"
         raise UnreadableError(f"holds {volumes:,} volumes (shape {shape})", "one image per cell", fix)
-    if part is not None:
+    if part:
         chosen_number(part, 1, "volume")
     if len(spatial) < 2:
         raise UnreadableError(f"has fewer than two axes (shape {shape})", "a 2D or 3D image")

@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Geometry
@@ -24,7 +24,7 @@ _HEADERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
 }
 
 
-class NumpyReader:
+class NumpyReader(Reader):
     """Reads ``.npy`` and ``.npz``.
 
     Two axes are a picture's rows and columns, three a volume's i, j, k. An axis of at most four entries in front or at
@@ -32,45 +32,47 @@ class NumpyReader:
     """
 
     suffixes = (".npy", ".npz")
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the image; the file says nothing of millimetres.
+
+        Args:
+            path: the file.
+            part: the name of one of the arrays of an ``.npz``.
 
         Raises:
             UnreadableError: damaged, several arrays, pickled objects, or axes that are no image.
+
+        Example:
+            >>> import tempfile
+            >>> path = Path(tempfile.mkdtemp()) / "volume.npy"
+            >>> np.save(path, np.zeros((2, 8, 9, 10), np.float32))
+            >>> NumpyReader()(path).array.shape
+            (2, 8, 9, 10)
         """
-        return _read(path, None)
-
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the array called ``part`` of an ``.npz``."""
-        return _read(path, part)
-
-
-def _read(path: Path, part: str | None) -> Image:
-    try:
-        if path.suffix.lower() == ".npz":
-            return _image(_zipped(path, part))
-        if part is not None:
-            raise UnreadableError(f"names a part (#{part}), but holds one array", fix="leave # out")
-        with path.open("rb") as file:
-            return _image(_array(file, path.stat().st_size))
-    except zipfile.BadZipFile as error:
-        raise UnreadableError("is not an .npz file, or truncated or damaged") from error
-    except (*DAMAGE, NotImplementedError) as error:
-        raise UnreadableError(f"is truncated or damaged: {error}") from error
+        try:
+            if path.suffix.lower() == ".npz":
+                return _image(_zipped(path, part))
+            if part:
+                raise UnreadableError(f"names a part (#{part}), but holds one array", fix="leave # out")
+            with path.open("rb") as file:
+                return _image(_array(file, path.stat().st_size))
+        except zipfile.BadZipFile as error:
+            raise UnreadableError("is not an .npz file, or truncated or damaged") from error
+        except (*DAMAGE, NotImplementedError) as error:
+            raise UnreadableError(f"is truncated or damaged: {error}") from error
 
 
-def _zipped(path: Path, part: str | None) -> NDArray[Any]:
+def _zipped(path: Path, part: str) -> NDArray[Any]:
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
-        if part is None and len(names) != 1:
+        if not part and len(names) != 1:
             fix = "name one in the CSV, as in file.npz#image"
             raise UnreadableError(f"holds {len(names)} arrays: {listing(names)}", "one image per cell", fix)
-        if part is not None and part not in names:
+        if part and part not in names:
             raise UnreadableError(f"has no array {part!r}", listing(names))
-        entry = archive.infolist()[names.index(part) if part is not None else 0]
+        entry = archive.infolist()[names.index(part) if part else 0]
         check_declared(entry.file_size, path.stat().st_size)
         content = archive.read(entry)
     return _array(BytesIO(content), len(content))

@@ -9,7 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared, chosen_number
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared, chosen_number
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.data.formats.readers.tiff import TiffReader, check_pages
 from gandlf_synth.geometry import LPS_FROM_RAS, Geometry
@@ -18,53 +18,55 @@ _MM = {"nm": 1e-6, "µm": 1e-3, "um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 _KNOWN = set("TCZYXS")
 
 
-class OmeTiffReader:
+class OmeTiffReader(Reader):
     """Reads ``.ome.tif`` and ``.ome.tiff``; the full resolution of a pyramid."""
 
     suffixes = (".ome.tif", ".ome.tiff")
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the picture or volume of the first series.
+
+        Args:
+            path: the file.
+            part: the number of a time point, counted from 0.
 
         Raises:
             UnreadableError: damaged, several time points, or axes that are no image.
+
+        Example:
+            >>> import tempfile
+            >>> path = Path(tempfile.mkdtemp()) / "cells.ome.tif"
+            >>> tifffile.imwrite(path, np.zeros((3, 32, 48), np.uint16), metadata={"axes": "CYX"})
+            >>> OmeTiffReader()(path).array.shape
+            (3, 48, 32)
         """
-        return _read(path, None)
-
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the time point with the number ``part``, counted from 0."""
-        return _read(path, part)
-
-
-def _read(path: Path, part: str | None) -> Image:
-    try:
-        content = path.read_bytes()
-        with tifffile.TiffFile(BytesIO(content)) as tiff:
-            series = tiff.series[0] if tiff.is_ome and tiff.series else None
-            if series is None or len(series.pages) == 1:
-                return TiffReader.read(path)
-            check_pages((page.aspage() for page in series.pages if page), content)
-            check_declared(series.nbytes, len(content))
-            array, axes = _one_time(series.asarray(), series.axes, part)
-            return _image(array, axes, tiff.ome_metadata)
-    except tifffile.TiffFileError as error:
-        raise UnreadableError("is not a TIFF file, or damaged") from error
-    except (*DAMAGE, tifffile.OmeXmlError) as error:
-        raise UnreadableError(f"is truncated or damaged: {error}") from error
+        try:
+            content = path.read_bytes()
+            with tifffile.TiffFile(BytesIO(content)) as tiff:
+                series = tiff.series[0] if tiff.is_ome and tiff.series else None
+                if series is None or len(series.pages) == 1:
+                    return TiffReader()(path)
+                check_pages((page.aspage() for page in series.pages if page), content)
+                check_declared(series.nbytes, len(content))
+                array, axes = _one_time(series.asarray(), series.axes, part)
+                return _image(array, axes, tiff.ome_metadata)
+        except tifffile.TiffFileError as error:
+            raise UnreadableError("is not a TIFF file, or damaged") from error
+        except (*DAMAGE, tifffile.OmeXmlError) as error:
+            raise UnreadableError(f"is truncated or damaged: {error}") from error
 
 
-def _one_time(array: NDArray[Any], axes: str, part: str | None) -> tuple[NDArray[Any], str]:
+def _one_time(array: NDArray[Any], axes: str, part: str) -> tuple[NDArray[Any], str]:
     if not set(axes) <= _KNOWN or not {"X", "Y"} <= set(axes):
         raise UnreadableError(f"has the axes {axes}", "T, C, Z, Y, X and samples S")
     if "T" not in axes:
         return array, axes
     times = array.shape[axes.index("T")]
-    if part is None and times > 1:
+    if not part and times > 1:
         fix = "choose one in the CSV, counted from 0, as in movie.ome.tif#0"
         raise UnreadableError(f"holds {times} time points", "one image per cell", fix)
-    chosen = 0 if part is None else chosen_number(part, times, "time points")
+    chosen = chosen_number(part, times, "time points") if part else 0
     return array.take(chosen, axes.index("T")), axes.replace("T", "")
 
 

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared
 from gandlf_synth.geometry import picture_geometry
 
 _FORMATS = ("PNG", "JPEG", "BMP")
@@ -24,17 +24,23 @@ _LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 """Pillow does not miss these when they are all that is cut off."""
 
 
-class PictureReader:
+class PictureReader(Reader):
     """Reads ``.png``, ``.jpg``, ``.jpeg`` and ``.bmp``: grey, colour, or either with transparency."""
 
     suffixes = (".png", ".jpg", ".jpeg", ".bmp")
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the picture, 1 to 4 channels, uint8 or uint16.
 
         Raises:
             UnreadableError: damaged, animated, or implausibly large.
+
+        Example:
+            >>> import tempfile
+            >>> path = Path(tempfile.mkdtemp()) / "grey.png"
+            >>> Pillow.new("L", (20, 10)).save(path)
+            >>> PictureReader()(path).array.shape
+            (1, 20, 10)
         """
         try:
             content = path.read_bytes()

@@ -15,24 +15,23 @@ from typing import Any
 import numpy as np
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.errors import MissingExtraError
 
-SUFFIXES = (".svs", ".ndpi", ".scn", ".bif")
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
 _PART = re.compile(rf"([0-9]{{1,9}}),([0-9]{{1,9}}),([0-9]{{1,5}}),({_NUMBER})")
 _MICRONS_AT_1 = 10.0
 """Micrometres per pixel at magnification 1; 0.25 at 40."""
-_LARGEST_PATCH = 8192
+_LARGEST_TILE = 8192
 MOST_READ = 2**28
-"""Pixels that may be read of the pyramid for one patch, where a level between is missing."""
+"""Pixels that may be read of the pyramid for one tile, where a level between is missing."""
 
 logging.getLogger("tiffslide").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
-class Patch:
+class Tile:
     """A square of a slide.
 
     Args:
@@ -51,39 +50,46 @@ class Patch:
         return f"{self.x},{self.y},{self.size},{self.magnification:g}"
 
 
-class SlideReader:
-    """Reads ``.svs`` and other slides that tiffslide knows; pyramidal ``.tif`` comes here through a patch's name."""
+class SlideReader(Reader):
+    """Reads ``.svs`` and other slides that tiffslide knows; pyramidal ``.tif`` comes here through a tile's name."""
 
-    suffixes = SUFFIXES
+    suffixes = (".svs", ".ndpi", ".scn", ".bif")
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
-        """Refuse: a whole slide fits in no memory."""
-        with opened_slide(path) as slide:
-            width, height = slide.dimensions
-        fix = "write patches with construct-csv --patch-size 256 --magnification 10"
-        raise UnreadableError(f"is a whole slide of {width:,} × {height:,} pixels", "slide#x,y,size,magnification", fix)
-
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the square that ``part`` names, RGB, ``(3, column, row)``.
 
         Raises:
-            UnreadableError: damaged, beyond the slide, or finer than it was scanned.
+            UnreadableError: damaged, beyond the slide, finer than it was scanned, or a whole slide, which fits in no
+                memory.
         """
-        patch = parse_patch(part)
-        if patch is None:
+        if not part:
+            raise _whole_slide(path)
+        tile = parse_tile(part)
+        if tile is None:
             raise UnreadableError(f"names no patch (#{part})", "#x,y,size,magnification, as in #2048,1024,256,10")
         with opened_slide(path) as slide:
-            return _read_patch(slide, patch)
+            return _read_tile(slide, tile)
 
 
-def parse_patch(part: str) -> Patch | None:
-    """Return the patch that a cell names, or None when it names something else."""
+def _whole_slide(path: Path) -> UnreadableError:
+    with opened_slide(path) as slide:
+        width, height = slide.dimensions
+    fix = "write patches with construct-csv --patch-size 256 --magnification 10"
+    return UnreadableError(f"is a whole slide of {width:,} × {height:,} pixels", "slide#x,y,size,magnification", fix)
+
+
+def parse_tile(part: str) -> Tile | None:
+    """Return the tile that a cell names, or None when it names something else.
+
+    Example:
+        >>> parse_tile("2048,1024,256,10")
+        Tile(x=2048, y=1024, size=256, magnification=10.0)
+    """
     match = _PART.fullmatch(part)
     if not match:
         return None
-    return Patch(int(match[1]), int(match[2]), int(match[3]), float(match[4]))
+    return Tile(int(match[1]), int(match[2]), int(match[3]), float(match[4]))
 
 
 @contextmanager
@@ -132,18 +138,18 @@ def shrinkage(slide: Any, magnification: float) -> float:
     return max(1.0, own / magnification)
 
 
-def _read_patch(slide: Any, patch: Patch) -> Image:
-    factor = shrinkage(slide, patch.magnification)
-    extent = round(patch.size * factor)
+def _read_tile(slide: Any, tile: Tile) -> Image:
+    factor = shrinkage(slide, tile.magnification)
+    extent = round(tile.size * factor)
     width, height = slide.dimensions
-    if not 0 < patch.size <= _LARGEST_PATCH or patch.x + extent > width or patch.y + extent > height:
-        allowed = f"inside {width} × {height}, up to {_LARGEST_PATCH} pixels a side"
-        raise UnreadableError(f"has no such patch: {extent} pixels from ({patch.x}, {patch.y})", allowed)
+    if not 0 < tile.size <= _LARGEST_TILE or tile.x + extent > width or tile.y + extent > height:
+        allowed = f"inside {width} × {height}, up to {_LARGEST_TILE} pixels a side"
+        raise UnreadableError(f"has no such patch: {extent} pixels from ({tile.x}, {tile.y})", allowed)
     level = slide.get_best_level_for_downsample(factor)
-    side = max(patch.size, round(extent / slide.level_downsamples[level]))
+    side = max(tile.size, round(extent / slide.level_downsamples[level]))
     if side * side > MOST_READ:
-        raise UnreadableError(f"has no level near {patch.magnification:g}×", "a pyramid with finer steps")
-    region = slide.read_region((patch.x, patch.y), level, (side, side))
-    if side != patch.size:
-        region = region.resize((patch.size, patch.size), reducing_gap=3.0)
+        raise UnreadableError(f"has no level near {tile.magnification:g}×", "a pyramid with finer steps")
+    region = slide.read_region((tile.x, tile.y), level, (side, side))
+    if side != tile.size:
+        region = region.resize((tile.size, tile.size), reducing_gap=3.0)
     return picture_image(np.asarray(region.convert("RGB")).transpose(2, 1, 0))

@@ -18,14 +18,14 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, chosen_number
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.picture import (
     check_frames,
     picture_image,
     pillow_pixels,
     without_opaque_alpha,
 )
-from gandlf_synth.data.formats.readers.slide import SlideReader, parse_patch
+from gandlf_synth.data.formats.readers.slide import SlideReader, parse_tile
 
 _DIRECT = (
     tifffile.PHOTOMETRIC.MINISWHITE,
@@ -46,27 +46,33 @@ _NEEDED_TAGS = {"ImageWidth", "ImageLength", "PhotometricInterpretation"}
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-class TiffReader:
+class TiffReader(Reader):
     """Reads ``.tif`` and ``.tiff``; any number of channels, one page."""
 
     suffixes = (".tif", ".tiff")
+    has_parts = True
 
-    @staticmethod
-    def read(path: Path) -> Image:
+    def __call__(self, path: Path, part: str = "") -> Image:
         """Return the picture, upright, in the file's number type.
+
+        Args:
+            path: the file.
+            part: the number of a page, counted from 0, or a tile of a slide (see ``slide``).
 
         Raises:
             UnreadableError: damaged, several pages, a volume, complex, or compressed in a way that cannot be read.
+
+        Example:
+            >>> import tempfile
+            >>> path = Path(tempfile.mkdtemp()) / "image.tif"
+            >>> tifffile.imwrite(path, np.zeros((10, 20, 3), np.uint8), photometric="rgb")
+            >>> TiffReader()(path).array.shape
+            (3, 20, 10)
         """
-        return _read(path, None)
-
-    @staticmethod
-    def read_part(path: Path, part: str) -> Image:
-        """Return the page with the number ``part``, counted from 0, or a patch of a slide (see ``slide``)."""
-        return SlideReader.read_part(path, part) if parse_patch(part) else _read(path, part)
+        return SlideReader()(path, part) if parse_tile(part) else _read(path, part)
 
 
-def _read(path: Path, part: str | None) -> Image:
+def _read(path: Path, part: str) -> Image:
     try:
         content = path.read_bytes()
         with tifffile.TiffFile(BytesIO(content)) as tiff:
@@ -82,10 +88,10 @@ def _read(path: Path, part: str | None) -> Image:
     return picture_image(pixels)
 
 
-def _page(tiff: tifffile.TiffFile, part: str | None) -> Any:
+def _page(tiff: tifffile.TiffFile, part: str) -> Any:
     if not len(tiff.pages):
         raise UnreadableError("is truncated or damaged: it has no directory of pages")
-    if part is not None:
+    if part:
         return tiff.pages.get(chosen_number(part, len(tiff.pages), "pages"))
     check_frames(max(len(tiff.pages), int((tiff.imagej_metadata or {}).get("images", 1))))
     return tiff.pages.first

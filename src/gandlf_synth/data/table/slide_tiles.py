@@ -1,6 +1,7 @@
-"""Where a whole-slide image shows tissue: the patches of a grid that are worth training on."""
+"""Cuts whole-slide images into tiles, of which those that show tissue are worth training on."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.formats.readers.slide import MOST_READ, Patch, opened_slide, shrinkage
-from gandlf_synth.data.table.patch_grid import PatchGrid
+from gandlf_synth.data.formats.readers.slide import MOST_READ, Tile, opened_slide, shrinkage
 
 _OVERVIEW = 2048
 """Longest side of the picture in which tissue is looked for."""
@@ -17,8 +17,23 @@ _LEAST_SATURATION = 0.05
 """Below it even the stained pixels of Otsu's two groups are glass: an empty slide has no tissue."""
 
 
-def tissue_patches(path: Path, grid: PatchGrid) -> Iterator[Patch]:
-    """Yield the patches of a slide that hold enough tissue, row by row.
+@dataclass(frozen=True)
+class TileGrid:
+    """Squares side by side.
+
+    Args:
+        size: pixels of a side.
+        magnification: at which they are read.
+        tissue_fraction: the share of a tile that must be tissue.
+    """
+
+    size: int
+    magnification: float
+    tissue_fraction: float = 0.5
+
+
+def tissue_tiles(path: Path, grid: TileGrid) -> Iterator[Tile]:
+    """Yield the tiles of a slide that hold enough tissue, row by row.
 
     Raises:
         UnreadableError: the slide is damaged, or was scanned at less than the magnification.
@@ -33,7 +48,7 @@ def tissue_patches(path: Path, grid: PatchGrid) -> Iterator[Patch]:
                 (top, left), (bottom, right) = (np.array([[y, x], [y + extent, x + extent]]) * scale).astype(int)
                 part = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
                 if part.mean() >= grid.tissue_fraction:
-                    yield Patch(x, y, grid.size, grid.magnification)
+                    yield Tile(x, y, grid.size, grid.magnification)
 
 
 def tissue_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:

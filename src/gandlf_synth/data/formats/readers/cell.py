@@ -1,0 +1,121 @@
+"""Reads the image that a cell of the CSV names: a file or a folder, and optionally a part of it after ``#``.
+
+``fmri.nii.gz#3`` is the fourth volume of a file, ``study#401`` the series with that number in a DICOM folder. A name
+that exists as it is written is never split.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from gandlf_synth import registry
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError
+from gandlf_synth.errors import did_you_mean, listing
+
+MARK = "#"
+"""Stands between a path and the part of it that is meant."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder and the part of it that is meant; an empty part is the whole."""
+
+    path: Path
+    part: str = ""
+
+
+def locate(cell: Path) -> Location:
+    """Return the file or folder that ``cell`` names, with the part after ``#`` apart.
+
+    Example:
+        >>> locate(Path("fmri.nii.gz#3"))
+        Location(path=PosixPath('fmri.nii.gz'), part='3')
+    """
+    name, mark, part = cell.name.rpartition(MARK)
+    if not mark or exists(cell):
+        return Location(cell)
+    return Location(cell.with_name(name) if name else cell.parent, part)
+
+
+def exists(path: Path) -> bool:
+    """Say whether there is a file or folder; one that must not be looked at, or has too long a name, is not there."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def readable_suffixes() -> list[str]:
+    """Return every file-name ending that some reader knows."""
+    return sorted(_readers())
+
+
+def is_readable(path: Path) -> bool:
+    """Say whether some reader knows the ending of ``path``."""
+    return _reader_for(locate(path).path) is not None
+
+
+def source_files(cell: Path) -> list[Path]:
+    """Return the files that decide what ``read_image(cell)`` returns: one, or all of a DICOM folder, and so on."""
+    path = locate(cell).path
+    reader = _reader_for(path)
+    return [path] if reader is None else reader.files(path)
+
+
+def read_image(cell: Path) -> Image:
+    """Return the image that a CSV cell names, read by the format's reader.
+
+    Raises:
+        UnreadableError: the file is missing, empty, of an unknown format, damaged, or has no such part.
+    """
+    location = locate(cell)
+    image = _read(location.path, location.part)
+    if image.array.size == 0:
+        raise UnreadableError(f"has an axis of length 0: {image.geometry.shape}")
+    return image
+
+
+def _read(path: Path, part: str) -> Image:
+    if not path.exists():
+        raise UnreadableError("does not exist")
+    if path.is_file() and path.stat().st_size == 0:
+        raise UnreadableError("is empty (0 bytes)")
+    if not (path.is_file() or path.is_dir()):
+        raise UnreadableError("is neither a file nor a folder")
+    reader = _reader_for(path)
+    if reader is None:
+        raise _unknown_type(path)
+    if part and not reader.has_parts:
+        raise UnreadableError(f"names a part (#{part}), but files of this type hold one image", fix="leave # out")
+    return reader(path, part)
+
+
+def _reader_for(path: Path) -> Reader | None:
+    readers = _readers()
+    if path.is_dir():
+        return readers.get(FOLDER)
+    suffixes = [suffix for suffix in readers if path.name.lower().endswith(suffix)]
+    if suffixes:
+        return readers[max(suffixes, key=len)]
+    return next((reader for reader in readers.values() if reader.recognizes(path)), None)
+
+
+def _readers() -> dict[str, Reader]:
+    """Return the reader of every ending; one that was registered a moment ago is among them."""
+    return _by_suffix(registry.registered("readers"))
+
+
+@lru_cache(maxsize=1)
+def _by_suffix(_registered: object) -> dict[str, Reader]:
+    readers: dict[str, Reader] = {}
+    for name in registry.names("readers"):
+        reader: Reader = registry.load("readers", name)()
+        readers.update(dict.fromkeys(reader.suffixes, reader))
+    return readers
+
+
+def _unknown_type(path: Path) -> UnreadableError:
+    if path.is_dir():
+        return UnreadableError("is a folder", "a file, or a folder with one DICOM series")
+    suffixes = [suffix for suffix in readable_suffixes() if suffix != FOLDER]
+    what = f"has an unknown file type {path.suffix!r}"
+    return UnreadableError(what, listing(suffixes), did_you_mean(path.suffix, suffixes))

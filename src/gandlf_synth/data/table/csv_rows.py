@@ -1,0 +1,178 @@
+"""The CSV as rows of text: its encoding, its separator, its header, and what each column stands for."""
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from gandlf_synth.errors import DataError, Problem, did_you_mean, listing
+from gandlf_synth.files import write_csv
+
+_VOCABULARY = {
+    "label": "Label",
+    "labelmapping": "LabelMapping",
+    "subjectid": "SubjectID",
+    "patientid": "SubjectID",
+    "mask": "Mask",
+    "mask0": "Mask",
+}
+_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
+_RESERVED = re.compile(r"source[0-9]+|region")
+"""Keys of columns that the vocabulary has and that nothing reads yet."""
+_ALIKE = 0.8
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the CSV as text.
+
+    Args:
+        csv: the file.
+        number: of the row; 1 is the first under the header.
+        line: of the file, as an editor counts.
+        cells: the text of every column of the vocabulary, by the column's canonical name.
+        extra: the text of every further column, by its name in the header.
+    """
+
+    csv: Path
+    number: int
+    line: int
+    cells: Mapping[str, str]
+    extra: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """Where the row is, for messages."""
+        return f"{self.csv} row {self.number} (line {self.line})"
+
+    @property
+    def channels(self) -> dict[str, Path]:
+        """The path in every channel column that is filled, in the order of the channels."""
+        names = sorted((name for name in self.cells if name.startswith("Channel_")), key=lambda name: int(name[8:]))
+        return {name: self.csv.parent / self.cells[name] for name in names if self.cells[name]}
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The path in every column that names a file."""
+        return self.channels if self.mask is None else {**self.channels, "Mask": self.mask}
+
+    @property
+    def label(self) -> int | None:
+        """The class number; None where the cell is empty or no integer."""
+        match = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", self.cells.get("Label", ""))
+        return int(match[1]) if match else None
+
+    @property
+    def mask(self) -> Path | None:
+        """The file of the mask, if the row names one."""
+        return self.csv.parent / self.cells["Mask"] if self.cells.get("Mask") else None
+
+
+def read_records(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the names in the header, and the cells of every row that is not blank with the number of its line.
+
+    Raises:
+        DataError: the file does not exist, is no UTF-8 text, is no CSV, or is empty.
+    """
+    text = _text(path)
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if "".join(cells).strip()]
+    except csv.Error as error:
+        raise DataError(Problem(f"{path} line {reader.line_num}", f"cannot be read as CSV: {error}")) from error
+    if not lines:
+        raise DataError(Problem(str(path), "is empty", f"a header ({_ALLOWED}) and one row per sample"))
+    return lines[0][1], lines[1:]
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        fix = did_you_mean(path.name, [other.name for other in path.parent.glob("*.csv")])
+        raise DataError(Problem(str(path), "does not exist", fix=fix)) from None
+    except OSError as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error.strerror}", "a CSV file")) from error
+    fix = "save it as CSV in UTF-8"
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise DataError(Problem(str(path), f"is not a text file: NUL byte in line {line}", fix=fix))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            Problem(str(path), f"is not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}", fix=fix)
+        ) from error
+
+
+def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
+    """Return the canonical name of every column, None for ignored ones, and what is wrong with the header."""
+    where = f"{path} header"
+    keys = [_key(name) for name in names]
+    columns = [
+        f"Channel_{int(key[7:])}" if re.fullmatch(r"channel[0-9]+", key) else _VOCABULARY.get(key) for key in keys
+    ]
+    problems = []
+    for repeated, count in Counter(filter(None, columns)).items():
+        if count > 1:
+            given = listing(repr(name) for name, own in zip(names, columns, strict=True) if own == repeated)
+            problems.append(Problem(where, f"has {repeated} {count} times: {given}", "each column once"))
+    numbers = {int(column[8:]) for column in columns if column and column.startswith("Channel_")}
+    for number in range(max(len(numbers), 1)):
+        if number not in numbers:
+            what = f"has no column Channel_{number}" + (
+                f", but Channel_{max(numbers)}" if numbers else f": {listing(names)}"
+            )
+            problems.append(Problem(where, what, _ALLOWED))
+            break
+    for name, key, column in zip(names, keys, columns, strict=True):
+        near = [] if column else get_close_matches(key, ["channel0", *_VOCABULARY], 1, _ALIKE)
+        if near:
+            meant = _VOCABULARY.get(near[0], "Channel_0")
+            problems.append(
+                Problem(where, f"unknown column {name!r}", _ALLOWED, f"did you mean {meant!r}? else rename it")
+            )
+    return columns, problems
+
+
+def _key(name: str) -> str:
+    """Return the letters and digits of a column's name, by which it is known."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def extra_columns_of(names: Sequence[str], columns: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the names that are no vocabulary; a name that the header has twice names no column."""
+    counts = Counter(names)
+    return tuple(
+        name
+        for name, column in zip(names, columns, strict=True)
+        if column is None and name and counts[name] == 1 and not _RESERVED.fullmatch(_key(name))
+    )
+
+
+def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
+    """Write the CSV ``source`` without the rows ``left_out`` to ``target``, with absolute paths.
+
+    Raises:
+        DataError: ``source`` cannot be read as a table.
+    """
+    names, records = read_records(source)
+    columns, _ = columns_of(source, names)
+    rows: list[Sequence[str]] = [names]
+    for number, (_, cells) in enumerate(records, 1):
+        if number not in left_out:
+            padded = [*columns, *[None] * (len(cells) - len(columns))]
+            rows.append([_absolute(source, column, cell) for column, cell in zip(padded, cells, strict=False)])
+    write_csv(target, rows)
+
+
+def _absolute(source: Path, column: str | None, cell: str) -> str:
+    is_path = column is not None and column.startswith(("Channel_", "Mask"))
+    return os.path.join(source.parent.absolute(), cell) if is_path and cell else cell  # noqa: PTH118

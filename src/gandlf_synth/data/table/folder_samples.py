@@ -1,0 +1,171 @@
+"""Groups the files of a folder to samples: subjects and classes follow from where the files lie."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gandlf_synth.data.table.dicom_folders import is_dicom_suffix
+from gandlf_synth.errors import Problem, listing
+
+_SHOWN = 10
+_SEPARATORS = "._- "
+EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
+"""The ending of a file name that says its format."""
+
+
+@dataclass(frozen=True)
+class ChannelFile:
+    """A file of one channel; ``path`` is relative to the input folder, ``place`` and ``stem`` precede the ending."""
+
+    path: str
+    channel: int
+    place: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """A sample: one file for each channel, relative to the input folder."""
+
+    class_name: str
+    subject: str
+    files: tuple[str, ...]
+
+
+def match_channel(path: str, endings: Sequence[str]) -> ChannelFile | None:
+    """Return the file as one of the channel with the longest fitting ending, None when none fits."""
+    fitting = [ending for ending in endings if path.endswith(ending) and not is_inside_word(path, ending)]
+    if not fitting and path.endswith("/"):
+        fitting = [ending for ending in endings if is_dicom_suffix(ending)]
+    if not fitting:
+        return None
+    ending = max(fitting, key=len)
+    place, _, stem = f"/{path.removesuffix(ending)}".rpartition("/")
+    return ChannelFile(path, list(endings).index(ending), place.strip("/"), stem.rstrip(_SEPARATORS))
+
+
+def is_inside_word(path: str, ending: str) -> bool:
+    """Say whether ``ending`` begins in the middle of a word, as ``t1.png`` does in ``post_at1.png``."""
+    return ending[0].isalnum() and path.removesuffix(ending)[-1:].isalnum()
+
+
+class FolderLayout:
+    """Reads subjects and classes from where files lie; collects what does not fit."""
+
+    def __init__(
+        self, root: Path, endings: Sequence[str], by_class: bool, files: list[str], folders: list[str]
+    ) -> None:
+        self.root, self.endings, self.by_class, self.files, self.folders = root, endings, by_class, files, folders
+        self.levels = 1 if by_class else 0
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+
+    def rows(self, found: Sequence[ChannelFile]) -> list[SampleRow]:
+        """Return one row per sample, sorted."""
+        units: dict[tuple[str, str], list[ChannelFile]] = defaultdict(list)
+        for match in found:
+            parts = match.path.split("/")
+            class_name = parts[0] if self.by_class and len(parts) > 1 else ""
+            units[class_name, parts[self.levels] if len(parts) > self.levels + 1 else ""].append(match)
+        self._check_places(found)
+        rows = []
+        for (class_name, patient), own in units.items():
+            for group in self._groups(own, flat=not patient):
+                subject = patient or group[0].stem or class_name or self.root.resolve().name
+                files = sorted(group, key=lambda match: match.channel)
+                rows.append(SampleRow(class_name, subject, tuple(match.path for match in files)))
+        return sorted(self._told_apart(rows), key=lambda row: (row.class_name, row.subject, row.files))
+
+    def _groups(self, found: list[ChannelFile], flat: bool) -> Iterator[list[ChannelFile]]:
+        """Yield the files of each sample: those of the patient, of one of its folders, or with one stem."""
+        if len(self.endings) == 1:
+            yield from ([match] for match in found)
+        elif not flat and self._complete(found):
+            yield found
+        else:
+            places = _grouped(found, lambda match: match.place)
+            for own in places:
+                if not flat and self._complete(own):
+                    yield own
+                    continue
+                for group in _grouped(own, lambda match: match.stem):
+                    if self._complete(group):
+                        yield group
+                    else:
+                        self.problems.append(self._incomplete(group))
+
+    def _complete(self, found: Sequence[ChannelFile]) -> bool:
+        return sorted(match.channel for match in found) == list(range(len(self.endings)))
+
+    def _incomplete(self, group: Sequence[ChannelFile]) -> Problem:
+        own = {ending: [m.path for m in group if m.channel == channel] for channel, ending in enumerate(self.endings)}
+        missing = listing(repr(ending) for ending, paths in own.items() if not paths)
+        several = [f"{len(paths)} for {ending!r}" for ending, paths in own.items() if len(paths) > 1]
+        what = listing([*([f"none for {missing}"] if missing else []), *several])
+        place, stem = group[0].place, group[0].stem
+        beside = [Path(file).name for file in self.files if file.rpartition("/")[0] == group[0].path.rpartition("/")[0]]
+        names = listing((name for name in beside if name.startswith(stem)), _SHOWN)
+        expected = f"one file for each of {listing(map(repr, self.endings))}"
+        return Problem(str(self.root / place), f"expected {expected}; has {what}; found {names}")
+
+    def _check_places(self, found: Sequence[ChannelFile]) -> None:
+        """Note the files and folders that the layout has no place for."""
+        outside = [match.path for match in found if self.by_class and "/" not in match.path]
+        if outside:
+            allowed = "<class>/<patient>/<files> or <class>/<files> for custom"
+            what = f"{len(outside)} files lie in no class folder: {listing(outside, _SHOWN)}"
+            self.problems.append(Problem(str(self.root), what, allowed))
+        flat = [match.path for match in found if match.path.count("/") == self.levels]
+        if flat:
+            what = f"{len(flat)} files lie in no patient folder: each name before the ending counts as a subject"
+            self.warnings.append(f"{what}; if some belong to one patient, give them one SubjectID")
+        deep = max(match.path.count("/") for match in found) - self.levels
+        if deep > 1:
+            kind = "in each class folder" if self.by_class else f"in {self.root}"
+            count = len({tuple(match.path.split("/")[: self.levels + 1]) for match in found})
+            what = f"files lie {deep} folders deep: the first folder {kind} counts as the subject ({count} subjects)"
+            self.warnings.append(what)
+        self._check_unused(found)
+
+    def _check_unused(self, found: Sequence[ChannelFile]) -> None:
+        """Folders without a match are left out, unless their files look as if an ending should have matched."""
+        used = {"/".join(match.path.split("/")[:depth]) for match in found for depth in range(1, self.levels + 2)}
+        unused = [folder for folder in self.folders if folder.count("/") <= self.levels and folder not in {*used, "."}]
+        left_out = []
+        extensions = tuple({hit[0].lower() for ending in self.endings if (hit := EXTENSION.search(ending))})
+        for folder in unused:
+            if folder.rpartition("/")[0] in unused:
+                continue
+            own = [file.removeprefix(f"{folder}/") for file in self.files if file.startswith(f"{folder}/")]
+            if any(name.lower().endswith(extensions) for name in own):
+                expected = f"expected files that end with {listing(map(repr, self.endings))}"
+                what = f"{expected}; has none; found {listing(own, _SHOWN)}"
+                self.problems.append(Problem(str(self.root / folder), what))
+            else:
+                left_out.append(folder)
+        if left_out:
+            self.warnings.append(
+                f"{len(left_out)} folders hold no matching file and are left out: {listing(left_out, _SHOWN)}"
+            )
+
+    def _told_apart(self, rows: Sequence[SampleRow]) -> list[SampleRow]:
+        """Return the rows, with the class in front of every subject name when some name occurs in several classes."""
+        classes = defaultdict(set)
+        for row in rows:
+            classes[row.subject].add(row.class_name)
+        shared = sorted(subject for subject, own in classes.items() if len(own) > 1)
+        if not shared:
+            return list(rows)
+        what = f"{len(shared)} subject names occur in several classes and count as different subjects"
+        fix = "if they are the same people, give them one SubjectID"
+        self.warnings.append(f"{what}: {listing(shared, _SHOWN)}; {fix}")
+        return [replace(row, subject=f"{row.class_name}/{row.subject}") for row in rows]
+
+
+def _grouped(found: Iterable[ChannelFile], key: Callable[[ChannelFile], str]) -> list[list[ChannelFile]]:
+    groups: dict[str, list[ChannelFile]] = defaultdict(list)
+    for match in found:
+        groups[key(match)].append(match)
+    return list(groups.values())
