@@ -9,8 +9,7 @@ import SimpleITK as sitk  # noqa: N813
 import tifffile
 from tests.factories import write_nifti
 
-from gandlf_synth.data.formats.readers import UnreadableError, read_image
-from gandlf_synth.data.formats.readers.base import source_files
+from gandlf_synth.data.formats.readers import UnreadableError, read_image, source_files
 
 VOXELS = np.random.default_rng(0).integers(-500, 3000, (7, 6, 5)).astype(np.int16)
 

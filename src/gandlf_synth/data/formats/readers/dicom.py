@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.dicom_file import (
+    discreet,
     frame_affines,
     frames_of,
     kind_of,
+    modality_of,
     open_dicom,
     pixel_spacing,
     pixels_of,
@@ -161,6 +163,7 @@ def _header(file: Path) -> Any:
         raise UnreadableError(f"{file.name} {error.what}", error.allowed, error.fix) from None
 
 
+@discreet()
 def _series(headers: Sequence[tuple[Path, Any]]) -> Series:
     first = headers[0][1]
     written = str(first.get("SeriesNumber") or "")
@@ -169,12 +172,6 @@ def _series(headers: Sequence[tuple[Path, Any]]) -> Series:
     placed = all("ImagePositionPatient" in header for _, header in headers)
     study = str(first.get("StudyInstanceUID") or "")
     return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed, study)
-
-
-def modality_of(dataset: Any) -> str:
-    """Return ``CT``, ``MR`` and so on, or nothing where the header says nothing that looks like it."""
-    value = str(dataset.get("Modality") or "")
-    return value if value.isalpha() and value.isupper() and len(value) <= 8 else ""
 
 
 def _read_series(series: Series) -> Image:

@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 
 @contextmanager
-def _discreet() -> Iterator[None]:
+def discreet() -> Iterator[None]:
     """Turn what pydicom raises into an error that quotes no header."""
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -53,7 +53,16 @@ def _discreet() -> Iterator[None]:
     except InvalidDicomError:
         raise UnreadableError("is not a DICOM file, or damaged at its start") from None
     except (*DAMAGE, BytesLengthException) as error:
-        raise UnreadableError(f"is truncated or damaged ({type(error).__name__} while reading it)") from None
+        raise _damaged(error) from None
+    except BaseException as error:
+        # A decoder written in Rust panics with an exception that is no Exception and has no importable name.
+        if type(error).__module__ == "pyo3_runtime":
+            raise _damaged(error) from None
+        raise
+
+
+def _damaged(error: BaseException) -> UnreadableError:
+    return UnreadableError(f"is truncated or damaged ({type(error).__name__} while reading it)")
 
 
 def open_dicom(path: Path, header_only: bool = False) -> Any:
@@ -71,7 +80,7 @@ def open_dicom(path: Path, header_only: bool = False) -> Any:
     # Warnings of validation quote the values that are not valid.
     config.settings.reading_validation_mode = config.IGNORE
     tags = _HEADER_TAGS if header_only else None
-    with _discreet():
+    with discreet():
         _check_inflated(path)
         # Of a map, an element that declares gigabytes reads what is there; of a file, it would take the memory first.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -96,12 +105,13 @@ def _check_inflated(path: Path) -> None:
             raise UnreadableError(f"unpacks to more than {_MOST_DEFLATED:,} bytes", fix="save it without deflation")
 
 
+@discreet()
 def frames_of(dataset: Any) -> int:
     """Return the number of frames that a header states, 1 where it states none."""
-    with _discreet():
-        return int(dataset.get("NumberOfFrames") or 1)
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
+@discreet()
 def pixels_of(dataset: Any, path: Path) -> NDArray[Any]:
     """Return the values of every frame, ``(frames, channels, column, row)``, in the units of the modality.
 
@@ -114,12 +124,18 @@ def pixels_of(dataset: Any, path: Path) -> NDArray[Any]:
     if "Rows" not in dataset or not any(name in dataset for name in _PIXEL_TAGS):
         raise UnreadableError(f"holds no image ({kind_of(dataset)})", "a DICOM file with pixels")
     _check_decoder(dataset)
-    with _discreet():
-        _check_size(dataset, path)
-        stored = dataset.pixel_array
-        return _values(_by_frame(stored, dataset), dataset)
+    _check_size(dataset, path)
+    return _values(_by_frame(dataset.pixel_array, dataset), dataset)
 
 
+@discreet()
+def modality_of(dataset: Any) -> str:
+    """Return ``CT``, ``MR`` and so on, or nothing where the header says nothing that looks like it."""
+    value = str(dataset.get("Modality") or "")
+    return value if value.isalpha() and value.isupper() and len(value) <= 8 else ""
+
+
+@discreet()
 def kind_of(dataset: Any) -> str:
     """Return what a file is, such as ``MR Image Storage``."""
     from pydicom.uid import UID
@@ -204,6 +220,7 @@ def _frame_groups(dataset: Any) -> list[Any]:
     return merged
 
 
+@discreet()
 def frame_affines(dataset: Any) -> list[Affine] | None:
     """Return where each frame lies: its affine, voxel → mm, RAS+, whose third axis is the plane's normal.
 
@@ -215,17 +232,16 @@ def frame_affines(dataset: Any) -> list[Affine] | None:
     Raises:
         UnreadableError: the places are stated and make no sense.
     """
-    with _discreet():
-        groups = _frame_groups(dataset)
-        if groups and all("PlanePositionSequence" in group for group in groups):
-            return [_enhanced_affine(group) for group in groups]
-        if "ImagePositionPatient" not in dataset or "ImageOrientationPatient" not in dataset:
-            return None
-        first = _plane(dataset.ImagePositionPatient, dataset.ImageOrientationPatient, dataset.PixelSpacing)
-        offsets = dataset.get("GridFrameOffsetVector")
-        if offsets is not None and len(offsets) == frames_of(dataset) and offsets[0] == 0:
-            return [_shifted(first, float(offset)) for offset in offsets]
-        return [first] if frames_of(dataset) == 1 else None
+    groups = _frame_groups(dataset)
+    if groups and all("PlanePositionSequence" in group for group in groups):
+        return [_enhanced_affine(group) for group in groups]
+    if "ImagePositionPatient" not in dataset or "ImageOrientationPatient" not in dataset:
+        return None
+    first = _plane(dataset.ImagePositionPatient, dataset.ImageOrientationPatient, dataset.PixelSpacing)
+    offsets = dataset.get("GridFrameOffsetVector")
+    if offsets is not None and len(offsets) == frames_of(dataset) and offsets[0] == 0:
+        return [_shifted(first, float(offset)) for offset in offsets]
+    return [first] if frames_of(dataset) == 1 else None
 
 
 def _enhanced_affine(group: Any) -> Affine:
@@ -254,11 +270,11 @@ def _shifted(affine: Affine, offset: float) -> Affine:
     return moved
 
 
+@discreet()
 def pixel_spacing(dataset: Any) -> tuple[float, float] | None:
     """Return the millimetres between columns and between rows where the file states them, for projections too."""
-    with _discreet():
-        for name in ("PixelSpacing", "ImagerPixelSpacing"):
-            if dataset.get(name):
-                rows, columns = (float(value) for value in dataset[name].value)
-                return (columns, rows) if min(rows, columns) > 0 else None
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        if dataset.get(name):
+            rows, columns = (float(value) for value in dataset[name].value)
+            return (columns, rows) if min(rows, columns) > 0 else None
     return None
