@@ -1,8 +1,8 @@
 """Components found by name through entry points; the built-in ones have no privileged path.
 
-A group ``models`` is the entry-point group ``gandlf_synth.models``. Names are case-insensitive. Listing names
-reads package metadata only, so that ``--help`` and error messages import nothing heavy. A file of one's own adds
-components with ``register``; it is loaded only when the user names it.
+A group ``models`` is the entry-point group ``gandlf_synth.models``; ``GROUPS`` says what a component of each group is.
+Names are case-insensitive. Listing names reads package metadata only, so that ``--help`` and error messages import
+nothing heavy. A file of one's own adds components with ``register``; it is loaded only when the user names it.
 """
 
 import sys
@@ -11,13 +11,24 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gandlf_synth.errors import ConfigError, PluginError, Problem, did_you_mean, listing
+from gandlf_synth.registry.groups import GROUPS, Group, shape_problem
+
+__all__ = ["GROUPS", "Group", "load", "load_plugin", "names", "register", "registered", "unknown_name"]
 
 _PREFIX = "gandlf_synth."
-_registered: dict[str, dict[str, Any]] = {}
+_registered: dict[str, dict[str, object]] = {}
 T = TypeVar("T")
+
+
+class _Bridge(Protocol):
+    """The components of another framework, of whose names the part after the colon is its own."""
+
+    def names(self, group: str) -> list[str]: ...
+
+    def load(self, group: str, name: str) -> object: ...
 
 
 @cache
@@ -26,7 +37,16 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def names(group: str) -> list[str]:
-    """Return the sorted names of every component in ``group``, such as ``"losses"``."""
+    """Return the sorted names of every component in ``group``.
+
+    Raises:
+        PluginError: there is no such group.
+
+    Example:
+        >>> "mse" in names("losses")
+        True
+    """
+    _check_group(group)
     return sorted({*_entries(group), *_registered.get(group, {})})
 
 
@@ -39,11 +59,12 @@ def unknown_name(group: str, name: str, where: str) -> Problem | None:
     """Return the problem with ``name`` when nothing of that name is registered in ``group``, else None.
 
     Raises:
-        PluginError: it names another framework, ``gandlf:adamw`` for example, which is not installed.
+        PluginError: it names another framework, ``gandlf:adamw`` for example, which is not installed; or there is no
+            such group.
     """
     bridge, foreign = _bridge(name)
     known = bridge.names(group) if bridge else names(group)
-    if (foreign if bridge else name).lower() in (each.lower() for each in known):
+    if (foreign if bridge else name).lower() in (known_name.lower() for known_name in known):
         return None
     return Problem(where, f"unknown name {name!r} in {group}", listing(known), did_you_mean(name, known))
 
@@ -53,7 +74,8 @@ def load(group: str, name: str) -> Any:
 
     Raises:
         ConfigError: no component has that name.
-        PluginError: its package is there but cannot be imported.
+        PluginError: its package is there but cannot be imported, or what it names is not what ``GROUPS`` says; or
+            there is no such group.
     """
     problem = unknown_name(group, name, group)
     if problem:
@@ -73,23 +95,21 @@ def load(group: str, name: str) -> Any:
         ) from error
 
 
-def _bridge(name: str) -> tuple[Any, str]:
-    """Return the module that knows the components of the framework before the colon of ``name``, and what is after."""
-    prefix, colon, foreign = name.partition(":")
-    entry = _entries("bridges").get(prefix.lower()) if colon else None
-    return (entry.load() if entry else None), foreign
-
-
 def register(group: str, name: str) -> Callable[[T], T]:
     """Return a decorator that makes its argument the component ``name`` of ``group``; for files given as plugins.
 
     Raises:
-        PluginError: an installed component has the name already.
+        PluginError: there is no such group, an installed component has the name already, or the argument is not what
+            ``GROUPS`` says.
     """
+    _check_group(group)
 
     def add(component: T) -> T:
         if name.lower() in _entries(group):
             raise PluginError(Problem(f"{group}.{name}", "is the name of an installed component", fix="use another"))
+        problem = shape_problem(group, name, component)
+        if problem:
+            raise PluginError(problem)
         _registered.setdefault(group, {})[name.lower()] = component
         return component
 
@@ -112,3 +132,16 @@ def load_plugin(file: Path) -> None:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
         raise PluginError(Problem(where, f"cannot be loaded: {type(error).__name__}: {error}")) from error
+
+
+def _check_group(group: str) -> None:
+    if group not in GROUPS:
+        what = f"there is no group {group!r} of components"
+        raise PluginError(Problem("registry", what, listing(GROUPS), did_you_mean(group, GROUPS)))
+
+
+def _bridge(name: str) -> tuple[_Bridge | None, str]:
+    """Return the module that knows the components of the framework before the colon of ``name``, and what is after."""
+    prefix, colon, foreign = name.partition(":")
+    entry = _entries("bridges").get(prefix.lower()) if colon else None
+    return (entry.load() if entry else None), foreign
