@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,7 @@ def fit(
         if data.has("test"):
             trainer.test(module, datamodule=data, verbose=False)
             metrics |= _values(trainer)
-    steps = trainer.global_step // max(1, len(trainer.optimizers))
-    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
+    return FitResult(trainer.current_epoch, _steps(trainer, module), time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(
@@ -221,6 +221,16 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
         "precision": compute.precision,
         "deterministic": compute.deterministic or None,
     }
+
+
+def _steps(trainer: Trainer, module: GenerativeModule[Any]) -> int:
+    """Return the number of training steps, however many networks took part in each."""
+    if module.automatic_optimization:
+        return int(trainer.global_step)
+    every = module.config.accumulate_grad_batches
+    batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+    epochs, rest = divmod(batches, max(1, int(trainer.num_training_batches)))
+    return int(epochs * ceil(trainer.num_training_batches / every) + rest // every)
 
 
 def _values(trainer: Trainer) -> dict[str, float]:

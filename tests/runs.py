@@ -1,0 +1,72 @@
+"""Short training runs of every family on made-up data, for tests that need a real trainer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from rich.console import Console
+
+from gandlf_synth import registry
+from gandlf_synth.config import Config, Document, LabelingParadigm, validate
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.testing import synthetic_data, synthetic_spec
+from gandlf_synth.training.fit import FitResult, fit
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended, and what it left."""
+
+    module: GenerativeModule[Any]
+    result: FitResult
+    folder: ModelFolder
+
+
+def tiny_config(family: str, compute: Mapping[str, Any], **section: Any) -> Config[Any]:
+    """The family's ``tiny`` configuration, on one device."""
+    tiny = registry.load("models", family).tiny
+    model = {"model_name": family, **tiny, "save_eval_images_every_n_epochs": -1, **section}
+    content = {"model_config": model, "batch_size": 4, "num_epochs": 2}
+    config = validate(Document("test", content)).config
+    chosen = {"accelerator": "cpu", "num_devices": 1, "precision": "32-true", **compute}
+    return config.model_copy(update={"compute": config.compute.model_copy(update=chosen)})
+
+
+def tiny_spec(dims: int, paradigm: LabelingParadigm = "custom", channels: int = 1) -> DataSpec:
+    """Images whose sides no stride divides."""
+    return synthetic_spec((10, 12, 9)[:dims], channels, paradigm)
+
+
+def tiny_module(config: Config[Any], spec: DataSpec) -> GenerativeModule[Any]:
+    """The model with the weights of seed 0."""
+    torch.manual_seed(0)
+    return build_module(config.model.model_dump(mode="json"), spec)
+
+
+def train(
+    family: str,
+    root: Path,
+    *,
+    dims: int = 2,
+    samples: int = 8,
+    epochs: int = 2,
+    callbacks: Sequence[Callback] = (),
+    resume_from: Path | None = None,
+    compute: Mapping[str, Any] | None = None,
+    section: Mapping[str, Any] | None = None,
+) -> Run:
+    """Train ``family`` for some steps on made-up images."""
+    config = tiny_config(family, compute or {}, **(section or {})).model_copy(update={"num_epochs": epochs})
+    root.mkdir(parents=True, exist_ok=True)
+    spec, folder = tiny_spec(dims), ModelFolder(root / "model")
+    module, data = tiny_module(config, spec), synthetic_data(spec, root, samples=samples)
+    result = fit(
+        module, data, config, folder, Console(quiet=True), resume_from=resume_from, callbacks=list(callbacks)
+    )
+    return Run(module, result, folder)
