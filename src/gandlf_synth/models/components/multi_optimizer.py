@@ -57,12 +57,15 @@ class AdversarialModule(GenerativeModule[C]):
             self.manual_backward(value / every)
         if (batch_idx + 1) % every and not self.trainer.is_last_batch:
             return value.detach()
-        self.clip_gradients(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
         optimizer.step()
         optimizer.zero_grad()
         for scheduler in self._schedulers_of(optimizer, "step"):
             scheduler.step()
         return value.detach()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip the gradients; here, and not earlier, since fp16's gradients are scaled until now."""
+        self.clip_gradients(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
 
     def on_train_epoch_end(self) -> None:
         """Step the schedulers that count epochs."""
