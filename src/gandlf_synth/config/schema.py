@@ -123,7 +123,8 @@ class ComputeConfig(Section):
     deterministic: bool = False
     """Use only algorithms that give equal bits on a GPU in every run; slower. On a CPU they always do."""
     compile: bool = False
-    """Compile the networks with torch.compile; minutes at the start, worth it for long runs on a GPU."""
+    """Compile the networks with torch.compile; minutes at the start, worth it for long runs on a GPU. Networks with a
+    gradient penalty cannot be compiled."""
     precision: Annotated[Precision | Auto, BeforeValidator(_text)] = "auto"
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 

@@ -114,9 +114,24 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         return {}
 
     def compile_networks(self) -> None:
-        """Compile every direct part of the model in place; checkpoints stay those of the uncompiled model."""
-        for part in self.children():
-            part.compile()
+        """Compile the networks in place; checkpoints stay those of the uncompiled model.
+
+        Raises:
+            ConfigError: the training needs what compiled networks do not have.
+        """
+        for network in self.networks_to_compile():
+            network.compile()
+
+    def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return what ``compute.compile`` compiles: the modules that training calls, ``module(…)``.
+
+        A family overrides it whose training calls methods of its parts, or parts of them: compiling a module that is
+        never called has no effect.
+
+        Raises:
+            ConfigError: the training needs what compiled networks do not have.
+        """
+        return list(self.children())
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the options that ``sample`` would use, for the record."""

@@ -122,6 +122,8 @@ def _fit(
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model.model_dump(mode="json"), data.spec)
     module.check_components()
+    if config.compute.compile:
+        module.networks_to_compile()  # raises before anything is written
     record = _record(request, plan, data.manifests)
     if is_first_process():
         if request.mode == "reset":

@@ -53,6 +53,11 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         part: nn.Module = self.autoencoder if name == "generator" else self.discriminator or nn.Module()
         return part
 
+    def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return encoder, decoder and, where there is one, the discriminator."""
+        networks = (self.autoencoder.encoder, self.autoencoder.decoder, self.discriminator)
+        return [network for network in networks if network is not None]
+
     def check_components(self) -> None:
         """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
         super().check_components()

@@ -139,6 +139,10 @@ class DenoisingModule(GenerativeModule[C]):
         loss = self.process.fixed_loss(self.encode(batch, phase), batch["condition"], seed)
         self.log_loss(phase, loss, batch)
 
+    def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return the denoiser."""
+        return [self.process.denoiser]
+
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the denoiser."""
         return {"denoiser": self.process.denoiser.exported(self.noise_shape[1:])}

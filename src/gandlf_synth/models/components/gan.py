@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.losses.adversarial import Hinge, PlainMean
 from gandlf_synth.models.base import C, SamplingOptions
@@ -48,6 +49,19 @@ class GenerativeAdversarialNetwork(AdversarialModule[C]):
     def network(self, name: str) -> nn.Module:
         """Return the generator or the discriminator."""
         return self.generator if name == "generator" else self.discriminator
+
+    @property
+    def second_derivatives(self) -> Sequence[str]:
+        """The keys of ``model_config`` that are not 0 and ask for the derivative of a derivative."""
+        return ()
+
+    def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return both networks; see ``GenerativeModule.networks_to_compile``."""
+        if self.second_derivatives:
+            what = "networks that are compiled have no second derivatives, which the gradient penalties need"
+            keys = " and ".join(f"model_config.{key}: 0" for key in self.second_derivatives)
+            raise ConfigError(Problem("compute.compile: true", what, fix=f"leave it out, or set {keys}"))
+        return [self.generator, self.discriminator]
 
     @property
     def turns(self) -> int:

@@ -29,6 +29,11 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
         self.discriminator = fast_layout(discriminator, spec.spatial_dims)
         self._augment = DiffAugment(config.diffaugment)
 
+    @property
+    def second_derivatives(self) -> Sequence[str]:
+        """The keys of its gradient penalty; see ``GenerativeAdversarialNetwork.second_derivatives``."""
+        return ["r1_gamma"] if self.config.r1_gamma else []
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
         real, class_labels = self.real(batch), batch["condition"].class_labels

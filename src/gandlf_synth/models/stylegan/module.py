@@ -40,6 +40,11 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         self.register_buffer("stage", torch.zeros((), dtype=torch.long))
         self.register_buffer("fade", torch.full((), _ALPHA_STEPS, dtype=torch.long))
 
+    @property
+    def second_derivatives(self) -> Sequence[str]:
+        """The key of its gradient penalty; see ``GenerativeAdversarialNetwork.second_derivatives``."""
+        return ["architecture.gradient_penalty_weight"] if self.config.architecture.gradient_penalty_weight else []
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the critic, then the generator, on images of the stage's size."""
         at = self._advance(batch_idx)

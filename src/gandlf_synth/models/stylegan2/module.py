@@ -50,6 +50,12 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         """The axis from left to right: columns of a picture, the first axis of a canonical volume."""
         return 0
 
+    @property
+    def second_derivatives(self) -> Sequence[str]:
+        """The keys of its gradient penalties; see ``GenerativeAdversarialNetwork.second_derivatives``."""
+        weights = {"r1_gamma": self.config.r1_gamma, "path_length_weight": self.config.path_length_weight}
+        return [key for key, weight in weights.items() if weight != 0]
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
         real, class_labels = self.real(batch), batch["condition"].class_labels

@@ -52,6 +52,10 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         """Return the autoencoder as ``model``, or the ``prior``."""
         return self.autoencoder if name == "model" else self.prior
 
+    def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return encoder, decoder and the prior's transformer."""
+        return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer]
+
     def check_components(self) -> None:
         """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
         super().check_components()
