@@ -156,6 +156,19 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         scheduler = self._scheduler(optimizer, steps, epochs)
         return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients; where the weights are shared out, over all processes."""
+        sharded: Any = self.trainer.model
+        if gradient_clip_val and gradient_clip_algorithm != "value" and hasattr(sharded, "clip_grad_norm_"):
+            sharded.clip_grad_norm_(gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def build_loss(self, network: str = "model") -> nn.Module:
         """Return the loss of ``network``, one value per element, as configured or the family's own."""
         return build_loss(self._component("losses", network), "model_config.losses", reduction="none")

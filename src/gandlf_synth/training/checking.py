@@ -23,7 +23,7 @@ from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.planning import Plan, make_plan
 from gandlf_synth.training.preparation import prepare_data
 from gandlf_synth.training.request import TrainingRequest, read_configuration
-from gandlf_synth.training.strategy import check_compute
+from gandlf_synth.training.strategy import check_compute, trains_several
 
 
 @dataclass
@@ -60,7 +60,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
     try:
         loaded = read_configuration(request)
         check_loggers(loaded.config.logging_config)
-        check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
+        check_compute(loaded.config.compute, several_optimizers=trains_several(loaded.config.model))
     except GandlfSynthError as error:
         report.add(findings_of(error.problems, "configuration"))
     manifests = _read_all(request, report)

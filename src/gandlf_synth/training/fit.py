@@ -144,7 +144,8 @@ def fit(
         if data.has("test"):
             trainer.test(module, datamodule=data, verbose=False)
             metrics |= _values(trainer)
-    return FitResult(trainer.current_epoch, _steps(trainer, module), time.monotonic() - started, metrics, health.findings)
+    steps = _steps(trainer, module)
+    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
 
 
 def _callbacks(

@@ -20,6 +20,7 @@ from gandlf_synth.training.defaults import (
     default_resizing,
     default_shape,
 )
+from gandlf_synth.training.strategy import SHARDED
 
 _SIZING = ("resize", "crop_or_pad", "centercrop", "resize_and_pad")
 
@@ -84,6 +85,7 @@ class _Planner:
         self.choose("batch_size", size, reason)
         steps = len(self.train.samples) / self.content["batch_size"]
         every, reason = default_grid_interval(self.config.num_epochs, steps)
+        self.plan_sharding()
         self.choose("model_config.save_eval_images_every_n_epochs", every, reason)
         precision, reason = default_precision(self.device)
         self.choose("compute.precision", precision, reason)
@@ -100,6 +102,17 @@ class _Planner:
         if section[last] == "auto":
             section[last] = value
             self.choices.append(Choice(key, value, reason))
+
+    def plan_sharding(self) -> None:
+        """Do without what needs the weights in one place, where the strategy shares them out among devices."""
+        strategy, section = self.config.compute.strategy, self.content["model_config"]
+        if strategy not in SHARDED:
+            return
+        reason = f"{strategy} shares the weights out, and no process holds all of them"
+        if section["ema_decay"]:
+            section["ema_decay"] = 0.0
+            self.choices.append(Choice("model_config.ema_decay", 0.0, reason))
+        self.choose("model_config.save_eval_images_every_n_epochs", -1, reason)
 
     def plan_shape(self) -> None:
         required = self.config.model.required_shape(self.data.spatial_dims)
@@ -194,6 +207,7 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
         fix = fix or "correct it or leave it out: it is taken from the data"
         problems.append(Problem(where, f"says {given}, but {found}", fix=fix))
 
+    problems += _sharding_contradictions(config, document)
     family = registry.load("models", model.model_name)
     if model.n_dimensions not in ("auto", data.spatial_dims):
         contradiction("n_dimensions", model.n_dimensions, f"the images have {data.spatial_dims} dimensions")
@@ -231,3 +245,20 @@ def _contradictions(config: Config[Any], document: Document, data: Fingerprint, 
             Problem(document.where(("model_config", "architecture", "num_class_embeds")), f"says {embeds}, but {found}")
         )
     return problems
+
+
+def _sharding_contradictions(config: Config[Any], document: Document) -> list[Problem]:
+    """Return what is written and needs the weights in one place, though the strategy shares them out."""
+    model, written = config.model, config.model.model_fields_set
+    asked = {
+        ("model_config", "ema_decay"): "ema_decay" in written and model.ema_decay > 0,
+        ("model_config", "save_eval_images_every_n_epochs"): model.save_eval_images_every_n_epochs not in ("auto", -1),
+        ("sample_metrics_config",): config.sample_metrics_config is not None,
+    }
+    strategy = config.compute.strategy
+    what = f"needs all weights in one process, and compute.strategy: {strategy} shares them out"
+    return [
+        Problem(document.where(key), what, fix="leave it out, or use strategy: ddp")
+        for key, wanted in asked.items()
+        if wanted and strategy in SHARDED
+    ]

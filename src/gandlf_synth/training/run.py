@@ -29,7 +29,7 @@ from gandlf_synth.training.preparation import TrainingData, patches_of, prepare_
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
 from gandlf_synth.training.resolved import resolved_yaml
 from gandlf_synth.training.resuming import check_same_model
-from gandlf_synth.training.strategy import check_compute
+from gandlf_synth.training.strategy import check_compute, trains_several
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -79,7 +79,7 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
     facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
-    check_compute(loaded.config.compute, several_optimizers=len(loaded.config.model.networks) > 1)
+    check_compute(loaded.config.compute, several_optimizers=trains_several(loaded.config.model))
     device = detect_device(loaded.config.compute)
     plan = make_plan(loaded.config, loaded.document, facts, manifests["train"], device)
     plan.notes.append(f"subjects: {manifests['train'].subject_rule}")

@@ -3,12 +3,18 @@
 from importlib.util import find_spec
 from typing import Any
 
-from gandlf_synth.config import ComputeConfig
+from gandlf_synth.config import ComputeConfig, ModelConfig
 from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
 from gandlf_synth.launcher import process_count
 
 SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
 """Strategies that share the model's weights out among devices, and Lightning's classes for them."""
+_PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16", "auto")
+
+
+def trains_several(model: ModelConfig) -> bool:
+    """Say whether several networks, or an autoencoder before the model, are trained with optimizers of their own."""
+    return len(model.networks) > 1 or model.prerequisite() is not None
 
 
 def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -> None:
@@ -19,12 +25,16 @@ def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -
         several_optimizers: whether the model's networks take turns.
 
     Raises:
-        ConfigError: the strategy cannot train such a model, or refuses its options.
+        ConfigError: the strategy cannot train such a model, or refuses its options; numbers that nothing trains in.
         ResourceError: no such device, or fewer than asked for.
         MissingExtraError: deepspeed is asked for and not installed.
     """
     import torch
 
+    if compute.precision not in _PRECISIONS:
+        where = f"compute.precision: {compute.precision}"
+        what = "keeps the weights themselves in other than 32 bits, which the families are not made for"
+        raise ConfigError(Problem(where, what, fix="use bf16-mixed, 16-mixed, 32-true, or auto"))
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     counts["gpu"] = max(counts.values())
     if compute.accelerator in counts:

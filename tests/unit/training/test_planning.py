@@ -17,8 +17,8 @@ from gandlf_synth.training.defaults import (
     default_resizing,
     default_shape,
 )
-from gandlf_synth.training.planning import make_plan
-from gandlf_synth.training.strategy import check_compute, strategy_for
+from gandlf_synth.training.planning import Plan, make_plan
+from gandlf_synth.training.strategy import check_compute, strategy_for, trains_several
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
 
@@ -165,3 +165,51 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
     assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize"]
     assert "tensor_shape [40, 40] is set aside: the architecture makes [16, 16]" in plan.notes
     assert any("num_epochs 5 ends in stage 0 of 0 to 2" in note for note in plan.notes)
+
+
+def planned(text: str) -> Plan:
+    document = parse_document(text, "config.yaml")
+    samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
+    return make_plan(
+        validate(document).config, document, facts((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU
+    )
+
+
+def test_weights_that_are_shared_out_are_neither_averaged_nor_sampled_from_in_training() -> None:
+    plan = planned("model_config: {model_name: ddpm}\ncompute: {strategy: fsdp}\n")
+
+    assert plan.config.model.ema_decay == 0
+    assert plan.config.model.save_eval_images_every_n_epochs == -1
+    choice = next(each for each in plan.choices if each.key == "model_config.ema_decay")
+    assert choice.reason == "fsdp shares the weights out, and no process holds all of them"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("model_config.ema_decay", "model_config: {model_name: ddpm, ema_decay: 0.9}"),
+        (
+            "model_config.save_eval_images_every_n_epochs",
+            "model_config: {model_name: ddpm, save_eval_images_every_n_epochs: 2}",
+        ),
+        ("sample_metrics_config", "model_config: {model_name: ddpm}\nsample_metrics_config: {every_n_epochs: 2}"),
+    ],
+)
+def test_what_is_written_and_needs_all_weights_is_refused_where_they_are_shared_out(key: str, text: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"config.yaml:\d: {key}: needs all weights in one process, and compute.strategy: fsdp"
+    ):
+        planned(f"{text}\ncompute: {{strategy: fsdp}}\n")
+
+
+@pytest.mark.parametrize("precision", ["16-true", "bf16-true", "64-true", "64", "transformer-engine"])
+def test_weights_in_other_than_32_bits_are_refused(precision: str) -> None:
+    with pytest.raises(ConfigError, match=f"compute.precision: {precision}: keeps the weights .* use bf16-mixed"):
+        check_compute(ComputeConfig(precision=precision))
+
+
+@pytest.mark.parametrize(("family", "several"), [("ddpm", False), ("dcgan", True), ("latent_diffusion", True)])
+def test_families_that_train_several_networks_are_known(family: str, several: bool) -> None:
+    document = parse_document(f"model_config: {{model_name: {family}}}", "config.yaml")
+
+    assert trains_several(validate(document).config.model) is several

@@ -45,7 +45,7 @@ class FiniteSteps(Callback):
             for parameter in group["params"]
             if parameter.grad is not None
         ]
-        if trainer.precision == "16-mixed" or not gradients or bool(torch.isfinite(get_total_norm(gradients))):
+        if trainer.precision == "16-mixed" or not gradients or self._finite(trainer, gradients):
             self._skipped = 0
             return
         self._skipped += 1
@@ -60,6 +60,13 @@ class FiniteSteps(Callback):
                     f"the last good checkpoint is {self._last_good}",
                 )
             )
+
+    def _finite(self, trainer: Trainer, gradients: list[torch.Tensor]) -> bool:
+        finite = bool(torch.isfinite(get_total_norm(gradients)))
+        if trainer.world_size > 1 and hasattr(trainer.model, "clip_grad_norm_"):
+            # Each process has its own part of the gradients, and all have to leave out the same steps.
+            return bool(trainer.strategy.reduce_boolean_decision(finite))
+        return finite
 
     def _write_down(self, trainer: Trainer, pl_module: LightningModule) -> Path:
         batch, samples = self._batch
