@@ -1,7 +1,7 @@
 """How much of an image is noise at each timestep of the forward process."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -22,6 +22,9 @@ class NoiseSchedule:
     """
 
     betas: Tensor
+    _tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def num_timesteps(self) -> int:
@@ -35,9 +38,19 @@ class NoiseSchedule:
 
     def levels(self, timesteps: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``signal`` and ``sigma`` at ``timesteps (batch,)``, shaped to multiply ``like (batch, …)``."""
-        alphas = self.alphas_cumprod.to(timesteps.device)[timesteps]
+        signal, sigma = self._table(timesteps.device, like.dtype)
         shape = (-1, *(1,) * (like.ndim - 1))
-        return alphas.sqrt().to(like.dtype).view(shape), (1 - alphas).sqrt().to(like.dtype).view(shape)
+        return signal[timesteps].view(shape), sigma[timesteps].view(shape)
+
+    def _table(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return ``signal`` and ``sigma`` of all timesteps; computed in 64 bits on the CPU, copied once to a device."""
+        if (device, dtype) not in self._tables:
+            alphas = self.alphas_cumprod
+            self._tables[device, dtype] = (
+                alphas.sqrt().to(dtype).to(device),
+                (1 - alphas).sqrt().to(dtype).to(device),
+            )
+        return self._tables[device, dtype]
 
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """Return the noisy images at ``timesteps (batch,)`` (Ho et al. 2020, eq. 4)."""

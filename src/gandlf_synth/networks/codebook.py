@@ -1,6 +1,6 @@
 """The codebook: MONAI's quantiser in 32 bits, its use, and the revival of codes that nothing uses."""
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from monai.networks.layers.vector_quantizer import EMAQuantizer
@@ -50,18 +50,26 @@ class Codebook(nn.Module):
         return counts <= _DEAD * counts.mean()
 
     @torch.no_grad()
-    def revive(self, vectors: Tensor, broadcast: Any) -> None:
-        """Move unused codes onto vectors drawn from ``vectors (batch, dim, *size)``, alike in all processes."""
+    def revive(self, vectors: Tensor, from_first: Callable[[Tensor], Tensor]) -> None:
+        """Move unused codes onto vectors drawn from ``vectors (batch, dim, *size)``, alike in all processes.
+
+        Args:
+            vectors: what the encoder gives.
+            from_first: returns the first process's values of a tensor that every process has.
+        """
         flat = vectors.float().movedim(1, -1).flatten(0, -2)
         dead = self._dead()
         drawn = flat[torch.randint(len(flat), (len(dead),), device=flat.device)]
-        drawn = broadcast(drawn)
-        self.quantizer.embedding.weight.data[dead] = drawn[dead]
-        self.quantizer.ema_w[dead] = drawn[dead]
-        self.quantizer.ema_cluster_size[dead] = 1.0
+        drawn = from_first(drawn)
+        weight, rows = self.quantizer.embedding.weight.data, dead[:, None]
+        weight.copy_(torch.where(rows, drawn, weight))
+        self.quantizer.ema_w.copy_(torch.where(rows, drawn, self.quantizer.ema_w))
+        self.quantizer.ema_cluster_size.masked_fill_(dead, 1.0)
 
 
 def perplexity(codes: Tensor, num_embeddings: int) -> Tensor:
     """Return how many codes a batch uses in effect: the exponential of the entropy of ``codes``, any shape."""
-    shares = torch.bincount(codes.flatten(), minlength=num_embeddings).float() / codes.numel()
+    counts = torch.zeros(num_embeddings, device=codes.device)  # bincount waits for the GPU
+    counts.index_add_(0, codes.flatten(), torch.ones(codes.numel(), device=codes.device))
+    shares = counts / codes.numel()
     return torch.exp(-(shares * shares.clamp(min=1e-10).log()).sum())

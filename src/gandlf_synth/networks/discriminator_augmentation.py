@@ -82,8 +82,10 @@ class AnatomicalAugmentation:
                 angle = self._radians * _signed(images, probability).flatten()
                 matrix = matrix @ _rotation(angle, dims, first, second)
         matrix = matrix * (1 + self._scaling * _signed(images, probability).view(batch, 1, 1))
-        sides = torch.tensor(images.shape[:1:-1], device=images.device, dtype=torch.float32)
-        matrix = matrix * sides.view(1, 1, -1) / sides.view(1, -1, 1)
+        sides = images.shape[:1:-1]
+        for row in range(dims):
+            for column in range(dims):
+                matrix[:, row, column] *= sides[column] / sides[row]
         shift = torch.stack([2 * self._translation * _signed(images, probability).flatten() for _ in range(dims)], 1)
         grid = functional.affine_grid(torch.cat([matrix, shift[..., None]], 2), list(images.shape), align_corners=False)
         with torch.autocast(images.device.type, enabled=False):

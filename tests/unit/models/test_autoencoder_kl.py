@@ -68,3 +68,20 @@ def test_the_discriminator_fits_any_image_it_is_built_for(size: int) -> None:
     discriminator = build_discriminator(AutoencoderKLArchitecture(), 2, 1, (size, size))
 
     assert discriminator(torch.zeros(1, 1, size, size))[-1].numel() >= 1
+
+
+def test_a_class_that_a_batch_lacks_keeps_its_distribution() -> None:
+    prior = LatentGaussian(3, (2, 4))
+    mean, sigma = torch.randn(6, 2, 4), torch.rand(6, 2, 4)
+    labels = torch.tensor([0, 2, 0, 2, 2, 0])
+
+    prior.fit(mean, sigma, labels)
+
+    for label in (0, 2):
+        chosen = labels == label
+        variance = (mean[chosen] ** 2 + sigma[chosen] ** 2).mean(0) - mean[chosen].mean(0) ** 2
+        torch.testing.assert_close(prior.mean[label], mean[chosen].mean(0))
+        torch.testing.assert_close(prior.std()[label], variance.sqrt(), rtol=1e-3, atol=1e-4)
+    assert prior.count.tolist() == [3, 0, 3]
+    assert bool((prior.mean[1] == 0).all())
+    assert bool((prior.square[1] == 1).all())

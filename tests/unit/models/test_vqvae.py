@@ -147,3 +147,10 @@ def test_the_likeliest_codes_are_those_of_the_transformer_that_sees_all_before()
         whole = prior.transformer(torch.cat([8 + labels[:, None], drawn[:, :-1]], dim=1))[..., :8]
 
     assert torch.equal(drawn, whole.argmax(2))
+
+
+def test_perplexity_is_the_exponential_of_the_entropy_of_the_codes() -> None:
+    codes = torch.randint(0, 5, (3, 4, 4), generator=torch.Generator().manual_seed(0))
+    shares = torch.bincount(codes.flatten(), minlength=8) / codes.numel()
+
+    assert float(perplexity(codes, 8)) == pytest.approx(float(torch.exp(torch.special.entr(shares).sum())), rel=1e-5)

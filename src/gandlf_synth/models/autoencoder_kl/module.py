@@ -44,9 +44,10 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
             spec.num_classes, (architecture.latent_channels, *(size // self.stride for size in inner))
         )
         self.criterion = ReconstructionError(config, self.build_loss("generator"), spec.shape)
-        self.verdict = PatchAdversarialLoss(criterion=config.adversarial_loss)
+        self.verdict = _PatchAdversarialLoss(criterion=config.adversarial_loss)
         self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
+        self._judged: bool | None = None
 
     def network(self, name: str) -> nn.Module:
         """Return the autoencoder as ``generator``, or the ``discriminator``."""
@@ -73,14 +74,21 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def on_train_epoch_start(self) -> None:
         """Decide, for all processes alike, whether the discriminator takes part in this epoch."""
         due = self.discriminator is not None and self.epoch_progress >= self.config.adversarial_start_fraction
-        self.adversarial.fill_(bool(self.trainer.strategy.broadcast(due)))
+        self._judged = bool(self.trainer.strategy.broadcast(due))
+        self.adversarial.fill_(self._judged)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the discriminator takes part at present."""
+        # The buffer is for checkpoints: asking it waits for the GPU.
+        return bool(self.adversarial) if self._judged is None else self._judged
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take a step of the autoencoder, and one of the discriminator when it takes part."""
         images = batch["image"]
         made: list[Tensor] = []
         loss = self.update("generator", lambda: self._generator_loss(batch, made), batch_idx)
-        if self.adversarial:
+        if self.judged:
             verdict = self.update("discriminator", lambda: self._discriminator_loss(images, made[0]), batch_idx)
             self.log("train_discriminator_loss", verdict, batch_size=len(images), on_step=False, on_epoch=True)
         self.log_loss("train", loss, batch)
@@ -108,7 +116,7 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
         divergence = _divergence(mean, sigma, images)
         loss: Tensor = self.criterion(output, images) + self._kl_weight() * divergence
-        if self.adversarial and self.discriminator is not None:
+        if self.judged and self.discriminator is not None:
             scores = self.discriminator(output)[-1].float()
             fooled: Tensor = self.verdict(scores, target_is_real=True, for_discriminator=False)
             loss = loss + self.config.adversarial_weight * fooled
@@ -189,3 +197,13 @@ def _divergence(mean: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
     mean, variance = mean.float(), sigma.float() ** 2
     each = 0.5 * (mean**2 + variance - 1 - variance.clamp(min=1e-20).log())
     return each.sum() / images[:, 0].numel()
+
+
+class _PatchAdversarialLoss(PatchAdversarialLoss):  # type: ignore[misc, unused-ignore]
+    """MONAI's, with targets made where the scores are: copies from the CPU wait for the GPU."""
+
+    def get_target_tensor(self, input: Tensor, target_is_real: bool) -> Tensor:  # noqa: A002
+        return torch.full_like(input, self.real_label if target_is_real else self.fake_label)
+
+    def get_zero_tensor(self, input: Tensor) -> Tensor:  # noqa: A002
+        return torch.zeros_like(input)

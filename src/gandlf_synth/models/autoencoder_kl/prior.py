@@ -38,13 +38,13 @@ class LatentGaussian(nn.Module):
         """Take in the posteriors of a batch: ``mean`` and ``sigma (batch, *shape)``, ``class_labels (batch,)``."""
         mean, sigma = mean.float(), sigma.float()
         groups = torch.zeros(len(mean), dtype=torch.long, device=mean.device) if class_labels is None else class_labels
-        for group in sorted(set(groups.tolist())):
-            chosen = groups == group
-            self.count[group] = torch.clamp(self.count[group] + chosen.sum(), max=_WINDOW)
-            share = (chosen.sum() / self.count[group]).clamp(max=1)
-            self.mean[group] = self.mean[group].lerp(mean[chosen].mean(0), share)
-            second = (mean[chosen] ** 2 + sigma[chosen] ** 2).mean(0)
-            self.square[group] = self.square[group].lerp(second, share)
+        seen = torch.zeros_like(self.count).index_add_(0, groups, torch.ones_like(groups, dtype=self.count.dtype))
+        self.count.add_(seen).clamp_(max=_WINDOW)
+        each = (-1, *(1,) * len(self.shape))
+        share = (seen / self.count.clamp(min=1)).clamp(max=1).view(each)  # 0 for classes that the batch lacks
+        for running, values in ((self.mean, mean), (self.square, mean**2 + sigma**2)):
+            average = torch.zeros_like(running).index_add_(0, groups, values) / seen.clamp(min=1).view(each)
+            running.lerp_(average, share)
 
     def std(self) -> Tensor:
         """Return the standard deviations ``(classes, *shape)``; 1 where nothing was seen."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from monai.networks.nets import vqvae as networks
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
@@ -42,11 +42,12 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         self.register_buffer("with_autoencoder", torch.tensor(True))
         self.register_buffer("with_prior", torch.tensor(config.prior_fraction == 1))
         self._usage: Tensor | None = None
+        self._learning: tuple[bool, bool] | None = None
 
     @property
     def val_loss_comparable(self) -> bool:
         """Whether the prior learns already, if it ever will."""
-        return bool(self.with_prior) or self.config.prior_fraction == 0
+        return self.learning[1] or self.config.prior_fraction == 0
 
     def network(self, name: str) -> nn.Module:
         """Return the autoencoder as ``model``, or the ``prior``."""
@@ -66,15 +67,23 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         share = self.config.prior_fraction
         second = share > 0 and self.epoch_progress >= 1 - share
         second = bool(self.trainer.strategy.broadcast(second))
+        self._learning = (not second or share == 1, second)
+        self.with_autoencoder.fill_(self._learning[0])
         self.with_prior.fill_(second)
-        self.with_autoencoder.fill_(not second or share == 1)
+
+    @property
+    def learning(self) -> tuple[bool, bool]:
+        """Whether the autoencoder learns at present, and whether the prior does."""
+        # The buffers are for checkpoints: asking them waits for the GPU.
+        return self._learning or (bool(self.with_autoencoder), bool(self.with_prior))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take a step of the autoencoder, of the prior, or of both."""
         losses = []
-        if self.with_autoencoder:
+        autoencoder, prior = self.learning
+        if autoencoder:
             losses.append(self.update("model", lambda: self._autoencoder_loss(batch, batch_idx), batch_idx))
-        if self.with_prior:
+        if prior:
             losses.append(self.update("prior", lambda: self._prior_loss(batch), batch_idx))
         loss = torch.stack(losses).sum()
         self.log_loss("train", loss, batch)
@@ -91,7 +100,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
     def _evaluate(self, phase: str, batch: Batch) -> None:
         images = batch["image"]
         loss = self.criterion(self.decode(self.encode_mean(images)), images)
-        if self.with_prior:
+        if self.learning[1]:
             loss = loss + self._prior_loss(batch)
         self.log_loss(phase, loss, batch)
 
@@ -99,7 +108,7 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         images = batch["image"]
         vectors = self._encoded(images)
         if batch_idx % _REVIVE_EVERY == 0:
-            self.codebook.revive(vectors, self.trainer.strategy.broadcast)
+            self.codebook.revive(vectors, self._from_first)
         quantized, commitment, codes = self.codebook(vectors)
         output = cropped(self.autoencoder.decode(quantized), images.shape[2:]).float()
         self._usage = self.codebook.usage()
@@ -110,6 +119,12 @@ class VQVAE(AdversarialModule[VQVAEConfig]):
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
         loss: Tensor = self.criterion(output, images) + commitment
         return loss
+
+    def _from_first(self, values: Tensor) -> Tensor:
+        """Return the first process's ``values``; Lightning's ``broadcast`` would pickle them with their device."""
+        if self.trainer.world_size > 1:
+            distributed.broadcast(values, 0)
+        return values
 
     def _prior_loss(self, batch: Batch) -> Tensor:
         with torch.no_grad():

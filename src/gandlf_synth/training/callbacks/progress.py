@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _LOG_SECONDS = 30.0
+_BAR_SECONDS = 0.5
+"""Between changes of the bar: showing a loss waits for the GPU."""
 
 
 class RunProgress(Callback):
@@ -43,14 +45,15 @@ class RunProgress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move the bar."""
-        if not trainer.is_global_zero:
+        now = time.monotonic()
+        if not trainer.is_global_zero or now - self._last_line < (_LOG_SECONDS if self._bar is None else _BAR_SECONDS):
             return
+        self._last_line = now
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, step {trainer.global_step}{_losses(trainer)}"
         done: float = pl_module.training_progress
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
-        elif time.monotonic() - self._last_line > _LOG_SECONDS:
-            self._last_line = time.monotonic()
+        else:
             self._console.print(f"Training {done:4.0%}  {text}, {self._remaining(done)} left", highlight=False)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

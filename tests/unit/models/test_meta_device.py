@@ -1,0 +1,108 @@
+"""Torch's ``meta`` device in a GPU's place: it has no values, so it refuses tensors left on the CPU and every look at one.
+
+What looks at values all the same is listed here with its reason; everything else is an error on a GPU or a wait for it.
+"""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tests.runs import tiny_config, tiny_module, tiny_spec
+
+from gandlf_synth import registry
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+
+FAMILIES = sorted(registry.names("models"))
+WAITS_IN_SAMPLING = {
+    "vqvae": "every code is drawn by the image's own generator, on the CPU",
+    "stylegan": "the stage of a loaded model is in its buffers",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know the device
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Log nothing."""
+
+
+def on_meta(family: str, dims: int) -> Any:
+    section = {"prior_fraction": 1} if family == "vqvae" else {}
+    module: Any = tiny_module(tiny_config(family, {}, **section), tiny_spec(dims))
+    trainer = SimpleNamespace(world_size=1, current_epoch=0, num_training_batches=4, global_rank=0)
+    facts = {"log": _nothing, "log_dict": _nothing, "training_progress": 0.5, "trainer": trainer, "global_rank": 0}
+    module.__class__ = type("Alone", (type(module),), {**facts, "turns": 0})
+    if family == "vqvae":
+        module._learning = (True, True)
+    if family == "autoencoder_kl":
+        module._judged = True
+    return module.to("meta")
+
+
+def batch_on_meta(dims: int) -> Batch:
+    shape = tiny_spec(dims).shape
+    return Batch(
+        image=torch.empty(4, 1, *shape, device="meta"),
+        label=torch.empty(4, dtype=torch.long, device="meta"),
+        index=torch.empty(4, dtype=torch.long, device="meta"),
+    )
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_training_step_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family: str, dims: int) -> None:
+    module = on_meta(family, dims)
+
+    def update(name: str, loss: Any, _: int) -> Any:
+        value = loss()
+        value.backward()
+        return value.detach()
+
+    if module.automatic_optimization:
+        module.training_step(batch_on_meta(dims), 0).backward()
+    else:
+        module.update = update
+        module.training_step(batch_on_meta(dims), 0)
+
+    gradients = [each.grad for each in module.parameters() if each.grad is not None]
+    assert gradients
+    assert all(gradient.device.type == "meta" for gradient in gradients)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(WAITS_IN_SAMPLING)))
+def test_sampling_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family: str, dims: int) -> None:
+    module = on_meta(family, dims).eval()
+
+    with torch.inference_mode():
+        images = module.sample((1, 2, 3), torch.empty(3, dtype=torch.long, device="meta"), SamplingOptions())
+
+    assert images.device.type == "meta"
+    assert images.shape == (3, 1, *module.spec.shape)
+
+
+@pytest.mark.parametrize("family", sorted(WAITS_IN_SAMPLING))
+def test_what_is_listed_as_waiting_in_sampling_does(family: str) -> None:
+    module = on_meta(family, 2).eval()
+
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"), torch.inference_mode():
+        module.sample((1, 2, 3), torch.empty(3, dtype=torch.long, device="meta"), SamplingOptions())
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reconstruction_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family: str, dims: int) -> None:
+    module = on_meta(family, dims).eval()
+    if type(module).reconstruct is GenerativeModule.reconstruct:
+        pytest.skip("does not reconstruct")
+    batch = batch_on_meta(dims)
+
+    with torch.inference_mode():
+        images = module.reconstruct(batch["image"], batch["label"])
+
+    assert images.device.type == "meta"
