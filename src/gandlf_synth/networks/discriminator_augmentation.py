@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gandlf_synth.networks.resampling import grid_sample
+
 Operation = Literal["brightness", "contrast", "translation", "cutout"]
 _BACKGROUND = -1.0
 _SHIFT = 0.125
@@ -90,7 +92,7 @@ class AnatomicalAugmentation:
         grid = functional.affine_grid(torch.cat([matrix, shift[..., None]], 2), list(images.shape), align_corners=False)
         with torch.autocast(images.device.type, enabled=False):
             lifted = images.float() - _BACKGROUND
-            return functional.grid_sample(lifted, grid.float(), align_corners=False) + _BACKGROUND
+            return grid_sample(lifted, grid.float()) + _BACKGROUND
 
 
 def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
