@@ -16,7 +16,8 @@ from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.provenance import digest
 
 Encode = Callable[[Tensor], Tensor]
-_CHUNK = 8
+_CHUNK, _CHUNK_VALUES = 8, 2**21
+"""Images that are encoded together, and the values that they may hold: one volume of 256³ is enough for a GPU."""
 _TOLERANCE = 0.25
 _DRAWN = 512
 """Images that the scale is measured on where augmentation makes them anew in every epoch."""
@@ -131,5 +132,6 @@ def _complete(path: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _encoded(images: PackedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
-    for places in torch.split(torch.arange(count), _CHUNK):
+    together = max(1, min(_CHUNK, _CHUNK_VALUES // int(np.prod(images.shape[1:]))))
+    for places in torch.split(torch.arange(count), together):
         yield from encode(images.gather(places)).float().cpu().numpy()
