@@ -12,6 +12,7 @@ import torch
 from tests.runs import tiny_config, tiny_module, tiny_spec
 
 from gandlf_synth import registry
+from gandlf_synth.data.loading.condition import Condition, class_condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 
@@ -44,11 +45,15 @@ def on_meta(family: str, dims: int) -> Any:
     return module.to("meta")
 
 
+def condition_on_meta(count: int) -> Condition:
+    return class_condition([0] * count).to("meta")
+
+
 def batch_on_meta(dims: int) -> Batch:
     shape = tiny_spec(dims).shape
     return Batch(
         image=torch.empty(4, 1, *shape, device="meta"),
-        label=torch.empty(4, dtype=torch.long, device="meta"),
+        condition=condition_on_meta(4),
         index=torch.empty(4, dtype=torch.long, device="meta"),
     )
 
@@ -80,7 +85,7 @@ def test_sampling_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family
     module = on_meta(family, dims).eval()
 
     with torch.inference_mode():
-        images = module.sample((1, 2, 3), torch.empty(3, dtype=torch.long, device="meta"), SamplingOptions())
+        images = module.sample((1, 2, 3), condition_on_meta(3), SamplingOptions())
 
     assert images.device.type == "meta"
     assert images.shape == (3, 1, *module.spec.shape)
@@ -91,7 +96,7 @@ def test_what_is_listed_as_waiting_in_sampling_does(family: str) -> None:
     module = on_meta(family, 2).eval()
 
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"), torch.inference_mode():
-        module.sample((1, 2, 3), torch.empty(3, dtype=torch.long, device="meta"), SamplingOptions())
+        module.sample((1, 2, 3), condition_on_meta(3), SamplingOptions())
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -103,6 +108,6 @@ def test_reconstruction_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(
     batch = batch_on_meta(dims)
 
     with torch.inference_mode():
-        images = module.reconstruct(batch["image"], batch["label"])
+        images = module.reconstruct(batch["image"], batch["condition"])
 
     assert images.device.type == "meta"

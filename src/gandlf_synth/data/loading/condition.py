@@ -59,9 +59,11 @@ class Condition(Mapping[str, Tensor]):
         return Condition({name: part[places] for name, part in self._parts.items()})
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Condition":
-        """Return the same on ``device``."""
-        moved = {name: part.to(device, non_blocking=non_blocking) for name, part in self._parts.items()}
-        return Condition(moved)
+        """Return the same on ``device``; pinned memory is copied without a wait, whatever ``non_blocking`` says."""
+        # Lightning asks for it only with tensors.
+        return Condition(
+            {name: part.to(device, non_blocking=non_blocking or part.is_pinned()) for name, part in self._parts.items()}
+        )
 
     def hidden(self, where: Mapping[str, Tensor] | None = None) -> "Condition":
         """Return the condition with parts made unknown.

@@ -90,12 +90,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         else:
             self.scale.measure(latents)
 
-<<<<<<< HEAD
     def encode(self, batch: Batch, phase: Phase) -> Tensor:
-        """Return the scaled latents of a batch, from the file where they were made already."""
-        stored = self._stored.get(phase)
-=======
-    def clean(self, batch: Batch, phase: Phase) -> Tensor:
         """Return the scaled latents of a batch; where they were made already, they stand in the images' place."""
         if self._stored.get(phase) is not None:
             return self.scale.scaled(batch["image"])
@@ -104,7 +99,6 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Put latents that were made already in the images' place, while the places in the split are on the CPU."""
         stored = self._stored.get("train" if self.trainer.training else "val" if self.trainer.validating else "test")
->>>>>>> 2aa50e6 (Take latents that were made already to the GPU in place of the images, pinned and without a wait, and encode large volumes one by one)
         if stored is None:
             return batch
         latents = stored.gather(batch["index"])
