@@ -66,7 +66,5 @@ def train(
     root.mkdir(parents=True, exist_ok=True)
     spec, folder = tiny_spec(dims), ModelFolder(root / "model")
     module, data = tiny_module(config, spec), synthetic_data(spec, root, samples=samples)
-    result = fit(
-        module, data, config, folder, Console(quiet=True), resume_from=resume_from, callbacks=list(callbacks)
-    )
+    result = fit(module, data, config, folder, Console(quiet=True), resume_from=resume_from, callbacks=list(callbacks))
     return Run(module, result, folder)
