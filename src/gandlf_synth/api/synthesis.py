@@ -114,9 +114,9 @@ def _wanted(request: GenerationRequest) -> _Wanted:
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
 
+    from gandlf_synth.data.formats.writers import choose_writer
     from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.models.checkpoint import load_module
-    from gandlf_synth.synthesis.image_files import image_writer
     from gandlf_synth.synthesis.requests import image_requests
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
@@ -128,7 +128,8 @@ def _wanted(request: GenerationRequest) -> _Wanted:
         counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
     images = image_requests(counts, module.spec, seed, request.only)
-    writer = image_writer(parameters.output_format, module.spec)
+    spec = module.spec
+    writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype)
     return _Wanted(checkpoint, loaded, module, parameters, options, counts, seed, images, writer)
 
 
@@ -219,9 +220,9 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
 
+    from gandlf_synth.data.formats.writers import choose_writer
     from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.models.checkpoint import load_module
-    from gandlf_synth.synthesis.image_files import image_writer
     from gandlf_synth.synthesis.output import inference_folder, model_source
     from gandlf_synth.synthesis.reconstruct import reconstruct_images
     from gandlf_synth.synthesis.sharing import Share
@@ -238,7 +239,7 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         model_source(checkpoint, folder.root),
         progress_bar(console or silent()),
         batch_size=request.batch_size,
-        writer=image_writer(request.output_format, spec),
+        writer=choose_writer(request.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=True),
         metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
     )
 

@@ -11,6 +11,7 @@ from gandlf_synth.cli.options import (
     config_option,
     console,
     emit,
+    format_option,
     json_option,
     model_dir_option,
     output_dir_option,
@@ -32,7 +33,7 @@ from gandlf_synth.cli.options import (
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images."
 )
-@click.option("--format", "output_format", type=click.Choice(["auto", "nifti", "png", "tiff"]), help="File format.")
+@format_option(None)
 @click.option("--sampler", help="Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm.")
 @click.option(
     "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."

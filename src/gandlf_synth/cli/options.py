@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import BaseModel
 
+from gandlf_synth import registry
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.launcher import is_first_process
 
@@ -49,6 +50,25 @@ output_dir_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the images; absent: the configuration's."
 )
+
+
+def format_option(default: str | None) -> Callable[[Command], Command]:
+    """The file format, by the name of a registered writer."""
+    return click.option(
+        "--format", "output_format", default=default, callback=_known_writer, shell_complete=_writer_names,
+        metavar="NAME", help="File format: auto, or the name of a writer, such as nifti, png or tiff.",
+    )  # fmt: skip
+
+
+def _known_writer(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    problem = None if name in (None, "auto") else registry.unknown_name("writers", str(name), "--format")
+    if problem:
+        raise ConfigError(problem)
+    return name
+
+
+def _writer_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    return [name for name in ("auto", *registry.names("writers")) if name.startswith(typed)]
 
 
 def split_options(command: Command) -> Command:

@@ -11,6 +11,7 @@ from gandlf_synth.cli.options import (
     config_option,
     console,
     emit,
+    format_option,
     json_option,
     model_dir_option,
     output_dir_option,
@@ -24,13 +25,7 @@ from gandlf_synth.cli.options import (
 @output_dir_option
 @checkpoint_option
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Images passed together.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["auto", "nifti", "png", "tiff"]),
-    default="auto",
-    help="File format.",
-)
+@format_option("auto")
 @json_option
 def reconstruct(csv: Path, **options: Any) -> None:
     """Pass images through a trained model of a family that reconstructs, and say how near they come back."""

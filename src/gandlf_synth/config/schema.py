@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from gandlf_synth import registry
 from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.loggers import LoggingConfig
 from gandlf_synth.config.model import Auto, ModelConfig
@@ -58,6 +59,19 @@ def _size(value: str) -> str:
     return value
 
 
+def _writer_name(value: str) -> str:
+    problem = None if value == "auto" else registry.unknown_name("writers", value, "")
+    if problem:
+        raise ValueError(
+            f"{problem.what}; allowed: auto, {problem.allowed}" + (f"; {problem.fix}" if problem.fix else "")
+        )
+    return value
+
+
+def _writer_names(schema: dict[str, Any]) -> None:
+    schema["enum"] = ["auto", *registry.names("writers")]
+
+
 class InferenceParameters(Section):
     """How synthetic images are made."""
 
@@ -65,8 +79,8 @@ class InferenceParameters(Section):
     """Images sampled together; it changes speed and memory, not the images."""
     n_images_to_generate: int | dict[str, int] = 16
     """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
-    output_format: Literal["auto", "nifti", "png", "tiff"] = "auto"
-    """File format; ``auto``: NIfTI for radiology, TIFF for histopathology."""
+    output_format: Annotated[str, AfterValidator(_writer_name), Field(json_schema_extra=_writer_names)] = "auto"
+    """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology."""
     sampler: str | None = None
     """Sampler of a diffusion model; absent: the model's default."""
     num_inference_steps: int | None = Field(None, ge=1)

@@ -13,6 +13,7 @@ from gandlf_synth.config import load_config
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import read_image, readable_suffixes
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
@@ -115,6 +116,5 @@ def _tiles(images: Sequence[Image], spec: DataSpec) -> list[Any]:
     tiles = []
     for image in images:
         low, high = np.percentile(image.array, (0.5, 99.8))
-        scaled = np.clip((image.array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1)
-        tiles += views(scaled, image.geometry, colour=spec.modality == "histo")
+        tiles += views(windowed(image.array, low, high), image.geometry, colour=spec.modality == "histo")
     return tiles

@@ -8,30 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.data.loading.value_range import to_8_bit, to_file_values
 from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.provenance import SYNTHETIC_MARK
-from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
 from gandlf_synth.synthesis.requests import ImageRequest
 
 
-def image_writer(output_format: str, spec: DataSpec) -> Writer:
-    """Return the writer for ``output_format``; ``auto`` is TIFF for histopathology and NIfTI for radiology.
+def file_parts(values: NDArray[Any], spec: DataSpec, writer: Writer) -> list[tuple[str, NDArray[Any]]]:
+    """Return the voxels of each file of ``values (channels, *shape)``, with what to add to the file's name.
 
-    Raises:
-        ConfigError: the format cannot hold such images.
+    A file holds the channels of one CSV column, or one channel where the format cannot hold them together.
     """
-    name = output_format
-    if name == "auto":
-        name = "tiff" if spec.modality == "histo" and spec.spatial_dims == 2 else "nifti"
-    elif name != "nifti" and spec.spatial_dims != 2:
-        raise ConfigError(Problem("inference_parameters.output_format", f"{name!r} cannot hold volumes", "nifti"))
-    writer: Writer = registry.load("writers", name)
-    return writer
+    parts: list[tuple[str, NDArray[Any]]] = []
+    for ending, column in _by_column(values, spec):
+        if writer.fits(column):
+            parts.append((ending, column))
+        else:
+            parts += [(f"{ending}_channel_{index}", column[index : index + 1]) for index in range(len(column))]
+    return parts
+
+
+def _by_column(values: NDArray[Any], spec: DataSpec) -> list[tuple[str, NDArray[Any]]]:
+    if len(spec.column_channels) == 1:
+        return [("", values)]
+    ends = np.cumsum(spec.column_channels)[:-1]
+    return [(f"_{name}", part) for name, part in zip(spec.column_names, np.split(values, ends), strict=True)]
 
 
 class ImageFiles:
@@ -58,17 +62,19 @@ class ImageFiles:
     def record(self, request: ImageRequest) -> dict[str, Any]:
         """Return what the sidecar of ``request``'s image says, whoever wrote it; empty without one."""
         sidecar = self._folder / f"{self._stem(request)}.json"
-        found: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-        return found
+        record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+        return record
 
     def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""
         stem = self._stem(request)
         record = {**self._about, **self._identity(request), **more}
+        convert = to_8_bit if self._writer.as_pictures else to_file_values
+        values = convert(image, self._spec, self._steps)
         paths = []
-        for ending, voxels in self._parts(image):
+        for ending, voxels in file_parts(values, self._spec, self._writer):
             path = self._folder / f"{stem}{ending}{self._writer.suffix}"
-            self._writer.write(path, voxels, self._spec.geometry, record)
+            self._writer(path, voxels, self._spec.geometry, record)
             paths.append(path)
         write_json(self._folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
 
@@ -88,18 +94,6 @@ class ImageFiles:
     def _stem(self, request: ImageRequest) -> str:
         label = "" if request.class_index is None else f"_label_{self._spec.labels[request.class_index]}"
         return f"generated_image_{request.index}{label}"
-
-    def _parts(self, image: NDArray[np.float32]) -> list[tuple[str, NDArray[Any]]]:
-        """Return the voxels of each file in their final number type, with what to add to its name."""
-        final = to_file_values if self._writer.suffix == ".nii.gz" else to_8_bit
-        values = final(image, self._spec, self._steps)
-        parts: list[tuple[str, NDArray[Any]]] = []
-        for ending, part in by_column(values, self._spec):
-            if len(part) in self._writer.channels:
-                parts.append((ending, part))
-            else:
-                parts += [(f"{ending}_channel_{index}", part[index : index + 1]) for index in range(len(part))]
-        return parts
 
     def _label(self, request: ImageRequest) -> list[Any]:
         if request.class_index is None:

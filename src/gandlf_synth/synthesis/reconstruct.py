@@ -16,15 +16,16 @@ from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.network_input import network_input, preprocessed
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import in_number_type, undo_preprocessing, windowed
 from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
+from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import Bar
 from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
-from gandlf_synth.synthesis.export import by_column
-from gandlf_synth.synthesis.restoring import Origin, in_type, restored
+from gandlf_synth.synthesis.image_files import file_parts
 
 _SHOWN = 8
 _DEFAULT_METRICS = (
@@ -119,9 +120,9 @@ def _reconstructed(
         outputs = module.reconstruct(network_input(prepared, spec).to(module.device), condition).float().cpu().numpy()
         for sample, image, output in zip(samples, prepared, outputs, strict=True):
             original = _original(sample, spec)
-            origin = Origin(original.geometry, original.dtype)
-            values = restored(output, image, origin, spec)
-            yield _Pair(sample, original, in_type(values, original.dtype).astype(np.float64))
+            values = undo_preprocessing(output, image, spec)
+            on_file_grid = resample_onto(values, image.geometry, original.geometry)
+            yield _Pair(sample, original, in_number_type(on_file_grid, original.dtype).astype(np.float64))
 
 
 def _original(sample: Sample, spec: DataSpec) -> Image:
@@ -133,15 +134,11 @@ def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Map
     stem = f"reconstruction_{pair.sample.row}"
     record = {**about, "row": pair.sample.row, "kind": "reconstruction"}
     paths = []
-    for ending, voxels in by_column(in_type(pair.values, pair.original.dtype), spec):
-        fits = len(voxels) in writer.channels
-        parts = (
-            [(ending, voxels)] if fits else [(f"{ending}_channel_{k}", voxels[k : k + 1]) for k in range(len(voxels))]
-        )
-        for name, part in parts:
-            path = folder / f"{stem}{name}{writer.suffix}"
-            writer.write(path, part, pair.original.geometry, record)
-            paths.append(path)
+    values = in_number_type(pair.values, pair.original.dtype)
+    for ending, voxels in file_parts(values, spec, writer):
+        path = folder / f"{stem}{ending}{writer.suffix}"
+        writer(path, voxels, pair.original.geometry, record)
+        paths.append(path)
     write_json(folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
     return paths
 
@@ -150,6 +147,6 @@ def _shown(pair: _Pair, spec: DataSpec) -> list[SheetRow]:
     low, high = np.percentile(pair.original.array, (0.5, 99.5))
     rows = []
     for title, array in ((f"row {pair.sample.row}", pair.original.array), ("", pair.values)):
-        scaled = np.clip((array - low) / max(high - low, 1e-6) * 2 - 1, -1, 1).astype(np.float32)
-        rows.append(SheetRow(title, views(scaled, pair.original.geometry, colour=spec.modality == "histo")))
+        shown = windowed(array, low, high)
+        rows.append(SheetRow(title, views(shown, pair.original.geometry, colour=spec.modality == "histo")))
     return rows

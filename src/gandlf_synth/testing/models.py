@@ -23,7 +23,8 @@ from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOption
 from gandlf_synth.data.loading.condition import Condition, class_condition
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import ModelRange, PreparedSample
+from gandlf_synth.data.loading.store import PreparedSample
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
 from gandlf_synth.geometry import Geometry
@@ -281,7 +282,7 @@ def synthetic_data(
         )
         rows.append(Sample(index + 1, f"subject_{index}", (path,) * len(spec.column_channels), label, None))
     split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), prepared)
-    identity = ModelRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
+    identity = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
     loaders = {phase: LoaderOptions() for phase in phases}
     splits = dict.fromkeys(phases, split)
     return SynthesisDataModule(splits, identity, spec.parts, [], loaders, batch_size, 0, seed=3)

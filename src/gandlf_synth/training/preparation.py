@@ -15,7 +15,8 @@ from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.conditioners import fit_conditioners
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import ModelRange, PreparedSample, model_range, prepare
+from gandlf_synth.data.loading.store import PreparedSample, prepare
+from gandlf_synth.data.loading.value_range import ValueRange, fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
@@ -36,7 +37,7 @@ class TrainingData:
 
     manifests: Mapping[Phase, Manifest]
     samples: Mapping[Phase, Sequence[PreparedSample]]
-    value_range: ModelRange
+    value_range: ValueRange
     spec: DataSpec
 
 
@@ -61,7 +62,7 @@ def prepare_data(
             raise_if_any(_too_small(manifest, samples[phase], patches), DataError)
     if config.cache_size is not None:
         shrink(cache, bytes_of(config.cache_size))
-    value_range = model_range(samples["train"])
+    value_range = fit_value_range(samples["train"])
     spec = _describe(config, data, manifests["train"], samples["train"], value_range)
     return TrainingData(manifests, samples, value_range, spec)
 
@@ -94,7 +95,7 @@ def _too_small(manifest: Manifest, samples: Sequence[PreparedSample], patches: P
 
 
 def _describe(
-    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ModelRange
+    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ValueRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(

@@ -15,6 +15,7 @@ from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.augmentations import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -60,7 +61,7 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     augmenter = Augmenter(list(steps), data.spec.spatial_dims) if steps else None
     rows = []
     for sample, prepared in zip(chosen.samples, data.samples["train"], strict=True):
-        seen = torch.from_numpy(data.value_range(np.load(prepared.path)))
+        seen = torch.from_numpy(data.value_range.to_network(np.load(prepared.path)))
         seeds = [fold_seed(plan.config.seed, Purpose.PREVIEW, sample.row, draw) for draw in range(_AUGMENTED)]
         drawn = [augmenter(seen, seed) for seed in seeds] if augmenter else []
         tiles = [*_raw(sample, facts.column_channels, data.spec)]
@@ -87,8 +88,7 @@ def _raw(sample: Sample, column_channels: Sequence[int], spec: DataSpec) -> list
     image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
     axes = tuple(range(1, image.array.ndim))
     low, high = np.percentile(image.array, (0.5, 99.5), axis=axes, keepdims=True)
-    scaled = np.clip((image.array - low) / np.maximum(high - low, 1e-6) * 2 - 1, -1, 1)
-    return views(scaled.astype(np.float32), image.geometry, colour=spec.modality == "histo")
+    return views(windowed(image.array, low, high), image.geometry, colour=spec.modality == "histo")
 
 
 def _sized(tile: Any) -> Any:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tests.factories import spec_of
 
+from gandlf_synth.data.formats.writers.tiff import TiffWriter
+from gandlf_synth.data.loading.value_range import to_8_bit, to_file_values
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.synthesis.export import by_column, to_8_bit, to_file_values
+from gandlf_synth.synthesis.image_files import file_parts
 from gandlf_synth.synthesis.requests import image_requests
 
 
@@ -50,9 +52,23 @@ def test_eight_bit_pictures_keep_their_own_values() -> None:
     assert to_8_bit(image, spec_of("int16")).ravel().tolist() == [0, 128, 255]
 
 
+class PairWriter(TiffWriter):
+    channels = (1, 2)
+
+
 def test_columns_become_files() -> None:
     values = np.arange(3).reshape(3, 1, 1)
+    spec = spec_of(channels=3, column_channels=(1, 2), column_names=("t1", "rest"))
 
-    split = by_column(values, spec_of(channels=3, column_channels=(1, 2), column_names=("t1", "rest")))
+    parts = file_parts(values, spec, PairWriter())
 
-    assert [(name, part.ravel().tolist()) for name, part in split] == [("_t1", [0]), ("_rest", [1, 2])]
+    assert [(name, part.ravel().tolist()) for name, part in parts] == [("_t1", [0]), ("_rest", [1, 2])]
+
+
+def test_a_column_that_a_file_cannot_hold_becomes_a_file_per_channel() -> None:
+    values = np.arange(3).reshape(3, 1, 1)
+    spec = spec_of(channels=3, column_channels=(1, 2), column_names=("t1", "rest"))
+
+    parts = file_parts(values, spec, TiffWriter())
+
+    assert [name for name, _ in parts] == ["_t1", "_rest_channel_0", "_rest_channel_1"]

@@ -11,7 +11,8 @@ from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
 from gandlf_synth.data.loading.patches import Patches
-from gandlf_synth.data.loading.store import ModelRange, PreparedSample
+from gandlf_synth.data.loading.store import PreparedSample
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmentations import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
 
@@ -42,7 +43,7 @@ class SynthesisDataModule(LightningDataModule):
     def __init__(
         self,
         splits: Mapping[Phase, Split],
-        value_range: ModelRange,
+        value_range: ValueRange,
         parts: Sequence[ConditionPart],
         augmentation: Sequence[Step],
         loaders: Mapping[Phase, LoaderOptions],

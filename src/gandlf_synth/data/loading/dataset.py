@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.packed import PackedImages
+from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
-from gandlf_synth.data.loading.store import ModelRange, PreparedSample
+from gandlf_synth.data.loading.store import PreparedSample
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmentations import Augmenter
 from gandlf_synth.provenance import Purpose, digest, fold_seed
 
@@ -45,7 +46,7 @@ class PreparedDataset(Dataset[Batch]):
     def __init__(
         self,
         samples: Sequence[PreparedSample],
-        value_range: ModelRange,
+        value_range: ValueRange,
         condition: Condition | None = None,
         augmenter: Augmenter | None = None,
         seed: int = 0,
@@ -58,7 +59,7 @@ class PreparedDataset(Dataset[Batch]):
         self._condition = condition or Condition()
         self._augmenter = augmenter
         self._seed = seed
-        self._images = PatchImages(samples, value_range, patches) if patches else _packed(samples, value_range)
+        self._images = PatchImages(samples, value_range, patches) if patches else _mapped(samples, value_range)
 
     @property
     def condition(self) -> Condition:
@@ -68,12 +69,12 @@ class PreparedDataset(Dataset[Batch]):
     @property
     def in_memory(self) -> bool:
         """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
-        return self.packed is not None
+        return self.mapped is not None
 
     @property
-    def packed(self) -> PackedImages | None:
+    def mapped(self) -> MappedImages | None:
         """The mapped file of the images, or None where they are not the same in every epoch."""
-        fixed = self._augmenter is None and isinstance(self._images, PackedImages)
+        fixed = self._augmenter is None and isinstance(self._images, MappedImages)
         return self._images if fixed else None  # type: ignore[return-value]
 
     def __len__(self) -> int:
@@ -84,7 +85,7 @@ class PreparedDataset(Dataset[Batch]):
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         places = torch.tensor(indices)
-        if isinstance(self._images, PackedImages):
+        if isinstance(self._images, MappedImages):
             images = self._images.gather(places)
         else:
             drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
@@ -99,7 +100,7 @@ class PreparedDataset(Dataset[Batch]):
         return self.__getitems__([key])
 
 
-def _packed(samples: Sequence[PreparedSample], value_range: ModelRange) -> PackedImages:
+def _mapped(samples: Sequence[PreparedSample], value_range: ValueRange) -> MappedImages:
     """Return the images of ``samples`` in [-1, 1], in one file beside theirs that is written when there is none."""
     folder, first = samples[0].path.parent, samples[0]
     names = (sample.path.name for sample in samples)
@@ -107,8 +108,8 @@ def _packed(samples: Sequence[PreparedSample], value_range: ModelRange) -> Packe
     path = folder / f"packed-{key}.f32"
     shape = (len(samples), len(first.scale), *first.grid.shape)
     if not path.is_file() or path.stat().st_size != 4 * prod(shape):
-        PackedImages.write(path, (value_range(np.load(sample.path)) for sample in samples))
-    return PackedImages(path, shape)
+        MappedImages.write(path, (value_range.to_network(np.load(sample.path)) for sample in samples))
+    return MappedImages(path, shape)
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -1,4 +1,4 @@
-"""Given images as a trained model sees them."""
+"""Images of a CSV as a trained model sees them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +10,7 @@ from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.processing.transforms.base import TransformError
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -32,10 +33,8 @@ def preprocessed(manifest: Manifest, sample: Sample, pipeline: Pipeline) -> Imag
 
 def network_input(images: Sequence[Image], spec: DataSpec) -> Tensor:
     """Return preprocessed ``images`` in the model's range, ``(batch, channels, *shape)`` in [-1, 1]."""
-    axes = (None, slice(None), *(None,) * spec.spatial_dims)
-    scale, offset = (torch.tensor(values)[axes] for values in (spec.range_scale, spec.range_offset))
-    arrays = torch.from_numpy(np.stack([image.array for image in images]))
-    return (arrays * scale + offset).clamp(-1, 1).float()
+    value_range = ValueRange.of(spec)
+    return torch.from_numpy(np.stack([value_range.to_network(image.array) for image in images]))
 
 
 def batches_of(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.data.loading.store import ModelRange, PreparedSample, mask_of
+from gandlf_synth.data.loading.store import PreparedSample, mask_of
+from gandlf_synth.data.loading.value_range import ValueRange
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ class PatchImages:
         patches: how they are drawn.
     """
 
-    def __init__(self, samples: Sequence[PreparedSample], value_range: ModelRange, patches: Patches) -> None:
+    def __init__(self, samples: Sequence[PreparedSample], value_range: ValueRange, patches: Patches) -> None:
         self._samples, self._range, self._patches = samples, value_range, patches
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class PatchImages:
         if start is None:
             start = rng.integers(0, last + 1)
         window = tuple(slice(first, first + size) for first, size in zip(start, self._patches.shape, strict=True))
-        return self._range(np.array(volume[(slice(None), *window)]))
+        return self._range.to_network(np.array(volume[(slice(None), *window)]))
 
     def _around_mask(self, path: Path, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
         mask = np.load(mask_of(path), mmap_mode="r")

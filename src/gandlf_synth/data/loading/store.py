@@ -10,7 +10,6 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
@@ -222,40 +221,3 @@ def _describe(image: Image, path: Path) -> PreparedSample:
         low_tail=tuple(low_tail.tolist()),
         high_tail=tuple(high_tail.tolist()),
     )
-
-
-@dataclass(frozen=True)
-class ModelRange:
-    """The map of prepared values to [-1, 1], one for the whole data set, ``network = prepared · scale + offset``."""
-
-    scale: NDArray[np.float64]
-    offset: NDArray[np.float64]
-
-    def __call__(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ``array (channels, *shape)`` or a batch of such, mapped and clipped to [-1, 1]."""
-        axes = (slice(None), *(None,) * (array.ndim - 1))
-        mapped = array * self.scale[axes].astype(np.float32) + self.offset[axes].astype(np.float32)
-        return np.clip(mapped, -1, 1, out=mapped)
-
-    def file_values(self, samples: Sequence[PreparedSample], network_value: float) -> tuple[float, ...]:
-        """Return per channel the value in the files' units that ``network_value`` stands for; median over samples."""
-        values = [
-            ((network_value - self.offset) / self.scale - np.array(sample.offset)) / np.array(sample.scale)
-            for sample in samples
-        ]
-        return tuple(np.median(values, axis=0).tolist())
-
-
-def model_range(samples: Sequence[PreparedSample]) -> ModelRange:
-    """Return the map that brings the training data to the [-1, 1] in which models work.
-
-    The whole range of the data is used, unless rare extremes (beyond the 0.1 % tails) would waste a fifth of it.
-    """
-    low = np.min([sample.low for sample in samples], axis=0)
-    high = np.max([sample.high for sample in samples], axis=0)
-    low_tail = np.min([sample.low_tail for sample in samples], axis=0)
-    high_tail = np.max([sample.high_tail for sample in samples], axis=0)
-    wasteful = (high - low) > 1.25 * (high_tail - low_tail)
-    low, high = np.where(wasteful, low_tail, low), np.where(wasteful, high_tail, high)
-    scale = 2 / np.where(high > low, high - low, 1.0)
-    return ModelRange(scale, -1 - low * scale)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gandlf_synth.data.loading.dataset import Batch, PreparedDataset
-from gandlf_synth.data.loading.packed import PackedImages
+from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.provenance import digest
 
@@ -83,7 +83,7 @@ def _moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 
 def stored_latents(
     dataset: PreparedDataset, encode: Encode, latent_shape: tuple[int, ...], weights: nn.Module, trainer: Trainer
-) -> PackedImages | None:
+) -> MappedImages | None:
     """Return the latents of ``dataset`` from a file beside its images, made where there is none; None where they vary.
 
     Args:
@@ -93,19 +93,19 @@ def stored_latents(
         weights: what ``encode`` depends on.
         trainer: says which process writes.
     """
-    images = dataset.packed
+    images = dataset.mapped
     if images is None:
         return None
     key = digest([images.path.name, weights_digest(weights)])
     path = images.path.with_name(f"latents-{key}.f32")
     shape = (len(dataset), *latent_shape)
     if trainer.is_global_zero and not _complete(path, shape):
-        PackedImages.write(path, _encoded(images, len(dataset), encode))
+        MappedImages.write(path, _encoded(images, len(dataset), encode))
     trainer.strategy.barrier()
-    return PackedImages(path, shape)
+    return MappedImages(path, shape)
 
 
-def batches_of(stored: PackedImages) -> Iterator[Tensor]:
+def batches_of(stored: MappedImages) -> Iterator[Tensor]:
     """Yield all of ``stored``, a few at a time."""
     for places in torch.split(torch.arange(stored.shape[0]), 64):
         yield stored.gather(places)
@@ -131,7 +131,7 @@ def _complete(path: Path, shape: tuple[int, ...]) -> bool:
     return path.is_file() and path.stat().st_size == 4 * int(np.prod(shape))
 
 
-def _encoded(images: PackedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
+def _encoded(images: MappedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
     together = max(1, min(_CHUNK, _CHUNK_VALUES // int(np.prod(images.shape[1:]))))
     for places in torch.split(torch.arange(count), together):
         yield from encode(images.gather(places)).float().cpu().numpy()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gandlf_synth.config import Phase
 from gandlf_synth.data.loading.dataset import Batch
-from gandlf_synth.data.loading.packed import PackedImages
+from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
@@ -38,7 +38,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         kind: Any = DiffusionProcess if isinstance(config.second_stage, LatentDDPM) else FlowProcess
         self.process = kind(config.second_stage, self.build_loss(), spec.spatial_dims, channels, spec.parts)
         self.scale = LatentScale(spec.spatial_dims, channels)
-        self._stored: dict[str, PackedImages | None] = {}
+        self._stored: dict[str, MappedImages | None] = {}
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

@@ -27,11 +27,11 @@ CASES = [
 def test_what_is_written_is_read_back(
     tmp_path: Path, name: str, shape: tuple[int, ...], dtype: str, geometry: Geometry
 ) -> None:
-    writer = registry.load("writers", name)
+    writer = registry.load("writers", name)()
     voxels = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
     path = tmp_path / f"image{writer.suffix}"
 
-    writer.write(path, voxels, geometry, PROVENANCE)
+    writer(path, voxels, geometry, PROVENANCE)
 
     image = read_image(path)
     assert np.array_equal(image.array, voxels)
@@ -45,11 +45,11 @@ def test_what_is_written_is_read_back(
 def test_equal_images_have_equal_bytes(
     tmp_path: Path, name: str, shape: tuple[int, ...], dtype: str, geometry: Geometry
 ) -> None:
-    writer = registry.load("writers", name)
+    writer = registry.load("writers", name)()
     voxels = np.ones(shape, dtype)
 
     for folder in ("a", "b"):
-        writer.write(tmp_path / folder / f"image{writer.suffix}", voxels, geometry, PROVENANCE)
+        writer(tmp_path / folder / f"image{writer.suffix}", voxels, geometry, PROVENANCE)
 
     one, other = (next((tmp_path / folder).iterdir()).read_bytes() for folder in ("a", "b"))
     assert one == other

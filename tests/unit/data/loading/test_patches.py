@@ -9,7 +9,8 @@ from tests.factories import Cli, write_nifti
 
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.patches import Patches
-from gandlf_synth.data.loading.store import ModelRange, PreparedSamples, prepare
+from gandlf_synth.data.loading.store import PreparedSamples, prepare
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 
@@ -46,7 +47,7 @@ def dataset(
     manifest: Manifest, cache: Path, shape: tuple[int, ...], *, weighted: bool = False, fixed: bool = False
 ) -> tuple[PreparedDataset, PreparedSamples]:
     prepared = prepare(manifest, Pipeline((), (1,), None, keeps_mask=weighted), cache)
-    identity = ModelRange(np.array([1e-4]), np.array([0.0]))
+    identity = ValueRange(np.array([1e-4]), np.array([0.0]))
     return PreparedDataset(prepared, identity, patches=Patches(shape, 4, weighted), fixed=fixed), prepared
 
 

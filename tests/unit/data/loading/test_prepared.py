@@ -10,9 +10,10 @@ from tests.factories import blob, write_nifti, write_picture
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, column_names, fingerprint
-from gandlf_synth.data.loading import packed
+from gandlf_synth.data.loading import mapped_images
 from gandlf_synth.data.loading.dataset import EpochSampler, PreparedDataset
-from gandlf_synth.data.loading.store import model_range, prepare
+from gandlf_synth.data.loading.store import prepare
+from gandlf_synth.data.loading.value_range import fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError
@@ -93,7 +94,7 @@ def test_network_values_go_back_to_the_units_of_the_files(tmp_path: Path) -> Non
     steps = (Step(name="rescale", parameters={"percentiles": [0, 100], "out_min_max": [0, 1]}),)
 
     prepared = prepare(manifest, Pipeline(steps, (1,), (8, 8, 8)), tmp_path / "cache")
-    mapped = model_range(prepared)
+    mapped = fit_value_range(prepared)
 
     brightest = [blob((8, 8, 8), i, scale).max() for i, scale in enumerate((100, 200, 9000))]
     assert mapped.file_values(prepared, 1.0)[0] == pytest.approx(np.median(brightest), rel=1e-3)
@@ -105,7 +106,7 @@ def test_z_scores_are_brought_to_the_range_of_the_model_without_losing_the_tails
     rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((12, 12), i)),) for i in range(4)]
 
     prepared = prepare(manifest_of(*rows), Pipeline((Step(name="normalize"),), (1,), (12, 12)), tmp_path / "cache")
-    images = PreparedDataset(prepared, model_range(prepared)).__getitems__(range(4))["image"]
+    images = PreparedDataset(prepared, fit_value_range(prepared)).__getitems__(range(4))["image"]
 
     assert images.abs().max().item() <= 1
     assert (images.min().item(), images.max().item()) == pytest.approx((-1, 1), abs=1e-4)
@@ -130,7 +131,7 @@ def test_the_cache_is_used_and_a_changed_file_or_pipeline_is_not_taken_for_the_o
 def test_every_epoch_has_another_order_and_processes_share_it_out(tmp_path: Path) -> None:
     rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(6)]
     prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
-    dataset = PreparedDataset(prepared, model_range(prepared))
+    dataset = PreparedDataset(prepared, fit_value_range(prepared))
 
     def order(epoch: int, world: int = 1, rank: int = 0) -> list[int]:
         sampler = EpochSampler(dataset, num_replicas=world, rank=rank, shuffle=True, seed=3)
@@ -147,12 +148,12 @@ def test_batches_are_the_prepared_images_in_the_range_of_the_model_after_mapped_
 ) -> None:
     rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(3)]
     prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
-    mapped = model_range(prepared)
-    monkeypatch.setattr(packed, "_RESIDENT_BYTES", 0)
+    mapped = fit_value_range(prepared)
+    monkeypatch.setattr(mapped_images, "_RESIDENT_BYTES", 0)
     dataset = PreparedDataset(prepared, mapped)
 
     sent = pickle.loads(pickle.dumps(dataset))  # noqa: S301
 
-    wanted = np.stack([mapped(np.load(prepared[index].path)) for index in (2, 0)])
+    wanted = np.stack([mapped.to_network(np.load(prepared[index].path)) for index in (2, 0)])
     for own in (dataset, dataset, sent):
         assert np.array_equal(own.__getitems__([2, 0])["image"].numpy(), wanted)

@@ -5,8 +5,8 @@ import pytest
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import to_8_bit, to_file_values
 from gandlf_synth.data.processing.postprocessing import postprocessed
-from gandlf_synth.synthesis.export import to_8_bit, to_file_values
 
 
 def process(array: np.ndarray, name: str, parameters: object = None) -> np.ndarray:

@@ -1,23 +1,63 @@
-"""What a writer of a file format does; one file per format, found through the entry-point group ``writers``."""
+"""What a writer of a file format is; one file per format, found through the entry-point group ``writers``."""
 
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from gandlf_synth.geometry import Geometry
 
+Modality = Literal["rad", "histo"]
 
-class Writer(Protocol):
-    """Writes one file format. Equal arguments must give equal bytes: no dates, no paths."""
 
-    suffix: str
-    """The file-name ending, such as ``.nii.gz``."""
-    channels: tuple[int, ...]
-    """How many channels one file can hold."""
+class Writer(BaseModel, ABC):
+    """Writes one file format, and knows where in a file the provenance is.
 
-    def write(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: dict[str, Any]) -> None:
+    Equal arguments must give equal bytes: no dates, no paths.
+
+    Example:
+        A format of your own, which ``register`` or an entry point makes known; ``generate --format array`` writes it:
+
+        >>> import numpy as np
+        >>> class ArrayWriter(Writer):
+        ...     suffixes = (".npz",)
+        ...     channels = (1, 2, 3, 4)
+        ...
+        ...     def __call__(self, path, voxels, geometry, provenance):
+        ...         np.savez(path, voxels=voxels, affine=geometry.affine, provenance=as_text(provenance))
+        ...
+        ...     def embedded_text(self, path):
+        ...         return str(np.load(path)["provenance"])
+        >>> ArrayWriter().suffix
+        '.npz'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """File-name endings, such as ``(".nii.gz", ".nii")``: the first is written, all are read back."""
+    channels: ClassVar[tuple[int, ...]] = (1,)
+    """How many channels one file can hold; others are written one channel per file."""
+    spatial_dims: ClassVar[tuple[int, ...]] = (2, 3)
+    """Dimensions of the images that a file can hold."""
+    number_types: ClassVar[tuple[str, ...]] = ()
+    """Number types that a file can hold, such as ``("uint8", "uint16")``; empty: all."""
+    as_pictures: ClassVar[bool] = False
+    """Whether synthetic images are written as 8-bit grey or colour, and not in the units and the type of the data."""
+    suits: ClassVar[tuple[Modality, ...]] = ()
+    """Modalities for which ``output_format: auto`` takes this format."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the files that it writes."""
+        return self.suffixes[0]
+
+    @abstractmethod
+    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write one image atomically.
 
         Args:
@@ -27,37 +67,24 @@ class Writer(Protocol):
             provenance: what JSON can hold; kept inside the file.
         """
 
+    @abstractmethod
+    def embedded_text(self, path: Path) -> str | None:
+        """Return the text where this writer puts the provenance, or None where a file has none."""
 
-def as_text(provenance: dict[str, Any]) -> str:
-    """Return ``provenance`` as JSON on one line of ASCII, keys sorted."""
+    def fits(self, voxels: NDArray[Any]) -> bool:
+        """Say whether one file can hold ``voxels (channels, *spatial)``."""
+        return len(voxels) in self.channels
+
+    def holds(self, number_type: str) -> bool:
+        """Say whether a file can hold values of a number type, such as ``"int16"``."""
+        return not self.number_types or number_type in self.number_types
+
+
+def as_text(provenance: Mapping[str, object]) -> str:
+    """Return ``provenance`` as JSON on one line of ASCII, keys sorted.
+
+    Example:
+        >>> as_text({"seed": 7, "class": "glioma"})
+        '{"class": "glioma", "seed": 7}'
+    """
     return json.dumps(provenance, sort_keys=True)
-
-
-def read_provenance(path: Path) -> dict[str, Any] | None:
-    """Return the provenance inside a file that one of our writers wrote, or None when it has none."""
-    text = _embedded_text(path)
-    if text is None:
-        return None
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _embedded_text(path: Path) -> str | None:
-    if path.name.endswith((".nii", ".nii.gz")):
-        import nibabel as nib
-
-        extensions = nib.load(path).header.extensions
-        return str(extensions[0].text) if extensions else None
-    if path.suffix == ".png":
-        from PIL import Image
-
-        with Image.open(path) as picture:
-            text = picture.info.get("gandlf_synth")
-            return text if isinstance(text, str) else None
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        return str(tiff.pages[0].description)

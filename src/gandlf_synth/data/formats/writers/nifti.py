@@ -1,6 +1,7 @@
 """Writes NIfTI-1 with affine, spacing in millimetres and provenance in a header extension."""
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import nibabel as nib
 from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.writers.base import as_text
+from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.provenance import SYNTHETIC_MARK
@@ -17,15 +18,22 @@ _COMMENT = 6
 _ALIGNED_ANAT = 2
 
 
-class NiftiWriter:
+class NiftiWriter(Writer):
     """Writes ``.nii.gz``, one channel per file."""
 
-    suffix = ".nii.gz"
-    channels = (1,)
+    suffixes = (".nii.gz", ".nii")
+    suits = ("rad",)
 
-    @staticmethod
-    def write(path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: dict[str, Any]) -> None:
-        """Write ``voxels (1, *spatial)``; see ``Writer.write``."""
+    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+        """Write ``voxels (1, *spatial)``; see ``Writer``.
+
+        Example:
+            >>> import tempfile, numpy as np
+            >>> path = Path(tempfile.mkdtemp()) / "image.nii.gz"
+            >>> NiftiWriter()(path, np.zeros((1, 4, 5, 6), np.int16), Geometry((4, 5, 6)), {"seed": 7})
+            >>> NiftiWriter().embedded_text(path)
+            '{"seed": 7}'
+        """
         image = nib.Nifti1Image(voxels[0], geometry.affine)
         image.set_sform(geometry.affine, code=_ALIGNED_ANAT)
         image.set_qform(geometry.affine, code=_ALIGNED_ANAT)
@@ -33,3 +41,8 @@ class NiftiWriter:
         image.header["descrip"] = SYNTHETIC_MARK.encode()
         image.header.extensions.append(Nifti1Extension(_COMMENT, as_text(provenance).encode()))
         write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+
+    def embedded_text(self, path: Path) -> str | None:
+        """Return the text of the first header extension."""
+        extensions = nib.load(path).header.extensions
+        return str(extensions[0].text) if extensions else None

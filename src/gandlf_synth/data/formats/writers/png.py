@@ -1,5 +1,6 @@
 """Writes PNG with provenance in a text chunk."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -8,27 +9,49 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from gandlf_synth.data.formats.writers.base import as_text
+from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.provenance import SYNTHETIC_MARK
 
+_KEY = "gandlf_synth"
 
-class PngWriter:
+
+class PngWriter(Writer):
     """Writes ``.png``: grey or RGB, 8-bit."""
 
-    suffix = ".png"
+    suffixes = (".png",)
     channels = (1, 3)
+    spatial_dims = (2,)
+    number_types = ("uint8", "uint16")
+    as_pictures = True
 
-    @staticmethod
-    def write(path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: dict[str, Any]) -> None:
-        """Write ``voxels (channels, columns, rows)``; see ``Writer.write``."""
+    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+        """Write ``voxels (channels, columns, rows)``; see ``Writer``.
+
+        Example:
+            >>> import tempfile, numpy as np
+            >>> path = Path(tempfile.mkdtemp()) / "image.png"
+            >>> PngWriter()(path, np.zeros((3, 20, 10), np.uint8), Geometry((20, 10), physical=False), {"seed": 7})
+            >>> PngWriter().embedded_text(path)
+            '{"seed": 7}'
+        """
         text = PngInfo()
         text.add_text("Comment", SYNTHETIC_MARK)
-        text.add_text("gandlf_synth", as_text(provenance))
+        text.add_text(_KEY, as_text(provenance))
         content = BytesIO()
         Image.fromarray(rows_first(voxels)).save(content, "PNG", pnginfo=text)
         write_bytes(path, content.getvalue())
+
+    def embedded_text(self, path: Path) -> str | None:
+        """Return the text chunk of this program."""
+        with Image.open(path) as picture:
+            text = picture.info.get(_KEY)
+        return text if isinstance(text, str) else None
+
+    def fits(self, voxels: NDArray[Any]) -> bool:
+        """Say whether one file can hold ``voxels``; colour only with 8 bits, which is what Pillow writes."""
+        return super().fits(voxels) and (len(voxels) == 1 or voxels.dtype == "uint8")
 
 
 def rows_first(voxels: NDArray[Any]) -> NDArray[Any]:

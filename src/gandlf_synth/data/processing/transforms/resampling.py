@@ -1,4 +1,6 @@
-"""Voxels on another grid of the same orientation and centre."""
+"""Voxels on another grid."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,32 @@ def resample_grid(array: Array, old: Geometry, new: Geometry) -> Array:
         smooth = ndimage.gaussian_filter(channel, sigma, mode="nearest") if sigma.any() else channel
         ndimage.affine_transform(smooth, step, offset, new.shape, result[index], order=1, mode="nearest")
     return result
+
+
+def resample_onto(values: NDArray[Any], old: Geometry, new: Geometry) -> NDArray[np.float64]:
+    """Return ``values (channels, *old.shape)`` interpolated linearly at the voxel centres of any grid ``new``.
+
+    Voxels that lie outside of ``old`` get the smallest value of their channel.
+    """
+    from scipy import ndimage
+
+    dims = old.spatial_dims
+    index = np.linalg.pinv(_square(old)) @ _square(new)
+    step, start = index[:dims, :dims], index[:dims, 3]
+    seen = np.ones([size + 2 for size in old.shape])
+    inside = ndimage.affine_transform(seen, step, start + 1, new.shape, order=0, mode="constant") > 0
+    result = np.empty((len(values), *new.shape))
+    for channel, target in zip(values, result, strict=True):
+        ndimage.affine_transform(channel, step, start, new.shape, target, order=1, mode="nearest")
+        target[~inside] = channel.min()
+    return result
+
+
+def _square(geometry: Geometry) -> NDArray[np.float64]:
+    """Return the affine of a grid; a picture's third axis is left out, since it has no voxels along it."""
+    affine = geometry.affine.copy()
+    affine[:3, geometry.spatial_dims : 3] = 0
+    return affine
 
 
 def _steps(old: Geometry, new: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,7 +15,7 @@ _RESIDENT_BYTES = 32 * 2**20
 """What may be gathered before the mapped pages are handed back; the file stays in the system's page cache."""
 
 
-class PackedImages:
+class MappedImages:
     """Images of one shape, one after another in a file of float32.
 
     The memory that they take is the system's page cache, which all processes share and which gives way when memory is
