@@ -1,5 +1,28 @@
-"""What every component promises, checked; for the authors of plugins as for our own tests."""
+"""What every component promises, checked; for the authors of plugins as for our own tests.
 
+There is one checker per group of components. Each tries every promise and raises a ``PluginError`` that lists all that
+are broken:
+
+    >>> check_loss("mse")
+"""
+
+from gandlf_synth.testing.augmentations import check_augmentation
+from gandlf_synth.testing.losses import check_loss
 from gandlf_synth.testing.models import check_model, synthetic_data, synthetic_spec
+from gandlf_synth.testing.optimization import check_optimizer, check_scheduler
+from gandlf_synth.testing.paired_metrics import check_paired_metric
+from gandlf_synth.testing.postprocessing import check_postprocessing
+from gandlf_synth.testing.preprocessing import check_preprocessing
 
-__all__ = ["check_model", "synthetic_data", "synthetic_spec"]
+__all__ = [
+    "check_augmentation",
+    "check_loss",
+    "check_model",
+    "check_optimizer",
+    "check_paired_metric",
+    "check_postprocessing",
+    "check_preprocessing",
+    "check_scheduler",
+    "synthetic_data",
+    "synthetic_spec",
+]

@@ -1,0 +1,41 @@
+"""Every registered paired metric keeps its promises, and the checker finds those that do not."""
+
+import numpy as np
+import pytest
+
+from gandlf_synth import registry
+from gandlf_synth.errors import PluginError
+from gandlf_synth.registry import register
+from gandlf_synth.testing import check_paired_metric
+
+DESCRIBE = {"ncc_mean", "ncc_std", "ncc_min"}
+"""Statistics over all shifts, which no reconstruction is best in."""
+SYMMETRIC = {"mean_absolute_error", "mean_squared_error", "root_mean_squared_error", "correlation"}
+
+
+@pytest.mark.parametrize("name", registry.names("paired_metrics"))
+def test_paired_metric_keeps_its_promises(name: str) -> None:
+    check_paired_metric(name, ranks_errors=name not in DESCRIBE, is_symmetric=name in SYMMETRIC)
+
+
+def test_broken_promises_are_named(plugins: None) -> None:
+    @register("paired_metrics", "careless")
+    def careless(original: np.ndarray, reconstruction: np.ndarray) -> float:
+        original -= original.mean()
+        return np.float32((original * reconstruction).mean())  # type: ignore[return-value]
+
+    with pytest.raises(PluginError) as error:
+        check_paired_metric("careless", is_symmetric=True)
+
+    assert "it returns one number for images in 2D and 3D with any number of channels" in str(error.value)
+    assert "it gives changed images" in str(error.value)
+
+
+def test_a_metric_that_does_not_judge_is_found(plugins: None) -> None:
+    register("paired_metrics", "difference")(lambda original, reconstruction: float((original - reconstruction).mean()))
+
+    with pytest.raises(PluginError) as error:
+        check_paired_metric("difference", is_symmetric=True)
+
+    assert "the original is its own best reconstruction, and more noise is worse; it gives" in str(error.value)
+    assert "original and reconstruction may change places; it gives" in str(error.value)
