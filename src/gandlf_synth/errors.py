@@ -11,7 +11,7 @@ GandlfSynthError            exit code 1
 └── StoppedError          128+n stopped by signal n, with a checkpoint
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -43,7 +43,7 @@ class Problem:
 
 
 class GandlfSynthError(Exception):
-    """The base of every error that is the user's to mend; carries all problems found, not only the first."""
+    """The base of every error that the user can correct; it carries all problems, not only the first."""
 
     exit_code = 1
 
@@ -100,7 +100,7 @@ class ResourceError(GandlfSynthError):
 
 
 class TrainingError(GandlfSynthError):
-    """Training has gone wrong in a way that more steps do not mend."""
+    """Training has gone wrong, and more steps do not correct it."""
 
     exit_code = 8
 
@@ -117,6 +117,26 @@ class StoppedError(GandlfSynthError):
     def __init__(self, signal_number: int, name: str, steps: int) -> None:
         self.exit_code = 128 + signal_number
         super().__init__(Problem("training", f"stopped by {name} after step {steps}; a checkpoint was written"))
+
+
+_spelling: Callable[[str], str] = str
+
+
+def option(name: str) -> str:
+    """Return how the caller writes the option ``name``: as a Python argument, or as the flag of a command.
+
+    Messages of the lower rooms name options with it, because these rooms do not know the flags.
+
+    >>> option("val_csv")
+    'val_csv'
+    """
+    return _spelling(name)
+
+
+def spell_options(spelling: Callable[[str], str]) -> None:
+    """Let ``option`` return what ``spelling`` makes of a name; the command line sets it."""
+    global _spelling  # noqa: PLW0603
+    _spelling = spelling
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from gandlf_synth.errors import CheckpointError, ConfigError, Problem, ResourceError
+from gandlf_synth.errors import CheckpointError, ConfigError, Problem, ResourceError, option
 
 Mode = Literal["new", "resume", "reset"]
 
@@ -119,14 +119,14 @@ class ModelFolder:
         if self.root.exists() and not self.root.is_dir():
             raise ConfigError(Problem(where, "is a file", fix="name a folder"))
         if mode == "new" and self.holds_a_run():
-            fix = "use another folder, --resume to go on with the run, or --reset to delete it"
+            resume, reset = option("resume"), option("reset")
+            fix = f"use another folder, {resume} to go on with the run, or {reset} to delete it"
             raise ConfigError(Problem(where, "already holds a run", fix=fix))
         if mode == "resume" and checkpoint is not None:
             self.choose_checkpoint(checkpoint)
         elif mode == "resume" and not (self.last.is_file() or self.first_stage.last.is_file()):
-            raise CheckpointError(
-                Problem(where, "holds no checkpoints/last.ckpt to resume from", fix="train without --resume")
-            )
+            fix = f"train without {option('resume')}"
+            raise CheckpointError(Problem(where, "holds no checkpoints/last.ckpt to resume from", fix=fix))
 
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder; trackers keep their history."""
@@ -151,7 +151,8 @@ class ModelFolder:
         for path in (self.best, self.last):
             if path.is_file():
                 return path
-        fix = "train first, name another model folder with -m-dir, or a checkpoint with -ckpt-path"
+        model_dir, checkpoint = option("model_dir"), option("checkpoint")
+        fix = f"train first, name another model folder with {model_dir}, or a checkpoint with {checkpoint}"
         raise CheckpointError(Problem(f"model folder {self.root}", "holds no checkpoint", fix=fix))
 
 

@@ -24,7 +24,7 @@ from gandlf_synth.cli.schema import schema
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import train
 from gandlf_synth.cli.verify_install import verify_install
-from gandlf_synth.errors import GandlfSynthError
+from gandlf_synth.errors import GandlfSynthError, spell_options
 from gandlf_synth.registry import load_plugin
 
 _HELP = """Train generative models on medical images and synthesise new ones, without writing code.
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; None: the process's own.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    spell_options(_flag)
     try:
         for file in _plugins(words):
             load_plugin(file)
@@ -82,6 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _flag(name: str) -> str:
+    """Return the flag of the running command that sets ``name``, or the name itself outside of commands."""
+    context = click.get_current_context(silent=True)
+    flags = [parameter for parameter in context.command.params if parameter.name == name] if context else []
+    if not flags or not isinstance(flags[0], click.Option):
+        return name
+    return max(flags[0].opts, key=len) if flags[0].is_flag else flags[0].opts[0]
 
 
 def _quiet_first(words: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
 from gandlf_synth.demo.recipe import recipe
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.training.request import TrainingRequest
 
@@ -51,7 +51,11 @@ def run_demo(
         ConfigError: ``output`` is there already.
     """
     if output.exists() and any(output.iterdir()):
-        raise ConfigError(Problem(f"output folder {output}", "is not empty", fix="name another with -o, or delete it"))
+        raise ConfigError(
+            Problem(
+                f"output folder {output}", "is not empty", fix=f"name another with {option('output')}, or delete it"
+            )
+        )
     images = data_dir or _write_images(output / "images", dimensions, console)
     csv = output / "data.csv"
     report = api.construct_csv(images, [_ending(images)], "custom", csv)
@@ -82,7 +86,7 @@ def _ending(folder: Path) -> str:
     counts = {suffix: sum(name.endswith(suffix) for name in names) for suffix in readable_suffixes()}
     if not any(counts.values()):
         raise ConfigError(
-            Problem(f"--data-dir {folder}", "holds no image that can be read", ", ".join(readable_suffixes()))
+            Problem(f"{option('data_dir')} {folder}", "holds no image that can be read", ", ".join(readable_suffixes()))
         )
     return max(counts, key=lambda suffix: (counts[suffix], len(suffix)))
 

@@ -17,7 +17,7 @@ from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.display.progress import progress_bar
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import write_text
 from gandlf_synth.projects.recipe import Recipe, choose_recipe
 from gandlf_synth.training.defaults import Device, detect_device
@@ -66,7 +66,9 @@ def start_project(
     """
     config = project / "config.yaml"
     if config.exists() or (project / "data.csv").exists():
-        raise ConfigError(Problem(f"project {project}", "exists already", fix="name another folder with -o"))
+        raise ConfigError(
+            Problem(f"project {project}", "exists already", fix=f"name another folder with {option('project')}")
+        )
     csvs = {"train": source} if source.is_file() else _write_csvs(detect_layout(source), project, console)
     manifests = {split: read_manifest(path) for split, path in csvs.items()}
     files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]

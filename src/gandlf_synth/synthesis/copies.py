@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.metrics.memorisation import Images, match, threshold
 from gandlf_synth.metrics.stacks import stacks
 
@@ -52,7 +52,7 @@ def build_copy_gate(batches: Iterable[Tensor], subjects: Sequence[str], where: s
     """
     if len(set(subjects)) < _FEWEST:
         what = f"holds {len(set(subjects))} subjects, too few to tell copies from patients who look alike"
-        raise ConfigError(Problem(where, what, f"{_FEWEST} or more", "leave --refuse-copies out"))
+        raise ConfigError(Problem(where, what, f"{_FEWEST} or more", f"leave {option('refuse_copies')} out"))
     training = np.concatenate([planes(batch) for batch in batches])
     others = match(training, training, query_groups=subjects, reference_groups=subjects)
     return CopyGate(training, threshold(others.correlation, FALSE_ALARM))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from gandlf_synth.errors import Problem, ResourceError
+from gandlf_synth.errors import Problem, ResourceError, option
 from gandlf_synth.files import atomic_path
 
 
@@ -29,5 +29,5 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
             except RuntimeError as error:
                 if "inline_container" not in str(error):  # torch's writer, where the disk takes no more
                     raise
-                fix = "free some space and go on with --resume; the earlier checkpoint is intact"
+                fix = f"free some space and go on with {option('resume')}; the earlier checkpoint is intact"
                 raise ResourceError(Problem(str(target), "cannot be written: the disk is full", fix=fix)) from error

@@ -8,7 +8,7 @@ from typing import Any
 from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, read_document, validate
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
-from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
+from gandlf_synth.errors import ConfigError, DataError, Problem, option, raise_if_any
 from gandlf_synth.files import TakesPaths
 from gandlf_synth.model_folder import Mode, ModelFolder
 
@@ -85,7 +85,11 @@ def _check_validation(loaded: LoadedConfig, request: TrainingRequest) -> None:
     if loaded.config.sample_metrics_config is not None and not (request.val_csv or request.val_ratio > 0):
         where = loaded.document.where(("sample_metrics_config",))
         what = "has no validation images to compare with; nearness to training images would praise copies"
-        raise ConfigError(Problem(where, what, fix="give validation data with -v-csv or -vr"))
+        raise ConfigError(Problem(where, what, fix=_give_validation()))
+
+
+def _give_validation() -> str:
+    return f"give validation data with {option('val_csv')} or {option('val_ratio')}"
 
 
 def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> None:
@@ -99,7 +103,7 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
         logged += SAMPLE_METRICS
     if stopping.monitor_value not in logged:
         where = loaded.document.where(("early_stopping_config", "monitor_value"))
-        fix = "" if len(logged) > 1 else "for val_loss, give validation data with -v-csv or -vr"
+        fix = "" if len(logged) > 1 else f"for val_loss, {_give_validation()}"
         raise ConfigError(Problem(where, f"{stopping.monitor_value!r} will not be logged", ", ".join(logged), fix))
 
 
