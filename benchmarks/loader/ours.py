@@ -5,17 +5,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from ruamel.yaml import YAML
 
 from gandlf_synth.config import parse_document
-from gandlf_synth.data.formats.scan import no_progress, scan_files
-from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
-from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.data.formats.scan import no_progress
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.training.defaults import detect_device, loader_workers
-from gandlf_synth.training.planning import Plan, make_plan
-from gandlf_synth.training.preparation import TrainingData, prepare_data
-from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
+from gandlf_synth.training.data import TrainingData, loader_workers, prepare_data
+from gandlf_synth.training.plan import Plan, plan_run
+from gandlf_synth.training.request import TrainingRequest
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,13 @@ class Planned:
 
     def datamodule(self, data: TrainingData) -> SynthesisDataModule:
         """Return the loaders that training would use."""
-        config = self.plan.config
-        return SynthesisDataModule(
-            {"train": Split(self.manifest, data.samples["train"])}, data.value_range, data.spec.parts, [],
-            {"train": config.dataloader_config.train}, int(config.batch_size), loader_workers(), config.seed,
-        )  # fmt: skip
+        return data.loaders(self.plan.config, loader_workers())
 
 
 def planned(configuration: dict[str, Any], csv: Path, cache: Path) -> Planned:
     """Read, scan and plan as ``gandlf-synth train`` does."""
     text = StringIO()
-    YAML().dump(configuration, text)
+    YAML().dump({**configuration, "cache_dir": str(cache)}, text)
     request = TrainingRequest(parse_document(text.getvalue(), "benchmark"), csv, Path("model"))
-    loaded = read_configuration(request)
-    manifest = read_splits(request, loaded.config)["train"]
-    files = [path for sample in manifest.samples for path in sample.files]
-    facts = fingerprint([manifest], scan_files(files, cache))
-    device = detect_device(loaded.config.compute)
-    return Planned(manifest, facts, make_plan(loaded.config, loaded.document, facts, manifest, device))
+    run = plan_run(request, Console(quiet=True))
+    return Planned(run.splits["train"], run.facts, run.plan)

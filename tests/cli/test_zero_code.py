@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -22,7 +23,7 @@ def test_init_writes_a_project_that_trains_without_edits(cli: Cli, pictures: Pat
     small = ("--set", "num_epochs=1", "--set", "model_config.architecture.num_channels=[48, 48, 48]")
     code, _, err = cli(*train.split()[1:], *small, "--set", "model_config.save_eval_images_every_n_epochs=-1")
     assert code == 0, err
-    resolved = load_config(tmp_path / "project" / "model" / "resolved_config.yaml").config
+    resolved: Any = load_config(tmp_path / "project" / "model" / "resolved_config.yaml").config
     assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [48, 48, 48])
 
 

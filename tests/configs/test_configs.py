@@ -1,6 +1,7 @@
 """Every configuration that we ship, and the kinds that users of the existing GaNDLF-Synth have, validate."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_shipped_configuration_is_valid(path: Path) -> None:
 
 
 def test_a_configuration_of_the_existing_tool_is_valid() -> None:
-    config = validate(parse_document(EXISTING, "existing.yaml")).config
+    config: Any = validate(parse_document(EXISTING, "existing.yaml")).config
 
     assert config.model.architecture.num_eval_timesteps == 1
     assert config.model.schedulers.name == "triangle"

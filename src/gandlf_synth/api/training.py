@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.table.slide_tiles import TileGrid
     from gandlf_synth.diagnostics.verification import InstallReport
     from gandlf_synth.training.checking import CheckReport
-    from gandlf_synth.training.planning import Plan
+    from gandlf_synth.training.plan import Plan
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.run import TrainingResult
 
@@ -44,7 +44,7 @@ def construct_csv(
 
 
 def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":
-    """Train a model; see ``training.session.run_training``."""
+    """Train a model; see ``training.run.run_training``."""
     from gandlf_synth.training.run import run_training
 
     return run_training(request, console or silent())

@@ -5,7 +5,7 @@ from gandlf_synth.config.document import Document, merged, parse_document, read_
 from gandlf_synth.config.json_schema import json_schema
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
 from gandlf_synth.config.loggers import LoggingConfig, MLflowConfig, WandbConfig
-from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite
+from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite, resolved
 from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.reference import KeyDescription, describe_keys
@@ -49,5 +49,6 @@ __all__ = [
     "overridden",
     "parse_document",
     "read_document",
+    "resolved",
     "validate",
 ]

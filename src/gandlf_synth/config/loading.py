@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -29,7 +29,7 @@ _PIPELINE_GROUPS = {
 class LoadedConfig:
     """A validated configuration and the document it was written in, for messages that come later."""
 
-    config: Config[Any]
+    config: Config
     document: Document
 
 
@@ -76,7 +76,7 @@ def _with_new_names(document: Document) -> Document:
     return replace(document, content=content, lines=lines)
 
 
-def _schema_for(document: Document) -> tuple[type[Config[Any]], list[Problem]]:
+def _schema_for(document: Document) -> tuple[type[Config], list[Problem]]:
     """Return the schema for the model that ``document`` names, or a tolerant one and the problem with the name."""
     section = document.content.get("model_config")
     name = section.get("model_name") if isinstance(section, Mapping) else None
@@ -84,7 +84,7 @@ def _schema_for(document: Document) -> tuple[type[Config[Any]], list[Problem]]:
         return Config[ModelConfig], []  # type: ignore[return-value, unused-ignore]
     problem = registry.unknown_name("models", name, document.where(("model_config", "model_name")))
     if problem:
-        return Config[_AnyModel], [problem]
+        return cast("type[Config]", Config[_AnyModel]), [problem]
     return Config[model_config_class(name)], []  # type: ignore[return-value, misc]
 
 
@@ -94,7 +94,7 @@ class _AnyModel(ModelConfig, extra="allow"):
     architecture: Any = None
 
 
-def _bad_components(config: Config[Any], document: Document) -> list[Problem]:
+def _bad_components(config: Config, document: Document) -> list[Problem]:
     """Return wrong names and parameters of losses, optimizers and schedulers, and metrics that do not apply."""
     found: list[Problem] = []
     for group in _COMPONENT_GROUPS:
@@ -103,7 +103,7 @@ def _bad_components(config: Config[Any], document: Document) -> list[Problem]:
     return [*found, *_bad_metrics(config, document)]
 
 
-def _bad_metrics(config: Config[Any], document: Document) -> list[Problem]:
+def _bad_metrics(config: Config, document: Document) -> list[Problem]:
     if not config.metrics:
         return []
     where = document.where(("metrics",))
@@ -124,7 +124,7 @@ def components_at(components: Components | None, path: KeyPath) -> list[tuple[Ke
     return [(path, components)]
 
 
-def _bad_steps(config: Config[Any], document: Document) -> list[Problem]:
+def _bad_steps(config: Config, document: Document) -> list[Problem]:
     problems: dict[str, Problem] = {}
     for section, group in _PIPELINE_GROUPS.items():
         phases: PhasedSteps = getattr(config, section)
@@ -149,7 +149,7 @@ def check_step(group: str, step: Step, document: Document, path: KeyPath) -> lis
     return []
 
 
-def _bad_conditions(config: Config[Any], document: Document) -> list[Problem]:
+def _bad_conditions(config: Config, document: Document) -> list[Problem]:
     """Return wrong names and parameters of conditioners, and those of a kind that the family does not take."""
     problems = []
     in_list = isinstance((document.content.get("model_config") or {}).get("conditioning"), list)

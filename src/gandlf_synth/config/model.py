@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
 
@@ -11,6 +11,18 @@ from gandlf_synth.config.component import ByNetwork, Component, Components, Step
 
 Auto = Literal["auto"]
 LabelingParadigm = Literal["unlabeled", "patient", "custom"]
+T = TypeVar("T")
+
+
+def resolved(value: T | Auto) -> T:
+    """Return a value that the plan of a run has decided.
+
+    Raises:
+        ValueError: it still says ``auto``: the configuration was not planned.
+    """
+    if isinstance(value, str) and value == "auto":
+        raise ValueError("the configuration says auto where a plan was needed")
+    return value
 
 
 class ArchitectureConfig(BaseModel):
@@ -106,6 +118,14 @@ class ModelConfig(BaseModel):
         """Return the component of ``network``: its own, or the one for the whole model; None when none is written."""
         value: Component | ByNetwork | None = getattr(self, section)
         return value.networks.get(network) if isinstance(value, ByNetwork) else value
+
+    def with_values(self, **values: object) -> Self:
+        """Return the section with other ``values``, validated as a whole.
+
+        Raises:
+            ValidationError: they do not go together with the rest.
+        """
+        return type(self).model_validate({**dict(self), **values})
 
     def required_shape(self, spatial_dims: int) -> list[int] | None:
         """Return the only size that the networks are made for, or None where the data or ``tensor_shape`` decides."""

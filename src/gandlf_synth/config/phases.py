@@ -88,6 +88,11 @@ class LoaderConfig(BaseModel):
     test: LoaderOptions = LoaderOptions()
     inference: LoaderOptions = LoaderOptions()
 
+    def of(self, phase: Phase) -> LoaderOptions:
+        """Return the loader of ``phase``."""
+        options: LoaderOptions = getattr(self, phase)
+        return options
+
     @model_validator(mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:

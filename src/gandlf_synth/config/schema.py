@@ -1,6 +1,6 @@
 """The top level of the YAML."""
 
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     SerializeAsAny,
     model_validator,
 )
+from typing_extensions import TypeVar
 
 from gandlf_synth import registry
 from gandlf_synth.config.component import Steps, steps_as_written
@@ -35,7 +36,7 @@ Precision = Literal[
     "transformer-engine",
 ]
 MetricNames = Annotated[Steps, PlainSerializer(steps_as_written)]
-M = TypeVar("M", bound=ModelConfig)
+M = TypeVar("M", bound=ModelConfig, default=ModelConfig)
 
 
 def _none_is_empty(value: Any) -> Any:

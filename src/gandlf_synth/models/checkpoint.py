@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from gandlf_synth import registry
+from gandlf_synth.config import ModelConfig
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.files import atomic_path
@@ -32,11 +33,16 @@ def description(module: GenerativeModule[Any]) -> dict[str, Any]:
     }
 
 
-def build_module(model_config: Mapping[str, Any], spec: DataSpec) -> GenerativeModule[Any]:
-    """Return an untrained module from a resolved ``model_config`` section."""
-    family: ModelFamily = registry.load("models", model_config["model_name"])
-    config = family.config_class().model_validate(model_config)
+def build_module(model_config: ModelConfig | Mapping[str, Any], spec: DataSpec) -> GenerativeModule[Any]:
+    """Return an untrained module from a resolved ``model_config`` section, validated or as plain values."""
+    config = model_config if isinstance(model_config, ModelConfig) else _validated(model_config)
+    family: ModelFamily = registry.load("models", config.model_name)
     return family.module_class()(config, spec)
+
+
+def _validated(section: Mapping[str, Any]) -> ModelConfig:
+    family: ModelFamily = registry.load("models", section["model_name"])
+    return family.config_class().model_validate(section)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

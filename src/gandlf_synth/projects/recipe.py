@@ -1,13 +1,14 @@
 """The YAML of a new project: few keys, each with the reason for its value and what else it could be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
-from typing import Any
 
+from gandlf_synth.config import resolved
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
 from gandlf_synth.training.defaults import Device
+from gandlf_synth.training.plan import Plan
 
 _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
 _FEW_SUBJECTS = 100
@@ -15,8 +16,6 @@ _WIDTHS = {("cpu", 2): (32, 64, 96), ("cpu", 3): (16, 32, 64), ("gpu", 2): (64, 
 _VOLUME = 3
 _SMALLEST_FOR_LATENTS = 16
 _UNET_FAMILIES = ("ddpm", "flow_matching")
-
-Planned = Callable[[str], Mapping[str, tuple[Any, str]]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,12 @@ class Recipe:
 
 
 def choose_recipe(
-    facts: Fingerprint, samples: int, subjects: int, device: Device, model_name: str | None, planned: Planned
+    facts: Fingerprint,
+    samples: int,
+    subjects: int,
+    device: Device,
+    model_name: str | None,
+    make_plan: Callable[[str], Plan],
 ) -> Recipe:
     """Return the YAML for a data set.
 
@@ -38,23 +42,22 @@ def choose_recipe(
         subjects: the subjects among them.
         device: what it will run on.
         model_name: the family; None: chosen here.
-        planned: returns the automatic choices for a family, ``key → (value, reason)``.
+        make_plan: returns the plan for a family of which nothing else is written.
     """
     name, reason = (model_name, "asked for") if model_name else _family(facts)
-    choices = planned(name)
-    shape, shape_reason = choices["model_config.tensor_shape"]
-    batch, batch_reason = choices["batch_size"]
+    plan = make_plan(name)
+    shape, batch = resolved(plan.config.model.tensor_shape), resolved(plan.config.batch_size)
     epochs, epochs_reason = _epochs(samples, batch, device)
     lines = [
         "# Written by `gandlf-synth init` for these images; every value can be changed, every line left out.",
         f"# {_described(facts, samples, subjects)}",
         "model_config:",
         _line("  model_name", name, f"{reason}; others: gandlf-synth models"),
-        _line("  tensor_shape", shape, f"{shape_reason}; larger is sharper and slower"),
+        _line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
         *_network(name, shape, device),
         _line("num_epochs", epochs, epochs_reason),
-        _line("batch_size", batch, f"{batch_reason}; halve it when memory runs out"),
-        *_data_lines(choices, facts),
+        _line("batch_size", batch, f"{plan.reason('batch_size')}; halve it when memory runs out"),
+        *_data_lines(plan, facts),
         "inference_parameters:",
         _line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
         _line("  batch_size", batch, "images sampled together; changes speed, not the images"),
@@ -100,19 +103,18 @@ def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
     return epochs, f"about {budget:,} steps of {per_epoch} an epoch; train --minutes N stops by the clock"
 
 
-def _data_lines(choices: Mapping[str, tuple[Any, str]], facts: Fingerprint) -> list[str]:
-    modality, reason = choices["modality"]
-    paradigm, paradigm_reason = choices["model_config.labeling_paradigm"]
+def _data_lines(plan: Plan, facts: Fingerprint) -> list[str]:
+    paradigm = plan.config.model.labeling_paradigm
+    normalization = [choice.reason for choice in plan.choices if choice.key == "data_preprocessing"][-1]
     return [
-        _line("modality", modality, reason),
-        f"# labels: {paradigm} ({paradigm_reason}); channels: {facts.num_channels}",
-        f"# preprocessing: chosen for the data, listed in the model folder's resolved_config.yaml; "
-        f"{choices['data_preprocessing'][1]}",
+        _line("modality", plan.config.modality, plan.reason("modality")),
+        f"# labels: {paradigm} ({plan.reason('model_config.labeling_paradigm')}); channels: {facts.num_channels}",
+        f"# preprocessing: chosen for the data, listed in the model folder's resolved_config.yaml; {normalization}",
         "# data_augmentation: [{flip: {axis: [0], probability: 0.5}}]   # only if a mirrored image is plausible",
     ]
 
 
-def _line(key: str, value: Any, comment: str) -> str:
+def _line(key: str, value: object, comment: str) -> str:
     return f"{key}: {value}".ljust(42) + f" # {comment}"
 
 

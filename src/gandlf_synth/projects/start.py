@@ -1,6 +1,5 @@
 """Looks at a folder or a CSV of images and writes the project for it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from rich.console import Console
 
 from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
-from gandlf_synth.data.formats.scan import scan_files
-from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.config.phases import PHASES
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.construct import ConstructReport
 from gandlf_synth.data.table.construct_series import construct_by_series
@@ -21,7 +20,8 @@ from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import write_text
 from gandlf_synth.projects.recipe import Recipe, choose_recipe
 from gandlf_synth.training.defaults import Device, detect_device
-from gandlf_synth.training.planning import make_plan
+from gandlf_synth.training.plan import Plan, make_plan
+from gandlf_synth.training.survey import survey_images
 
 _SPLIT_FLAGS = {"val": "-v-csv", "test": "-t-csv"}
 
@@ -70,9 +70,8 @@ def start_project(
             Problem(f"project {project}", "exists already", fix=f"name another folder with {option('project')}")
         )
     csvs = {"train": source} if source.is_file() else _write_csvs(detect_layout(source), project, console)
-    manifests = {split: read_manifest(path) for split, path in csvs.items()}
-    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.channels]
-    facts = fingerprint(list(manifests.values()), scan_files(files, default_cache(), progress_bar(console)))
+    manifests = {phase: read_manifest(csvs[phase]) for phase in PHASES if phase in csvs}
+    facts = survey_images(manifests, default_cache(), progress_bar(console)).known_facts
     device = detect_device(ComputeConfig())
     device = replace(device, memory_bytes=memory_bytes) if memory_bytes else device
     recipe = _recipe(facts, manifests["train"], device, model_name)
@@ -123,12 +122,10 @@ def _csv_of(split: str, project: Path) -> Path:
 
 
 def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str | None) -> Recipe:
-    def planned(name: str) -> dict[str, tuple[object, str]]:
+    def plan(name: str) -> Plan:
         document = parse_document(f"model_config: {{model_name: {name}}}", "init")
-        plan = make_plan(validate(document).config, document, facts, train, device)
-        return {choice.key: (choice.value, choice.reason) for choice in plan.choices}
+        return make_plan(validate(document), facts, train, device)
 
-    plan: Callable[[str], dict[str, tuple[object, str]]] = planned
     subjects = len({sample.subject for sample in train.samples})
     return choose_recipe(facts, len(train.samples), subjects, device, model_name, plan)
 

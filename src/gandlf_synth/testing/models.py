@@ -42,7 +42,7 @@ _SEEDS = (11, 12, 13)
 
 @dataclass(frozen=True)
 class _Case:
-    config: Config[Any]
+    config: Config
     spec: DataSpec
     root: Path
 
@@ -221,7 +221,7 @@ def _equal_weights(one: GenerativeModule[Any], other: GenerativeModule[Any]) -> 
     return all(torch.equal(first, second) for first, second in pairs)
 
 
-def _resolved(document: Document) -> Config[Any]:
+def _resolved(document: Document) -> Config:
     config = validate(document).config
     compute = config.compute.model_copy(update={"accelerator": "cpu", "num_devices": 1, "precision": "32-true"})
     return config.model_copy(update={"compute": compute})

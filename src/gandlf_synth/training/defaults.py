@@ -1,14 +1,16 @@
-"""The automatic choices: each returns a value and the reason in a reader's words."""
+"""The automatic choices: each has a value, and the reason in a reader's words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from gandlf_synth.config import ComputeConfig, Step
+from gandlf_synth.config import ComputeConfig, LabelingParadigm, Step
+from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.launcher import usable_cores
+from gandlf_synth.data.table.manifest import Manifest, paradigm
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
@@ -21,13 +23,29 @@ _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
 """Memory of a training step per input value, about what a U-Net with 32 to 64 channels needs."""
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """An automatic choice.
+
+    Args:
+        key: the dotted key of the configuration.
+        value: what was chosen.
+        reason: why, for the person who reads the resolved configuration.
+    """
+
+    key: str
+    value: T
+    reason: str
+
 
 @dataclass(frozen=True)
 class Device:
     """What training will run on."""
 
-    kind: str
-    """``cpu`` or ``gpu``."""
+    kind: Literal["cpu", "gpu"]
     memory_bytes: int
     native_bf16: bool
 
@@ -44,53 +62,94 @@ def detect_device(compute: ComputeConfig) -> Device:
     return Device("cpu", psutil.virtual_memory().available, native)
 
 
-def default_shape(data: Fingerprint, device: Device) -> tuple[list[int], str]:
-    """Return the size that the network sees: the images' proportions, at most their size, capped for the device."""
+def choose_dimensions(data: Fingerprint) -> Choice[int]:
+    """Choose the number of spatial dimensions."""
+    return Choice("model_config.n_dimensions", data.spatial_dims, "the images' own")
+
+
+def choose_channels(data: Fingerprint) -> Choice[int]:
+    """Choose the number of channels of one sample."""
+    columns = len(data.column_channels)
+    if columns > 1:
+        reason = f"{columns} columns in the CSV"
+    elif data.is_colour:
+        reason = "colour pictures"
+    else:
+        reason = "one grey value per voxel" if data.num_channels == 1 else "the images' own"
+    return Choice("model_config.n_channels", data.num_channels, reason)
+
+
+def choose_paradigm(train: Manifest) -> Choice[LabelingParadigm]:
+    """Choose what the model is conditioned on."""
+    labels = len(train.labels)
+    reason = f"the CSV's Label column has {labels} values" if labels else "the CSV has no Label column"
+    return Choice("model_config.labeling_paradigm", paradigm(train), reason)
+
+
+def choose_modality(data: Fingerprint) -> Choice[Literal["rad", "histo"]]:
+    """Choose between radiology and histopathology."""
+    if data.is_colour:
+        return Choice("modality", "histo", "colour pictures")
+    return Choice("modality", "rad", "not colour pictures")
+
+
+def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
+    """Choose the size that the network sees: the images' proportions, at most their size, capped for the device."""
     cap = _CAPS[device.kind, data.spatial_dims]
     extent = np.array(data.largest_extent)
     longest = min(cap, _rounded(max(data.shape)))
     shape = [max(_MULTIPLE, _rounded(longest * length)) for length in extent / extent.max()]
     size = "×".join(str(length) for length in data.shape)
-    return shape, f"images are {size}; {cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
+    reason = f"images are {size}; {cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
+    return Choice("model_config.tensor_shape", shape, reason)
 
 
 def _rounded(length: float) -> int:
     return int(np.ceil(length / _MULTIPLE - 1e-6)) * _MULTIPLE
 
 
-def default_resizing(data: Fingerprint, shape: Sequence[int]) -> tuple[list[Step], str]:
-    """Return the steps that bring an image to ``shape`` without distorting it."""
+def choose_resizing(data: Fingerprint, shape: Sequence[int]) -> Choice[list[Step]]:
+    """Choose the steps that bring an image to ``shape`` without distorting it."""
     size = list(shape)
     if not data.physical:
+        name, reason = "resize_and_pad", "pictures of different proportions: padded, not distorted"
         if data.same_aspect:
-            return [Step(name="resize", parameters=size)], "pictures of the same proportions"
-        return [
-            Step(name="resize_and_pad", parameters=size)
-        ], "pictures of different proportions: padded, not distorted"
+            name, reason = "resize", "pictures of the same proportions"
+        return Choice("data_preprocessing", [Step(name=name, parameters=size)], reason)
     resolution = [round(extent / length, 4) for extent, length in zip(data.largest_extent, shape, strict=True)]
     steps = [Step(name="to_canonical")] if data.spatial_dims == 3 else []
     steps += [Step(name="resample", parameters={"resolution": resolution}), Step(name="crop_or_pad", parameters=size)]
-    return steps, "the same voxel size for all subjects, at which the largest of them fits"
+    reason = "the same voxel size for all subjects, at which the largest of them fits"
+    return Choice("data_preprocessing", steps, reason)
 
 
-def default_normalisation(data: Fingerprint) -> tuple[Step, str]:
-    """Return the step that brings intensities to [-1, 1]."""
-    out = [-1.0, 1.0]
+def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice[list[Step]]:
+    """Choose the step that brings an image to ``shape`` after ``steps``, which set no size or another."""
+    keeps_spacing = any(step.name.lower().startswith("resample") for step in steps)
+    step = Step(name="crop_or_pad" if keeps_spacing else "resize", parameters=list(shape))
+    return Choice("data_preprocessing", [step], "the written steps set no size, or another")
+
+
+def choose_normalization(data: Fingerprint) -> Choice[list[Step]]:
+    """Choose the step that brings intensities to [-1, 1]."""
+    source: dict[str, list[float]]
     if data.modality == "CT":
         low, high = CT_WINDOW
-        step = Step(name="rescale", parameters={"in_min_max": [low, high], "out_min_max": out})
-        return step, f"CT: the same window of {low:g} to {high:g} HU for all images, from air to dense bone"
-    if data.dtype == "uint8" and not data.physical:
-        step = Step(name="rescale", parameters={"in_min_max": [0.0, 255.0], "out_min_max": out})
-        return step, "8-bit pictures: their whole range"
-    step = Step(name="rescale", parameters={"percentiles": [0.5, 99.5], "out_min_max": out})
-    return step, "units differ between images: each channel of each image by its own 0.5th and 99.5th percentile"
+        source = {"in_min_max": [low, high]}
+        reason = f"CT: the same window of {low:g} to {high:g} HU for all images, from air to dense bone"
+    elif data.dtype == "uint8" and not data.physical:
+        source, reason = {"in_min_max": [0.0, 255.0]}, "8-bit pictures: their whole range"
+    else:
+        source = {"percentiles": [0.5, 99.5]}
+        reason = "units differ between images: each channel of each image by its own 0.5th and 99.5th percentile"
+    step = Step(name="rescale", parameters={**source, "out_min_max": [-1.0, 1.0]})
+    return Choice("data_preprocessing", [step], reason)
 
 
-def default_batch_size(
+def choose_batch_size(
     shape: Sequence[int], channels: int, samples: int, device: Device, smallest: int = 1
-) -> tuple[int, str]:
-    """Return a batch size, a power of two up to 32, that the device's speed (CPU) or memory (GPU) allows.
+) -> Choice[int]:
+    """Choose a batch size, a power of two up to 32, that the device's speed (CPU) or memory (GPU) allows.
 
     On a CPU, it is at least ``smallest``: time that the family needs in order to learn at all is not saved.
     """
@@ -106,25 +165,34 @@ def default_batch_size(
     size = 2 ** int(np.clip(np.log2(max(limit, 1)), 0, 5))
     while size > max(1, samples):
         size //= 2
-    return max(2, size) if samples > 1 else 1, reason
+    return Choice("batch_size", max(2, size) if samples > 1 else 1, reason)
 
 
-def default_grid_interval(epochs: int, steps_per_epoch: float) -> tuple[int, str]:
-    """Return the epochs between sample grids; a grid costs as much as dozens of training steps."""
-    every = max(epochs / _MOST_GRIDS, _STEPS_PER_GRID / steps_per_epoch)
-    return min(epochs, int(np.ceil(every))), f"at most {_MOST_GRIDS} grids, {_STEPS_PER_GRID} training steps apart"
+def choose_grid_interval(epochs: int, steps_per_epoch: float) -> Choice[int]:
+    """Choose the epochs between sample grids; a grid costs as much as dozens of training steps."""
+    every = min(epochs, int(np.ceil(max(epochs / _MOST_GRIDS, _STEPS_PER_GRID / steps_per_epoch))))
+    reason = f"at most {_MOST_GRIDS} grids, {_STEPS_PER_GRID} training steps apart"
+    return Choice("model_config.save_eval_images_every_n_epochs", every, reason)
 
 
-def default_precision(device: Device) -> tuple[str, str]:
-    """Return the number format for training."""
+def choose_no_average(strategy: str) -> Choice[float]:
+    """Choose to do without the average of the weights, where ``strategy`` shares them out among devices."""
+    return Choice("model_config.ema_decay", 0.0, _shared_out(strategy))
+
+
+def choose_no_grids(strategy: str) -> Choice[int]:
+    """Choose to do without sample grids, where ``strategy`` shares the weights out among devices."""
+    return Choice("model_config.save_eval_images_every_n_epochs", -1, _shared_out(strategy))
+
+
+def _shared_out(strategy: str) -> str:
+    return f"{strategy} shares the weights out, and no process holds all of them"
+
+
+def choose_precision(device: Device) -> Choice[Precision]:
+    """Choose the number format for training."""
+    kind = device.kind.upper()
     if device.native_bf16:
-        return (
-            "bf16-mixed",
-            f"this {device.kind.upper()} computes bfloat16 natively, which is faster and as stable as 32 bits",
-        )
-    return "32-true", f"this {device.kind.upper()} has no native bfloat16"
-
-
-def loader_workers() -> int:
-    """Return the number of worker processes for batches that are not cut from memory: most of this process's cores."""
-    return max(1, min(8, usable_cores() - 1))
+        reason = f"this {kind} computes bfloat16 natively, which is faster and as stable as 32 bits"
+        return Choice("compute.precision", "bf16-mixed", reason)
+    return Choice("compute.precision", "32-true", f"this {kind} has no native bfloat16")

@@ -17,8 +17,9 @@ from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 def train_first_stage(
     module: GenerativeModule[Any],
+    stage: Prerequisite,
     request: TrainingRequest,
-    config: Config[Any],
+    config: Config,
     reporter: Reporter,
     train: Callable[[TrainingRequest, Any], Any],
 ) -> float | None:
@@ -26,6 +27,7 @@ def train_first_stage(
 
     Args:
         module: the model, untrained.
+        stage: what it builds on.
         request: the whole run; data and mode are the same for the first stage.
         config: the resolved configuration of the whole run.
         reporter: says which stage runs.
@@ -34,14 +36,13 @@ def train_first_stage(
     Raises:
         CheckpointError: a first stage that was given does not fit the model.
     """
-    needed: Prerequisite = config.model.prerequisite()
     started = time.monotonic()
-    checkpoint = _given(needed)
+    checkpoint = _given(stage)
     if checkpoint is None:
         folder = request.folder.first_stage
         if not _finished(folder):
-            reporter.say(f"First stage: {needed.model.model_name}", "bold")
-            train(_request(request, config, needed, folder), reporter.console)
+            reporter.say(f"First stage: {stage.model.model_name}", "bold")
+            train(_request(request, config, stage, folder), reporter.console)
         checkpoint = folder.choose_checkpoint(None)
     module.load_first_stage(load_module(checkpoint))
     reporter.say(f"Second stage: {config.model.model_name}", "bold")
@@ -50,8 +51,8 @@ def train_first_stage(
     return max(1.0, request.seconds - (time.monotonic() - started))
 
 
-def _given(needed: Prerequisite) -> Path | None:
-    path = needed.checkpoint
+def _given(stage: Prerequisite) -> Path | None:
+    path = stage.checkpoint
     return ModelFolder(path).choose_checkpoint(None) if path is not None and path.is_dir() else path
 
 
@@ -62,15 +63,13 @@ def _finished(folder: ModelFolder) -> bool:
     return epochs > 0
 
 
-def _request(
-    request: TrainingRequest, config: Config[Any], needed: Prerequisite, folder: ModelFolder
-) -> TrainingRequest:
+def _request(request: TrainingRequest, config: Config, stage: Prerequisite, folder: ModelFolder) -> TrainingRequest:
     content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    content["model_config"] = needed.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    content["model_config"] = stage.model.model_dump(mode="json", by_alias=True, exclude_none=True)
     content.pop("sample_metrics_config", None)
     if content.get("early_stopping_config", {}).get("monitor_value") in SAMPLE_METRICS:
         del content["early_stopping_config"]
-    share = needed.fraction / (1 - needed.fraction)
+    share = stage.fraction / (1 - stage.fraction)
     content["num_epochs"] = max(1, round(config.num_epochs * share))
     mode: Mode = "resume" if request.mode == "resume" and folder.last.is_file() else "reset"
     return replace(
@@ -79,5 +78,5 @@ def _request(
         model_dir=folder.root,
         mode=mode,
         checkpoint=None,
-        seconds=None if request.seconds is None else request.seconds * needed.fraction,
+        seconds=None if request.seconds is None else request.seconds * stage.fraction,
     )

@@ -11,16 +11,15 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
 from gandlf_synth import registry
-from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig
+from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig, resolved
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.launcher import node_count, processes_here
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.models.checkpoint import description
 from gandlf_synth.training.callbacks import (
     ExponentialMovingAverage,
     FiniteSteps,
@@ -33,7 +32,7 @@ from gandlf_synth.training.callbacks import (
     StepSeeds,
     TimeBudget,
 )
-from gandlf_synth.training.checkpoint_files import AtomicCheckpoints
+from gandlf_synth.training.checkpoints import AtomicCheckpoints, Description, checkpoint_rules
 from gandlf_synth.training.loggers import opened_loggers
 from gandlf_synth.training.memory import memory_guard
 from gandlf_synth.training.strategy import SHARDED, strategy_for
@@ -52,37 +51,6 @@ class FitResult:
     """What the model reported as having gone wrong, one line each."""
 
 
-class _Description(Callback):
-    """Puts configuration and data facts into every checkpoint, so that it stands alone."""
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        checkpoint.update(description(pl_module))
-
-
-class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
-    """A checkpoint rule that keeps its own state, however like another's its settings are."""
-
-    @property
-    def state_key(self) -> str:
-        return f"{type(self).__name__}:{self.filename}"
-
-
-class _BestCheckpoint(_NamedCheckpoint):
-    """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
-
-    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        if pl_module.val_loss_comparable:
-            super().on_validation_end(trainer, pl_module)
-
-
-class _BestSamples(_NamedCheckpoint):
-    """Keeps the checkpoint whose samples are nearest to the validation images."""
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        if SampleMetrics.measured(trainer):
-            super().on_train_epoch_end(trainer, pl_module)
-
-
 class _SampleStopping(EarlyStopping):
     """Stops after so many measurements of samples without improvement."""
 
@@ -94,7 +62,7 @@ class _SampleStopping(EarlyStopping):
 def fit(
     module: GenerativeModule[Any],
     data: SynthesisDataModule,
-    config: Config[Any],
+    config: Config,
     folder: ModelFolder,
     console: Console,
     *,
@@ -149,12 +117,12 @@ def fit(
 
 
 def _callbacks(
-    config: Config[Any], data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
+    config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
 ) -> list[Callback]:
-    callbacks: list[Callback] = [StepSeeds(config.seed), _Description(), RunProgress(console)]
+    callbacks: list[Callback] = [StepSeeds(config.seed), Description(), RunProgress(console)]
     if config.model.ema_decay > 0:
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
-    if config.model.save_eval_images_every_n_epochs > 0:
+    if resolved(config.model.save_eval_images_every_n_epochs) > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:
         measures = {metric.name: registry.load("paired_metrics", metric.name) for metric in config.metrics}
@@ -164,7 +132,7 @@ def _callbacks(
     if seconds is not None:
         callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
-    return [*callbacks, *_checkpoints(config, data, folder)]
+    return [*callbacks, *checkpoint_rules(config, folder, validated=data.has("val"))]
 
 
 def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
@@ -172,30 +140,6 @@ def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
     if stopping.monitor_value.startswith("sample_"):
         return _SampleStopping(stopping.monitor_value, check_on_train_epoch_end=True, **options)
     return EarlyStopping(stopping.monitor_value, **options)
-
-
-def _checkpoints(config: Config[Any], data: SynthesisDataModule, folder: ModelFolder) -> Sequence[Callback]:
-    options: dict[str, Any] = {
-        "dirpath": folder.checkpoints,
-        "auto_insert_metric_name": False,
-        "enable_version_counter": False,
-    }
-    last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
-    callbacks = [last]
-    measured = config.sample_metrics_config
-    if measured is not None and measured.choose_best:
-        callbacks.append(
-            _BestSamples(filename="best", save_on_train_epoch_end=True, monitor="sample_kid", mode="min", **options)
-        )
-    elif data.has("val"):
-        callbacks.append(
-            _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
-        )
-    if config.save_model_every_n_epochs > 0:
-        every = config.save_model_every_n_epochs
-        kept = _NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options)
-        callbacks.append(kept)
-    return callbacks
 
 
 def _stepping(module: GenerativeModule[Any], model: ModelConfig) -> dict[str, Any]:

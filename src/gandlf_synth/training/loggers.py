@@ -32,7 +32,7 @@ def check_loggers(wanted: LoggingConfig | None) -> None:
 
 
 @contextmanager
-def opened_loggers(config: Config[Any], folder: ModelFolder) -> Iterator[list[Any]]:
+def opened_loggers(config: Config, folder: ModelFolder) -> Iterator[list[Any]]:
     """Give Lightning's loggers for the length of the block; the first process alone writes to trackers.
 
     Args:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import Any
 
 import torch
 
@@ -12,7 +11,7 @@ from gandlf_synth.errors import Problem, ResourceError
 
 
 @contextmanager
-def memory_guard(config: Config[Any]) -> Iterator[None]:
+def memory_guard(config: Config) -> Iterator[None]:
     """Turn an out-of-memory error of the block into one that names the three cheapest changes.
 
     Raises:
@@ -34,7 +33,7 @@ def _is_memory(error: BaseException) -> bool:
     )
 
 
-def cheapest_changes(config: Config[Any]) -> str:
+def cheapest_changes(config: Config) -> str:
     """Return the changes that save most for least, with what each saves of the activations, the bulk of the memory."""
     changes = []
     size = int(config.batch_size)

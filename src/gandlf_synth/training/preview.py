@@ -11,10 +11,7 @@ from rich.console import Console
 
 from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.formats.scan import scan_files
-from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.augmentations import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
@@ -22,12 +19,12 @@ from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.files import write_text
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import Purpose, fold_seed
-from gandlf_synth.training.defaults import detect_device
-from gandlf_synth.training.planning import make_plan
-from gandlf_synth.training.preparation import prepare_data
-from gandlf_synth.training.request import TrainingRequest, read_configuration, read_splits
-from gandlf_synth.training.resolved import resolved_yaml
+from gandlf_synth.training.data import prepare_data
+from gandlf_synth.training.plan import plan_run
+from gandlf_synth.training.record import resolved_yaml
+from gandlf_synth.training.request import TrainingRequest
 
 _AUGMENTED = 3
 _SIDE = 160
@@ -48,15 +45,10 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     Raises:
         ConfigError, DataError: as in training.
     """
-    loaded = read_configuration(request)
-    manifests = read_splits(request, loaded.config)
-    train = manifests["train"]
-    chosen = _spread(train, count)
-    cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
-    files = [path for manifest in manifests.values() for sample in manifest.samples for path in sample.files]
-    facts = fingerprint(list(manifests.values()), scan_files(files, cache, progress_bar(console)))
-    plan = make_plan(loaded.config, loaded.document, facts, train, detect_device(loaded.config.compute))
-    data = prepare_data({"train": chosen}, plan.config, facts, cache, progress_bar(console))
+    planned = plan_run(request, console)
+    plan, facts = planned.plan, planned.facts
+    chosen = _spread(planned.splits["train"], count)
+    data = prepare_data({"train": chosen}, plan.config, facts, planned.cache, progress_bar(console))
     steps = plan.config.data_augmentation.train or []
     augmenter = Augmenter(list(steps), data.spec.spatial_dims) if steps else None
     rows = []
@@ -73,7 +65,7 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     title = "file, prepared" + (f", augmented {_AUGMENTED} times" if augmenter else "; no augmentation is configured")
     picture = folder / "preview.png"
     save_png(contact_sheet(rows, tile=_SIDE, title=title), picture)
-    write_text(folder / "resolved_config.yaml", resolved_yaml(plan))
+    write_text(ModelFolder(folder).resolved_config, resolved_yaml(plan))
     return picture
 
 

@@ -1,20 +1,25 @@
-"""What the user asks of a training run, and the configuration and splits that follow from it."""
+"""What the user asks of a training run, and the configuration that follows from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gandlf_synth.config import Config, Document, LoadedConfig, Phase, merged, read_document, validate
-from gandlf_synth.data.table.manifest import Manifest, read_manifest
-from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
-from gandlf_synth.errors import ConfigError, DataError, Problem, option, raise_if_any
+from gandlf_synth.config import Document, LoadedConfig, ModelConfig, merged, read_document, validate
+from gandlf_synth.errors import CheckpointError, ConfigError, Problem, option, raise_if_any
 from gandlf_synth.files import TakesPaths
 from gandlf_synth.model_folder import Mode, ModelFolder
 
+if TYPE_CHECKING:
+    from gandlf_synth.data.loading.spec import DataSpec
+
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
 """What ``sample_metrics_config`` logs."""
-_FEWEST_TO_MEASURE = 5
+_MAY_CHANGE = {
+    "losses", "optimizers", "schedulers", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches",
+    "save_eval_images_every_n_epochs", "n_fixed_images_to_generate", "fixed_images_batch_size",
+    "fixed_latent_vector_seed", "ema_decay",
+}  # fmt: skip
+"""Keys of ``model_config`` that a run which goes on may change."""
 
 
 @dataclass(frozen=True)
@@ -107,38 +112,24 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
         raise ConfigError(Problem(where, f"{stopping.monitor_value!r} will not be logged", ", ".join(logged), fix))
 
 
-def read_splits(request: TrainingRequest, config: Config[Any]) -> dict[Phase, Manifest]:
-    """Return the manifests of train, val and test, from CSVs of their own or split off by subject.
+def check_same_model(checkpoint: Path, model: ModelConfig, spec: "DataSpec") -> None:
+    """Refuse to resume when the configuration or the data would make another model.
 
     Raises:
-        DataError: what is wrong with a CSV, an empty split, or a subject in two splits.
+        CheckpointError: every difference.
     """
-    manifest = read_manifest(request.train_csv)
-    test_ratio = 0.0 if request.test_csv else request.test_ratio
-    val_ratio = 0.0 if request.val_csv else request.val_ratio
-    found: dict[Phase, Manifest] = dict(split(manifest, test_ratio, val_ratio, config.seed))
-    given: dict[Phase, Path | None] = {"val": request.val_csv, "test": request.test_csv}
-    for phase, path in given.items():
-        if path:
-            found[phase] = read_manifest(path)
-            if config.model.labeling_paradigm != "unlabeled":
-                check_labels(found["train"], found[phase])
-    check_disjoint(found)
-    _check_enough(found, config)
-    return found
+    from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint
 
-
-def _check_enough(splits: Mapping[Phase, Manifest], config: Config[Any]) -> None:
-    if config.sample_metrics_config is None:
-        return
-    problems = [
-        Problem(
-            str(splits[phase].path),
-            f"gives {len(splits[phase].samples)} {phase} images, too few for sample_metrics_config",
-            f"{_FEWEST_TO_MEASURE} or more; 50 give useful intervals",
-            "give more, or leave the section out",
-        )
-        for phase in ("train", "val")
-        if len(splits[phase].samples) < _FEWEST_TO_MEASURE
-    ]
-    raise_if_any(problems, DataError)
+    saved_model, saved_spec = checkpoint_description(read_checkpoint(checkpoint))
+    where, problems = str(checkpoint), []
+    now = model.model_dump(mode="json")
+    for key in sorted(set(saved_model) | set(now)):
+        if key not in _MAY_CHANGE and saved_model.get(key) != now.get(key):
+            what = f"was trained with model_config.{key} = {saved_model.get(key)}, which is now {now.get(key)}"
+            problems.append(Problem(where, what, fix="restore it, or train a new model in another folder"))
+    for key in ("spatial_dims", "num_channels", "shape", "labels", "class_names"):
+        before, after = getattr(saved_spec, key), getattr(spec, key)
+        if before != after:
+            what = f"was trained on data with {key} = {before}, which is now {after}"
+            problems.append(Problem(where, what, fix="resume with the data that the run began with"))
+    raise_if_any(problems, CheckpointError)

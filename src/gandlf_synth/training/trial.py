@@ -1,7 +1,6 @@
 """A few real steps at full size, to know what a run will need before it is begun."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -11,13 +10,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from rich.console import Console
 
-from gandlf_synth.config import Config
-from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.config import Config, resolved
 from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.training.data import TrainingData
 from gandlf_synth.training.fit import fit
-from gandlf_synth.training.preparation import TrainingData, patches_of
 
 _STEPS = 4
 
@@ -53,7 +51,7 @@ class _Clock(Callback):
         self.seconds.append(time.monotonic() - self._started)
 
 
-def try_steps(config: Config[Any], data: TrainingData) -> Trial:
+def try_steps(config: Config, data: TrainingData) -> Trial:
     """Train for a few steps on real batches, in a folder that is thrown away.
 
     Raises:
@@ -61,7 +59,7 @@ def try_steps(config: Config[Any], data: TrainingData) -> Trial:
         ConfigError: optimizer or scheduler refuse their parameters.
     """
     seed_everything(config.seed, workers=True, verbose=False)
-    module = build_module(config.model.model_dump(mode="json"), data.spec)
+    module = build_module(config.model, data.spec)
     module.check_components()
     model = config.model.model_copy(update={"save_eval_images_every_n_epochs": -1})
     few = config.model_copy(
@@ -73,25 +71,13 @@ def try_steps(config: Config[Any], data: TrainingData) -> Trial:
             "early_stopping_config": None,
         }
     )
-    clock = _Clock()
+    clock, console = _Clock(), Console(quiet=True)
+    batches = data.first(_STEPS * resolved(config.batch_size)).loaders(config, workers=0)
     with TemporaryDirectory() as folder:
-        result = fit(
-            module, _few_batches(config, data), few, ModelFolder(Path(folder)), Console(quiet=True), callbacks=[clock]
-        )
+        result = fit(module, batches, few, ModelFolder(Path(folder)), console, callbacks=[clock])
     return Trial(
-        parameters=sum(each.numel() for each in module.parameters() if each.requires_grad),
+        parameters=sum(weight.numel() for weight in module.parameters() if weight.requires_grad),
         seconds_per_step=median(clock.seconds[1:] or clock.seconds),
         peak_memory_mb=peak_device_memory_mb(),
         loss=result.metrics.get("train_loss", float("nan")),
     )
-
-
-def _few_batches(config: Config[Any], data: TrainingData) -> SynthesisDataModule:
-    count = min(len(data.samples["train"]), _STEPS * int(config.batch_size))
-    manifest = data.manifests["train"]
-    split = Split(manifest.subset(manifest.samples[:count]), data.samples["train"][:count])
-    loaders: Mapping[Any, Any] = {"train": config.dataloader_config.train}
-    return SynthesisDataModule(
-        {"train": split}, data.value_range, data.spec.parts, config.data_augmentation.train or [],
-        loaders, int(config.batch_size), 0, config.seed, patches_of(config),
-    )  # fmt: skip

@@ -117,7 +117,7 @@ def test_a_configuration_of_the_existing_gandlf_synth_is_taken_as_it_is() -> Non
         "modality": "histo", "num_epochs": 5, "batch_size": 2, "metrics": ["structural_similarity_index"],
     }  # fmt: skip
 
-    config = validate(Document("theirs.yaml", content)).config
+    config: Any = validate(Document("theirs.yaml", content)).config
 
     assert config.model.architecture.stride == 8
     assert config.model.component("optimizers", "prior").name == "adam"

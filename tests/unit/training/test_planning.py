@@ -10,14 +10,14 @@ from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
     Device,
-    default_batch_size,
-    default_grid_interval,
-    default_normalisation,
-    default_precision,
-    default_resizing,
-    default_shape,
+    choose_batch_size,
+    choose_grid_interval,
+    choose_normalization,
+    choose_precision,
+    choose_resizing,
+    choose_shape,
 )
-from gandlf_synth.training.planning import Plan, make_plan
+from gandlf_synth.training.plan import Plan, make_plan
 from gandlf_synth.training.strategy import check_compute, strategy_for, trains_several
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
@@ -44,11 +44,11 @@ def facts(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **cha
     ],
 )
 def test_shape_keeps_proportions_and_fits_the_device(data: Fingerprint, device: Device, shape: list[int]) -> None:
-    assert default_shape(data, device)[0] == shape
+    assert choose_shape(data, device).value == shape
 
 
 def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
-    steps, _ = default_resizing(facts((35, 51, 35), (48.0, 64.0, 32.0)), [24, 32, 32])
+    steps = choose_resizing(facts((35, 51, 35), (48.0, 64.0, 32.0)), [24, 32, 32]).value
 
     assert [step.name for step in steps] == ["to_canonical", "resample", "crop_or_pad"]
     assert steps[1].parameters["resolution"] == [2.0, 2.0, 1.0]
@@ -56,14 +56,14 @@ def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
 
 @pytest.mark.parametrize(("same_aspect", "step"), [(True, "resize"), (False, "resize_and_pad")])
 def test_pictures_are_not_distorted(same_aspect: bool, step: str) -> None:
-    steps, _ = default_resizing(facts((100, 80), physical=False, same_aspect=same_aspect), [64, 64])
+    steps = choose_resizing(facts((100, 80), physical=False, same_aspect=same_aspect), [64, 64]).value
 
     assert [s.name for s in steps] == [step]
 
 
 def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
-    picture, _ = default_normalisation(facts((8, 8), physical=False, dtype="uint8"))
-    scan, _ = default_normalisation(facts((8, 8, 8)))
+    (picture,) = choose_normalization(facts((8, 8), physical=False, dtype="uint8")).value
+    (scan,) = choose_normalization(facts((8, 8, 8))).value
 
     assert picture.parameters == {"in_min_max": [0.0, 255.0], "out_min_max": [-1.0, 1.0]}
     assert scan.parameters["percentiles"] == [0.5, 99.5]
@@ -80,24 +80,24 @@ def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
     ],
 )
 def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -> None:
-    assert default_batch_size(shape, 1, samples, device)[0] == size
+    assert choose_batch_size(shape, 1, samples, device).value == size
 
 
 @pytest.mark.parametrize(
     ("shape", "samples", "size"), [([32, 32, 32], 200, 8), ([64, 64], 500, 16), ([32, 32, 32], 5, 4)]
 )
 def test_a_batch_that_a_family_cannot_learn_from_is_not_chosen(shape: list[int], samples: int, size: int) -> None:
-    assert default_batch_size(shape, 1, samples, CPU, smallest=8)[0] == size
+    assert choose_batch_size(shape, 1, samples, CPU, smallest=8).value == size
 
 
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(100, 100, 10), (100, 2, 100), (100, 25, 20), (5, 10_000, 1)])
 def test_sample_grids_cost_a_small_part_of_the_training(epochs: int, steps: int, every: int) -> None:
-    assert default_grid_interval(epochs, steps)[0] == every
+    assert choose_grid_interval(epochs, steps).value == every
 
 
 def test_bfloat16_only_where_it_is_native() -> None:
-    assert default_precision(CPU)[0] == "32-true"
-    assert default_precision(GPU)[0] == "bf16-mixed"
+    assert choose_precision(CPU).value == "32-true"
+    assert choose_precision(GPU).value == "bf16-mixed"
 
 
 @pytest.mark.parametrize("accelerator", ["gpu", "cuda"])
@@ -159,7 +159,7 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
     samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
     train = Manifest(Path("data.csv"), samples, "each row")
 
-    plan = make_plan(validate(document).config, document, facts((64, 64)), train, CPU)
+    plan = make_plan(validate(document), facts((64, 64)), train, CPU)
 
     assert plan.config.model.tensor_shape == [16, 16]
     assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize"]
@@ -170,9 +170,15 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
 def planned(text: str) -> Plan:
     document = parse_document(text, "config.yaml")
     samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
-    return make_plan(
-        validate(document).config, document, facts((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU
-    )
+    return make_plan(validate(document), facts((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU)
+
+
+def test_a_pipeline_for_pictures_contradicts_volumes() -> None:
+    text = "model_config: {model_name: ddpm}\ndata_preprocessing: {resize: [32, 32]}\n"
+    train = Manifest(Path("data.csv"), (Sample(1, "s1", (Path("a.nii"),), None, None),), "each row")
+
+    with pytest.raises(ConfigError, match=r"config.yaml:2: data_preprocessing: .*the size \[32, 32\].*3 dimensions"):
+        make_plan(validate(parse_document(text, "config.yaml")), facts((40, 40, 40)), train, CPU)
 
 
 def test_weights_that_are_shared_out_are_neither_averaged_nor_sampled_from_in_training() -> None:

@@ -10,7 +10,7 @@ from tests.factories import Array, write_nifti
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.table.manifest import read_manifest
-from gandlf_synth.training.defaults import default_normalisation
+from gandlf_synth.training.defaults import choose_normalization
 
 
 def facts_of(folder: Path, arrays: list[np.ndarray]) -> Fingerprint:
@@ -29,11 +29,11 @@ def ct(seed: int) -> np.ndarray:
 
 def test_hounsfield_units_get_one_window(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, [ct(0), ct(1)])
-    step, reason = default_normalisation(facts)
+    choice = choose_normalization(facts)
 
     assert facts.modality == "CT"
-    assert step.parameters["in_min_max"] == [-1000.0, 1000.0]
-    assert "-1000 to 1000 HU" in reason
+    assert choice.value[0].parameters["in_min_max"] == [-1000.0, 1000.0]
+    assert "-1000 to 1000 HU" in choice.reason
 
 
 @pytest.mark.parametrize("change", [lambda v: v + 1100, lambda v: v.astype(np.float32), lambda v: v * 10])
@@ -41,4 +41,4 @@ def test_other_values_are_no_hounsfield_units(tmp_path: Path, change: Callable[[
     facts = facts_of(tmp_path, [change(ct(0)), ct(1)])
 
     assert facts.modality == ""
-    assert "percentiles" in default_normalisation(facts)[0].parameters
+    assert "percentiles" in choose_normalization(facts).value[0].parameters

@@ -1,13 +1,13 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gandlf_synth.config import Config, Phase, Step
+from gandlf_synth.config import Config, Phase, Step, resolved
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
@@ -20,6 +20,10 @@ from gandlf_synth.data.loading.value_range import ValueRange, fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
+from gandlf_synth.launcher import usable_cores
+
+if TYPE_CHECKING:
+    from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 
 _SHOWN = 20
 
@@ -40,9 +44,41 @@ class TrainingData:
     value_range: ValueRange
     spec: DataSpec
 
+    def first(self, count: int) -> "TrainingData":
+        """Return the first ``count`` samples of training, and nothing else."""
+        train = self.manifests["train"]
+        manifest = train.subset(train.samples[:count])
+        return replace(self, manifests={"train": manifest}, samples={"train": self.samples["train"][:count]})
+
+    def loaders(self, config: Config, workers: int) -> "SynthesisDataModule":
+        """Return what reads the batches of every phase.
+
+        Args:
+            config: the resolved configuration.
+            workers: processes for batches that are not cut from memory.
+        """
+        from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+
+        return SynthesisDataModule(
+            {phase: Split(manifest, self.samples[phase]) for phase, manifest in self.manifests.items()},
+            self.value_range,
+            self.spec.parts,
+            config.data_augmentation.train or [],
+            {phase: config.dataloader_config.of(phase) for phase in self.manifests},
+            resolved(config.batch_size),
+            workers,
+            config.seed,
+            patches_of(config),
+        )
+
+
+def loader_workers() -> int:
+    """Return the number of worker processes for batches that are not cut from memory: most of this process's cores."""
+    return max(1, min(8, usable_cores() - 1))
+
 
 def prepare_data(
-    manifests: Mapping[Phase, Manifest], config: Config[Any], data: Fingerprint, cache: Path, progress: Progress
+    manifests: Mapping[Phase, Manifest], config: Config, data: Fingerprint, cache: Path, progress: Progress
 ) -> TrainingData:
     """Preprocess every split as the resolved ``config`` says, with what the cache holds already.
 
@@ -50,7 +86,7 @@ def prepare_data(
         DataError: every sample to which a step cannot be applied.
     """
     patches = patches_of(config)
-    shape = None if patches else tuple(config.model.tensor_shape)
+    shape = None if patches else tuple(resolved(config.model.tensor_shape))
     samples = {}
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
@@ -67,12 +103,12 @@ def prepare_data(
     return TrainingData(manifests, samples, value_range, spec)
 
 
-def patches_of(config: Config[Any]) -> Patches | None:
+def patches_of(config: Config) -> Patches | None:
     """Return how patches are drawn, or None where the network sees whole images."""
     sampler = config.patch_sampler
     if sampler is None:
         return None
-    return Patches(tuple(config.model.tensor_shape), sampler.patches_per_volume, sampler.name == "weighted")
+    return Patches(tuple(resolved(config.model.tensor_shape)), sampler.patches_per_volume, sampler.name == "weighted")
 
 
 def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
@@ -86,26 +122,26 @@ def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
 def _too_small(manifest: Manifest, samples: Sequence[PreparedSample], patches: Patches) -> list[Problem]:
     problems = []
     for row, prepared in zip(manifest.samples, samples, strict=True):
-        own = prepared.grid.shape
-        if any(length < size for length, size in zip(own, patches.shape, strict=True)):
-            what = f"is {'×'.join(map(str, own))} after preprocessing, smaller than a patch"
+        grid = prepared.grid.shape
+        if any(length < size for length, size in zip(grid, patches.shape, strict=True)):
+            what = f"is {'×'.join(map(str, grid))} after preprocessing, smaller than a patch"
             fix = "a smaller tensor_shape, or pad with crop_or_pad in data_preprocessing"
             problems.append(Problem(manifest.where(row, 0), what, "×".join(map(str, patches.shape)) + " or more", fix))
     return problems[:_SHOWN]
 
 
 def _describe(
-    config: Config[Any], data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ValueRange
+    config: Config, data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ValueRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
         spatial_dims=data.spatial_dims,
         num_channels=data.num_channels,
-        shape=tuple(config.model.tensor_shape),
+        shape=tuple(resolved(config.model.tensor_shape)),
         affine=_typical_affine(samples),
         physical=data.physical,
-        modality=config.modality,
-        paradigm=config.model.labeling_paradigm,
+        modality=resolved(config.modality),
+        paradigm=resolved(config.model.labeling_paradigm),
         labels=tuple(labels),
         class_names=tuple(labels.values()),
         low=value_range.file_values(samples, -1.0),
@@ -119,7 +155,7 @@ def _describe(
     )
 
 
-def _further(config: Config[Any]) -> list[Step]:
+def _further(config: Config) -> list[Step]:
     """Return the conditioners besides the class, which has its labels in the data facts."""
     return [step for step in config.model.conditioning if step.name.lower() != "class"]
 

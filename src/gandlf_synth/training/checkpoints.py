@@ -1,0 +1,101 @@
+"""Which checkpoints a run keeps, and how they are written: whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from gandlf_synth.config import Config
+from gandlf_synth.errors import Problem, ResourceError, option
+from gandlf_synth.files import atomic_path
+from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.models.checkpoint import description
+from gandlf_synth.training.callbacks import SampleMetrics
+
+
+class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
+    """Writes a checkpoint beside its place and renames it: a reader, and a run that is killed, never see half of one.
+
+    Unlike Lightning's own it does not build the file in memory first.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write ``checkpoint``.
+
+        Raises:
+            ResourceError: the disk is full or the folder cannot be written; the earlier checkpoint is intact.
+        """
+        target = Path(path)
+        with atomic_path(target) as temporary:
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:
+                if "inline_container" not in str(error):  # torch's writer, where the disk takes no more
+                    raise
+                fix = f"free some space and go on with {option('resume')}; the earlier checkpoint is intact"
+                raise ResourceError(Problem(str(target), "cannot be written: the disk is full", fix=fix)) from error
+
+
+class Description(Callback):
+    """Puts configuration and data facts into every checkpoint, so that it stands alone."""
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the description."""
+        checkpoint.update(description(pl_module))
+
+
+class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
+    """A checkpoint rule that keeps its own state, however like another's its settings are."""
+
+    @property
+    def state_key(self) -> str:
+        return f"{type(self).__name__}:{self.filename}"
+
+
+class _BestCheckpoint(_NamedCheckpoint):
+    """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if pl_module.val_loss_comparable:
+            super().on_validation_end(trainer, pl_module)
+
+
+class _BestSamples(_NamedCheckpoint):
+    """Keeps the checkpoint whose samples are nearest to the validation images."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if SampleMetrics.measured(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+def checkpoint_rules(config: Config, folder: ModelFolder, *, validated: bool) -> list[Callback]:
+    """Return what keeps the last checkpoint, the best one, and one every so many epochs.
+
+    Args:
+        config: the resolved configuration.
+        folder: where they go.
+        validated: whether there is a validation split.
+    """
+    options: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+    }
+    last = _NamedCheckpoint(filename="last", save_on_train_epoch_end=True, **options)
+    callbacks: list[Callback] = [last]
+    measured = config.sample_metrics_config
+    if measured is not None and measured.choose_best:
+        callbacks.append(
+            _BestSamples(filename="best", save_on_train_epoch_end=True, monitor="sample_kid", mode="min", **options)
+        )
+    elif validated:
+        callbacks.append(
+            _BestCheckpoint(filename="best", save_on_train_epoch_end=False, monitor="val_loss", mode="min", **options)
+        )
+    if config.save_model_every_n_epochs > 0:
+        every = config.save_model_every_n_epochs
+        callbacks.append(_NamedCheckpoint(filename="epoch_{epoch:04d}", every_n_epochs=every, save_top_k=-1, **options))
+    return callbacks
