@@ -75,12 +75,13 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    from gandlf_synth.training.data import prepare_data
-
     first = is_first_process()
     console = console if first else Console(quiet=True)
     planned = plan_training(request, console)
     config = planned.plan.config
+
+    from gandlf_synth.training.data import prepare_data
+
     extractor = _sample_extractor(config, planned.facts.spatial_dims)
     data = prepare_data(planned.splits, config, planned.facts, planned.cache, progress_bar(console))
     if request.resume_from is not None:
