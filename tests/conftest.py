@@ -8,7 +8,11 @@ import pytest
 
 from gandlf_synth.cli.main import main
 from tests.factories import TINY, Cli, TableOf, TinyConfig, blob, write_nifti, write_picture
-from tests.processes import started
+from tests.processes import families_in_turn, started
+
+
+def pytest_report_header() -> str:
+    return f"families killed and resumed by the quick tests of this commit: {', '.join(families_in_turn())}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,12 +5,16 @@ import random
 import socket
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from shutil import which
 
 import torch
 
+from gandlf_synth import registry
 from gandlf_synth.models.checkpoint import read_checkpoint
 from tests.factories import Cli, write_tiny_config
+from tests.source import ROOT
 
 Process = subprocess.Popen[str]
 
@@ -18,6 +22,18 @@ PROGRAM = (sys.executable, "-m", "gandlf_synth")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 started: list[Process] = []
 """What a test has started; the fixture in ``conftest.py`` ends what is still running."""
+
+
+def families_in_turn(count: int = 2) -> list[str]:
+    """Return the families that the tests of this commit kill; commits take turns, and the others are slow.
+
+    The turn is a number of the commit, so that a commit is tested the same everywhere; outside a repository, of the day.
+    """
+    words = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT).stdout if which("git") else ""
+    turn = int(commit[:8], 16) if commit else date.today().toordinal()
+    families = registry.names("models")
+    return [families[(turn + place) % len(families)] for place in range(count)]
 
 
 def start(*words: object, launcher: tuple[str, ...] = PROGRAM) -> Process:

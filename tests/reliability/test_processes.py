@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.factories import Cli
 from tests.processes import (
+    families_in_turn,
     finish,
     free_port,
     nodes,
@@ -27,7 +28,7 @@ def every_family(*quick: str) -> list[object]:
     return [pytest.param(name, marks=[] if name in quick else pytest.mark.slow) for name in registry.names("models")]
 
 
-@pytest.mark.parametrize("family", registry.names("models"))
+@pytest.mark.parametrize("family", every_family(*families_in_turn()))
 def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(
     cli: Cli, pictures: Path, tmp_path: Path, family: str
 ) -> None:
