@@ -46,6 +46,7 @@ class OmeTiffReader(Reader):
             with tifffile.TiffFile(BytesIO(content)) as tiff:
                 series = tiff.series[0] if tiff.is_ome and tiff.series else None
                 if series is None or len(series.pages) == 1:
+                    _check_only_part(part)
                     return TiffReader()(path)
                 check_pages((page.aspage() for page in series.pages if page), content)
                 check_declared(series.nbytes, len(content))
@@ -61,6 +62,7 @@ def _one_time(array: NDArray[Any], axes: str, part: str) -> tuple[NDArray[Any], 
     if not set(axes) <= _KNOWN or not {"X", "Y"} <= set(axes):
         raise UnreadableError(f"has the axes {axes}", "T, C, Z, Y, X and samples S")
     if "T" not in axes:
+        _check_only_part(part)
         return array, axes
     times = array.shape[axes.index("T")]
     if not part and times > 1:
@@ -68,6 +70,11 @@ def _one_time(array: NDArray[Any], axes: str, part: str) -> tuple[NDArray[Any], 
         raise UnreadableError(f"holds {times} time points", "one image per cell", fix)
     chosen = chosen_number(part, times, "time points") if part else 0
     return array.take(chosen, axes.index("T")), axes.replace("T", "")
+
+
+def _check_only_part(part: str) -> None:
+    if part:
+        chosen_number(part, 1, "time points")
 
 
 def _image(array: NDArray[Any], axes: str, metadata: str | None) -> Image:
