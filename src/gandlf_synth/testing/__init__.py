@@ -7,22 +7,28 @@ are broken:
 """
 
 from gandlf_synth.testing.augmentations import check_augmentation
+from gandlf_synth.testing.conditioners import check_conditioner
 from gandlf_synth.testing.losses import check_loss
 from gandlf_synth.testing.models import check_model, synthetic_data, synthetic_spec
 from gandlf_synth.testing.optimization import check_optimizer, check_scheduler
 from gandlf_synth.testing.paired_metrics import check_paired_metric
 from gandlf_synth.testing.postprocessing import check_postprocessing
 from gandlf_synth.testing.preprocessing import check_preprocessing
+from gandlf_synth.testing.readers import check_reader
+from gandlf_synth.testing.writers import check_writer
 
 __all__ = [
     "check_augmentation",
+    "check_conditioner",
     "check_loss",
     "check_model",
     "check_optimizer",
     "check_paired_metric",
     "check_postprocessing",
     "check_preprocessing",
+    "check_reader",
     "check_scheduler",
+    "check_writer",
     "synthetic_data",
     "synthetic_spec",
 ]

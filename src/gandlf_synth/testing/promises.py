@@ -6,11 +6,13 @@ from functools import partial
 from gandlf_synth.config import Component, Document, Step
 from gandlf_synth.config.loading import check_step
 from gandlf_synth.config.signature import parameter_problems
+from gandlf_synth.data.formats.readers import UnreadableError
+from gandlf_synth.data.processing.transforms.base import TransformError
 from gandlf_synth.errors import ConfigError, GandlfSynthError, PluginError, Problem, raise_if_any
 
 FAILURES = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError, RuntimeError),
-    *(TypeError, ValueError, GandlfSynthError),
+    *(TypeError, ValueError, GandlfSynthError, TransformError, UnreadableError),
 )
 """What a component that does not do what it promises may raise."""
 

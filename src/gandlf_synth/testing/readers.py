@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,7 +39,7 @@ def check_reader(name: str, path: Path, part: str = "") -> None:
     promises = Promises(f"readers.{name}, {path.name}")
     promises.add("its endings are lower case and start with a dot, or stand for folders", _endings, reader)
     promises.add("it is the reader of the example, by the ending or by the content", _is_taken, reader, path, part)
-    promises.add("it returns 32-bit channels on a grid of their size, in the units of the file", _image, reader, path, part)
+    promises.add("it returns 32-bit channels on their grid, in the units of the file", _image, reader, path, part)
     promises.add("it reads the same from the same file", _repeatable, reader, path, part)
     promises.add("the files that decide what is read exist, and the example is one of them", _files, reader, path)
     promises.add("it raises UnreadableError for what is damaged, and nothing else", _damaged, reader, path, part)
@@ -88,12 +89,16 @@ def _files(reader: Reader, path: Path) -> str:
 def _damaged(reader: Reader, path: Path, part: str) -> str:
     """Try truncated copies, and one of random bytes; a format may still read what is left."""
     for share in _SHARES:
-        seen = _with_copy(path, lambda content, share=share: content[: int(share * len(content))], reader, part)
+        seen = _with_copy(path, partial(_first_part, share), reader, part)
         if seen:
             return f"{seen}, for a file of which {share:.0%} is left"
     rng = np.random.default_rng(0)
     seen = _with_copy(path, lambda content: rng.bytes(min(len(content), 4096)), reader, part)
     return f"{seen}, for random bytes" if seen else ""
+
+
+def _first_part(share: float, content: bytes) -> bytes:
+    return content[: int(share * len(content))]
 
 
 def _with_copy(path: Path, damage: Callable[[bytes], bytes], reader: Reader, part: str) -> str:

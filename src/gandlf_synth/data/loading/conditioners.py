@@ -11,6 +11,7 @@ from torch import Tensor
 from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
+from gandlf_synth.data.processing.transforms.base import Parameters
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, DataError, Problem
 
@@ -40,15 +41,13 @@ class ConditionPart(BaseModel):
         return self.size + 1
 
 
-class Conditioner(BaseModel, ABC):
+class Conditioner(Parameters, ABC):
     """One thing that an image is made from, registered in the group ``conditioners``.
 
     The fields are the parameters in the YAML, under ``model_config.conditioning``. A conditioner learns what it must
     know from the training rows (``fit``), and turns a row into numbers (``encode``). It is written once: preparing,
     batching, hiding in training, sampling and the record follow from it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: ClassVar[ConditionKind]
     """How networks take it."""
@@ -159,7 +158,7 @@ def build_conditioner(name: str, parameters: object = None) -> Conditioner:
         ConfigError: the name is unknown.
     """
     component: type[Conditioner] = registry.load("conditioners", name)
-    return component.model_validate({} if parameters is None else parameters)
+    return component.model_validate(parameters)
 
 
 def encode_rows(samples: Sequence[Sample], parts: Sequence[ConditionPart]) -> Condition:
