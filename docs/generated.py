@@ -18,6 +18,8 @@ _GROUPS = {
     "optimizers": "Optimizers, for `model_config.optimizers`",
     "schedulers": "Learning-rate schedulers, for `model_config.schedulers`",
     "paired_metrics": "Paired metrics, for `metrics`",
+    "set_metrics": "Set metrics, for `gandlf-synth evaluate`",
+    "feature_extractors": "Feature extractors, for `--extractor`",
     "preprocessing": "Preprocessing, for `data_preprocessing`",
     "augmentations": "Augmentations, for `data_augmentation`",
     "postprocessing": "Postprocessing, for `data_postprocessing`",

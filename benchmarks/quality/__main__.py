@@ -19,7 +19,8 @@ from benchmarks.quality.result import Trained
 from benchmarks.quality.tasks import TASKS, Task
 from gandlf_synth.display import SheetRow, contact_sheet, save_png
 from gandlf_synth.metrics.extractors import build_extractor
-from gandlf_synth.metrics.scoring import Floats, features, score
+from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.metrics.scoring import features, score
 
 _RESULTS = Path(__file__).parents[1] / "results" / "quality_cpu.json"
 

@@ -10,10 +10,10 @@ from gandlf_synth.metrics.histogram import histogram_distance, histograms
 from gandlf_synth.metrics.intervals import auc, bootstrap, halves, share, subset
 from gandlf_synth.metrics.kernel import kernel_distance
 from gandlf_synth.metrics.ms_ssim import ms_ssim, scales_for
-from gandlf_synth.metrics.neighbours import nearest
+from gandlf_synth.metrics.neighbors import nearest
 from gandlf_synth.metrics.prdc import prdc
 from gandlf_synth.metrics.spectrum import fine_detail, radial_spectrum, spectrum_distance
-from gandlf_synth.metrics.usefulness import balanced_accuracy, predictions
+from gandlf_synth.metrics.train_synthetic_test_real import balanced_accuracy, predict_classes
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def test_the_classifier_learns_what_is_there_and_nothing_from_shuffled_labels(rn
     labels = rng.integers(0, 2, 200)
     features = rng.normal(size=(200, 16)) + 2 * labels[:, None]
 
-    learnt = predictions(features[:100], labels[:100], features[100:], 2, seed=0)
-    shuffled = predictions(features[:100], rng.permutation(labels[:100]), features[100:], 2, seed=0)
+    learnt = predict_classes(features[:100], labels[:100], features[100:], 2, seed=0)
+    shuffled = predict_classes(features[:100], rng.permutation(labels[:100]), features[100:], 2, seed=0)
 
     assert balanced_accuracy(learnt, labels[100:]) > 0.95
     assert balanced_accuracy(shuffled, labels[100:]) < 0.8

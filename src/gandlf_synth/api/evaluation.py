@@ -56,7 +56,7 @@ def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]
     Raises:
         DataError: the folder holds no evaluation.
     """
-    from gandlf_synth.evaluation.report import markdown, page
+    from gandlf_synth.evaluation.report import render_markdown, render_page
     from gandlf_synth.evaluation.store import EvaluationFolder
     from gandlf_synth.files import write_text
 
@@ -66,7 +66,7 @@ def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]
     for name in formats:
         path = place.metrics if name == "json" else place.report(name)
         if name != "json":
-            write_text(path, page(evaluation, arrays) if name == "html" else markdown(evaluation))
+            write_text(path, render_page(evaluation, arrays) if name == "html" else render_markdown(evaluation))
         written.append(path)
     return written
 

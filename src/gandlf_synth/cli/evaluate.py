@@ -47,10 +47,10 @@ def evaluate(
         return
     from gandlf_synth import api
     from gandlf_synth.evaluation.request import EvaluationRequest
-    from gandlf_synth.evaluation.thresholds import thresholds_of
+    from gandlf_synth.evaluation.thresholds import parse_thresholds
 
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
-    request = EvaluationRequest(thresholds=thresholds_of(thresholds), command=command, **options)
+    request = EvaluationRequest(thresholds=parse_thresholds(thresholds), command=command, **options)
     terminal = console()
     found = api.evaluate(request, formats_of(formats), terminal)
     for verdict in found.evaluation.verdicts:

@@ -1,9 +1,7 @@
-"""What is computed once from every image and kept: features, histograms, spectra, first-order features."""
+"""What is computed once from every image and cached: features, histograms, spectra, first-order features."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,56 +12,14 @@ from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.first_order import first_order
-from gandlf_synth.metrics.histogram import histograms
-from gandlf_synth.metrics.spectrum import radial_spectrum
+from gandlf_synth.metrics.histogram import HISTOGRAM_BINS, histograms
+from gandlf_synth.metrics.image_set import ImageSetFeatures
+from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.metrics.spectrum import SPECTRUM_BINS, radial_spectrum
 from gandlf_synth.provenance import digest
 
 _VERSION = 1
 _BATCH = 32
-
-Floats = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class ImageSetFeatures:
-    """A set of images in numbers; ``n`` images of ``stacks`` stacks of ``slices`` slices.
-
-    Features of whole volumes are one stack of one slice.
-
-    Args:
-        planes: the images themselves.
-        features: ``(n, stacks, slices, dimension)``, mapped from a file.
-        histograms: mean over an image's planes, ``(n, channels, bins)``.
-        spectra: mean over an image's planes, ``(n, bins)``, dB.
-        first_order: mean over an image's planes, ``(n, len(first_order.NAMES))``.
-        rows: what has a row of features: ``planes`` or ``volumes``.
-    """
-
-    planes: PlaneSet
-    features: Floats
-    histograms: Floats
-    spectra: Floats
-    first_order: Floats
-    rows: str = "planes"
-
-    @property
-    def dimension(self) -> int:
-        """The number of features of a plane or volume."""
-        return int(self.features.shape[-1])
-
-    @property
-    def embedding(self) -> Floats:
-        """One row of features per image: the mean over the slices of each stack, side by side."""
-        return np.asarray(self.features.mean(axis=2)).reshape(len(self.planes), -1)
-
-    def stack(self, index: int) -> Floats:
-        """Return the features of the planes of one stack, or of the volumes, ``(n · slices, dimension)``."""
-        return np.asarray(self.features[:, index]).reshape(-1, self.dimension)
-
-    @property
-    def plane_subjects(self) -> NDArray[np.str_]:
-        """The subject of each row of ``stack``."""
-        return np.repeat(self.planes.subjects, self.features.shape[2])
 
 
 def extract_features(
@@ -87,7 +43,7 @@ def extract_features(
         progress,
         f"Features of {planes.name}",
     )
-    described = _computed(
+    statistics = _computed(
         cache / "evaluation" / f"statistics-v{_VERSION}-{planes.key}.npy",
         planes,
         _statistics,
@@ -95,10 +51,22 @@ def extract_features(
         f"Statistics of {planes.name}",
     ).mean(axis=(1, 2))
     channels = planes.pixels.shape[3]
-    bins, rings = 64, 32
-    parts = np.split(described, [channels * bins, channels * bins + rings], axis=1)
-    rows = "planes" if volumes is None else "volumes"
-    return ImageSetFeatures(planes, features, parts[0].reshape(-1, channels, bins), parts[1], parts[2], rows)
+    shares, spectra, first_order_features = np.split(
+        statistics, [channels * HISTOGRAM_BINS, channels * HISTOGRAM_BINS + SPECTRUM_BINS], axis=1
+    )
+    return ImageSetFeatures(
+        name=planes.name,
+        pixels=planes.pixels,
+        features=features,
+        histograms=shares.reshape(-1, channels, HISTOGRAM_BINS),
+        spectra=spectra,
+        first_order=first_order_features,
+        subjects=planes.subjects,
+        labels=planes.labels,
+        files=tuple(str(sample.channels[0]) for sample in planes.samples),
+        content=planes.content,
+        rows="planes" if volumes is None else "volumes",
+    )
 
 
 def _statistics(chunk: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,10 @@
 """What to evaluate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gandlf_synth.evaluation.thresholds import Thresholds
 from gandlf_synth.files import TakesPaths
 
 Intensity = Literal["auto", "common", "per-image"]
@@ -29,7 +29,7 @@ class EvaluationRequest(TakesPaths):
         slices: per orthogonal direction of a volume.
         skip_unreadable: leave out, and say so, what cannot be read, instead of stopping.
         seed: of subsampling, bootstrap and classifiers.
-        thresholds: of the verdicts.
+        thresholds: those of the verdicts that differ from the defaults, such as ``{"kid_good": 0.05}``.
         command: the call, for the record.
     """
 
@@ -46,5 +46,5 @@ class EvaluationRequest(TakesPaths):
     slices: int = 5
     skip_unreadable: bool = False
     seed: int = 0
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     command: str = ""

@@ -1,33 +1,33 @@
-"""One evaluation from the two sets of images to the report."""
+"""One evaluation: two sets of images are read, measured by every registered set metric, and written down."""
 
+import csv
 import json
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.errors import DataError, Problem
-from gandlf_synth.evaluation.diversity import duplicates, likeness, overlap
-from gandlf_synth.evaluation.features import ImageSetFeatures, extract_features
-from gandlf_synth.evaluation.fidelity import fid, histogram, kid, spectrum, texture
-from gandlf_synth.evaluation.gallery import arrays_of
-from gandlf_synth.evaluation.planes import STACKS, Grid, choose_grid, read_planes
-from gandlf_synth.evaluation.privacy import privacy
+from gandlf_synth.evaluation.features import extract_features
+from gandlf_synth.evaluation.grid import Grid, choose_grid
+from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set
+from gandlf_synth.evaluation.planes import VOLUME, PlaneSet, read_planes, read_volumes
 from gandlf_synth.evaluation.request import EvaluationRequest
-from gandlf_synth.evaluation.results import Evaluation, Metric
-from gandlf_synth.evaluation.sources import ImageSet, load_image_set
-from gandlf_synth.evaluation.store import EvaluationFolder, write_images
-from gandlf_synth.evaluation.utility import usefulness
+from gandlf_synth.evaluation.results import Evaluation
+from gandlf_synth.evaluation.store import Arrays, EvaluationFolder, figure_arrays, write_images
+from gandlf_synth.evaluation.thresholds import complete_thresholds
 from gandlf_synth.evaluation.verdict import verdicts
-from gandlf_synth.evaluation.volumes import STACK, read_volumes
 from gandlf_synth.launcher import peak_memory_mb
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
-from gandlf_synth.metrics.first_order import NAMES
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.results import Measurement
+from gandlf_synth.metrics.set_metric import MeasureSettings, SetMetric, registered_set_metrics
+from gandlf_synth.metrics.slicing import STACKS
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import digest, software_versions
 
@@ -40,32 +40,51 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
 
     Raises:
         DataError: a set is missing, empty, unreadable, or the sets cannot be compared.
-        ConfigError: the extractor or its weights are wrong.
+        ConfigError: the extractor or its weights are wrong; a threshold has an unknown name.
         MissingExtraError: the extractor's package is not installed.
     """
     started = time.monotonic()
+    thresholds = complete_thresholds(request.thresholds)
+    run_record = _run_record(request.model_dir)
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     cache = default_cache()
-    sources = _sources(request, cache, progress)
+    sources = _load_sources(request, cache, progress)
     grid, notes = choose_grid(sources, request)
-    notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
     extractor.check_images(grid.spatial_dims)
-    described = [_described(source, grid, extractor, cache, progress) for source in sources]
-    real, synthetic = described[:2]
-    train = described[2] if len(described) > 2 else None
-    evaluation, arrays = _measure(request, real, synthetic, train, extractor, grid, progress)
-    evaluation.inputs = {source.name: _input(source, own) for source, own in zip(sources, described, strict=True)}
-    evaluation.notes = _identical(described) + notes + ([extractor.caution] if extractor.caution else [])
-    evaluation.run_record = _run_record(request.model_dir)
-    evaluation.seconds = round(time.monotonic() - started, 1)
-    evaluation.peak_memory_mb = peak_memory_mb()
-    if request.model_dir is not None:
-        arrays |= _curves(request.model_dir)
-    EvaluationFolder(request.output_dir).write(evaluation, arrays)
+    planes = [read_planes(source, grid, cache, progress) for source in sources]
+    sets = ImageSets(*(
+        extract_features(part, extractor, cache, progress, _volumes(part, grid, extractor, cache, progress))
+        for part in planes
+    ))  # fmt: skip
+    name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
+    measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
+    measurements = [measurement for _, measurement in measured]
+    notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
+    evaluation = Evaluation(
+        command=request.command,
+        made=datetime.now().astimezone().isoformat(timespec="seconds"),
+        inputs={source.name: _input(source, part) for source, part in zip(sources, planes, strict=True)},
+        comparison=_comparison(grid, request.seed),
+        extractor=_extractor(extractor, grid, sets.real.dimension),
+        thresholds=thresholds,
+        metrics=[metric for measurement in measurements for metric in measurement.metrics],
+        per_class=[row for measurement in measurements for row in measurement.per_class],
+        copies=[pair for measurement in measurements for pair in measurement.copies],
+        verdicts=verdicts(measured, thresholds),
+        notes=_identical(planes) + notes + ([extractor.caution] if extractor.caution else []),
+        versions=software_versions(),
+        seconds=round(time.monotonic() - started, 1),
+        peak_memory_mb=peak_memory_mb(),
+        run_record=run_record,
+    )
+    folder = EvaluationFolder(request.output_dir)
+    write_images(folder.images, planes[:2], [sets.real, sets.synthetic], measurements)
+    arrays = figure_arrays(sets, measurements, grid.spatial_dims, request.seed)
+    folder.write(evaluation, arrays | _curves(request.model_dir))
     return evaluation
 
 
-def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[ImageSet]:
+def _load_sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[ImageSet]:
     given = {"real": request.real, "synthetic": request.synthetic, "train": request.train}
     sources = [
         load_image_set(name, path, cache, progress, skip_unreadable=request.skip_unreadable)
@@ -80,17 +99,13 @@ def _sources(request: EvaluationRequest, cache: Path, progress: Progress) -> lis
     return sources
 
 
-def _described(source: ImageSet, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> ImageSetFeatures:
-    planes = read_planes(source, grid, cache, progress)
-    volumes = read_volumes(planes, grid, extractor.side, cache, progress) if extractor.takes_volumes else None
-    return extract_features(planes, extractor, cache, progress, volumes)
+def _volumes(planes: PlaneSet, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> PlaneSet | None:
+    return read_volumes(planes, grid, extractor.side, cache, progress) if extractor.takes_volumes else None
 
 
-def _stacks(grid: Grid, extractor: Extractor) -> list[str]:
-    """Return the names of the stacks in which the features are compared."""
-    if extractor.takes_volumes:
-        return [STACK]
-    return list(STACKS) if grid.spatial_dims == len(STACKS) else ["plane"]
+def _measure(sets: ImageSets, settings: MeasureSettings, progress: Progress) -> list[tuple[SetMetric, Measurement]]:
+    metrics = registered_set_metrics()
+    return [(metric, metric.compute(sets, settings)) for metric in progress(metrics, len(metrics), "Comparing")]
 
 
 def _cautions(sources: list[ImageSet]) -> list[str]:
@@ -103,98 +118,63 @@ def _cautions(sources: list[ImageSet]) -> list[str]:
     return notes
 
 
-def _identical(described: list[ImageSetFeatures]) -> list[str]:
+def _identical(planes: list[PlaneSet]) -> list[str]:
     """Return a note for every other set that holds files of the synthetic set, byte for byte."""
-    synthetic = described[1].planes
-    found = []
-    for other in (described[0], *described[2:]):
-        same = sum(content in set(other.planes.content) for content in synthetic.content)
+    real, synthetic, *train = planes
+    notes = []
+    for other in (real, *train):
+        same = sum(content in set(other.content) for content in synthetic.content)
         if same:
-            found.append(f"{same} of {len(synthetic)} synthetic files are byte for byte {other.planes.name} files")
-    return found
+            notes.append(f"{same} of {len(synthetic)} synthetic files are byte for byte {other.name} files")
+    return notes
 
 
-def _measure(
-    request: EvaluationRequest,
-    real: ImageSetFeatures,
-    synthetic: ImageSetFeatures,
-    train: ImageSetFeatures | None,
-    extractor: Extractor,
-    grid: Grid,
-    progress: Progress,
-) -> tuple[Evaluation, dict[str, Any]]:
-    name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {real.dimension} features"
-    seed, limits = request.seed, request.thresholds
-    measures: list[Callable[[], Metric]] = [
-        lambda: kid(real, synthetic, name, seed),
-        lambda: fid(real, synthetic, name, seed),
-        lambda: spectrum(real, synthetic, seed),
-        lambda: histogram(real, synthetic, seed),
-        lambda: texture(real, synthetic, NAMES, seed),
-        lambda: likeness(real, synthetic, seed),
-        lambda: duplicates(real, synthetic, limits.false_alarm, seed),
-    ]
-    metrics = [measure() for measure in progress(measures, len(measures), "Comparing")]
-    overlapping = overlap(real, synthetic, name, seed)
-    found = privacy(real, synthetic, train, limits.false_alarm, seed)
-    metrics += overlapping.metrics + found.metrics + usefulness(real, synthetic, train, name, seed)
-    write_images(EvaluationFolder(request.output_dir).images, real, synthetic, found)
-    evaluation = Evaluation(
-        command=request.command,
-        made=datetime.now().astimezone().isoformat(timespec="seconds"),
-        inputs={},
-        comparison={
-            "size": grid.size,
-            "resize_rule": grid.resize_rule,
-            "intensity_rule": grid.intensity_rule,
-            "spatial_dims": grid.spatial_dims,
-            "seed": seed,
-        },
-        extractor={
-            "name": extractor.name,
-            "weights_sha256": extractor.weights_sha256,
-            "features": real.dimension,
-            "stacks": _stacks(grid, extractor),
-            "resize_rule": extractor.resize_rule,
-            "caution": extractor.caution,
-        },
-        thresholds=limits.model_dump(),
-        metrics=metrics,
-        per_class=overlapping.per_class,
-        copies=found.pairs,
-        verdicts=verdicts(metrics, overlapping.per_class, limits),
-        notes=[],
-        versions=software_versions(),
-        seconds=0,
-        peak_memory_mb=0,
-    )
-    return evaluation, arrays_of(real, synthetic, found, grid, seed)
-
-
-def _input(source: ImageSet, described: ImageSetFeatures) -> dict[str, Any]:
+def _input(source: ImageSet, planes: PlaneSet) -> dict[str, JsonValue]:
     return {
         "path": str(source.given),
-        "images": len(described.planes),
-        "subjects": len(np.unique(described.planes.subjects)),
-        "classes": source.manifest.labels,
-        "content_digest": digest(sorted(described.planes.content)),
+        "images": len(planes),
+        "subjects": len(np.unique(planes.subjects)),
+        "classes": {str(label): name for label, name in source.manifest.labels.items()},
+        "content_digest": digest(sorted(planes.content)),
     }
 
 
-def _run_record(model_dir: Path | None) -> dict[str, Any] | None:
+def _comparison(grid: Grid, seed: int) -> dict[str, JsonValue]:
+    return {
+        "size": list(grid.size),
+        "resize_rule": grid.resize_rule,
+        "intensity_rule": grid.intensity_rule,
+        "spatial_dims": grid.spatial_dims,
+        "seed": seed,
+    }
+
+
+def _extractor(extractor: Extractor, grid: Grid, dimension: int) -> dict[str, JsonValue]:
+    planes = list(STACKS) if grid.spatial_dims == len(STACKS) else ["plane"]
+    return {
+        "name": extractor.name,
+        "weights_sha256": extractor.weights_sha256,
+        "features": dimension,
+        "stacks": [VOLUME] if extractor.takes_volumes else [*planes],
+        "resize_rule": extractor.resize_rule,
+        "caution": extractor.caution,
+    }
+
+
+def _run_record(model_dir: Path | None) -> dict[str, JsonValue] | None:
     if model_dir is None:
         return None
     path = ModelFolder(model_dir).record
     if not path.is_file():
         raise DataError(Problem(str(path), "does not exist", "a model folder that training wrote"))
-    record: dict[str, Any] = json.loads(path.read_text())
+    record: dict[str, JsonValue] = json.loads(path.read_text())
     return record
 
 
-def _curves(model_dir: Path) -> dict[str, Any]:
+def _curves(model_dir: Path | None) -> Arrays:
     """Return the columns of the training log as ``curve:<name>``, ``(points, 2)`` of step and value."""
-    import csv
-
+    if model_dir is None:
+        return {}
     curves: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(ModelFolder(model_dir).logs.rglob("metrics.csv")):
         with path.open(newline="") as file:
@@ -203,4 +183,5 @@ def _curves(model_dir: Path) -> dict[str, Any]:
                 for name, value in row.items():
                     if name not in {"step", "epoch"} and value:
                         curves.setdefault(name, []).append((step, float(value)))
-    return {f"curve:{name}": np.array(points) for name, points in curves.items()}
+    points: dict[str, NDArray[np.float64]] = {name: np.array(values) for name, values in curves.items()}
+    return {f"curve:{name}": values for name, values in points.items()}

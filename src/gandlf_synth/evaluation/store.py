@@ -1,20 +1,29 @@
 """Where an evaluation lies on the disk, so that the report can be made again without computing anything."""
 
-import csv
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gandlf_synth.errors import DataError, Problem
-from gandlf_synth.evaluation.features import ImageSetFeatures
-from gandlf_synth.evaluation.gallery import Arrays
-from gandlf_synth.evaluation.privacy import Privacy
+from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.evaluation.results import Evaluation
-from gandlf_synth.files import atomic_path, write_text
+from gandlf_synth.files import atomic_path, write_csv, write_text
 from gandlf_synth.metrics.first_order import NAMES
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.results import Measurement
+
+Arrays = dict[str, NDArray[Any]]
+"""What the figures are drawn from, by name."""
+
+_SAMPLES = 12
+_VOLUMES = 3
+_POINTS = 600
 
 
 @dataclass(frozen=True)
@@ -67,20 +76,58 @@ class EvaluationFolder:
             raise DataError(Problem(str(self.metrics), what, fix="run gandlf-synth evaluate again")) from error
 
 
-def write_images(path: Path, real: ImageSetFeatures, synthetic: ImageSetFeatures, found: Privacy) -> None:
-    """Write one row per image: its first-order features, and for synthetic ones the nearest training image."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["set", "image", "subject", "label", *NAMES, "training_correlation", "nearest_training", "copy"])
-    for described in (real, synthetic):
-        searched = described is synthetic and len(found.nearest) > 0
-        for k, sample in enumerate(described.planes.samples):
-            values = [f"{value:.6g}" for value in described.first_order[k]]
-            copy = (
-                [f"{found.correlation[k]:.6f}", found.nearest[k], int(found.flagged[k])] if searched else ["", "", ""]
-            )
+def write_images(
+    path: Path, planes: Sequence[PlaneSet], features: Sequence[ImageSetFeatures], measurements: Sequence[Measurement]
+) -> None:
+    """Write one row per image: its first-order features, and what set metrics say of each synthetic image.
+
+    Args:
+        path: of the CSV.
+        planes: the real and the synthetic images.
+        features: the same in numbers.
+        measurements: whose columns are written.
+    """
+    columns = {name: texts for measurement in measurements for name, texts in measurement.columns.items()}
+    rows: list[list[object]] = [["set", "image", "subject", "label", *NAMES, *columns]]
+    for part, numbers in zip(planes, features, strict=True):
+        for k, sample in enumerate(part.samples):
             label = sample.label_name or ("" if sample.label is None else sample.label)
-            writer.writerow(
-                [described.planes.name, ";".join(map(str, sample.channels)), sample.subject, label, *values, *copy]
-            )
-    write_text(path, text.getvalue())
+            values = [f"{value:.6g}" for value in numbers.first_order[k]]
+            findings = [texts[k] if part.name == "synthetic" else "" for texts in columns.values()]
+            rows.append([part.name, ";".join(map(str, sample.channels)), sample.subject, label, *values, *findings])
+    write_csv(path, rows)
+
+
+def figure_arrays(sets: ImageSets, measurements: Sequence[Measurement], spatial_dims: int, seed: int) -> Arrays:
+    """Return everything that the figures are drawn from, small enough to keep."""
+    rng = np.random.default_rng(seed)
+    compared = (sets.real, sets.synthetic)
+    arrays: Arrays = {}
+    for images in compared:
+        arrays[f"spectrum_{images.name}"] = np.percentile(images.spectra, [5, 50, 95], axis=0)
+        arrays[f"histogram_{images.name}"] = images.histograms.mean(axis=0)
+        arrays[f"first_order_{images.name}"] = np.percentile(images.first_order, [5, 25, 50, 75, 95], axis=0)
+    for measurement in measurements:
+        arrays |= measurement.arrays
+    count = _SAMPLES if spatial_dims == 2 else _VOLUMES
+    for images in compared:
+        chosen = np.sort(rng.permutation(len(images))[:count])
+        pixels = np.asarray(images.pixels[chosen], dtype=np.float32)
+        arrays[f"samples_{images.name}"] = np.rint(pixels * 255).astype(np.uint8)
+    return arrays | _map(sets, rng, seed)
+
+
+def _map(sets: ImageSets, rng: np.random.Generator, seed: int) -> Arrays:
+    """Return two coordinates per image: UMAP where it is installed, else the first two principal components."""
+    real, synthetic = (
+        images.embedding[np.sort(rng.permutation(len(images))[:_POINTS])] for images in (sets.real, sets.synthetic)
+    )
+    rows = np.concatenate([real, synthetic])
+    if find_spec("umap"):
+        from umap import UMAP
+
+        points, method = UMAP(random_state=seed).fit_transform(rows), "UMAP"
+    else:
+        axes = np.linalg.svd(real - real.mean(axis=0), full_matrices=False)[2][:2]
+        points, method = (rows - real.mean(axis=0)) @ axes.T, "principal components of the real images"
+    return {"map_real": points[: len(real)], "map_synthetic": points[len(real) :], "map_method": np.array(method)}

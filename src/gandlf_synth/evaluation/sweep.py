@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, class_condition
@@ -14,15 +15,40 @@ from gandlf_synth.data.loading.network_input import batches_of
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.progress import Bar
-from gandlf_synth.evaluation.setting import Setting
-from gandlf_synth.evaluation.sweep_page import sweep_page
+from gandlf_synth.evaluation.report.figures import Axes, figure, lines
+from gandlf_synth.evaluation.report.templates import load_template
 from gandlf_synth.files import write_json, write_text
 from gandlf_synth.metrics.extractors import Extractor
-from gandlf_synth.metrics.scoring import Floats, features, score
+from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.metrics.scoring import features, score
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
+
+_COLORS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to sample, and how good its images are.
+
+    Args:
+        sampler: the solver.
+        num_inference_steps: its steps.
+        kid: kernel distance to held-out real images; ``kid_low`` and ``kid_high`` are its 95 % interval.
+        density, coverage: overlap with them.
+        seconds_per_image: of sampling, in batches as asked for.
+    """
+
+    sampler: str
+    num_inference_steps: int
+    kid: float
+    kid_low: float
+    kid_high: float
+    density: float
+    coverage: float
+    seconds_per_image: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,7 @@ def sweep_samplers(
         f"{extractor.name} ({extractor.weights_sha256[:12]}); the fastest that cannot be told from the best is kept"
     )
     page = folder / "sampling_sweep.html"
-    write_text(page, sweep_page(measured, chosen, module.config.model_name, text))
+    write_text(page, _page(measured, chosen, module.config.model_name, text))
     about = {"model": module.config.model_name, "images": count, "real_images": len(real), "extractor": extractor.name}
     write_json(page.with_suffix(".json"), {**about, "best": asdict(chosen), "settings": list(map(asdict, measured))})
     write_json(
@@ -108,17 +134,34 @@ def sweep(
         started = time.perf_counter()
         images = list(sample_batches(module, batched(seeds, repeated, batch_size), options))
         seconds = (time.perf_counter() - started) / count
-        found = score(real, features(images, extractor), seed=seed)
-        kid = found.kid
+        result = score(real, features(images, extractor), seed=seed)
+        kid, overlap = result.kid, result.overlap
         results.append(
-            Setting(
-                sampler, steps, kid.value, kid.low, kid.high, found.overlap.density, found.overlap.coverage, seconds
-            )
+            Setting(sampler, steps, kid.value, kid.low, kid.high, overlap.density, overlap.coverage, seconds)
         )
     return results
 
 
 def best(settings: Sequence[Setting]) -> Setting:
     """Return the fastest of the settings that cannot be told from the one with the lowest distance."""
-    lowest = min(settings, key=lambda each: each.kid)
-    return min((each for each in settings if each.kid <= lowest.kid_high), key=lambda each: each.seconds_per_image)
+    lowest = min(settings, key=lambda setting: setting.kid)
+    as_good = (setting for setting in settings if setting.kid <= lowest.kid_high)
+    return min(as_good, key=lambda setting: setting.seconds_per_image)
+
+
+def _page(settings: Sequence[Setting], best: Setting, model: str, text: str) -> str:
+    """Return an HTML page with a curve per sampler and a table; ``text`` says what the numbers are of."""
+    names = list(dict.fromkeys(setting.sampler for setting in settings))
+    kids = [setting.kid for setting in settings]
+    most = max(setting.num_inference_steps for setting in settings)
+    axes = Axes((0.0, float(most)), (min(0.0, *kids), max(kids)), "steps", "KID")
+    curves = {name: _curve(settings, name) for name in names}
+    return load_template("sweep.html").render(
+        settings=settings, best=best, model=model, text=text, colors=dict(zip(names, _COLORS, strict=False)),
+        picture=figure(axes, lines(axes, curves), f"kernel distance against steps for {', '.join(names)}"),
+    )  # fmt: skip
+
+
+def _curve(settings: Sequence[Setting], name: str) -> tuple[Floats, Floats]:
+    points = sorted((setting.num_inference_steps, setting.kid) for setting in settings if setting.sampler == name)
+    return np.array([float(steps) for steps, _ in points]), np.array([kid for _, kid in points])

@@ -1,10 +1,12 @@
-"""The four answers in plain words: every metric against its thresholds, the worst check decides."""
+"""The four answers in plain words: every registered measure against its thresholds, and the worst check decides."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import get_args
 
-from gandlf_synth.evaluation.results import Check, ClassRow, Metric, Outcome, Question, Verdict
+from gandlf_synth.evaluation.results import Verdict
 from gandlf_synth.evaluation.thresholds import Thresholds
+from gandlf_synth.metrics.results import Check, Measurement, Outcome, Question
+from gandlf_synth.metrics.set_metric import SetMetric
 
 _ORDER: tuple[Outcome, ...] = ("good", "unknown", "look", "bad")
 _TITLES: dict[Question, str] = {
@@ -23,213 +25,43 @@ _ANSWERS: dict[tuple[Question, Outcome], str] = {
     ("private", "good"): "No copies of training images were found.",
     ("private", "look"): "There are signs of memorised training images: look at the pairs.",
     ("private", "bad"): "No: training images were copied or can be recognised. Do not share these images.",
-    ("private", "unknown"): "Unknown.",
     ("useful", "good"): "Yes: a classifier learns from them nearly as well as from real images.",
     ("useful", "look"): "Partly: a classifier learns less from them than from real images.",
     ("useful", "bad"): "No: a classifier learns much less from them than from real images.",
 }
 
 
-_LEAK = 3.0
-"""So many times the false alarms among held-out images show that the split leaks."""
-_SPLIT = "give held-out images of other patients"
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """How a metric becomes a check.
+def verdicts(measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thresholds) -> list[Verdict]:
+    """Return the answer to each of the four questions.
 
     Args:
-        metric: its name.
-        threshold: the stem of the threshold's name.
-        compare: metric → the number compared with the thresholds.
-        higher: whether high numbers are good.
-        good, bad: what it means.
+        measured: every set metric with what it found.
+        thresholds: all of them by name.
     """
+    questions = {measure.name: measure.question for metric, _ in measured for measure in metric.measures}
+    checks = [check for metric, found in measured for check in metric.checks(found, thresholds)]
+    uses_features = {metric.name: bool(metric.extractor) for _, found in measured for metric in found.metrics}
 
-    metric: str
-    threshold: str
-    compare: Callable[[Metric], float]
-    higher: bool
-    good: str
-    bad: str
+    def place(check: Check) -> int:
+        """Measures of features come first, then those of pixels, then what concerns a part of the images."""
+        if check.metric not in uses_features:
+            return 2
+        return 0 if uses_features[check.metric] else 1
 
-
-def _above_floor(metric: Metric) -> float:
-    return metric.value.value - metric.floor.value if metric.value and metric.floor else float("nan")
-
-
-def _over_floor(metric: Metric) -> float:
-    return metric.value.value / max(metric.floor.value, 1e-6) if metric.value and metric.floor else float("nan")
-
-
-def _surely_above_floor(metric: Metric) -> float:
-    """Return how far the interval's lower end lies above the floor: what chance cannot explain."""
-    return max(0.0, metric.value.low - metric.floor.value) if metric.value and metric.floor else float("nan")
+    checks.sort(key=place)
+    return [
+        _verdict(question, [check for check in checks if questions[check.metric] == question])
+        for question in get_args(Question)
+    ]
 
 
-def _low_end(metric: Metric) -> float:
-    return metric.value.low if metric.value else float("nan")
+def question_title(question: Question) -> str:
+    """Return the question as it is asked.
 
-
-_RULES = (
-    _Rule(
-        "kid",
-        "kid",
-        _above_floor,
-        False,
-        "features are distributed like real ones",
-        "features are distributed unlike real ones",
-    ),
-    _Rule(
-        "precision",
-        "precision_of_floor",
-        _over_floor,
-        True,
-        "images lie among the real ones",
-        "many images lie where no real one does",
-    ),
-    _Rule(
-        "spectrum",
-        "spectrum",
-        _above_floor,
-        False,
-        "sharpness and noise are as in real images",
-        "sharpness or noise differs",
-    ),
-    _Rule("histogram", "histogram", _above_floor, False, "intensities are as in real images", "intensities differ"),
-    _Rule("texture", "texture", _above_floor, False, "texture is as in real images", "texture differs"),
-    _Rule(
-        "recall",
-        "recall_of_floor",
-        _over_floor,
-        True,
-        "real images are found among the synthetic ones",
-        "many real images have no like among the synthetic ones (recall)",
-    ),
-    _Rule(
-        "coverage",
-        "coverage_of_floor",
-        _over_floor,
-        True,
-        "real neighbourhoods are filled",
-        "many real neighbourhoods are empty (coverage)",
-    ),
-    _Rule(
-        "ms_ssim",
-        "likeness",
-        _above_floor,
-        False,
-        "images differ among themselves as real ones do",
-        "images are more alike than real ones: mode collapse?",
-    ),
-    _Rule(
-        "duplicates", "duplicates", _surely_above_floor, False, "hardly any image is repeated", "images are repeated"
-    ),
-    _Rule(
-        "copies",
-        "copies",
-        _surely_above_floor,
-        False,
-        "no more images are close to a training image than held-out ones are",
-        "images are copies of training images",
-    ),
-    _Rule(
-        "membership",
-        "membership",
-        _low_end,
-        False,
-        "an attacker cannot tell who was in the training data",
-        "an attacker can tell who was in the training data",
-    ),
-    _Rule(
-        "train_synthetic",
-        "usefulness",
-        _over_floor,
-        True,
-        "a classifier trained on them works on real images",
-        "a classifier trained on them does worse on real images",
-    ),
-)
-
-
-def verdicts(metrics: Sequence[Metric], per_class: Sequence[ClassRow], thresholds: Thresholds) -> list[Verdict]:
-    """Return the answer to each of the four questions."""
-    found = {metric.name: metric for metric in metrics}
-    checks: dict[Question, list[Check]] = {question: [] for question in _TITLES}
-    for rule in _RULES:
-        if rule.metric in found:
-            metric = found[rule.metric]
-            checks[metric.question].append(_check(rule, metric, thresholds))
-    checks["diverse"] += _class_checks(per_class, thresholds)
-    return [_verdict(question, own) for question, own in checks.items()]
-
-
-def title(question: Question) -> str:
-    """Return the question as it is asked."""
+    >>> question_title("diverse")
+    'Do they cover the variety?'
+    """
     return _TITLES[question]
-
-
-def _check(rule: _Rule, metric: Metric, thresholds: Thresholds) -> Check:
-    good, bad = (getattr(thresholds, f"{rule.threshold}_{end}") for end in ("good", "bad"))
-    if metric.refused:
-        return Check(
-            metric=rule.metric,
-            outcome="unknown",
-            compared=None,
-            good=good,
-            bad=bad,
-            sentence=f"{metric.title}: {metric.refused}",
-        )
-    compared = rule.compare(metric)
-    outcome = _outcome(compared, good, bad, rule.higher)
-    if metric.name == "copies" and metric.floor and outcome == "good":
-        leaked = metric.floor.value
-        if leaked > _LEAK * thresholds.false_alarm:
-            sentence = f"{leaked:.1%} of the held-out real images are like training images to the pixel: {_SPLIT}"
-            return Check(metric=rule.metric, outcome="look", compared=compared, good=good, bad=bad, sentence=sentence)
-    sentence = rule.good if outcome == "good" else rule.bad + _detail(metric)
-    return Check(metric=rule.metric, outcome=outcome, compared=compared, good=good, bad=bad, sentence=sentence)
-
-
-def _outcome(compared: float, good: float, bad: float, higher: bool) -> Outcome:
-    if compared != compared:  # noqa: PLR0124
-        return "unknown"
-    if (compared >= good) if higher else (compared <= good):
-        return "good"
-    return "bad" if ((compared <= bad) if higher else (compared >= bad)) else "look"
-
-
-def _detail(metric: Metric) -> str:
-    """Return which way a spectrum or a histogram differs."""
-    if metric.name == "spectrum":
-        excess = float(metric.note.split(":")[1].split("dB")[0])
-        return (
-            f": too little fine detail ({excess:+.1f} dB: blur)"
-            if excess < 0
-            else f": too much fine detail ({excess:+.1f} dB: noise or checkerboard)"
-        )
-    if metric.name in {"histogram", "texture"}:
-        return f": {metric.note}"
-    if metric.name in {"copies", "duplicates"} and metric.value:
-        return f": {metric.value.value:.1%} of them ({metric.value.low:.1%} to {metric.value.high:.1%})"
-    return ""
-
-
-def _class_checks(rows: Sequence[ClassRow], thresholds: Thresholds) -> list[Check]:
-    """Return a check per class that is hardly covered, or one that all are."""
-    good, bad = thresholds.coverage_of_floor_good, thresholds.coverage_of_floor_bad
-    checks = []
-    for row in rows:
-        ratio = row.coverage.value / max(row.floor.value, 1e-6)
-        outcome: Outcome = "bad" if row.num_synthetic == 0 else _outcome(ratio, good, bad, higher=True)
-        if outcome != "good":
-            none = ", which has no synthetic image" if row.num_synthetic == 0 else ""
-            sentence = f"class {row.name!r} is covered at {ratio:.0%} of what real images would{none}"
-            checks.append(
-                Check(metric="class_coverage", outcome=outcome, compared=ratio, good=good, bad=bad, sentence=sentence)
-            )
-    return checks
 
 
 def _verdict(question: Question, checks: list[Check]) -> Verdict:

@@ -1,11 +1,14 @@
 """First-order and texture features of grey images, named as in the IBSI reference manual (Zwanenburg et al. 2020)."""
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.intervals import Floats, distance_and_floor
+from gandlf_synth.metrics.results import Measurement, Metric
+from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, above_floor
 
 NAMES = (
     "mean", "standard deviation", "skewness", "kurtosis", "10th percentile", "90th percentile", "entropy",
@@ -20,9 +23,14 @@ def first_order(planes: Floats) -> NDArray[np.float64]:
 
     Args:
         planes: ``(n, channels, rows, columns)`` in [0, 1]; channels are averaged.
+
+    >>> board = np.indices((16, 16)).sum(axis=0) % 2 * 0.999
+    >>> features = dict(zip(NAMES, first_order(board[None, None])[0].round(3).tolist(), strict=True))
+    >>> features["entropy"], features["texture contrast"], features["texture correlation"]
+    (1.0, 225.0, -1.0)
     """
-    grey = np.asarray(planes, dtype=np.float64).mean(axis=1)
-    return np.stack([_features(plane) for plane in grey])
+    gray = np.asarray(planes, dtype=np.float64).mean(axis=1)
+    return np.stack([_features(plane) for plane in gray])
 
 
 def _features(plane: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -60,9 +68,45 @@ def feature_distances(real: Floats, synthetic: Floats) -> NDArray[np.float64]:
     Args:
         real: ``(n, features)``.
         synthetic: ``(m, features)``.
+
+    >>> real = np.array([[0.0], [1.0], [2.0]])
+    >>> feature_distances(real, real + real.std()).round(6)
+    array([1.])
     """
     from scipy.stats import wasserstein_distance
 
     scale = real.std(axis=0)
     distances = [wasserstein_distance(real[:, k], synthetic[:, k]) for k in range(real.shape[1])]
     return np.array(distances) / np.where(scale > 1e-12, scale, 1.0)
+
+
+class TextureDistance(SetMetric):
+    """Mean difference of first-order and texture features, in standard deviations of the real images."""
+
+    position: ClassVar[int] = 50
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "texture", "First-order and texture", "faithful", "lower", "standard deviations",
+            Criterion(
+                "texture",
+                "Mean difference of first-order and texture features in standard deviations, above the floor.",
+                0.3, 1.0, above_floor, "texture is as in real images", "texture differs",
+            ),
+        ),
+    )  # fmt: skip
+
+    def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
+        """Return the mean distance of the features, and the three that are farthest apart."""
+        real, synthetic = sets.real, sets.synthetic
+        distances = feature_distances(real.first_order, synthetic.first_order)
+        farthest = {NAMES[k]: float(distances[k]) for k in np.argsort(-distances)[:3]}
+        value, floor = distance_and_floor(
+            lambda a, b: float(feature_distances(a, b).mean()),
+            real.first_order, synthetic.first_order, real.subjects, synthetic.subjects, settings.seed,
+        )  # fmt: skip
+        note = f"farthest apart: {', '.join(f'{name} {distance:.2f}' for name, distance in farthest.items())}"
+        return Measurement([self.metric("texture", sets, value, floor, note=note, details=farthest)])
+
+    def detail(self, metric: Metric) -> str:
+        """Return the features that are farthest apart."""
+        return f": {metric.note}"

@@ -1,26 +1,35 @@
 """Radial power spectra: blur lacks power at high frequencies, noise and checkerboards have too much there."""
 
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.intervals import Floats, distance_and_floor
+from gandlf_synth.metrics.results import Measurement, Metric
+from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, above_floor
+
+SPECTRUM_BINS = 32
 _FLOOR = 1e-10
 """Power below this (of images in [0, 1]) counts as none."""
 
 
-def radial_spectrum(planes: Floats, bins: int = 32) -> NDArray[np.float64]:
+def radial_spectrum(planes: Floats, bins: int = SPECTRUM_BINS) -> NDArray[np.float64]:
     """Return the power in dB at ``bins`` spatial frequencies from 0 to Nyquist of each plane, ``(n, bins)``.
 
     Args:
         planes: ``(n, channels, rows, columns)``; channels are averaged.
         bins: rings of equal width; those without a frequency of the grid repeat the ring before.
+
+    >>> waves = np.sin(np.arange(64) * np.pi / 2)[None, None, None] * np.ones((1, 1, 64, 64))
+    >>> int(radial_spectrum(waves).argmax())  # half of Nyquist
+    16
     """
     rows, columns = planes.shape[-2:]
     window = np.hanning(rows + 2)[1:-1, None] * np.hanning(columns + 2)[1:-1]
-    centred = planes - planes.mean(axis=(-2, -1), keepdims=True)
-    power = (np.abs(np.fft.rfft2(centred * window)) ** 2 / (window**2).sum()).mean(axis=1)
+    centered = planes - planes.mean(axis=(-2, -1), keepdims=True)
+    power = (np.abs(np.fft.rfft2(centered * window)) ** 2 / (window**2).sum()).mean(axis=1)
     radius = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns))
     ring = np.minimum((radius * 2 * bins).astype(int), bins)
     counts = np.bincount(ring.ravel(), minlength=bins + 1)[:bins]
@@ -32,11 +41,52 @@ def radial_spectrum(planes: Floats, bins: int = 32) -> NDArray[np.float64]:
 
 
 def spectrum_distance(a: Floats, b: Floats) -> float:
-    """Return the mean absolute difference of the mean spectra of two sets ``(n, bins)``, in dB."""
+    """Return the mean absolute difference of the mean spectra of two sets ``(n, bins)``, in dB.
+
+    >>> spectrum_distance(np.zeros((5, 32)), np.full((5, 32), -3.0))
+    3.0
+    """
     return float(np.abs(a.mean(axis=0) - b.mean(axis=0)).mean())
 
 
 def fine_detail(real: Floats, synthetic: Floats) -> float:
-    """Return by how many dB the synthetic spectra lie above the real ones in the upper half of the frequencies."""
+    """Return by how many dB the synthetic spectra lie above the real ones in the upper half of the frequencies.
+
+    >>> fine_detail(np.zeros((5, 4)), np.array([[0.0, 0.0, -2.0, -4.0]]))
+    -3.0
+    """
     upper = real.shape[1] // 2
     return float((synthetic.mean(axis=0) - real.mean(axis=0))[upper:].mean())
+
+
+class SpectrumDistance(SetMetric):
+    """Difference of the power spectra, and whether fine detail is missing (blur) or too much (noise)."""
+
+    position: ClassVar[int] = 30
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure(
+            "spectrum", "Power spectrum", "faithful", "lower", "dB",
+            Criterion(
+                "spectrum", "Difference of the power spectra in dB, above the floor.", 1.0, 3.0, above_floor,
+                "sharpness and noise are as in real images", "sharpness or noise differs",
+            ),
+        ),
+    )  # fmt: skip
+
+    def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
+        """Return the distance of the mean spectra, and the excess of fine detail."""
+        real, synthetic = sets.real, sets.synthetic
+        excess = fine_detail(real.spectra, synthetic.spectra)
+        value, floor = distance_and_floor(
+            spectrum_distance, real.spectra, synthetic.spectra, real.subjects, synthetic.subjects, settings.seed
+        )
+        note = f"fine detail (upper half of the frequencies): {excess:+.1f} dB against real"
+        details = {"fine_detail_db": excess}
+        return Measurement([self.metric("spectrum", sets, value, floor, note=note, details=details)])
+
+    def detail(self, metric: Metric) -> str:
+        """Return which way the spectrum differs."""
+        excess = metric.details["fine_detail_db"]
+        if excess < 0:
+            return f": too little fine detail ({excess:+.1f} dB: blur)"
+        return f": too much fine detail ({excess:+.1f} dB: noise or checkerboard)"

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from gandlf_synth.errors import ConfigError, Problem, option
-from gandlf_synth.metrics.memorisation import Images, match, threshold
-from gandlf_synth.metrics.stacks import stacks
+from gandlf_synth.metrics.memorization import Images, match, threshold
+from gandlf_synth.metrics.slicing import cut_stacks, resize_planes, to_unit
 
 FALSE_ALARM = 0.01
 """Share of real images of other subjects that would be taken for copies; as ``evaluate`` has it."""
@@ -60,14 +59,11 @@ def build_copy_gate(batches: Iterable[Tensor], subjects: Sequence[str], where: s
 
 def planes(images: Tensor) -> Images:
     """Return ``(batch, stacks, slices, channels, rows, columns)`` float16; the stacks of a volume made square."""
-    parts = stacks(images.cpu())
+    parts = cut_stacks(to_unit(images.cpu()))
     sides = [min(length, _LONGEST_SIDE) for length in parts[0].shape[-2:]]
     size = (max(sides), max(sides)) if len(parts) > 1 else (sides[0], sides[1])
-    return np.stack([_resized(part, size).numpy().astype(np.float16) for part in parts], axis=1)
+    return np.stack([_resize(part, size).numpy().astype(np.float16) for part in parts], axis=1)
 
 
-def _resized(part: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(part.shape[-2:]) == size:
-        return part
-    flat = functional.interpolate(part.flatten(0, 1), size, mode="bilinear", antialias=True, align_corners=False)
-    return torch.unflatten(flat, 0, part.shape[:2])
+def _resize(stack: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.unflatten(resize_planes(stack.flatten(0, 1), size), 0, stack.shape[:2])

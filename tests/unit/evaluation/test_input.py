@@ -11,7 +11,7 @@ from tests.factories import blob, heads, write_nifti
 
 from gandlf_synth.errors import ConfigError, DataError
 from gandlf_synth.evaluation.results import Evaluation
-from gandlf_synth.evaluation.thresholds import thresholds_of
+from gandlf_synth.evaluation.thresholds import parse_thresholds
 
 
 def test_folders_need_no_csv(saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_volumes_are_compared_in_three_directions_whatever_their_orientation(
 
 def test_thresholds_are_checked_all_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        thresholds_of(["kid_god=1", "kid_good=low"])
+        parse_thresholds(["kid_god=1", "kid_good=low"])
 
     assert "unknown name 'kid_god'" in str(error.value)
     assert "did you mean 'kid_good'?" in str(error.value)

@@ -158,10 +158,10 @@ def test_labelled_images_that_help_and_that_mislead_are_told_apart(
 
 
 def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
-    from gandlf_synth.evaluation.thresholds import thresholds_of
+    from gandlf_synth.evaluation.thresholds import parse_thresholds
 
     real, noise = saved("real", heads(COUNT, 1)), saved("noise", noisy(heads(COUNT, 2), 30))
-    generous = thresholds_of(
+    generous = parse_thresholds(
         ["spectrum_good=99", "texture_good=99", "kid_good=99", "histogram_good=1", "precision_of_floor_good=0"]
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gandlf_synth.metrics.memorisation import FLIPS, match, mirrored, ssim_of, threshold
+from gandlf_synth.metrics.memorization import FLIPS, match, mirror, ssim_of, threshold
 
 
 def anatomy(count: int, seed: int, size: int = 40) -> np.ndarray:
@@ -72,8 +72,8 @@ def test_a_mirrored_volume_has_its_sagittal_slices_in_reverse_order() -> None:
             None, :, :, None
         ]
 
-    assert np.array_equal(mirrored(stacks(volume), (True, False)), stacks(volume[::-1]))
-    assert np.array_equal(mirrored(stacks(volume), (False, True)), stacks(volume[:, :, ::-1]))
+    assert np.array_equal(mirror(stacks(volume), (True, False)), stacks(volume[::-1]))
+    assert np.array_equal(mirror(stacks(volume), (False, True)), stacks(volume[:, :, ::-1]))
     found = match(stacks(volume[::-1]), np.concatenate([stacks(volume), stacks(volume[:, ::-1].copy() ** 2)]))
     assert (found.index[0], found.correlation[0]) == (0, pytest.approx(1, abs=1e-5))
 

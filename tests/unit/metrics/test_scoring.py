@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gandlf_synth.evaluation.setting import Setting
-from gandlf_synth.evaluation.sweep import best
+from gandlf_synth.evaluation.sweep import Setting, best
 from gandlf_synth.metrics.extractors import build_extractor
 from gandlf_synth.metrics.kernel import kernel_distance
 from gandlf_synth.metrics.scoring import features, score

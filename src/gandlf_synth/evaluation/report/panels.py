@@ -6,11 +6,23 @@ from html import escape
 import numpy as np
 from markupsafe import Markup
 
-from gandlf_synth.evaluation.gallery import Arrays
-from gandlf_synth.evaluation.planes import STACKS
-from gandlf_synth.evaluation.report.pictures import data_uri, mosaic, shown
-from gandlf_synth.evaluation.report.svg import Axes, Floats, bands, figure, lines, mark, scatter
+from gandlf_synth.evaluation.report.figures import (
+    Axes,
+    Pixels,
+    bands,
+    data_uri,
+    figure,
+    lines,
+    mark,
+    mosaic,
+    scatter,
+    to_picture,
+)
 from gandlf_synth.evaluation.results import Evaluation
+from gandlf_synth.evaluation.store import Arrays
+from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.metrics.results import CopyPair
+from gandlf_synth.metrics.slicing import STACKS
 
 _KEY = Markup('<p class="key"><span class="real">real</span> <span class="synthetic">synthetic</span></p>')
 _COLUMNS = 6
@@ -43,9 +55,9 @@ class Panel:
         return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
 
 
-def panels(evaluation: Evaluation, arrays: Arrays) -> list[Panel]:
-    """Return the panels for which there is something to show."""
-    made = [
+def build_panels(evaluation: Evaluation, arrays: Arrays) -> list[Panel]:
+    """Return the panels that have something to show."""
+    candidates = [
         _samples(arrays),
         _map(arrays),
         _spectrum(arrays),
@@ -54,10 +66,10 @@ def panels(evaluation: Evaluation, arrays: Arrays) -> list[Panel]:
         _classes(evaluation),
         _curves(arrays),
     ]
-    return [panel for panel in made if panel is not None]
+    return [panel for panel in candidates if panel is not None]
 
 
-def _image(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", alt: str) -> Markup:
+def _image(pixels: Pixels, alt: str) -> Markup:
     rows, columns = pixels.shape[:2]
     return Markup('<img src="{}" alt="{}" width="{}" height="{}">').format(data_uri(pixels), alt, columns, rows)
 
@@ -75,7 +87,7 @@ def _samples(arrays: Arrays) -> Panel:
     )
 
 
-def _flat(real: Floats, synthetic: Floats) -> Markup:
+def _flat(real: Pixels, synthetic: Pixels) -> Markup:
     sides = [
         Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(
             _image(mosaic(planes[:, 0, 0], _COLUMNS // 2), f"{len(planes)} random {name} images"), name
@@ -85,9 +97,9 @@ def _flat(real: Floats, synthetic: Floats) -> Markup:
     return Markup('<div class="pair">{}</div>').format(Markup("").join(sides))
 
 
-def _stacks(real: Floats, synthetic: Floats) -> list[Markup]:
+def _stacks(real: Pixels, synthetic: Pixels) -> list[Markup]:
     """Return one slider per direction; it moves through the slices of all volumes at once."""
-    made = []
+    sliders = []
     for stack in range(real.shape[1]):
         slices, sides = real.shape[2], []
         for name, planes in (("real", real), ("synthetic", synthetic)):
@@ -100,13 +112,13 @@ def _stacks(real: Floats, synthetic: Floats) -> list[Markup]:
                     Markup("").join(pictures), name
                 )
             )
-        made.append(
+        sliders.append(
             Markup(
                 '<div class="slices"><label>{} slice <input type="range" min="1" max="{}" value="{}"> '
                 '<output>{}</output> of {}</label><div class="pair">{}</div></div>'
             ).format(STACKS[stack], slices, slices // 2 + 1, slices // 2 + 1, slices, Markup("").join(sides))
         )
-    return made
+    return sliders
 
 
 def _range(*values: Floats) -> tuple[float, float]:
@@ -177,34 +189,9 @@ def _histogram(arrays: Arrays) -> Panel:
 def _copies(evaluation: Evaluation, arrays: Arrays) -> Panel | None:
     if not evaluation.copies:
         return None
-    synthetic, held = arrays["correlation"], arrays["held_out"]
-    low, _ = _range(synthetic, held)
-    edges = np.linspace(max(low, -1), 1, 41)
-    x = (edges[1:] + edges[:-1]) / 2
-    shares = [np.histogram(part, edges)[0] / max(len(part), 1) for part in (held, synthetic)]
-    axes = Axes((float(edges[0]), 1), (0, float(max(map(np.max, shares))) * 1.05), "correlation", "share of images")
-    drawn = [
-        *lines(axes, {"real": (x, shares[0]), "synthetic": (x, shares[1])}),
-        mark(axes, float(arrays["limit"]), "limit"),
-    ]
-    picture = figure(
-        axes, drawn, "correlation of held-out real and of synthetic images with the nearest training image"
-    )
-    pairs = []
-    for pair, pixels in zip(evaluation.copies, arrays["pairs"], strict=True):
-        images = [
-            _image(shown(plane), alt)
-            for plane, alt in zip(pixels, (f"synthetic {pair.synthetic}", f"training {pair.training}"), strict=True)
-        ]
-        text = f"correlation {pair.correlation:.4f}, SSIM {pair.ssim:.3f}, {pair.flip}" + (
-            ": copy" if pair.flagged else ""
-        )
-        pairs.append(
-            Markup('<figure class="{}">{} {}<figcaption>{}<br><small>{} | {}</small></figcaption></figure>').format(
-                "flagged" if pair.flagged else "", *images, text, _short(pair.synthetic), _short(pair.training)
-            )
-        )
-    grid = Markup('<div class="pairs">{}</div>').format(Markup("").join(pairs))
+    pairs = zip(evaluation.copies, arrays["pairs"], strict=True)
+    figures = Markup("").join(_pair(pair, pixels) for pair, pixels in pairs)
+    grid = Markup('<div class="pairs">{}</div>').format(figures)
     return Panel(
         "Nearest training images",
         "Left the synthetic image, right the training image most like it; the blue line is of held-out real images.",
@@ -212,7 +199,31 @@ def _copies(evaluation: Evaluation, arrays: Arrays) -> Panel | None:
         "Synthetic images beyond the limit, pairs that show the same patient.",
         "Do not share flagged images. Train shorter, with more images or augmentation; "
         "then evaluate again with --train.",
-        [_KEY, picture, grid],
+        [_KEY, _correlations(arrays), grid],
+    )
+
+
+def _correlations(arrays: Arrays) -> Markup:
+    synthetic, held_out = arrays["correlation"], arrays["held_out"]
+    low, _ = _range(synthetic, held_out)
+    edges = np.linspace(max(low, -1), 1, 41)
+    x = (edges[1:] + edges[:-1]) / 2
+    shares = [np.histogram(part, edges)[0] / max(len(part), 1) for part in (held_out, synthetic)]
+    axes = Axes((float(edges[0]), 1), (0, float(max(map(np.max, shares))) * 1.05), "correlation", "share of images")
+    content = [
+        *lines(axes, {"real": (x, shares[0]), "synthetic": (x, shares[1])}),
+        mark(axes, float(arrays["limit"]), "limit"),
+    ]
+    text = "correlation of held-out real and of synthetic images with the nearest training image"
+    return figure(axes, content, text)
+
+
+def _pair(pair: CopyPair, pixels: Pixels) -> Markup:
+    names = (f"synthetic {pair.synthetic}", f"training {pair.training}")
+    images = [_image(to_picture(plane), name) for plane, name in zip(pixels, names, strict=True)]
+    text = f"correlation {pair.correlation:.4f}, SSIM {pair.ssim:.3f}, {pair.flip}" + (": copy" if pair.flagged else "")
+    return Markup('<figure class="{}">{} {}<figcaption>{}<br><small>{} | {}</small></figcaption></figure>').format(
+        "flagged" if pair.flagged else "", *images, text, _short(pair.synthetic), _short(pair.training)
     )
 
 

@@ -1,6 +1,5 @@
 """What a feature extractor is: a network, its weights by hash, and the size to which it wants images resized."""
 
-import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from gandlf_synth import registry
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.metrics.slicing import resize_planes, resize_volumes
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RGB = 3
@@ -41,7 +40,7 @@ class Extractor:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     deviation: tuple[float, float, float] = IMAGENET_DEVIATION
     caution: str = ""
-    layers: tuple[torch.nn.Module, ...] = ()
+    layers: tuple[nn.Module, ...] = ()
     spatial_dims: ClassVar[int] = 2
 
     @property
@@ -72,15 +71,44 @@ class Extractor:
         """Return the features of ``planes (batch, channels, rows, columns)`` in [0, 1], ``(batch, dimension)``."""
         if planes.shape[1] not in {1, RGB}:
             return torch.cat([self(planes[:, k : k + 1]) for k in range(planes.shape[1])], dim=1)
-        size = (self.side, self.side)
-        if planes.shape[-2:] != size:
-            planes = functional.interpolate(planes, size, mode="bilinear", antialias=True, align_corners=False)
-        return self.network(self.normalised(planes)).flatten(1).float()
+        planes = resize_planes(planes, (self.side, self.side))
+        return self.network(self.normalized(planes)).flatten(1).float()
 
-    def normalised(self, planes: Tensor) -> Tensor:
+    def normalized(self, planes: Tensor) -> Tensor:
         """Return ``planes (batch, 1 or 3, rows, columns)`` in [0, 1] as the network was trained to see colours."""
         mean, deviation = (planes.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
         return (planes.expand(-1, RGB, -1, -1) - mean) / deviation
+
+
+@dataclass(frozen=True)
+class VolumeExtractor(Extractor):
+    """Turns volumes into features, one vector each; ``network`` takes ``(1, 1, side, side, side)``.
+
+    ``mean`` and ``deviation`` do not apply: every volume and channel is brought to mean 0 and deviation 1 of its own.
+    """
+
+    spatial_dims: ClassVar[int] = 3
+
+    @property
+    def resize_rule(self) -> str:
+        """How volumes are brought to the network's input."""
+        return (
+            f"whole volumes, trilinear with antialiasing to {self.side}×{self.side}×{self.side}, each to mean 0 and "
+            "standard deviation 1; channels one by one, their features side by side"
+        )
+
+    @torch.no_grad()
+    def __call__(self, volumes: Tensor) -> Tensor:
+        """Return the features of ``volumes (batch, channels, x, y, z)``, ``(batch, channels · dimension)``.
+
+        One by one: a volume keeps all cores busy, and the maps of several would not fit everywhere.
+        """
+        return torch.stack([torch.cat([self._look(channel) for channel in volume]) for volume in volumes])
+
+    def _look(self, volume: Tensor) -> Tensor:
+        cube = resize_volumes(volume.float()[None, None], self.side)
+        deviation, mean = torch.std_mean(cube)
+        return self.network((cube - mean) / (deviation if deviation > 0 else 1)).flatten().float()
 
 
 def build_extractor(name: str, weights: Path | None = None, *, allow_download: bool = False) -> Extractor:
@@ -95,6 +123,10 @@ def build_extractor(name: str, weights: Path | None = None, *, allow_download: b
         ConfigError: the name is unknown; the weights are missing, not needed, or of another network; there is nothing
             to download.
         MissingExtraError: the package with the weights is not installed.
+
+    >>> extractor = build_extractor("random-conv")
+    >>> extractor(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 64])
     """
     if name.endswith((".pt", ".ts", ".torchscript")):
         name, weights = "torchscript", Path(name)
@@ -106,66 +138,8 @@ def build_extractor(name: str, weights: Path | None = None, *, allow_download: b
     return factory(weights, allow_download=True)
 
 
-def needed(weights: Path | None, name: str, what: str) -> Path:
-    """Return the file of weights.
-
-    Raises:
-        ConfigError: it is not given or does not exist.
-    """
-    if weights is None:
-        fix = "name the file with --extractor-weights; nothing is downloaded"
-        raise ConfigError(Problem(f"--extractor {name}", "has no weights of its own", what, fix))
-    if not weights.is_file():
-        raise ConfigError(Problem(f"--extractor-weights {weights}", "does not exist", what))
-    return weights
-
-
-def unneeded(weights: Path | None, name: str) -> None:
-    """Refuse a file of weights that would not be used.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    if weights is not None:
-        raise ConfigError(Problem(f"--extractor-weights {weights}", f"{name} brings its own weights", fix="drop it"))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def load_state(path: Path) -> dict[str, Tensor]:
-    """Return the weights in a file, without running code that may be in it, and without ``module.`` before names.
-
-    Raises:
-        ConfigError: it holds no weights.
-    """
-    import pickle
-
-    where = f"--extractor-weights {path}"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        what = "cannot be read as weights: it is damaged, no file of torch.save, or holds more than tensors"
-        fix = "use the file that its authors publish; nothing in this one was run"
-        raise ConfigError(Problem(where, what, "a state dict", fix)) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConfigError(Problem(where, "holds no weights", "a state dict"))
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def fill(network: torch.nn.Module, state: dict[str, Tensor], path: Path, unused: tuple[str, ...]) -> None:
-    """Load ``state`` into ``network``; only names that start with one of ``unused`` may be left over.
-
-    Raises:
-        ConfigError: the weights are of another network.
-    """
-    kept = {key: value for key, value in state.items() if not key.startswith(unused)}
-    try:
-        network.load_state_dict(kept)
-    except RuntimeError as error:
-        summary = " ".join(str(error).split())[:300]
-        raise ConfigError(Problem(f"--extractor-weights {path}", f"are of another network: {summary}")) from error
+def layers_of(network: nn.Module) -> tuple[nn.Module, ...]:
+    """Return the four layers of a MONAI ``ResNet``, the first with the stem before it."""
+    stem, *deeper = (network.get_submodule(f"layer{k}") for k in range(1, 5))
+    first = nn.Sequential(*(network.get_submodule(name) for name in ("conv1", "bn1", "act", "maxpool")), stem)
+    return first, *deeper

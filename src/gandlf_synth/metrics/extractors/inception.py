@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.metrics.extractors.base import Extractor, load_state, needed, sha256
-from gandlf_synth.metrics.extractors.download import fetch, kept, place_of
+from gandlf_synth.metrics.extractors.base import Extractor
 from gandlf_synth.metrics.extractors.torchscript import load_script
+from gandlf_synth.metrics.extractors.weights import download, downloaded, place_of, read_state, require_weights, sha256
 
 NAME = "inception-v3"
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -28,18 +28,18 @@ def inception_v3(weights: Path | None = None, *, allow_download: bool = False, u
     Raises:
         ConfigError: no file, or not one of the two known forms.
     """
-    path = _obtained(url, allow_download) if weights is None else needed(weights, NAME, _WHAT)
+    path = _obtained(url, allow_download) if weights is None else require_weights(weights, NAME, _WHAT)
     network = _script(path) if path.suffix == ".pt" else _from_torch_fidelity(path)
     return Extractor(NAME, network, sha256(path), 299, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def _obtained(url: str, allow_download: bool) -> Path:
-    path = kept(url)
+    path = downloaded(url)
     if path is not None:
         return path
     if allow_download:
         _check_network("--allow-download")
-        return fetch(url)
+        return download(url)
     fix = (
         f"name a file with --extractor-weights, put it at {place_of(url)}, or let evaluate or sweep-sampler fetch it "
         "with --allow-download; without that flag nothing is downloaded"
@@ -56,7 +56,7 @@ def _from_torch_fidelity(path: Path) -> "_Bytes":
     _check_network(str(path))
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    load_state(path)
+    read_state(path)
     network = FeatureExtractorInceptionV3(NAME, ["2048"], feature_extractor_weights_path=str(path))
     return _Bytes(lambda planes: network(planes)[0])
 

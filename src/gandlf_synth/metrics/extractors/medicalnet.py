@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, needed, sha256
-from gandlf_synth.metrics.extractors.resnet import layers_of
-from gandlf_synth.metrics.extractors.volume import VolumeExtractor
+from gandlf_synth.metrics.extractors.base import Extractor, VolumeExtractor, layers_of
+from gandlf_synth.metrics.extractors.weights import load_weights, read_state, require_weights, sha256
 
 NAME = "medicalnet"
 _WHAT = "resnet_10, _18, _34 or _50 of MedicalNet, such as resnet_50_23dataset.pth"
@@ -29,10 +28,10 @@ def medicalnet(weights: Path | None = None) -> Extractor:
     Raises:
         ConfigError: no file, or weights of another network.
     """
-    path = needed(weights, NAME, _WHAT)
-    state = load_state(path)
+    path = require_weights(weights, NAME, _WHAT)
+    state = read_state(path)
     network = resnet(_depth(state, path))
-    fill(network, state, path, ("fc.", "conv_seg."))
+    load_weights(network, state, path, ("fc.", "conv_seg."))
     network.eval()
 
     def pooled(volumes: Tensor) -> Tensor:

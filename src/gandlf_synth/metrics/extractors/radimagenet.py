@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gandlf_synth.metrics.extractors.base import Extractor, fill, load_state, needed, sha256
-from gandlf_synth.metrics.extractors.resnet import layers_of
+from gandlf_synth.metrics.extractors.base import Extractor, layers_of
+from gandlf_synth.metrics.extractors.weights import load_weights, read_state, require_weights, sha256
 
 NAME = "radimagenet-resnet50"
 
@@ -19,11 +19,11 @@ def radimagenet_resnet50(weights: Path | None = None) -> Extractor:
     """
     from monai.networks.nets import resnet50
 
-    path = needed(weights, NAME, "RadImageNet's ResNet50.pt or a ResNet-50 state dict in torchvision's names")
+    path = require_weights(weights, NAME, "RadImageNet's ResNet50.pt or a ResNet-50 state dict in torchvision's names")
     network = resnet50(
         spatial_dims=2, n_input_channels=3, conv1_t_size=7, conv1_t_stride=2, feed_forward=False, bias_downsample=False
     )
-    fill(network, _torchvision_names(load_state(path)), path, ("fc.",))
+    load_weights(network, _torchvision_names(read_state(path)), path, ("fc.",))
     network.eval()
 
     def pooled(planes: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.metrics.extractors.base import Extractor, unneeded
+from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.weights import refuse_weights
 
 NAME = "random-conv"
 _SEED = 2024
@@ -18,7 +19,7 @@ def random_conv(weights: Path | None = None) -> Extractor:
     Raises:
         ConfigError: weights are given.
     """
-    unneeded(weights, NAME)
+    refuse_weights(weights, NAME)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         network = nn.Sequential(

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.metrics.extractors.base import Extractor, needed, sha256
+from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.weights import require_weights, sha256
 
 
 def torchscript(weights: Path | None = None) -> Extractor:
@@ -17,7 +18,7 @@ def torchscript(weights: Path | None = None) -> Extractor:
     Raises:
         ConfigError: no file, or not a TorchScript one.
     """
-    path = needed(weights, "torchscript", "a TorchScript file")
+    path = require_weights(weights, "torchscript", "a TorchScript file")
     network = load_script(path)
 
     def pooled(planes: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class PerceptualDistance(nn.Module):
         if enlarged > 1:
             size = [round(length * enlarged) for length in images.shape[2:]]
             images = functional.interpolate(images, size, mode="bilinear")
-        return self.extractor.normalised((images + 1) / 2)
+        return self.extractor.normalized((images + 1) / 2)
 
 
 def build_perceptual(name: str, weights: Path | None, spatial_dims: int) -> PerceptualDistance:

@@ -13,8 +13,8 @@ from gandlf_synth.data.loading.condition import Condition, join
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.metrics.extractors import Extractor
-from gandlf_synth.metrics.intervals import Estimate
-from gandlf_synth.metrics.scoring import Floats, features, score
+from gandlf_synth.metrics.intervals import Estimate, Floats
+from gandlf_synth.metrics.scoring import features, score
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed

@@ -13,8 +13,8 @@ import pytest
 
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors import build_extractor
-from gandlf_synth.metrics.extractors.download import fetch, kept, place_of
 from gandlf_synth.metrics.extractors.inception import URL, inception_v3
+from gandlf_synth.metrics.extractors.weights import download, downloaded, place_of
 
 CONTENT = b"weights, or so it seems"
 HASH = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -55,12 +55,12 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_a_file_is_fetched_once_into_torch_hubs_folder(site: Site, tmp_path: Path) -> None:
     url = site.offer(f"network-{HASH}.pth")
 
-    assert kept(url) is None
-    path = fetch(url)
+    assert downloaded(url) is None
+    path = download(url)
 
     assert path == tmp_path / "torch" / "hub" / "checkpoints" / f"network-{HASH}.pth"
     assert path.read_bytes() == CONTENT
-    assert kept(url) == path
+    assert downloaded(url) == path
     assert site.asked == [f"/network-{HASH}.pth"]
 
 
@@ -68,14 +68,14 @@ def test_another_file_than_the_hash_says_is_refused_and_not_kept(site: Site) -> 
     url = site.offer(f"network-{HASH}.pth", b"something else")
 
     with pytest.raises(ConfigError, match=rf"--allow-download: {url} could not be fetched: invalid hash.*{HASH}"):
-        fetch(url)
+        download(url)
 
     assert list(place_of(url).parent.iterdir()) == []
 
 
 def test_what_is_not_there_says_what_else_to_do(site: Site) -> None:
     with pytest.raises(ConfigError, match=r"absent-12345678\.pth could not be fetched: .*404.*--extractor-weights"):
-        fetch(f"{site.address}/absent-12345678.pth")
+        download(f"{site.address}/absent-12345678.pth")
 
 
 def test_without_the_flag_nothing_is_asked_for(site: Site) -> None:

@@ -11,7 +11,7 @@ from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors import build_extractor
 from gandlf_synth.metrics.extractors.medicalnet import resnet
 from gandlf_synth.metrics.scoring import features, score
-from gandlf_synth.metrics.volumes import on_cube
+from gandlf_synth.metrics.slicing import resize_volumes
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_volumes_are_brought_to_a_cube_without_aliasing() -> None:
     larger = functional.interpolate(volumes, (9, 9, 9), mode="trilinear", align_corners=False)
     checkered = (torch.arange(64)[:, None, None] + torch.arange(64)[:, None] + torch.arange(64)) % 2
 
-    assert torch.allclose(on_cube(volumes, 9), larger, atol=1e-6)
+    assert torch.allclose(resize_volumes(volumes, 9), larger, atol=1e-6)
     assert torch.allclose(
-        on_cube(checkered[None, None].float(), 20)[..., 2:-2, 2:-2, 2:-2], torch.tensor(0.5), atol=0.05
+        resize_volumes(checkered[None, None].float(), 20)[..., 2:-2, 2:-2, 2:-2], torch.tensor(0.5), atol=0.05
     )

@@ -7,16 +7,17 @@ way, and what is closer than they ever are cannot be explained by patients looki
 calibration by held-out data; Meehan et al. 2020).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-Images = NDArray[Any]
+from gandlf_synth.metrics.intervals import Groups, Indices
+
+Images = NDArray[np.floating]
 """``(n, stacks, slices, channels, rows, columns)`` in [0, 1]; a picture has one stack of one slice."""
 Floats = NDArray[np.float32]
 
@@ -40,17 +41,17 @@ class Matches:
         flip: the flip that gave it, as an index into ``FLIPS``, ``(n,)``.
     """
 
-    index: NDArray[np.int64]
+    index: Indices
     correlation: NDArray[np.float64]
-    flip: NDArray[np.int64]
+    flip: Indices
 
 
 def match(
     queries: Images,
     references: Images,
     *,
-    query_groups: Sequence[str] | None = None,
-    reference_groups: Sequence[str] | None = None,
+    query_groups: Groups | None = None,
+    reference_groups: Groups | None = None,
     candidates: int = 4,
 ) -> Matches:
     """Return the reference most like each query.
@@ -64,32 +65,40 @@ def match(
         query_groups: of each query, such as its subject; pairs of one group are left out.
         reference_groups: of each reference; needed with ``query_groups``.
         candidates: how many references are looked at in full for each query.
+
+    >>> images = np.random.default_rng(0).random((5, 1, 1, 1, 16, 16))
+    >>> match(images[3:4, ..., ::-1], images).index
+    array([3])
     """
     small = _thumbnails(references)
-    taken = min(candidates, len(references))
-    outcome = []
+    num_candidates = min(candidates, len(references))
+    refined = []
     for start in range(0, len(queries), _CHUNK):
         chunk = np.asarray(queries[start : start + _CHUNK], dtype=np.float32)
-        scores = np.stack([_thumbnails(mirrored(chunk, flip)) @ small.T for flip in FLIPS], axis=1)
+        scores = np.stack([_thumbnails(mirror(chunk, flip)) @ small.T for flip in FLIPS], axis=1)
         if query_groups is not None and reference_groups is not None:
-            own = np.asarray(query_groups[start : start + _CHUNK])[:, None] == np.asarray(reference_groups)
-            scores[np.broadcast_to(own[:, None], scores.shape)] = -np.inf
+            same_group = np.asarray(query_groups[start : start + _CHUNK])[:, None] == np.asarray(reference_groups)
+            scores[np.broadcast_to(same_group[:, None], scores.shape)] = -np.inf
         flat = scores.reshape(len(chunk), -1)
-        best = np.argpartition(-flat, taken - 1, axis=1)[:, :taken]
+        best = np.argpartition(-flat, num_candidates - 1, axis=1)[:, :num_candidates]
         possible = np.isfinite(np.take_along_axis(flat, best, axis=1))
-        outcome += [
+        refined += [
             _refine(image, references, picks[allowed])
             for image, picks, allowed in zip(chunk, best, possible, strict=True)
         ]
-    index, correlation, flip = zip(*outcome, strict=True)
+    index, correlation, flip = zip(*refined, strict=True)
     return Matches(np.array(index), np.array(correlation), np.array(flip))
 
 
-def mirrored(images: Images, flip: tuple[bool, bool]) -> Images:
-    """Return ``images`` mirrored left-right and up-down.
+def mirror(images: Images, flip: tuple[bool, bool]) -> Images:
+    """Return ``images`` mirrored left-right and up-down, as ``flip`` says.
 
     The stacks of a volume are its axial, coronal and sagittal slices, so that a volume's mirror image has the
     sagittal slices (left-right) or the axial ones (up-down) in reverse order instead of mirrored.
+
+    >>> mirror(np.arange(4.0).reshape(1, 1, 1, 1, 2, 2), (True, False))[0, 0, 0, 0]
+    array([[1., 0.],
+           [3., 2.]])
     """
     stacks = images.shape[1]
     result = np.array(images)
@@ -107,24 +116,31 @@ def ssim_of(queries: Images, references: Images, matches: Matches) -> NDArray[np
     """Return the SSIM (Wang et al. 2004) of each query with its match, after flip and alignment of intensity, ``(n,)``.
 
     The reference is brought to the query's mean and standard deviation first.
+
+    >>> images = np.random.default_rng(0).random((2, 1, 1, 1, 16, 16))
+    >>> ssim_of(images, images, match(images, images)).round(3)
+    array([1., 1.])
     """
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
-    found = []
+    similarities = []
     for place, (index, flip) in enumerate(zip(matches.index, matches.flip, strict=True)):
-        query = mirrored(np.asarray(queries[place : place + 1], dtype=np.float32), FLIPS[flip])[0]
+        query = mirror(np.asarray(queries[place : place + 1], dtype=np.float32), FLIPS[flip])[0]
         reference = np.asarray(references[index], dtype=np.float32)
         spread = reference.std() or 1.0
         aligned = (reference - reference.mean()) / spread * query.std() + query.mean()
         pair = [torch.from_numpy(np.ascontiguousarray(side)).flatten(0, 1) for side in (query, aligned)]
-        found.append(float(measure(pair[0], pair[1], data_range=1.0)))
-    return np.array(found)
+        similarities.append(float(measure(pair[0], pair[1], data_range=1.0)))
+    return np.array(similarities)
 
 
 def threshold(held_out: NDArray[np.float64], false_alarm: float) -> float:
     """Return the NCC that a share ``false_alarm`` of held-out real images exceed; at most ``IDENTICAL``.
 
     Held-out images that are training images themselves cannot excuse copies.
+
+    >>> threshold(np.array([0.2, 0.4, 0.6, 1.0]), 0.25)
+    0.9999
     """
     return min(float(np.quantile(held_out, 1 - false_alarm, method="higher")), IDENTICAL)
 
@@ -147,12 +163,12 @@ def _pooled(images: Images, side: int) -> Iterator[Floats]:
         yield functional.adaptive_avg_pool2d(chunk.flatten(1, 3), size).flatten(1).numpy()
 
 
-def _refine(image: Floats, references: Images, picks: NDArray[np.int64]) -> tuple[int, float, int]:
+def _refine(image: Floats, references: Images, picks: Indices) -> tuple[int, float, int]:
     """Return (reference, correlation, flip) of the best of ``picks``, each ``flip · len(references) + reference``."""
     best = (0, -1.0, 0)
     for pick in picks:
         flip, index = divmod(int(pick), len(references))
-        query = mirrored(image[None], FLIPS[flip])[0]
+        query = mirror(image[None], FLIPS[flip])[0]
         correlation = shifted_correlation(query, np.asarray(references[index], dtype=np.float32))
         if correlation > best[1]:
             best = (index, correlation, flip)
@@ -165,11 +181,15 @@ def shifted_correlation(a: Floats, b: Floats) -> float:
     Args:
         a: ``(..., rows, columns)``.
         b: of the same shape.
+
+    >>> image = np.random.default_rng(0).random((16, 16)).astype(np.float32)
+    >>> round(shifted_correlation(image, 2 * np.roll(image, 1, axis=0) + 3), 4)
+    1.0
     """
     rows, columns = a.shape[-2:]
-    centre = _standard(a[..., 1:-1, 1:-1])
+    center = _standard(a[..., 1:-1, 1:-1])
     best = max(
-        float(centre @ _standard(b[..., down : rows - 2 + down, right : columns - 2 + right]))
+        float(center @ _standard(b[..., down : rows - 2 + down, right : columns - 2 + right]))
         for down, right in _SHIFTS
     )
     return min(best, 1.0)

@@ -1,7 +1,5 @@
 """A CSV or a folder of images as a manifest; what cannot be read is an error, or left out and said."""
 
-import csv
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
 from gandlf_synth.data.formats.scan import Progress, Scans, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
-from gandlf_synth.files import write_text
+from gandlf_synth.files import write_csv
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.provenance import digest
 
@@ -70,12 +68,8 @@ def _csv_of(given: Path, cache: Path) -> Path:
     if not files:
         allowed = f"images ending with {listing(readable_suffixes())}"
         raise DataError(Problem(str(given), "holds no images", allowed, "a CSV with a column Channel_0 works too"))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["Channel_0"])
-    writer.writerows([str(file.resolve())] for file in files)
     path = cache / "folders" / f"{digest([str(file) for file in files])}.csv"
-    write_text(path, text.getvalue())
+    write_csv(path, [["Channel_0"], *([str(file.resolve())] for file in files)])
     return path
 
 

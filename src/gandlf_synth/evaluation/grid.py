@@ -1,0 +1,120 @@
+"""The grid on which all sets are compared: size, slices, channels and the window of values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.evaluation.image_sets import ImageSet
+from gandlf_synth.evaluation.request import EvaluationRequest
+from gandlf_synth.metrics.slicing import STACKS
+
+_WILD = 4.0
+"""Ratio between the 90th and 10th percentile of the images' ranges from which one window does not fit all."""
+_TAILS = (0.5, 99.5)
+_MAX_STACK_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How every image is brought to comparable planes.
+
+    Args:
+        size: rows and columns.
+        spatial_dims: 2 or 3, of the images.
+        slices: per stack.
+        column_channels: channels of each CSV column.
+        low, high: the window per channel; None: each image's own 0.5th and 99.5th percentile.
+    """
+
+    size: tuple[int, int]
+    spatial_dims: int
+    slices: int
+    column_channels: tuple[int, ...]
+    low: tuple[float, ...] | None
+    high: tuple[float, ...] | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Stacks, slices, channels, rows and columns of an image."""
+        stacks = len(STACKS) if self.spatial_dims == len(STACKS) else 1
+        return (stacks, self.slices, sum(self.column_channels), *self.size)
+
+    @property
+    def intensity_rule(self) -> str:
+        """How values become [0, 1]."""
+        if self.low is None or self.high is None:
+            return "each image and channel by its own 0.5th and 99.5th percentile, clipped"
+        windows = ", ".join(f"{low:g} to {high:g}" for low, high in zip(self.low, self.high, strict=True))
+        return f"one window for all images, clipped: {windows}"
+
+    @property
+    def resize_rule(self) -> str:
+        """How planes get their size."""
+        slices = f"{self.slices} slices in each of three directions, " if self.spatial_dims == len(STACKS) else ""
+        return f"{slices}bilinear with antialiasing to {self.size[0]}×{self.size[1]} pixels"
+
+
+def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tuple[Grid, list[str]]:
+    """Return the grid on which all sets are compared, and notes on it.
+
+    The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
+
+    Raises:
+        DataError: every unusable file; sets of different dimensions or channels.
+    """
+    scans = {path: scan for source in sources for path, scan in source.scans.items()}
+    whole = fingerprint([source.manifest for source in sources], scans)
+    both = [fingerprint([source.manifest], scans) for source in sources[:2]]
+    size, notes = _size(both, whole.spatial_dims, request)
+    low, high = _window(whole, both, sources[0], request)
+    slices = request.slices if whole.spatial_dims == len(STACKS) else 1
+    notes += list(whole.notes)
+    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high), notes
+
+
+def _size(both: Sequence[Fingerprint], dims: int, request: EvaluationRequest) -> tuple[tuple[int, int], list[str]]:
+    shapes = [facts.shape for facts in both]
+    notes = []
+    if shapes[0] != shapes[1]:
+        notes.append(
+            f"median sizes differ: real {shapes[0]}, synthetic {shapes[1]}; both are compared at the smaller, "
+            "so detail beyond it is not judged"
+        )
+    smaller = np.min(shapes, axis=0)
+    if dims == len(STACKS):
+        side = int(min(max(smaller), request.max_size, _MAX_STACK_SIZE))
+        return (side, side), notes
+    scale = min(1.0, request.max_size / max(smaller))
+    columns, rows = (max(1, round(float(length) * scale)) for length in smaller)
+    return (rows, columns), notes
+
+
+def _window(
+    whole: Fingerprint, both: Sequence[Fingerprint], real: ImageSet, request: EvaluationRequest
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    if request.intensity == "per-image":
+        return None, None
+    if both[0].dtype == both[1].dtype == "uint8":
+        return (0.0,) * whole.num_channels, (255.0,) * whole.num_channels
+    scans = [real.scans[sample.channels[0]] for sample in real.manifest.samples]
+    spans = np.array([scan.high[0] - scan.low[0] for scan in scans])
+    tenth, ninetieth = np.percentile(spans, [10, 90])
+    if request.intensity == "auto" and ninetieth > _WILD * max(tenth, 1e-12):
+        return None, None
+    return both[0].low, both[0].high
+
+
+def to_unit(array: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """Return ``array (channels, *shape)`` with its values in [0, 1]."""
+    channels = array.shape[0]
+    if grid.low is None or grid.high is None:
+        low, high = np.percentile(array.reshape(channels, -1), _TAILS, axis=1)
+    else:
+        low, high = np.array(grid.low), np.array(grid.high)
+    axes = (slice(None), *(None,) * (array.ndim - 1))
+    span = np.where(high > low, high - low, 1.0)
+    unit: NDArray[np.float32] = ((array - low[axes]) / span[axes]).clip(0, 1).astype(np.float32)
+    return unit

@@ -1,0 +1,43 @@
+"""The HTML templates of all pages, which need no network."""
+
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from gandlf_synth.metrics.intervals import Estimate
+
+
+def load_template(name: str) -> Template:
+    """Return the template in ``page/<name>``; it has the filters ``number`` and ``interval``."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = format_number
+    environment.filters["interval"] = format_interval
+    return environment.from_string(page_file(name))
+
+
+def page_file(name: str) -> Markup:
+    """Return the content of ``page/<name>``, which is trusted."""
+    return Markup((files(__package__) / "page" / name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+def format_number(value: float | None) -> str:
+    """Return a number in three significant digits.
+
+    >>> format_number(0.123456), format_number(0.00012), format_number(None)
+    ('0.123', '1.2e-04', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+
+
+def format_interval(value: Estimate | None) -> str:
+    """Return a number with its interval.
+
+    >>> format_interval(Estimate(0.5, 0.25, 0.75))
+    '0.5 (0.25 to 0.75)'
+    """
+    if value is None:
+        return ""
+    return f"{format_number(value.value)} ({format_number(value.low)} to {format_number(value.high)})"

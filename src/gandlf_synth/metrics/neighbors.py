@@ -1,0 +1,91 @@
+"""Nearest neighbors in feature space, a chunk of rows at a time, so that memory does not grow with the square."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
+from gandlf_synth.metrics.results import Measurement
+from gandlf_synth.metrics.set_metric import Measure, MeasureSettings, SetMetric
+
+FEWEST_HELD_OUT = 20
+"""Held-out images below which nobody can tell what is unusual."""
+_CHUNK = 1024
+
+
+def distance_rows(a: Floats, b: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Yield slices of ``a (n, dimension)`` with their Euclidean distances to all of ``b``, ``(chunk, len(b))``."""
+    b = np.asarray(b, dtype=np.float64)
+    norms = (b**2).sum(axis=1)
+    for start in range(0, len(a), _CHUNK):
+        rows = np.asarray(a[start : start + _CHUNK], dtype=np.float64)
+        squares = (rows**2).sum(axis=1)[:, None] + norms - 2 * rows @ b.T
+        yield slice(start, start + len(rows)), np.sqrt(squares.clip(0))
+
+
+def radii(features: Floats, k: int) -> NDArray[np.float64]:
+    """Return each row's distance to its ``k``-th nearest other row, ``(n,)``.
+
+    >>> radii(np.array([[0.0], [1.0], [3.0]]), k=1)
+    array([1., 1., 2.])
+    """
+    distance = np.empty(len(features))
+    for rows, distances in distance_rows(features, features):
+        distance[rows] = np.partition(distances, k, axis=1)[:, k]
+    return distance
+
+
+def nearest(a: Floats, b: Floats) -> tuple[Indices, NDArray[np.float64]]:
+    """Return for each row of ``a`` the index of the nearest row of ``b`` and its distance.
+
+    >>> nearest(np.array([[0.0], [5.0]]), np.array([[4.0], [1.0]]))
+    (array([1, 0]), array([1., 1.]))
+    """
+    index, distance = np.empty(len(a), dtype=np.int64), np.empty(len(a))
+    for rows, distances in distance_rows(a, b):
+        index[rows] = distances.argmin(axis=1)
+        distance[rows] = distances.min(axis=1)
+    return index, distance
+
+
+def nearest_of_others(features: Floats, groups: Subjects) -> NDArray[np.float64]:
+    """Return each row's distance to the nearest row of another group; inf where there is only one group.
+
+    >>> nearest_of_others(np.array([[0.0], [1.0], [5.0]]), np.array(["a", "a", "b"]))
+    array([5., 4., 4.])
+    """
+    distance = np.empty(len(features))
+    for rows, distances in distance_rows(features, features):
+        distances[groups[rows, None] == groups] = np.inf
+        distance[rows] = distances.min(axis=1)
+    return distance
+
+
+class CloseInFeatures(SetMetric):
+    """Share of synthetic images nearer to a training image in feature space than next to all held-out real ones."""
+
+    position: ClassVar[int] = 100
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure("close_in_features", "Nearer than real in feature space", "private", "lower", "share"),
+    )
+
+    def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
+        """Return the share; nothing where too few real images are held out to tell what is near."""
+        real, held_out = sets.real, sets.held_out
+        if len(held_out) < FEWEST_HELD_OUT:
+            return Measurement([])
+        reference = sets.reference.embedding
+        _, distances = nearest(sets.synthetic.embedding, reference)
+        if sets.train is None:
+            usual = nearest_of_others(real.embedding, real.subjects)
+        else:
+            _, usual = nearest(real.embedding[held_out], reference)
+        limit = float(np.quantile(usual, settings.false_alarm, method="lower"))
+        value, floor = (share(int((part < limit).sum()), len(part)) for part in (distances, usual))
+        medians = f"synthetic {np.median(distances):.3g}, held-out {np.median(usual):.3g}"
+        note = f"median distance to the nearest training image: {medians}"
+        metric = self.metric("close_in_features", sets, value, floor, note=note)
+        return Measurement([metric.model_copy(update={"num_real": len(usual), "num_subjects": 0})])

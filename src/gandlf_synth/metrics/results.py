@@ -1,0 +1,108 @@
+"""What set metrics give, as plain values: numbers with intervals, rows per class, pairs of images, checks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from gandlf_synth.metrics.intervals import Estimate
+
+Outcome = Literal["good", "look", "bad", "unknown"]
+Question = Literal["faithful", "diverse", "private", "useful"]
+Better = Literal["lower", "higher", "middle"]
+
+
+def _ends(estimate: Estimate) -> dict[str, float]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+Interval = Annotated[Estimate, PlainSerializer(_ends, return_type=dict[str, float])]
+"""An estimate that is stored without its method, which stands beside it."""
+
+
+class Metric(BaseModel):
+    """One number, what it was computed from, and what the same number is between real images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    question: Question
+    better: Better
+    value: Interval | None = None
+    floor: Interval | None = None
+    """The same between two halves of the real images that share no subject; what perfect synthetic images would get."""
+    unit: str = ""
+    num_real: int = 0
+    num_synthetic: int = 0
+    num_subjects: int = 0
+    interval_method: str = ""
+    extractor: str = ""
+    """Name, weights and resize rule; empty where no extractor is used."""
+    refused: str = ""
+    """Why there is no number, and what to read instead."""
+    note: str = ""
+    """What else a reader should know, in words."""
+    details: dict[str, float] = {}
+    """Further numbers, by name, such as the excess of fine detail in dB."""
+
+
+class Check(BaseModel):
+    """One metric against its thresholds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str
+    outcome: Outcome
+    compared: float | None
+    """The number that was compared: above the floor, or over the floor."""
+    good: float
+    bad: float
+    sentence: str
+
+
+class ClassRow(BaseModel):
+    """How well one class of the real images is covered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    num_real: int
+    num_synthetic: int | None
+    """None where the synthetic images have no labels."""
+    coverage: Interval
+    floor: Interval
+
+
+class CopyPair(BaseModel):
+    """A synthetic image and the training image most like it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    synthetic: str
+    training: str
+    correlation: float
+    ssim: float
+    flip: str
+    flagged: bool
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that one set metric gives.
+
+    Args:
+        metrics: its numbers.
+        per_class: rows of the table of classes.
+        copies: the synthetic images most like a training image.
+        columns: for ``images.csv``, one text per synthetic image, by the name of the column.
+        arrays: what figures are drawn from, by name.
+    """
+
+    metrics: Sequence[Metric]
+    per_class: Sequence[ClassRow] = ()
+    copies: Sequence[CopyPair] = ()
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
