@@ -155,7 +155,7 @@ GROUPS: dict[str, Group] = {
         "class",
         "compute(sets: ImageSets, settings: MeasureSettings) -> Measurement",
         "Compares a set of synthetic images with a set of real ones.",
-        "gandlf-synth evaluate --metrics",
+        "gandlf-synth evaluate, which computes every registered one",
         "gandlf_synth.testing:check_set_metric",
         base="gandlf_synth.metrics.set_metric:SetMetric",
     ),
