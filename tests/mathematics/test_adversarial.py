@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from gandlf_synth.config import Component
 from gandlf_synth.losses import build_loss
-from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
+from gandlf_synth.losses.adversarial import adversarial_loss
 from gandlf_synth.losses.gradient_penalties import path_lengths, r1_penalty, wasserstein_penalty
 from gandlf_synth.models.components.energy_distance import EnergyDistance
 from gandlf_synth.networks.discriminator_augmentation import AnatomicalAugmentation, DiffAugment
 from gandlf_synth.networks.equalized_layers import EqualizedLinear, ModulatedConvolution, minibatch_stddev
-from gandlf_synth.networks.resolutions import resolutions
+from gandlf_synth.networks.sizes import resolutions
 
 SHAPES = [(3, 2, 8, 6), (3, 2, 6, 4, 5)]
 REAL, FAKE = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.25])
@@ -76,9 +76,10 @@ def test_losses_of_the_game_are_those_of_the_papers() -> None:
         "mse": ((REAL - 1).square().mean() + FAKE.square().mean(), (FAKE - 1).square().mean()),
         "plain_mean": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
     }
-    for name, (judge, fool) in expected.items():
-        torch.testing.assert_close(discriminator_loss(loss_of(name), REAL, FAKE) + zero, judge)
-        torch.testing.assert_close(generator_loss(loss_of(name), FAKE) + zero, fool)
+    for name, (discriminator_loss, generator_loss) in expected.items():
+        loss = adversarial_loss(loss_of(name))
+        torch.testing.assert_close(loss.for_discriminator(REAL, FAKE) + zero, discriminator_loss)
+        torch.testing.assert_close(loss.for_generator(FAKE) + zero, generator_loss)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -96,7 +97,7 @@ def test_modulated_convolution_equals_a_convolution_with_scaled_weights_per_imag
         torch.testing.assert_close(result, convolution(image[None], weight, padding=1)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_equalised_weights_keep_the_variance() -> None:
+def test_equalized_weights_keep_the_variance() -> None:
     torch.manual_seed(0)
 
     output = EqualizedLinear(512, 256, rate=0.01)(torch.randn(64, 512))

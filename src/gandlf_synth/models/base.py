@@ -17,7 +17,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.models.health import Symptom
-from gandlf_synth.optim import build_optimizer, build_scheduler
+from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 
 C = TypeVar("C", bound=ModelConfig)
 
@@ -187,7 +187,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return build_optimizer(component, trained, "model_config.optimizers")
 
-    def _scheduler(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> dict[str, Any] | None:
+    def _scheduler(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> SchedulerEntry | None:
         component = self.config.component("schedulers", "model")
         if component is None:
             return None

@@ -1,58 +1,81 @@
-"""The prior: a transformer that learns in which order codes follow each other, and draws new ones."""
+"""The prior of codes: a transformer that learns in which order codes follow each other, and draws new ones."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from monai.networks.blocks.selfattention import SABlock
 from monai.networks.nets.transformer import DecoderOnlyTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gandlf_synth.models.vqvae.config import VQVAEArchitecture
-
 
 class CodePrior(nn.Module):
-    """An autoregressive distribution of codes; the first token is the class (or one token for all).
+    """An autoregressive distribution of codes (van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3).
+
+    The first token is the class, or one token for all images without classes.
 
     Args:
-        architecture: the transformer.
+        num_codes: codes in the codebook.
         length: codes of an image.
-        num_classes: 0 without labels.
+        num_classes: 0 without classes.
+        channels: feature channels of the transformer.
+        num_layers: layers of the transformer.
+        num_heads: attention heads; must divide ``channels``.
+        dropout: share of the codes before it that the transformer sees replaced by any others while it learns, and of
+            its features that are left out.
+
+    Example:
+        >>> prior = CodePrior(num_codes=8, length=6, channels=16, num_layers=1, num_heads=2)
+        >>> prior.sample(None, [torch.Generator().manual_seed(seed) for seed in (1, 2)]).shape
+        torch.Size([2, 6])
     """
 
-    def __init__(self, architecture: VQVAEArchitecture, length: int, num_classes: int) -> None:
+    def __init__(
+        self,
+        *,
+        num_codes: int,
+        length: int,
+        num_classes: int = 0,
+        channels: int = 128,
+        num_layers: int = 4,
+        num_heads: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
-        self.noise = architecture.prior_dropout
-        self.num_codes, self.length = architecture.num_embeddings, length
+        self.num_codes, self.length, self.replaced_fraction = num_codes, length, dropout
         self.transformer = DecoderOnlyTransformer(
-            num_tokens=self.num_codes + max(1, num_classes),
+            num_tokens=num_codes + max(1, num_classes),
             max_seq_len=length,
-            attn_layers_dim=architecture.prior_channels,
-            attn_layers_depth=architecture.prior_layers,
-            attn_layers_heads=architecture.prior_heads,
-            embedding_dropout_rate=architecture.prior_dropout,
+            attn_layers_dim=channels,
+            attn_layers_depth=num_layers,
+            attn_layers_heads=num_heads,
+            embedding_dropout_rate=dropout,
             use_flash_attention=True,
         )
         for block in self.transformer.blocks:
             block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
             block.attn.register_buffer("causal_mask", None)  # length² numbers a layer that the kernel does not look at
 
-    def loss(self, codes: Tensor, class_labels: Tensor | None) -> Tensor:
+    def loss(self, codes: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return the mean negative log-likelihood in nats of ``codes (batch, length)`` of ``class_labels (batch,)``.
 
         In training some of the codes that it looks back at are replaced by any others (Bengio et al. 2015, arXiv
         1506.03099, without the schedule): it has to go on from mistakes such as it will make when it draws.
         """
-        before = codes[:, :-1]
-        if self.training and self.noise:
-            others = torch.randint_like(before, self.num_codes)
-            before = torch.where(torch.rand(before.shape, device=before.device) < self.noise, others, before)
-        tokens = torch.cat([self._start(len(codes), class_labels, codes.device), before], dim=1)
+        past = codes[:, :-1]
+        if self.training and self.replaced_fraction:
+            others = torch.randint_like(past, self.num_codes)
+            past = torch.where(torch.rand(past.shape, device=past.device) < self.replaced_fraction, others, past)
+        tokens = torch.cat([self._first_tokens(len(codes), class_labels, codes.device), past], dim=1)
         logits = self.transformer(tokens)[..., : self.num_codes].float()
         return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
 
-    def draw(
-        self, class_labels: Tensor | None, generators: Sequence[torch.Generator], temperature: float, top_k: int | None
+    def sample(
+        self,
+        class_labels: Tensor | None,
+        generators: Sequence[torch.Generator],
+        temperature: float = 1.0,
+        top_k: int | None = None,
     ) -> Tensor:
         """Return new codes ``(len(generators), length)``; each image's come from its own CPU generator.
 
@@ -63,29 +86,27 @@ class CodePrior(nn.Module):
             top_k: draw among this many likeliest codes; None: all.
         """
         device = self.transformer.to_logits.weight.device
-        tokens = self._start(len(generators), class_labels, device)
-        seen = _Seen(self.transformer)
+        tokens = self._first_tokens(len(generators), class_labels, device)
+        cache = _KeyValueCache(self.transformer)
         for _ in range(self.length):
-            logits = seen.next(tokens[:, -1:])[:, : self.num_codes].double().cpu() / temperature
+            logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].double().cpu() / temperature
             if top_k is not None and top_k < self.num_codes:
                 logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
-            shares = logits.softmax(dim=1)
-            pairs = zip(shares, generators, strict=True)
-            drawn = torch.stack([torch.multinomial(share, 1, generator=generator) for share, generator in pairs])
-            tokens = torch.cat([tokens, drawn.to(device)], dim=1)
+            pairs = zip(logits.softmax(dim=1), generators, strict=True)
+            codes = torch.stack([torch.multinomial(shares, 1, generator=generator) for shares, generator in pairs])
+            tokens = torch.cat([tokens, codes.to(device)], dim=1)
         return tokens[:, 1:]
 
-    def _start(self, count: int, class_labels: Tensor | None, device: torch.device) -> Tensor:
-        classes = (
-            torch.zeros(count, dtype=torch.long, device=device) if class_labels is None else class_labels.to(device)
-        )
-        return (self.num_codes + classes)[:, None]
+    def _first_tokens(self, batch_size: int, class_labels: Tensor | None, device: torch.device) -> Tensor:
+        if class_labels is None:
+            class_labels = torch.zeros(batch_size, dtype=torch.long, device=device)
+        return (self.num_codes + class_labels.to(device))[:, None]
 
 
-class _Seen:
-    """What the transformer has seen so far: keys and values of every layer, so that each code is looked at once.
+class _KeyValueCache:
+    """Keys and values of every layer for the tokens so far, so that each token passes the transformer once.
 
-    Without, a volume of n codes costs n passes over up to n codes.
+    Without it, an image of n codes costs n passes over up to n codes.
     """
 
     def __init__(self, transformer: DecoderOnlyTransformer) -> None:
@@ -93,23 +114,25 @@ class _Seen:
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * len(transformer.blocks)
         self.position = 0
 
-    def next(self, tokens: Tensor) -> Tensor:
-        """Return what ``transformer`` gives for the last of all tokens, ``(batch, tokens)``, from ``(batch, 1)``."""
+    def next_logits(self, tokens: Tensor) -> Tensor:
+        """Return the logits ``(batch, tokens)`` of what follows the newest tokens ``(batch, 1)``."""
         positions = self.transformer.position_embeddings.embedding.weight
         x: Tensor = self.transformer.token_embeddings(tokens) + positions[self.position]
         for number, block in enumerate(self.transformer.blocks):
-            x = x + self._attended(number, block.attn, block.norm1(x))
+            x = x + self._attend(number, block.attn, block.norm1(x))
             x = x + block.mlp(block.norm2(x))
         self.position += 1
         logits: Tensor = self.transformer.to_logits(x)[:, 0]
         return logits
 
-    def _attended(self, number: int, attention: nn.Module, x: Tensor) -> Tensor:
-        layer: Any = attention
-        query, *new = (layer.input_rearrange(part(x)) for part in (layer.to_q, layer.to_k, layer.to_v))
-        before = self.layers[number]
-        keys, values = new if before is None else (torch.cat(pair, dim=2) for pair in zip(before, new, strict=True))
-        self.layers[number] = keys, values
-        found = functional.scaled_dot_product_attention(query, keys, values, scale=layer.scale)
-        result: Tensor = layer.out_proj(layer.out_rearrange(found))
-        return result
+    def _attend(self, number: int, attention: SABlock, x: Tensor) -> Tensor:
+        query, key, value = (
+            attention.input_rearrange(part(x)) for part in (attention.to_q, attention.to_k, attention.to_v)
+        )
+        past = self.layers[number]
+        if past is not None:
+            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+        self.layers[number] = key, value
+        attended = functional.scaled_dot_product_attention(query, key, value, scale=attention.scale)
+        output: Tensor = attention.out_proj(attention.out_rearrange(attended))
+        return output

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what a discriminator sees, in 2D and 3D, so that it cannot learn images by heart."""
+"""Differentiable augmentation of what a discriminator sees, in 2D and 3D, so that it does not learn images by heart."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -21,6 +21,11 @@ class DiffAugment:
     Args:
         operations: which; ``brightness`` adds up to ±0.5, ``contrast`` scales by 0.5 to 1.5, ``translation`` moves by
             up to an eighth of each side, ``cutout`` blanks a box of half of each side.
+
+    Example:
+        >>> augment = DiffAugment(["brightness", "cutout"])
+        >>> augment(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 1, 16, 16])
     """
 
     def __init__(self, operations: Sequence[Operation]) -> None:
@@ -46,6 +51,11 @@ class AnatomicalAugmentation:
         brightness: largest added value.
         contrast: largest change of contrast, as a share.
         mirror_axis: spatial axis to mirror, or None.
+
+    Example:
+        >>> augment = AnatomicalAugmentation(rotation_degrees=5)
+        >>> augment(torch.zeros(2, 1, 9, 8, 7), probability=0.6).shape
+        torch.Size([2, 1, 9, 8, 7])
     """
 
     def __init__(
@@ -68,15 +78,15 @@ class AnatomicalAugmentation:
     def __call__(self, images: Tensor, probability: float | Tensor) -> Tensor:
         """Return ``images (batch, channels, *spatial)``, each operation applied with ``probability``."""
         if self._mirror_axis is not None:
-            chosen = _uniform(images) < 0.5 * probability
-            images = torch.where(chosen, images.flip(self._mirror_axis + 2), images)
+            mirrored = _uniform(images) < 0.5 * probability
+            images = torch.where(mirrored, images.flip(self._mirror_axis + 2), images)
         images = self._move(images, probability)
         mean = images.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
         factor = 1 + self._contrast * _signed(images, probability)
         return (images - mean) * factor + mean + self._brightness * _signed(images, probability)
 
     def _move(self, images: Tensor, probability: float | Tensor) -> Tensor:
-        """Resample around the centre, background outside; in 32 bits."""
+        """Resample around the center, background outside; in 32 bits."""
         batch, dims = len(images), images.ndim - 2
         matrix = torch.eye(dims, device=images.device).expand(batch, dims, dims)
         for first in range(dims):
@@ -91,8 +101,8 @@ class AnatomicalAugmentation:
         shift = torch.stack([2 * self._translation * _signed(images, probability).flatten() for _ in range(dims)], 1)
         grid = functional.affine_grid(torch.cat([matrix, shift[..., None]], 2), list(images.shape), align_corners=False)
         with torch.autocast(images.device.type, enabled=False):
-            lifted = images.float() - _BACKGROUND
-            return grid_sample(lifted, grid.float()) + _BACKGROUND
+            above_background = images.float() - _BACKGROUND
+            return grid_sample(above_background, grid.float()) + _BACKGROUND
 
 
 def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
@@ -130,23 +140,24 @@ def _translate(images: Tensor) -> Tensor:
 def _shift(images: Tensor, axis: int) -> Tensor:
     """Move every image by whole voxels along ``axis``; what comes in is background."""
     length = images.shape[axis]
-    most = round(length * _SHIFT)
-    shift = torch.randint(-most, most + 1, (len(images), 1), device=images.device)
-    place = torch.arange(length, device=images.device) - shift
-    place = place.clamp(-1, length) + 1
+    largest = round(length * _SHIFT)
+    shift = torch.randint(-largest, largest + 1, (len(images), 1), device=images.device)
+    source = torch.arange(length, device=images.device) - shift
+    source = source.clamp(-1, length) + 1
     padding = [0, 0] * (images.ndim - 1 - axis) + [1, 1]
     padded = functional.pad(images, padding, value=_BACKGROUND)
     shape = [len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)]
-    return padded.gather(axis, place.view(shape).expand_as(images))
+    return padded.gather(axis, source.view(shape).expand_as(images))
 
 
 def _cut_out(images: Tensor) -> Tensor:
     box = torch.ones((), dtype=torch.bool, device=images.device)
     for axis in range(2, images.ndim):
         length = images.shape[axis]
-        centre = torch.randint(0, length + 1, (len(images), 1), device=images.device)
-        near = (torch.arange(length, device=images.device) - centre).abs() < length * _CUTOUT / 2
-        box = box & near.view([len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)])
+        center = torch.randint(0, length + 1, (len(images), 1), device=images.device)
+        inside = (torch.arange(length, device=images.device) - center).abs() < length * _CUTOUT / 2
+        shape = [len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)]
+        box = box & inside.view(shape)
     return torch.where(box, _BACKGROUND, images)
 
 

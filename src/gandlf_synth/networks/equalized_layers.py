@@ -1,7 +1,6 @@
-"""Layers whose weights are scaled at run time, so that all learn at one rate (Karras et al. 2018, arXiv 1710.10196)."""
+"""Layers whose weights are scaled at run time, so that all learn at one rate (Karras et al. 2017, arXiv 1710.10196)."""
 
 from math import prod, sqrt
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,13 +8,17 @@ from torch.nn import functional
 
 
 class EqualizedLinear(nn.Module):
-    """A linear layer.
+    """A linear layer with an equalized learning rate (1710.10196, sec. 4.1).
 
     Args:
         inputs: numbers in.
         outputs: numbers out.
         bias: the initial bias.
         rate: factor of the learning rate.
+
+    Example:
+        >>> EqualizedLinear(4, 2)(torch.randn(3, 4)).shape
+        torch.Size([3, 2])
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: float = 0.0, rate: float = 1.0) -> None:
@@ -30,13 +33,17 @@ class EqualizedLinear(nn.Module):
 
 
 class EqualizedConvolution(nn.Module):
-    """A convolution that keeps the size.
+    """A convolution with an equalized learning rate that keeps the size.
 
     Args:
         dims: 2 or 3.
         inputs: channels in.
         outputs: channels out.
         kernel: side of the kernel, odd.
+
+    Example:
+        >>> EqualizedConvolution(3, 1, 2, kernel=3)(torch.randn(1, 1, 5, 6, 7)).shape
+        torch.Size([1, 2, 5, 6, 7])
     """
 
     def __init__(self, dims: int, inputs: int, outputs: int, kernel: int) -> None:
@@ -62,6 +69,11 @@ class ModulatedConvolution(nn.Module):
         kernel: side of the kernel, odd.
         style: numbers in a style.
         demodulated: whether outputs are brought back to unit variance.
+
+    Example:
+        >>> layer = ModulatedConvolution(2, 3, 4, kernel=3, style=8)
+        >>> layer(torch.randn(2, 3, 6, 6), torch.randn(2, 8)).shape
+        torch.Size([2, 4, 6, 6])
     """
 
     def __init__(
@@ -78,20 +90,22 @@ class ModulatedConvolution(nn.Module):
         scales = self.scales(style).float()
         weight = self.weight * self._scale
         ones = [1] * (features.ndim - 2)
-        result = convolve(features * scales.view(*scales.shape, *ones).to(features.dtype), weight)
+        output = convolve(features * scales.view(*scales.shape, *ones).to(features.dtype), weight)
         if not self._demodulated:
-            return result
+            return output
         with torch.autocast(features.device.type, enabled=False):
             energy = weight.square().flatten(2).sum(2)
             gain = (scales.square() @ energy.T + 1e-8).rsqrt()
-        return result * gain.view(*gain.shape, *ones).to(result.dtype)  # type: ignore[no-any-return]
+        modulated: Tensor = output * gain.view(*gain.shape, *ones).to(output.dtype)
+        return modulated
 
 
 def convolve(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the convolution in 2D or 3D that keeps the size."""
-    convolution: Any = functional.conv2d if features.ndim == 4 else functional.conv3d
-    result: Tensor = convolution(features, weight, bias, padding=weight.shape[-1] // 2)
-    return result
+    padding = weight.shape[-1] // 2
+    if features.ndim == 4:
+        return functional.conv2d(features, weight, bias, padding=padding)
+    return functional.conv3d(features, weight, bias, padding=padding)
 
 
 def activate(features: Tensor) -> Tensor:
@@ -100,12 +114,26 @@ def activate(features: Tensor) -> Tensor:
 
 
 def pixel_norm(vectors: Tensor) -> Tensor:
-    """Return ``vectors (batch, size)`` scaled to a mean square of 1."""
+    """Return ``vectors (batch, size)`` scaled to a mean square of 1 (1710.10196, sec. 4.2).
+
+    Example:
+        >>> pixel_norm(torch.tensor([[3.0, 3.0], [0.0, -2.0]])).tolist()
+        [[1.0, 1.0], [0.0, -1.4142135381698608]]
+    """
     return vectors * (vectors.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 def minibatch_stddev(features: Tensor, group: int) -> Tensor:
-    """Return ``features`` with one more channel: the spread over groups of images (1710.10196, sec. 3)."""
+    """Return ``features`` with one more channel: the spread over groups of images (1710.10196, sec. 3).
+
+    Args:
+        features: ``(batch, channels, *spatial)``.
+        group: images in a group; fewer where the batch is not a multiple of it, and the whole batch where only 1 fits.
+
+    Example:
+        >>> minibatch_stddev(torch.randn(6, 2, 4, 4), group=4).shape
+        torch.Size([6, 3, 4, 4])
+    """
     size = max(count for count in range(1, group + 1) if len(features) % count == 0)
     size = len(features) if size == 1 else size
     grouped = features.float().reshape(size, -1, *features.shape[1:])

@@ -1,53 +1,44 @@
-"""The autoencoder and its discriminator: MONAI's networks for any size."""
+"""The discriminator of patches (Isola et al. 2017, arXiv 1611.07004): MONAI's network for images of any size."""
 
 from collections.abc import Sequence
 
-from monai.networks.nets.autoencoderkl import AutoencoderKL as Network
 from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture
 
-_MOST_LAYERS = 3
-
-
-def build_autoencoder(architecture: AutoencoderKLArchitecture, spatial_dims: int, channels: int) -> Network:
-    """Return the autoencoder of images with ``channels``."""
-    levels = len(architecture.num_channels)
-    return Network(
-        spatial_dims=spatial_dims,
-        in_channels=channels,
-        out_channels=channels,
-        num_res_blocks=architecture.num_res_blocks,
-        channels=architecture.num_channels,
-        attention_levels=architecture.attention_levels or [False] * levels,
-        latent_channels=architecture.latent_channels,
-        norm_num_groups=architecture.norm_num_groups,
-        norm_eps=architecture.norm_eps,
-        with_encoder_nonlocal_attn=architecture.with_encoder_nonlocal_attn,
-        with_decoder_nonlocal_attn=architecture.with_decoder_nonlocal_attn,
-        use_checkpoint=architecture.activation_checkpointing,
-        use_flash_attention=True,
-    )
+_DEFAULT_LAYERS = 3
+_MOST_LAYERS = 5
 
 
-def build_discriminator(
-    architecture: AutoencoderKLArchitecture, spatial_dims: int, channels: int, shape: Sequence[int]
+def build_patch_discriminator(
+    *, shape: Sequence[int], channels: int, init_channels: int = 32, num_layers: int | None = None
 ) -> PatchDiscriminator:
-    """Return the patch discriminator (Isola et al. 2017, arXiv 1611.07004) of images of ``shape``.
+    """Return a network that scores every patch of an image; the last of the tensors that it returns are the scores.
+
+    Args:
+        shape: size of the smallest image, 2D or 3D.
+        channels: image channels.
+        init_channels: feature channels of the first layer.
+        num_layers: layers that halve the size; None: 3, or as many as ``shape`` allows.
 
     Raises:
-        ConfigError: the configured layers leave nothing of an image.
+        ConfigError: the layers leave nothing of an image.
+
+    Example:
+        >>> import torch
+        >>> discriminator = build_patch_discriminator(shape=(16, 16), channels=1, init_channels=4)
+        >>> discriminator(torch.randn(2, 1, 16, 16))[-1].shape
+        torch.Size([2, 1, 2, 2])
     """
-    most = max((n for n in range(1, _MOST_LAYERS + 3) if _output_size(min(shape), n) >= 1), default=0)
-    layers = architecture.discriminator_num_layers or max(1, min(_MOST_LAYERS, most))
+    most = max((count for count in range(1, _MOST_LAYERS + 1) if _output_size(min(shape), count) >= 1), default=0)
+    layers = num_layers or max(1, min(_DEFAULT_LAYERS, most))
     if layers > most:
         what = f"is {layers}, which leaves nothing of an image of {'×'.join(map(str, shape))}"
         allowed = f"1 to {most}" if most else "images of at least 6 voxels along each axis"
-        raise ConfigError(Problem("model_config.architecture.discriminator_num_layers", what, allowed))
+        raise ConfigError(Problem("num_layers", what, allowed))
     return PatchDiscriminator(
-        spatial_dims=spatial_dims,
-        channels=architecture.discriminator_channels,
+        spatial_dims=len(shape),
+        channels=init_channels,
         in_channels=channels,
         num_layers_d=layers,
         # Unlike batch statistics, these do not mix images, differ between processes, or need more than one voxel.

@@ -7,7 +7,7 @@ on, the same sums are matrix products, one per axis, and gathers.
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,7 +17,12 @@ _Kind = Literal["linear", "pairs", "cells"]
 
 
 def upsample(images: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return ``images (batch, channels, *spatial)`` interpolated linearly to ``shape``."""
+    """Return ``images (batch, channels, *spatial)`` interpolated linearly to ``shape``.
+
+    Example:
+        >>> upsample(torch.zeros(1, 3, 4, 4), (9, 7)).shape
+        torch.Size([1, 3, 9, 7])
+    """
     if _must_be_deterministic(images):
         return by_matrices(images, shape, "linear")
     mode = "bilinear" if images.ndim == 4 else "trilinear"
@@ -25,27 +30,44 @@ def upsample(images: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def downsample(images: Tensor) -> Tensor:
-    """Return the means of 2×2(×2) voxels, ``ceil(size / 2)`` along each axis."""
+    """Return the means of 2×2(×2) voxels, ``ceil(size / 2)`` along each axis.
+
+    Example:
+        >>> downsample(torch.arange(6.0).view(1, 1, 2, 3)).tolist()
+        [[[[2.0, 3.5]]]]
+    """
     if _must_be_deterministic(images):
         return by_matrices(images, [-(-size // 2) for size in images.shape[2:]], "pairs")
-    pool: Any = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
-    result: Tensor = pool(images, 2, ceil_mode=True, count_include_pad=False)
-    return result
+    if images.ndim == 4:
+        return functional.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
+    return functional.avg_pool3d(images, 2, ceil_mode=True, count_include_pad=False)
 
 
 def adaptive_avg_pool(images: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the means of ``images (batch, channels, *spatial)`` over the cells of a grid of ``shape``."""
+    """Return the means of ``images (batch, channels, *spatial)`` over the cells of a grid of ``shape``.
+
+    Example:
+        >>> adaptive_avg_pool(torch.arange(4.0).view(1, 1, 2, 2), (1, 2)).tolist()
+        [[[[1.0, 2.0]]]]
+    """
     if tuple(images.shape[2:]) == tuple(shape):
         return images
     if _must_be_deterministic(images):
         return by_matrices(images, shape, "cells")
-    pool: Any = functional.adaptive_avg_pool2d if images.ndim == 4 else functional.adaptive_avg_pool3d
-    result: Tensor = pool(images, tuple(shape))
-    return result
+    if images.ndim == 4:
+        rows, columns = shape
+        return functional.adaptive_avg_pool2d(images, (rows, columns))
+    first, second, third = shape
+    return functional.adaptive_avg_pool3d(images, (first, second, third))
 
 
 def grid_sample(images: Tensor, grid: Tensor) -> Tensor:
-    """Return ``images`` interpolated linearly at ``grid (batch, *spatial, axes)``, 0 outside; as torch's function."""
+    """Return ``images (batch, channels, *spatial)`` interpolated linearly at places, and 0 outside of the images.
+
+    Args:
+        images: what is resampled.
+        grid: the places ``(batch, *spatial, axes)`` in [-1, 1], the last axis of the images first, as torch counts.
+    """
     if _must_be_deterministic(images):
         return by_gathering(images, grid)
     return functional.grid_sample(images, grid, align_corners=False)
@@ -60,11 +82,11 @@ def by_matrices(images: Tensor, shape: Sequence[int], kind: _Kind) -> Tensor:
         kind: ``linear`` interpolation, or the means of ``pairs`` of voxels or of the ``cells`` of an adaptive pool.
     """
     with torch.autocast(images.device.type, enabled=False):
-        result = images.float()
+        resampled = images.float()
         for axis, size in enumerate(shape, start=2):
-            weights = _weights(kind, result.shape[axis], size, images.device)
-            result = (result.movedim(axis, -1) @ weights).movedim(-1, axis)
-    return result.to(images.dtype)
+            weights = _weights(kind, resampled.shape[axis], size, images.device)
+            resampled = (resampled.movedim(axis, -1) @ weights).movedim(-1, axis)
+    return resampled.to(images.dtype)
 
 
 @lru_cache(maxsize=256)
@@ -100,8 +122,8 @@ def by_gathering(images: Tensor, grid: Tensor) -> Tensor:
             weight = weight * (1 - (place - voxel).abs()) * inside
             index = index + voxel.clamp(0, size - 1).long() * stride
             stride *= size
-        chosen = flat.gather(2, index.flatten(1)[:, None].expand(-1, images.shape[1], -1))
-        parts.append(weight[:, None] * chosen.view(*images.shape[:2], *grid.shape[1:-1]))
+        values = flat.gather(2, index.flatten(1)[:, None].expand(-1, images.shape[1], -1))
+        parts.append(weight[:, None] * values.view(*images.shape[:2], *grid.shape[1:-1]))
     return torch.stack(parts).sum(0)
 
 

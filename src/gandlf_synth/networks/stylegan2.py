@@ -1,16 +1,15 @@
-"""Generator and discriminator of ``stylegan2`` in plain PyTorch, for any size in 2D and 3D.
+"""Generator and discriminator of a StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), for any size in 2D and 3D.
 
-Linear interpolation and means of neighbours stand in for the paper's filters, so there is nothing to compile.
+They are plain PyTorch: linear interpolation and means of neighbors stand in for the paper's filters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from math import sqrt
+from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.models.stylegan2.config import StyleGAN2Architecture
 from gandlf_synth.networks.equalized_layers import (
     EqualizedConvolution,
     EqualizedLinear,
@@ -19,35 +18,109 @@ from gandlf_synth.networks.equalized_layers import (
     minibatch_stddev,
     pixel_norm,
 )
+from gandlf_synth.networks.noise_inputs import NoiseInputs
 from gandlf_synth.networks.resampling import downsample, upsample
-from gandlf_synth.networks.resolutions import resolutions
+from gandlf_synth.networks.sizes import resolutions
 
 _MAPPING_RATE = 0.01
 _MEAN_DECAY = 0.995
 
-Noise = Callable[[tuple[int, ...]], Tensor]
-"""Returns ``(batch, 1, *size)`` standard normal noise for a size."""
+
+class Generator(nn.Module):
+    """Mapping and synthesis with skip connections (1912.04958, fig. 7b).
+
+    Args:
+        shape: size of an image, 2D or 3D.
+        channels: image channels.
+        num_classes: 0 without classes.
+        latent_vector_size: numbers from which an image is made.
+        intermediate_latent_size: size of a style.
+        num_mapping_layers: layers from latent vector to style.
+        channel_base: feature channels at a resolution are this, divided by its longest side.
+        channel_max: most feature channels at any resolution.
+
+    Example:
+        >>> from gandlf_synth.networks.noise_inputs import random_noise
+        >>> sizes = {"latent_vector_size": 8, "intermediate_latent_size": 8, "channel_base": 64, "channel_max": 8}
+        >>> generator = Generator(shape=(33, 17), channels=1, **sizes)
+        >>> styles = generator.mapping(torch.randn(2, 8))
+        >>> generator(styles[:, None].expand(-1, generator.num_styles, -1), random_noise(2)).shape
+        torch.Size([2, 1, 33, 17])
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: Sequence[int],
+        channels: int,
+        num_classes: int = 0,
+        latent_vector_size: int = 256,
+        intermediate_latent_size: int = 256,
+        num_mapping_layers: int = 4,
+        channel_base: int = 4096,
+        channel_max: int = 256,
+    ) -> None:
+        super().__init__()
+        self.shapes = resolutions(shape)[::-1]
+        dims, style = len(shape), intermediate_latent_size
+        widths = [feature_channels(size, channel_base, channel_max) for size in self.shapes]
+        self.mapping = Mapping(
+            latent_vector_size=latent_vector_size,
+            intermediate_latent_size=intermediate_latent_size,
+            num_layers=num_mapping_layers,
+            num_classes=num_classes,
+        )
+        self.constant = nn.Parameter(torch.randn(1, widths[0], *self.shapes[0]))
+        self.entries = nn.ModuleList(_StyledLayer(dims, *pair, style) for pair in pairwise(widths))
+        self.layers = nn.ModuleList(_StyledLayer(dims, width, width, style) for width in widths)
+        self.images = nn.ModuleList(_ToImage(dims, width, channels, style) for width in widths)
+        self.num_styles = 2 * len(widths)
+
+    def forward(self, styles: Tensor, noise: NoiseInputs) -> Tensor:
+        """Return images ``(batch, channels, *shape)``, not limited to [-1, 1], in 32 bits.
+
+        Args:
+            styles: ``(batch, num_styles, intermediate_latent_size)``, one per layer.
+            noise: gives the noise for each layer.
+        """
+        features = self.constant.expand(len(styles), *self.constant.shape[1:])
+        features = self.layers[0](features, styles[:, 0], noise, self.shapes[0])
+        image: Tensor = self.images[0](features, styles[:, 1])
+        for level, shape in enumerate(self.shapes[1:], 1):
+            features = self.entries[level - 1](features, styles[:, 2 * level - 1], noise, shape)
+            features = self.layers[level](features, styles[:, 2 * level], noise, shape)
+            image = upsample(image, shape) + self.images[level](features, styles[:, 2 * level + 1])
+        return image
 
 
 class Mapping(nn.Module):
     """Turns latent vectors (and classes) into styles, and keeps the mean style for truncation.
 
     Args:
-        architecture: sizes.
+        latent_vector_size: numbers from which an image is made.
+        intermediate_latent_size: size of a style.
+        num_layers: layers from latent vector to style.
         num_classes: 0 without classes.
+
+    Example:
+        >>> mapping = Mapping(latent_vector_size=8, intermediate_latent_size=6, num_layers=2)
+        >>> styles = mapping(torch.randn(4, 8))
+        >>> torch.equal(mapping.truncate(styles, psi=0.0)[0], mapping.mean_style[0])
+        True
     """
 
     mean_style: Tensor
 
-    def __init__(self, architecture: StyleGAN2Architecture, num_classes: int) -> None:
+    def __init__(
+        self, *, latent_vector_size: int, intermediate_latent_size: int, num_layers: int, num_classes: int = 0
+    ) -> None:
         super().__init__()
-        latent, style = architecture.latent_vector_size, architecture.intermediate_latent_size
-        self.classes = nn.Embedding(num_classes, latent) if num_classes else None
-        sizes = [latent * (2 if num_classes else 1), *[style] * architecture.num_mapping_layers]
+        self.classes = nn.Embedding(num_classes, latent_vector_size) if num_classes else None
+        sizes = [latent_vector_size * (2 if num_classes else 1), *[intermediate_latent_size] * num_layers]
         self.layers = nn.ModuleList(EqualizedLinear(*pair, rate=_MAPPING_RATE) for pair in pairwise(sizes))
-        self.register_buffer("mean_style", torch.zeros(max(1, num_classes), style))
+        self.register_buffer("mean_style", torch.zeros(max(1, num_classes), intermediate_latent_size))
 
-    def forward(self, latents: Tensor, class_labels: Tensor | None) -> Tensor:
+    def forward(self, latents: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return styles ``(batch, intermediate_latent_size)`` for ``latents (batch, latent_vector_size)``."""
         values = pixel_norm(latents)
         if self.classes is not None:
@@ -57,8 +130,8 @@ class Mapping(nn.Module):
         return values.float()
 
     @torch.no_grad()
-    def remember(self, styles: Tensor, class_labels: Tensor | None) -> None:
-        """Move the mean style of each class towards ``styles``."""
+    def update_mean_style(self, styles: Tensor, class_labels: Tensor | None = None) -> None:
+        """Move the mean style of each class towards ``styles (batch, intermediate_latent_size)``."""
         rows = (
             torch.zeros(len(styles), dtype=torch.long, device=styles.device) if class_labels is None else class_labels
         )
@@ -68,15 +141,15 @@ class Mapping(nn.Module):
         moved = self.mean_style.lerp(sums / counts.clamp(min=1), 1 - _MEAN_DECAY)
         self.mean_style.copy_(torch.where(counts > 0, moved, self.mean_style))
 
-    def truncated(self, styles: Tensor, class_labels: Tensor | None, psi: float) -> Tensor:
-        """Return ``styles`` moved towards the mean style of their class (Karras et al. 2019, sec. B)."""
+    def truncate(self, styles: Tensor, class_labels: Tensor | None = None, *, psi: float) -> Tensor:
+        """Return ``styles`` moved towards the mean style of their class (Karras et al. 2018, 1812.04948, sec. B)."""
         if psi == 1:
             return styles
         mean = self.mean_style if class_labels is None else self.mean_style[class_labels]
         return mean + psi * (styles - mean)
 
 
-class StyledLayer(nn.Module):
+class _StyledLayer(nn.Module):
     """Modulated convolution, noise, bias, activation; on the way to a finer resolution, an interpolation."""
 
     def __init__(self, dims: int, inputs: int, outputs: int, style: int) -> None:
@@ -85,16 +158,15 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, outputs, *[1] * dims))
         self.noise_strength = nn.Parameter(torch.zeros(()))
 
-    def forward(self, features: Tensor, style: Tensor, noise: Noise, shape: tuple[int, ...]) -> Tensor:
-        """Return ``(batch, outputs, *shape)``."""
+    def forward(self, features: Tensor, style: Tensor, noise: NoiseInputs, shape: tuple[int, ...]) -> Tensor:
         features = self.convolution(features, style)
         if features.shape[2:] != shape:
             features = upsample(features, shape)
-        added = self.noise_strength * noise(shape) + self.bias
-        return activate(features + added.to(features.dtype))
+        offset = self.noise_strength * noise(shape) + self.bias
+        return activate(features + offset.to(features.dtype))
 
 
-class ToImage(nn.Module):
+class _ToImage(nn.Module):
     """What a resolution adds to the image."""
 
     def __init__(self, dims: int, inputs: int, channels: int, style: int) -> None:
@@ -103,90 +175,45 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, channels, *[1] * dims))
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Return ``(batch, channels, *spatial)``."""
         image: Tensor = self.convolution(features, style) + self.bias
         return image.float()
-
-
-class Generator(nn.Module):
-    """Mapping and synthesis with skip connections (1912.04958, fig. 7b).
-
-    Args:
-        architecture: channels and sizes.
-        shape: size of an image.
-        channels: image channels.
-        num_classes: 0 without classes.
-    """
-
-    def __init__(
-        self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int
-    ) -> None:
-        super().__init__()
-        self.shapes = resolutions(shape)[::-1]
-        dims, style = len(shape), architecture.intermediate_latent_size
-        widths = [architecture.channels(max(size)) for size in self.shapes]
-        self.mapping = Mapping(architecture, num_classes)
-        self.constant = nn.Parameter(torch.randn(1, widths[0], *self.shapes[0]))
-        before = [widths[0], *widths[:-1]]
-        self.entries = nn.ModuleList(
-            StyledLayer(dims, *pair, style) for pair in list(zip(before, widths, strict=True))[1:]
-        )
-        self.layers = nn.ModuleList(StyledLayer(dims, width, width, style) for width in widths)
-        self.images = nn.ModuleList(ToImage(dims, width, channels, style) for width in widths)
-        self.num_styles = 2 * len(widths)
-
-    def forward(self, styles: Tensor, noise: Noise) -> Tensor:
-        """Return images ``(batch, channels, *shape)``, not limited to [-1, 1], in 32 bits.
-
-        Args:
-            styles: ``(batch, num_styles, intermediate_latent_size)``, one per layer.
-            noise: gives the noise for each layer.
-        """
-        features = self.constant.expand(len(styles), *self.constant.shape[1:])
-        features = self.layers[0](features, styles[:, 0], noise, self.shapes[0])
-        image = self.images[0](features, styles[:, 1])
-        for level, shape in enumerate(self.shapes[1:], 1):
-            features = self.entries[level - 1](features, styles[:, 2 * level - 1], noise, shape)
-            features = self.layers[level](features, styles[:, 2 * level], noise, shape)
-            image = upsample(image, shape) + self.images[level](features, styles[:, 2 * level + 1])
-        return image  # type: ignore[no-any-return]
-
-
-class _ResidualBlock(nn.Module):
-    def __init__(self, dims: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.first = EqualizedConvolution(dims, inputs, inputs, 3)
-        self.second = EqualizedConvolution(dims, inputs, outputs, 3)
-        self.skip = EqualizedConvolution(dims, inputs, outputs, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        inner = activate(self.second(downsample(activate(self.first(features)))))
-        result: Tensor = (inner + self.skip(downsample(features))) / sqrt(2)
-        return result
 
 
 class Discriminator(nn.Module):
     """Residual discriminator that also sees the variety of its batch; classes by projection.
 
     Args:
-        architecture: channels.
-        shape: size of an image.
+        shape: size of an image, 2D or 3D.
         channels: image channels.
         num_classes: 0 without classes.
+        channel_base: feature channels at a resolution are this, divided by its longest side.
+        channel_max: most feature channels at any resolution.
+        minibatch_std_group_size: images whose variety is seen together.
+
+    Example:
+        >>> discriminator = Discriminator(shape=(9, 8, 7), channels=2, channel_base=64, channel_max=8)
+        >>> discriminator(torch.randn(3, 2, 9, 8, 7)).shape
+        torch.Size([3])
     """
 
     def __init__(
-        self, architecture: StyleGAN2Architecture, shape: Sequence[int], channels: int, num_classes: int
+        self,
+        *,
+        shape: Sequence[int],
+        channels: int,
+        num_classes: int = 0,
+        channel_base: int = 4096,
+        channel_max: int = 256,
+        minibatch_std_group_size: int = 4,
     ) -> None:
         super().__init__()
         shapes, dims = resolutions(shape), len(shape)
-        widths = [architecture.channels(max(size)) for size in shapes]
-        self._group = architecture.minibatch_std_group_size
+        widths = [feature_channels(size, channel_base, channel_max) for size in shapes]
+        self._group = minibatch_std_group_size
         self.entry = EqualizedConvolution(dims, channels, widths[0], 1)
         self.blocks = nn.Sequential(*(_ResidualBlock(dims, *pair) for pair in pairwise(widths)))
         self.last = EqualizedConvolution(dims, widths[-1] + 1, widths[-1], 3)
-        voxels = int(torch.tensor(shapes[-1]).prod())
-        self.features = EqualizedLinear(widths[-1] * voxels, widths[-1])
+        self.features = EqualizedLinear(widths[-1] * prod(shapes[-1]), widths[-1])
         self.score = EqualizedLinear(widths[-1], 1)
         self.classes = nn.Embedding(num_classes, widths[-1]) if num_classes else None
 
@@ -195,7 +222,32 @@ class Discriminator(nn.Module):
         features = self.blocks(activate(self.entry(images)))
         features = activate(self.last(minibatch_stddev(features, self._group)))
         features = activate(self.features(features.flatten(1)))
-        scores = self.score(features).squeeze(1).float()
+        scores: Tensor = self.score(features).squeeze(1).float()
         if self.classes is not None:
             scores = scores + (self.classes(class_labels) * features).float().sum(1) / sqrt(features.shape[1])
-        return scores  # type: ignore[no-any-return]
+        return scores
+
+
+class _ResidualBlock(nn.Module):
+    """Two convolutions to the next coarser resolution, and a way around them."""
+
+    def __init__(self, dims: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = EqualizedConvolution(dims, inputs, inputs, 3)
+        self.second = EqualizedConvolution(dims, inputs, outputs, 3)
+        self.skip = EqualizedConvolution(dims, inputs, outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        residual = activate(self.second(downsample(activate(self.first(features)))))
+        coarser: Tensor = (residual + self.skip(downsample(features))) / sqrt(2)
+        return coarser
+
+
+def feature_channels(shape: Sequence[int], channel_base: int, channel_max: int) -> int:
+    """Return the feature channels at the resolution of ``shape``.
+
+    Example:
+        >>> [feature_channels((side, side), channel_base=4096, channel_max=256) for side in (8, 64)]
+        [256, 64]
+    """
+    return max(1, min(channel_max, channel_base // max(shape)))

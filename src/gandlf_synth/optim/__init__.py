@@ -1,23 +1,75 @@
 """Optimizers and learning-rate schedulers by GaNDLF's names, made from what the YAML says of them."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from gandlf_synth.config import Component
 from gandlf_synth.config.signature import build, factory_of
-from gandlf_synth.optim.horizon import Horizon
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
     from torch.optim.optimizer import ParamsT
 
-__all__ = ["Horizon", "build_optimizer", "build_scheduler"]
+__all__ = ["Horizon", "SchedulerEntry", "build_optimizer", "build_scheduler"]
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long training lasts, for schedulers whose defaults depend on it; their second positional-only argument.
+
+    Args:
+        steps_per_epoch: steps of the optimizer in an epoch.
+        num_epochs: epochs of the run.
+        monitor: the logged value to watch, for schedulers that watch one.
+
+    Example:
+        >>> horizon = Horizon(steps_per_epoch=50, num_epochs=10)
+        >>> horizon.num_steps, horizon.steps(0.5)
+        (500, 25)
+    """
+
+    steps_per_epoch: int
+    num_epochs: int
+    monitor: str = "train_loss"
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the optimizer in the whole run."""
+        return self.steps_per_epoch * self.num_epochs
+
+    def steps(self, epochs: float) -> int:
+        """Return the steps in ``epochs``, at least one."""
+        return max(1, round(epochs * self.steps_per_epoch))
+
+
+class SchedulerEntry(TypedDict):
+    """A scheduler in the form that Lightning's ``configure_optimizers`` returns."""
+
+    scheduler: "LRScheduler"
+    interval: Literal["step", "epoch"]
+    """How often it acts."""
+    monitor: NotRequired[str]
+    """The logged value that it watches."""
 
 
 def build_optimizer(component: Component, parameters: "ParamsT", where: str) -> "Optimizer":
     """Return the optimizer that ``component`` names, for the weights ``parameters``.
 
+    Args:
+        component: name and parameters.
+        parameters: the weights to optimize.
+        where: the place in the configuration, for messages.
+
     Raises:
         ConfigError: the name or a parameter is wrong.
+
+    Example:
+        >>> import torch
+        >>> weights = torch.nn.Parameter(torch.zeros(3))
+        >>> component = Component.model_validate({"name": "adam", "lr": 0.01})
+        >>> build_optimizer(component, [weights], "model_config.optimizers").defaults["lr"]
+        0.01
     """
     optimizer: Optimizer = build(factory_of("optimizers", component, where), component, where, parameters)
     return optimizer
@@ -31,8 +83,8 @@ def build_scheduler(
     where: str,
     *,
     monitor: str = "train_loss",
-) -> dict[str, Any]:
-    """Return the scheduler that ``component`` names, in the form that Lightning's ``configure_optimizers`` returns.
+) -> SchedulerEntry:
+    """Return the scheduler that ``component`` names.
 
     Args:
         component: name and parameters.
@@ -42,12 +94,9 @@ def build_scheduler(
         where: the place in the configuration, for messages.
         monitor: the logged value that a scheduler watches unless the component names another.
 
-    Returns:
-        ``scheduler``, ``interval`` (``"step"`` or ``"epoch"``) and ``monitor``.
-
     Raises:
         ConfigError: the name or a parameter is wrong.
     """
     horizon = Horizon(max(1, steps_per_epoch), max(1, num_epochs), monitor)
-    made: dict[str, Any] = build(factory_of("schedulers", component, where), component, where, optimizer, horizon)
-    return made
+    entry: SchedulerEntry = build(factory_of("schedulers", component, where), component, where, optimizer, horizon)
+    return entry

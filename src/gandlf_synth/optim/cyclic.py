@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from gandlf_synth.optim.horizon import Horizon
+from gandlf_synth.optim import Horizon, SchedulerEntry
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -25,7 +25,7 @@ def triangle(
     step_size: PositiveFloat = 4,
     min_lr: NonNegativeFloat = _LOWEST,
     max_lr: PositiveFloat = 1.0,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Multiply the rate by factors that fall from ``max_lr`` to ``min_lr`` in ``step_size`` epochs, and rise again.
 
     Args:
@@ -47,7 +47,7 @@ def triangle_modified(
     min_lr: NonNegativeFloat = 1e-6,
     max_lr: PositiveFloat = 1e-3,
     max_lr_multiplier: PositiveFloat = 1.0,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Multiply the rate by factors that fall from ``max_lr_multiplier`` to ``min_lr / max_lr``, and rise again.
 
     Args:
@@ -61,7 +61,7 @@ def triangle_modified(
     return _valleys(optimizer, horizon.steps(step_size), min_lr / max_lr, max_lr_multiplier)
 
 
-def _valleys(optimizer: "Optimizer", cycle: int, lowest: float, highest: float) -> dict[str, Any]:
+def _valleys(optimizer: "Optimizer", cycle: int, lowest: float, highest: float) -> SchedulerEntry:
     from torch.optim.lr_scheduler import LambdaLR
 
     if lowest > highest:
@@ -87,7 +87,7 @@ def triangular(
     cycle_momentum: bool = False,
     base_momentum: Momentum = 0.8,
     max_momentum: Momentum = 0.9,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Let the rate rise from ``min_lr`` to ``max_lr`` in ``step_size`` epochs, and fall again.
 
     Args:
@@ -119,7 +119,7 @@ def exp_range(
     cycle_momentum: bool = False,
     base_momentum: Momentum = 0.8,
     max_momentum: Momentum = 0.9,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Do as ``triangular`` with peaks that shrink by ``gamma`` in every epoch; absent: to 1 % by the end of the run.
 
     The other parameters are those of ``triangular``.
@@ -132,7 +132,7 @@ def exp_range(
 
 def _cyclic(
     optimizer: "Optimizer", length: int, min_lr: float | None, max_lr: float | None, **options: Any
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     from torch.optim.lr_scheduler import CyclicLR
 
     highest = max_lr if max_lr is not None else float(optimizer.param_groups[0]["lr"])

@@ -1,19 +1,24 @@
-"""The part that optimizers share whose update treats every weight alike."""
+"""Optimizers that treat every weight alike, each from its paper: Lion, ADOPT, AdEMAMix."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import exp, log
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+Options = dict[str, Any]
+"""What torch keeps for an optimizer: the state of a tensor, or the hyperparameters of a group of weights."""
 
 
 class ElementwiseOptimizer(Optimizer, ABC):
-    """An optimizer that is defined by what becomes of one tensor of weights."""
+    """An optimizer that is defined by what it does to one tensor of weights."""
 
     @abstractmethod
-    def update(self, weights: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
         """Change ``weights`` in place.
 
         Args:
@@ -24,8 +29,8 @@ class ElementwiseOptimizer(Optimizer, ABC):
         """
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update all weights that have a gradient; return what ``closure``, which computes the gradients, returns."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override, unused-ignore]
+        """Update all weights that have a gradient; return the loss of ``closure``, which computes the gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -35,3 +40,138 @@ class ElementwiseOptimizer(Optimizer, ABC):
                 if weights.grad is not None:
                     self.update(weights, weights.grad, self.state[weights], group)
         return loss
+
+
+class Lion(ElementwiseOptimizer):
+    """Lion (Chen et al. 2023, arXiv 2302.06675, algorithm 2): moves every weight by ``lr`` in the direction of a sign.
+
+    It wants an ``lr`` 3 to 10 times smaller than AdamW.
+
+    Args:
+        params: the weights.
+        lr: η, the step.
+        betas: β₁, the weight of the momentum in the direction; β₂, the decay of the momentum.
+        weight_decay: λ, decoupled; wants to be as much larger as ``lr`` is smaller.
+
+    Example:
+        >>> weights = torch.nn.Parameter(torch.tensor([1.0, -1.0]))
+        >>> optimizer = Lion([weights], lr=0.1, betas=(0.9, 0.99), weight_decay=0.0)
+        >>> weights.square().sum().backward()
+        >>> optimizer.step()
+        >>> [round(value, 3) for value in weights.tolist()]
+        [0.9, -0.9]
+    """
+
+    def __init__(self, params: ParamsT, lr: float, betas: tuple[float, float], weight_decay: float) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
+        """Apply algorithm 2 to one tensor."""
+        beta1, beta2 = group["betas"]
+        if not state:
+            state["momentum"] = torch.zeros_like(weights)
+        momentum = state["momentum"]
+        direction = momentum.lerp(gradient, 1 - beta1).sign_()  # c = β₁ m + (1 − β₁) g
+        weights.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])  # θ −= η(sign c + λθ)
+        momentum.lerp_(gradient, 1 - beta2)  # m = β₂ m + (1 − β₂) g
+
+
+class ADOPT(ElementwiseOptimizer):
+    """ADOPT (Taniguchi et al. 2024, "Modified Adam Can Converge with Any β₂ with the Optimal Rate", arXiv 2411.02853).
+
+    It is Adam that divides by the second moment of earlier steps only, and before it averages.
+
+    This is the paper's clipped form with cₜ = t^¼: without clipping, a weight whose first gradient is zero, as before a
+    layer initialised with zeros, is thrown far away by its second.
+
+    Args:
+        params: the weights.
+        lr: α, the step.
+        betas: decay of the first and second moment.
+        eps: the smallest divisor.
+        weight_decay: strength of the pull towards zero.
+        decoupled: pull the weights themselves, as AdamW does, rather than add to the gradient.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        *,
+        decoupled: bool,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decoupled": decoupled}
+        super().__init__(params, options)
+
+    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
+        """Apply the clipped algorithm to one tensor; the first gradient only initialises."""
+        if group["weight_decay"] and not group["decoupled"]:
+            gradient = gradient.add(weights, alpha=group["weight_decay"])
+        if not state:
+            state.update(step=0, mean=torch.zeros_like(weights), square=gradient.square())  # m₀ = 0, v₀ = g₀²
+            return
+        beta1, beta2 = group["betas"]
+        mean, square = state["mean"], state["square"]
+        state["step"] += 1
+        bound = state["step"] ** 0.25  # cₜ
+        normed = gradient.div(square.sqrt().clamp_(min=group["eps"])).clamp_(-bound, bound)
+        mean.lerp_(normed, 1 - beta1)  # mₜ = β₁ mₜ₋₁ + (1 − β₁) clip(gₜ / max(√vₜ₋₁, ε), cₜ)
+        if group["decoupled"]:
+            weights.mul_(1 - group["lr"] * group["weight_decay"])
+        weights.add_(mean, alpha=-group["lr"])  # θₜ = θₜ₋₁ − α mₜ
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)  # vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²
+
+
+class AdEMAMix(ElementwiseOptimizer):
+    """AdEMAMix (Pagliardini et al. 2024, arXiv 2409.03137): AdamW with a second, much slower momentum beside the first.
+
+    Args:
+        params: the weights.
+        lr: η, the step.
+        betas: β₁ of the fast momentum, β₂ of the second moment, β₃ of the slow momentum.
+        alpha: α, the weight of the slow momentum.
+        eps: added to the divisor.
+        weight_decay: λ, decoupled.
+        num_warmup_steps: steps in which α and β₃ grow to their values (section 3); 0: none.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float,
+        betas: tuple[float, float, float],
+        alpha: float,
+        eps: float,
+        weight_decay: float,
+        num_warmup_steps: int,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, options | {"num_warmup_steps": num_warmup_steps})
+
+    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
+        """Apply algorithm 1 to one tensor."""
+        if not state:
+            state.update(step=0, **{name: torch.zeros_like(weights) for name in ("fast", "slow", "square")})
+        state["step"] += 1
+        step, fast, slow, square = state["step"], state["fast"], state["slow"], state["square"]
+        beta1, beta2, _ = group["betas"]
+        alpha, beta3 = _warmed_up(step, group)
+        fast.lerp_(gradient, 1 - beta1)  # m₁ = β₁ m₁ + (1 − β₁) g
+        slow.lerp_(gradient, 1 - beta3)  # m₂ = β₃ m₂ + (1 − β₃) g
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)  # ν = β₂ ν + (1 − β₂) g²
+        divisor = square.div(1 - beta2**step).sqrt_().add_(group["eps"])  # √ν̂ + ε
+        direction = fast.div(1 - beta1**step).add_(slow, alpha=alpha)  # m̂₁ + α m₂; m₂ is not corrected for its start
+        weights.mul_(1 - group["lr"] * group["weight_decay"]).addcdiv_(direction, divisor, value=-group["lr"])
+
+
+def _warmed_up(step: int, group: Options) -> tuple[float, float]:
+    """Return α and β₃ at ``step``: α grows linearly, the half-life of β₃ linearly from that of β₁ (section 3)."""
+    alpha, (beta1, _, beta3) = group["alpha"], group["betas"]
+    progress = min(1.0, step / group["num_warmup_steps"]) if group["num_warmup_steps"] else 1.0
+    if progress == 1 or not 0 < beta1 < beta3:
+        return progress * alpha, beta3
+    start, end = log(beta1), log(beta3)
+    return progress * alpha, min(beta3, exp(start * end / ((1 - progress) * end + progress * start)))

@@ -145,8 +145,8 @@ def ademamix(
     weight_decay: NonNegativeFloat = 0,
     num_warmup_steps: NonNegativeInt = 0,
 ) -> "Optimizer":
-    """Return AdEMAMix; see ``ademamix.AdEMAMix``."""
-    from gandlf_synth.optim.ademamix import AdEMAMix
+    """Return AdEMAMix; see ``elementwise.AdEMAMix``."""
+    from gandlf_synth.optim.elementwise import AdEMAMix
 
     return AdEMAMix(params, lr, betas, alpha, eps, weight_decay, num_warmup_steps)
 
@@ -160,8 +160,8 @@ def lion(
     weight_decay: NonNegativeFloat = 0,
     decoupled_weight_decay: bool = False,
 ) -> "Optimizer":
-    """Return Lion; see ``lion.Lion``. ``decoupled_weight_decay``: the decay per step does not contain ``lr``."""
-    from gandlf_synth.optim.lion import Lion
+    """Return Lion; see ``elementwise.Lion``. ``decoupled_weight_decay``: the decay per step does not contain ``lr``."""
+    from gandlf_synth.optim.elementwise import Lion
 
     return Lion(params, lr, betas, weight_decay / lr if decoupled_weight_decay else weight_decay)
 
@@ -176,7 +176,7 @@ def adopt(
     weight_decay: NonNegativeFloat = 0,
     decoupled: bool = False,
 ) -> "Optimizer":
-    """Return ADOPT; see ``adopt.ADOPT``."""
-    from gandlf_synth.optim.adopt import ADOPT
+    """Return ADOPT; see ``elementwise.ADOPT``."""
+    from gandlf_synth.optim.elementwise import ADOPT
 
     return ADOPT(params, lr, betas, eps, weight_decay, decoupled=decoupled)

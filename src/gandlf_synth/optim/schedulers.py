@@ -5,12 +5,12 @@ once an epoch; here the rate follows the same curve batch by batch. Rates are ab
 is said.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from gandlf_synth.optim import Horizon, SchedulerEntry
 from gandlf_synth.optim.cyclic import exp_range, triangle, triangle_modified, triangular
-from gandlf_synth.optim.horizon import Horizon
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -34,7 +34,7 @@ FINAL_SHARE = 0.01
 
 def step(
     optimizer: "Optimizer", horizon: Horizon, /, *, step_size: PositiveFloat | None = None, gamma: PositiveFloat = 0.1
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Multiply the rate by ``gamma`` every ``step_size`` epochs; absent: a third of the run."""
     from torch.optim.lr_scheduler import StepLR
 
@@ -44,7 +44,7 @@ def step(
 
 def exponential(
     optimizer: "Optimizer", horizon: Horizon, /, *, gamma: Annotated[float, Field(gt=0, le=1)] | None = None
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Multiply the rate by ``gamma`` in the course of every epoch; absent: so that the run ends at 1 % of ``lr``."""
     from torch.optim.lr_scheduler import ExponentialLR
 
@@ -65,7 +65,7 @@ def reduce_on_plateau(
     cooldown: NonNegativeInt = 0,
     min_lr: NonNegativeFloat | None = None,
     monitor: str | None = None,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Multiply the rate by ``factor`` after ``patience`` epochs without improvement.
 
     Args:
@@ -95,7 +95,7 @@ def cosine_annealing_warm_restarts(
     T_0: PositiveFloat = 5,  # noqa: N803
     T_mult: PositiveInt = 1,  # noqa: N803
     eta_min: NonNegativeFloat | None = None,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Let the rate fall along half a cosine again and again (Loshchilov & Hutter 2017, arXiv 1608.03983, eq. 5).
 
     Args:
@@ -120,7 +120,7 @@ def cosine_annealing(
     *,
     T_max: PositiveFloat = 50,  # noqa: N803
     eta_min: NonNegativeFloat | None = None,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Let the rate fall along half a cosine for ``T_max`` epochs, then rise again the same way.
 
     Args:
@@ -142,7 +142,7 @@ def warmup_cosine(
     *,
     warmup_steps: NonNegativeFloat | None = None,
     eta_min: NonNegativeFloat | None = None,
-) -> dict[str, Any]:
+) -> SchedulerEntry:
     """Let the rate rise linearly from zero to ``lr``, then fall along half a cosine until the run ends.
 
     Args:

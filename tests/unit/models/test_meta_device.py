@@ -41,7 +41,7 @@ def on_meta(family: str, dims: int) -> Any:
     if family == "vqvae":
         module._learning = (True, True)
     if family == "autoencoder_kl":
-        module._judged = True
+        module._with_discriminator = True
     return module.to("meta")
 
 
@@ -63,10 +63,9 @@ def batch_on_meta(dims: int) -> Batch:
 def test_a_training_step_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family: str, dims: int) -> None:
     module = on_meta(family, dims)
 
-    def update(name: str, loss: Any, _: int) -> Any:
-        value = loss()
-        value.backward()
-        return value.detach()
+    def update(name: str, loss: torch.Tensor, _: int) -> torch.Tensor:
+        loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
+        return loss.detach()
 
     if module.automatic_optimization:
         module.training_step(batch_on_meta(dims), 0).backward()

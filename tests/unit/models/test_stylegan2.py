@@ -43,7 +43,7 @@ def test_truncation_to_zero_gives_the_mean_style_of_the_class() -> None:
         if hasattr(layer, "noise_strength"):
             torch.nn.init.zeros_(layer.noise_strength)
     mapping = module.generator.mapping
-    mapping.remember(mapping(torch.randn(50, 8), torch.arange(50) % 2), torch.arange(50) % 2)
+    mapping.update_mean_style(mapping(torch.randn(50, 8), torch.arange(50) % 2), torch.arange(50) % 2)
 
     images = module.sample([1, 2, 3], class_condition([0, 0, 1]), SamplingOptions())
 
@@ -56,7 +56,7 @@ def test_the_mean_style_is_that_of_each_class() -> None:
     styles = torch.stack([torch.full((8,), 1.0), torch.full((8,), 3.0), torch.full((8,), -5.0)])
 
     for _ in range(2000):
-        mapping.remember(styles, torch.tensor([0, 0, 1]))
+        mapping.update_mean_style(styles, torch.tensor([0, 0, 1]))
 
     torch.testing.assert_close(mapping.mean_style[:, 0], torch.tensor([2.0, -5.0]), rtol=1e-3, atol=0)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from gandlf_synth.optim.horizon import Horizon
+from gandlf_synth.optim import Horizon
 
 
 def optimizer(name: str, entry: Callable[[dict[str, Any]], Optimizer]) -> Callable[..., Optimizer]:

@@ -1,30 +1,34 @@
 """Training, reconstruction and sampling of ``autoencoder_kl`` (Rombach et al. 2022, arXiv 2112.10752)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from monai.losses.adversarial_loss import PatchAdversarialLoss
+from monai.networks.nets.autoencoderkl import AutoencoderKL as Network
+from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLConfig
+from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
-from gandlf_synth.models.components.first_stage import cropped, padded, padded_shape, tiled
-from gandlf_synth.models.components.multi_optimizer import AdversarialModule
-from gandlf_synth.models.components.reconstruction_loss import ReconstructionError
+from gandlf_synth.models.components.first_stage import AutoencoderModule, apply_in_windows
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
+from gandlf_synth.models.components.yaml_keys import name_yaml_keys
 from gandlf_synth.models.health import Symptom
-from gandlf_synth.networks.patch_discriminator import build_autoencoder, build_discriminator
+from gandlf_synth.networks.autoencoder_kl import build_autoencoder
+from gandlf_synth.networks.patch_discriminator import build_patch_discriminator
+from gandlf_synth.networks.sizes import crop, pad_to_multiple, padded_shape
 
 _COLLAPSED = 1.0
 """Divergence of an image's latents from the prior, in nats, below which they say nothing of it."""
 
 
-class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
+class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
     """An encoder to a normal distribution of latents, and a decoder, trained with a patch discriminator."""
 
     adversarial: Tensor
@@ -34,20 +38,15 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         architecture = config.architecture
         self.stride = architecture.stride
         self._check_tiles()
-        inner = padded_shape(spec.shape, self.stride)
-        self.autoencoder = build_autoencoder(architecture, spec.spatial_dims, spec.num_channels)
-        self.discriminator = None
-        if config.adversarial_weight > 0:
-            shape = spec.shape
-            self.discriminator = build_discriminator(architecture, spec.spatial_dims, spec.num_channels, shape)
-        self.prior = LatentGaussian(
-            spec.num_classes, (architecture.latent_channels, *(size // self.stride for size in inner))
-        )
-        self.criterion = ReconstructionError(config, self.build_loss("generator"), spec.shape)
-        self.verdict = _PatchAdversarialLoss(criterion=config.adversarial_loss)
+        self.autoencoder = _build_autoencoder(architecture, spec)
+        self.discriminator = _build_discriminator(architecture, spec) if config.adversarial_weight > 0 else None
+        latent_size = (size // self.stride for size in padded_shape(spec.shape, self.stride))
+        self.prior = LatentGaussian(spec.num_classes, (architecture.latent_channels, *latent_size))
+        self.criterion = ReconstructionLoss(config, self.build_loss("generator"), spec.shape)
+        self.adversarial_loss = _PatchAdversarialLoss(criterion=config.adversarial_loss)
         self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
-        self._judged: bool | None = None
+        self._with_discriminator: bool | None = None
 
     def network(self, name: str) -> nn.Module:
         """Return the autoencoder as ``generator``, or the ``discriminator``."""
@@ -59,80 +58,68 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
         networks = (self.autoencoder.encoder, self.autoencoder.decoder, self.discriminator)
         return [network for network in networks if network is not None]
 
-    def check_components(self) -> None:
-        """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
-        super().check_components()
-        self.criterion.check()
-
-    def _optimizers(self) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+    def _optimizers(self) -> dict[str, Optimizer]:
         names = self.config.networks if self.discriminator is not None else self.config.networks[:1]
-        for name in names:
-            made[name] = self._optimizer_of(name)
-        return made
+        return {name: self._optimizer_of(name) for name in names}
 
     def on_train_epoch_start(self) -> None:
         """Decide, for all processes alike, whether the discriminator takes part in this epoch."""
         due = self.discriminator is not None and self.epoch_progress >= self.config.adversarial_start_fraction
-        self._judged = bool(self.trainer.strategy.broadcast(due))
-        self.adversarial.fill_(self._judged)
+        self._with_discriminator = bool(self.trainer.strategy.broadcast(due))
+        self.adversarial.fill_(self._with_discriminator)
 
     @property
-    def judged(self) -> bool:
+    def with_discriminator(self) -> bool:
         """Whether the discriminator takes part at present."""
         # The buffer is for checkpoints: asking it waits for the GPU.
-        return bool(self.adversarial) if self._judged is None else self._judged
+        return bool(self.adversarial) if self._with_discriminator is None else self._with_discriminator
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take a step of the autoencoder, and one of the discriminator when it takes part."""
-        images = batch["image"]
-        made: list[Tensor] = []
-        loss = self.update("generator", lambda: self._generator_loss(batch, made), batch_idx)
-        if self.judged:
-            verdict = self.update("discriminator", lambda: self._discriminator_loss(images, made[0]), batch_idx)
-            self.log("train_discriminator_loss", verdict, batch_size=len(images), on_step=False, on_epoch=True)
+        with self.freeze_others("generator"):
+            loss, reconstruction = self._generator_loss(batch)
+            loss = self.update("generator", loss, batch_idx)
+        if self.with_discriminator and self.discriminator is not None:
+            images = batch["image"]
+            with self.freeze_others("discriminator"):
+                discriminator_loss = self._discriminator_loss(self.discriminator, images, reconstruction.detach())
+                discriminator_loss = self.update("discriminator", discriminator_loss, batch_idx)
+            self.log(
+                "train_discriminator_loss", discriminator_loss, batch_size=len(images), on_step=False, on_epoch=True
+            )
         self.log_loss("train", loss, batch)
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the loss without noise and discriminator, so that epochs can be compared."""
-        self._evaluate("val", batch)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the loss on the test split."""
-        self._evaluate("test", batch)
-
-    def _evaluate(self, phase: str, batch: Batch) -> None:
+    def evaluation_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of the means of the latents, without the discriminator."""
         images = batch["image"]
-        mean, sigma = self.autoencoder.encode(padded(images, self.stride))
-        error: Tensor = self.criterion(cropped(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
-        self.log_loss(phase, error + self.config.kl_weight * _divergence(mean, sigma, images), batch)
+        mean, sigma = self.autoencoder.encode(pad_to_multiple(images, self.stride))
+        error: Tensor = self.criterion(crop(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
+        return error + self.config.kl_weight * _kl_divergence(mean, sigma, images)
 
-    def _generator_loss(self, batch: Batch, made: list[Tensor]) -> Tensor:
+    def _generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the autoencoder's loss (2112.10752, eq. 25) and the reconstruction."""
         images = batch["image"]
-        output, mean, sigma = self.autoencoder(padded(images, self.stride))
-        output = cropped(output, images.shape[2:]).float()
-        made.append(output.detach())
+        output, mean, sigma = self.autoencoder(pad_to_multiple(images, self.stride))
+        output = crop(output, images.shape[2:]).float()
         self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
-        divergence = _divergence(mean, sigma, images)
+        divergence = _kl_divergence(mean, sigma, images)
         loss: Tensor = self.criterion(output, images) + self._kl_weight() * divergence
-        if self.judged and self.discriminator is not None:
+        if self.with_discriminator and self.discriminator is not None:
             scores = self.discriminator(output)[-1].float()
-            fooled: Tensor = self.verdict(scores, target_is_real=True, for_discriminator=False)
-            loss = loss + self.config.adversarial_weight * fooled
+            penalty: Tensor = self.adversarial_loss(scores, target_is_real=True, for_discriminator=False)
+            loss = loss + self.config.adversarial_weight * penalty
         self._nats = divergence.detach() * images[0, 0].numel()
         values = {"train_kl": divergence, "posterior_std": sigma.mean(), "latent_std": mean.std()}
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
-        return loss
+        return loss, output
 
-    def _discriminator_loss(self, images: Tensor, made: Tensor) -> Tensor:
-        if self.discriminator is None:
-            raise ConfigError(Problem("model_config.adversarial_weight", "is 0", "above 0"))
+    def _discriminator_loss(self, discriminator: nn.Module, images: Tensor, reconstruction: Tensor) -> Tensor:
         # One pass over both keeps DistributedDataParallel's view of the weights whole.
-        real, fake = self.discriminator(torch.cat([images, made]))[-1].float().chunk(2)
-        right: Tensor = self.verdict(real, target_is_real=True, for_discriminator=True)
-        wrong: Tensor = self.verdict(fake, target_is_real=False, for_discriminator=True)
-        return (right + wrong) / 2
+        real, fake = discriminator(torch.cat([images, reconstruction]))[-1].float().chunk(2)
+        loss_of_real: Tensor = self.adversarial_loss(real, target_is_real=True, for_discriminator=True)
+        loss_of_fake: Tensor = self.adversarial_loss(fake, target_is_real=False, for_discriminator=True)
+        return (loss_of_real + loss_of_fake) / 2
 
     def _kl_weight(self) -> float:
         warmup = self.config.kl_warmup_fraction
@@ -156,23 +143,20 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
     def encode_mean(self, images: Tensor) -> Tensor:
         """Return the means of the posteriors, ``(batch, *latent_shape)``; in windows where configured."""
         config = self.config
-        inputs = padded(images, self.stride)
-        return tiled(lambda part: self.autoencoder.encode(part)[0], inputs, config.tile_shape, self._overlap)
+        inputs = pad_to_multiple(images, self.stride)
+
+        def encode(window: Tensor) -> Tensor:
+            mean: Tensor = self.autoencoder.encode(window)[0]
+            return mean
+
+        return apply_in_windows(encode, inputs, config.tile_shape, config.tile_overlap_fraction)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the images of ``latents (batch, *latent_shape)``, in 32 bits; in windows where configured."""
         tile = self.config.tile_shape
         window = None if tile is None else [size // self.stride for size in tile]
-        images = tiled(self.autoencoder.decode, latents, window, self._overlap)
-        return cropped(images, self.spec.shape).float()
-
-    @property
-    def _overlap(self) -> float:
-        return self.config.tile_overlap_fraction
-
-    def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
-        """Return ``images`` encoded to the mean and decoded, in [-1, 1]."""
-        return self.decode(self.encode_mean(images)).clamp(-1, 1)
+        images = apply_in_windows(self.autoencoder.decode, latents, window, self.config.tile_overlap_fraction)
+        return crop(images, self.spec.shape).float()
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, from the Gaussian of the latents; see ``GenerativeModule.sample``."""
@@ -192,11 +176,37 @@ class AutoencoderKL(AdversarialModule[AutoencoderKLConfig]):
             raise ConfigError(Problem("model_config.tile_shape", what))
 
 
-def _divergence(mean: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
+def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> Network:
+    return build_autoencoder(
+        spatial_dims=spec.spatial_dims,
+        channels=spec.num_channels,
+        num_channels=architecture.num_channels,
+        num_res_blocks=architecture.num_res_blocks,
+        attention_levels=architecture.attention_levels,
+        latent_channels=architecture.latent_channels,
+        norm_num_groups=architecture.norm_num_groups,
+        norm_eps=architecture.norm_eps,
+        with_encoder_nonlocal_attn=architecture.with_encoder_nonlocal_attn,
+        with_decoder_nonlocal_attn=architecture.with_decoder_nonlocal_attn,
+        activation_checkpointing=architecture.activation_checkpointing,
+    )
+
+
+def _build_discriminator(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> PatchDiscriminator:
+    with name_yaml_keys({"num_layers": "model_config.architecture.discriminator_num_layers"}):
+        return build_patch_discriminator(
+            shape=spec.shape,
+            channels=spec.num_channels,
+            init_channels=architecture.discriminator_channels,
+            num_layers=architecture.discriminator_num_layers,
+        )
+
+
+def _kl_divergence(mean: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
     """Return KL(N(mean, sigma²) || N(0, 1)) (Kingma & Welling 2014, appendix B), summed per image, per image voxel."""
     mean, variance = mean.float(), sigma.float() ** 2
-    each = 0.5 * (mean**2 + variance - 1 - variance.clamp(min=1e-20).log())
-    return each.sum() / images[:, 0].numel()
+    nats = 0.5 * (mean**2 + variance - 1 - variance.clamp(min=1e-20).log())
+    return nats.sum() / images[:, 0].numel()
 
 
 class _PatchAdversarialLoss(PatchAdversarialLoss):  # type: ignore[misc, unused-ignore]

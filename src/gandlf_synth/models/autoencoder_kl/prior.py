@@ -17,8 +17,14 @@ class LatentGaussian(nn.Module):
     Positions are independent, so samples lack the agreement over distances that a model of latents would learn.
 
     Args:
-        num_classes: 0 without labels.
+        num_classes: 0 without classes.
         shape: ``(latent channels, *latent size)``.
+
+    Example:
+        >>> prior = LatentGaussian(num_classes=0, shape=(2, 4, 4))
+        >>> prior.fit(torch.randn(8, 2, 4, 4), torch.ones(8, 2, 4, 4), None)
+        >>> prior.sample([11, 12, 13], None).shape
+        torch.Size([3, 2, 4, 4])
     """
 
     count: Tensor
@@ -38,12 +44,12 @@ class LatentGaussian(nn.Module):
         """Take in the posteriors of a batch: ``mean`` and ``sigma (batch, *shape)``, ``class_labels (batch,)``."""
         mean, sigma = mean.float(), sigma.float()
         groups = torch.zeros(len(mean), dtype=torch.long, device=mean.device) if class_labels is None else class_labels
-        seen = torch.zeros_like(self.count).index_add_(0, groups, torch.ones_like(groups, dtype=self.count.dtype))
-        self.count.add_(seen).clamp_(max=_WINDOW)
-        each = (-1, *(1,) * len(self.shape))
-        share = (seen / self.count.clamp(min=1)).clamp(max=1).view(each)  # 0 for classes that the batch lacks
+        members = torch.zeros_like(self.count).index_add_(0, groups, torch.ones_like(groups, dtype=self.count.dtype))
+        self.count.add_(members).clamp_(max=_WINDOW)
+        columns = (-1, *(1,) * len(self.shape))
+        share = (members / self.count.clamp(min=1)).clamp(max=1).view(columns)  # 0 for classes that the batch lacks
         for running, values in ((self.mean, mean), (self.square, mean**2 + sigma**2)):
-            average = torch.zeros_like(running).index_add_(0, groups, values) / seen.clamp(min=1).view(each)
+            average = torch.zeros_like(running).index_add_(0, groups, values) / members.clamp(min=1).view(columns)
             running.lerp_(average, share)
 
     def std(self) -> Tensor:

@@ -17,6 +17,15 @@ class EnergyDistance:
     in expectation 0 exactly where both sets have one distribution. Images are compared by their brightness and by their
     detail at three scales, in the cells of a coarse grid, each in units of its standard deviation over the real images:
     so blur and noise count as much as wrong shapes.
+
+    Args:
+        capacity: images of each set that are kept; further ones are left out.
+
+    Example:
+        >>> distance = EnergyDistance()
+        >>> distance.update(real=torch.zeros(4, 1, 16, 16), fake=torch.ones(4, 1, 16, 16))
+        >>> bool(distance.compute() > 1)
+        True
     """
 
     def __init__(self, capacity: int = 1024) -> None:
@@ -26,12 +35,12 @@ class EnergyDistance:
     def update(self, real: Tensor, fake: Tensor) -> None:
         """Add images ``(batch, channels, *spatial)`` to the two sets, as long as there is room."""
         if sum(map(len, self._sets[0])) < self._capacity:
-            for kept, images in zip(self._sets, (real, fake), strict=True):
-                kept.append(_features(images))
+            for features, images in zip(self._sets, (real, fake), strict=True):
+                features.append(_features(images))
 
     def compute(self) -> Tensor:
         """Return the distance of what was added, and forget it."""
-        real, fake = (torch.cat(kept) for kept in self._sets)
+        real, fake = (torch.cat(features) for features in self._sets)
         self._sets = ([], [])
         deviation = real.std(0, correction=0)
         scale = (deviation + 0.1 * deviation.mean() + 1e-6) * real.shape[1] ** 0.5
@@ -56,4 +65,4 @@ def _features(images: Tensor) -> Tensor:
             adaptive_avg_pool(detail, [min(size, cell) for size, cell in zip(images.shape[2:], cells, strict=True)])
         )
         images = coarser
-    return torch.cat([each.flatten(1) for each in features], 1)
+    return torch.cat([values.flatten(1) for values in features], 1)

@@ -1,12 +1,19 @@
-"""What autoencoders share: images of any size in and out, and one window at a time where memory is short."""
+"""What autoencoders share: they reconstruct, and a generative model of their latents can build on them."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from monai.inferers import sliding_window_inference
 from torch import Tensor
-from torch.nn import functional
+
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.models.components.multi_optimizer import MultiOptimizerModule
+from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
+
+R = TypeVar("R", bound=ReconstructionConfig)
 
 
 @runtime_checkable
@@ -24,42 +31,72 @@ class FirstStage(Protocol):
 
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
-        """Return the images ``(batch, channels, *shape)`` of ``latents (batch, *latent_shape)``."""
+        """Return the images ``(batch, channels, *shape)`` of ``latents (batch, *latent_shape)``, in 32 bits."""
 
 
-def padded(images: Tensor, multiple: int) -> Tensor:
-    """Return ``images (batch, channels, *shape)``, every axis filled up with its last value to a ``multiple``."""
-    widths = [extra for size in reversed(images.shape[2:]) for extra in (0, -size % multiple)]
-    return functional.pad(images, widths, mode="replicate") if any(widths) else images
+class AutoencoderModule(MultiOptimizerModule[R]):
+    """The base of the families that encode and decode; a ``FirstStage`` as soon as a subclass has ``latent_shape``.
+
+    A subclass sets ``criterion`` and says how it trains and what it measures on a split.
+    """
+
+    criterion: ReconstructionLoss
+
+    @abstractmethod
+    def encode_mean(self, images: Tensor) -> Tensor:
+        """Return the latents ``(batch, *latent_shape)`` of ``images (batch, channels, *shape)``, without noise."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the images ``(batch, channels, *shape)`` of ``latents (batch, *latent_shape)``, in 32 bits."""
+
+    @abstractmethod
+    def evaluation_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch without anything random, so that epochs can be compared; a scalar."""
+
+    def check_components(self) -> None:
+        """Build what training needs once, the perceptual term too; see ``GenerativeModule.check_components``."""
+        super().check_components()
+        self.criterion.check()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss on the validation split."""
+        self.log_loss("val", self.evaluation_loss(batch), batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss on the test split."""
+        self.log_loss("test", self.evaluation_loss(batch), batch)
+
+    def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
+        """Return ``images (batch, channels, *shape)`` encoded without noise and decoded, in [-1, 1]."""
+        return self.decode(self.encode_mean(images)).clamp(-1, 1)
 
 
-def cropped(images: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the part of ``images (batch, channels, *larger)`` that ``padded`` was given."""
-    inside: tuple[slice, ...] = (slice(None), slice(None), *(slice(size) for size in shape))
-    return images[inside]
-
-
-def padded_shape(shape: Sequence[int], multiple: int) -> tuple[int, ...]:
-    """Return the size to which ``padded`` brings ``shape``."""
-    return tuple(size + -size % multiple for size in shape)
-
-
-def tiled(function: Callable[[Tensor], Tensor], values: Tensor, tile: Sequence[int] | None, overlap: float) -> Tensor:
+def apply_in_windows(
+    function: Callable[[Tensor], Tensor], values: Tensor, window: Sequence[int] | None, overlap: float
+) -> Tensor:
     """Return ``function(values)``, computed window by window where ``values`` is larger than a window.
 
     Overlapping windows are blended with Gaussian weights. What a network computes from the whole field of view at
-    once (group normalisation, attention) then comes from the window, so that results differ a little from the whole;
-    a network that sees only neighbours gives equal values wherever a window's border is out of sight.
+    once (group normalization, attention) then comes from the window, so that results differ a little from the whole;
+    a network that sees only neighbors gives equal values wherever a window's border is out of sight.
 
     Args:
         function: maps ``(batch, channels, *window)`` to another number of channels or a whole multiple or fraction of
             the size.
         values: ``(batch, channels, *size)``.
-        tile: the size of a window; None: no windows.
+        window: the size of a window; None: no windows.
         overlap: share of a window that the next one repeats.
+
+    Example:
+        >>> import torch
+        >>> volume = torch.randn(1, 1, 24, 24, 24)
+        >>> doubled = apply_in_windows(lambda part: 2 * part, volume, window=[16, 16, 16], overlap=0.25)
+        >>> torch.allclose(doubled, 2 * volume, atol=1e-5)
+        True
     """
-    if tile is None or all(size <= window for size, window in zip(values.shape[2:], tile, strict=True)):
+    if window is None or all(size <= side for size, side in zip(values.shape[2:], window, strict=True)):
         return function(values)
-    window = tuple(min(pair) for pair in zip(tile, values.shape[2:], strict=True))
-    result: Tensor = sliding_window_inference(values, window, 1, function, overlap=overlap, mode="gaussian")
+    fitting = tuple(min(pair) for pair in zip(window, values.shape[2:], strict=True))
+    result: Tensor = sliding_window_inference(values, fitting, 1, function, overlap=overlap, mode="gaussian")
     return result

@@ -1,24 +1,29 @@
-"""Models of several networks that train against each other, each with an optimizer of its own."""
+"""Models of several networks, each of which has an optimizer of its own."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import LRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import C, GenerativeModule
-from gandlf_synth.optim import build_optimizer, build_scheduler
+from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 
 
-class AdversarialModule(GenerativeModule[C]):
-    """A generator and its adversary, or any networks that take turns.
+class MultiOptimizerModule(GenerativeModule[C]):
+    """Networks that take turns: a generator and its discriminator, an autoencoder and its prior.
 
-    The names in ``config.networks`` are those of the optimizers, losses and schedulers in the YAML. ``training_step``
-    calls ``update`` once per network and turn; accumulation, clipping and schedulers follow the configuration.
+    The names in ``config.networks`` are those of the optimizers, losses and schedulers in the YAML. In
+    ``training_step``, each network takes its turn like this; accumulation, clipping and schedulers follow the
+    configuration::
+
+        with self.freeze_others("generator"):
+            loss = self.update("generator", self._generator_loss(batch), batch_idx)
     """
 
     def __init__(self, config: C, spec: DataSpec) -> None:
@@ -34,7 +39,7 @@ class AdversarialModule(GenerativeModule[C]):
         for name, optimizer in self._optimizers().items():
             self._scheduler_of(name, optimizer, 1, 1)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[SchedulerEntry]]:
         """Return one optimizer per network, in the order of ``config.networks``, and their schedulers."""
         epochs = self.trainer.max_epochs or 1
         steps = int(self.trainer.estimated_stepping_batches) // epochs // self.config.accumulate_grad_batches
@@ -42,26 +47,40 @@ class AdversarialModule(GenerativeModule[C]):
         schedulers = (self._scheduler_of(name, optimizer, steps, epochs) for name, optimizer in optimizers.items())
         return list(optimizers.values()), [scheduler for scheduler in schedulers if scheduler]
 
-    def update(self, name: str, loss: Callable[[], Tensor], batch_idx: int) -> Tensor:
-        """Take a step of one network down the loss that ``loss`` computes; the other networks are frozen meanwhile.
+    @contextmanager
+    def freeze_others(self, name: str) -> Iterator[None]:
+        """Freeze every network but ``name``, so that the gradients of a loss reach that one only."""
+        trained = {id(parameter) for parameter in self.network(name).parameters()}
+        frozen = [weights for weights in self.parameters() if weights.requires_grad and id(weights) not in trained]
+        for weights in frozen:
+            weights.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weights in frozen:
+                weights.requires_grad_(True)
+
+    def update(self, name: str, loss: Tensor, batch_idx: int) -> Tensor:
+        """Take a step of one network down its loss; call it inside ``freeze_others``.
 
         Args:
             name: the network.
-            loss: computes the loss, a scalar, with the network's gradients on.
+            loss: a scalar.
             batch_idx: the number of the batch in the epoch, for gradient accumulation.
+
+        Returns:
+            The loss without its graph.
         """
         optimizer = self._lightning_optimizer(name)
         every = self.config.accumulate_grad_batches
-        with self._only(name):
-            value = loss()
-            self.manual_backward(value / every)
+        self.manual_backward(loss / every)
         if (batch_idx + 1) % every and not self.trainer.is_last_batch:
-            return value.detach()
+            return loss.detach()
         optimizer.step()
         optimizer.zero_grad()
-        for scheduler in self._schedulers_of(optimizer, "step"):
-            scheduler.step()
-        return value.detach()
+        for entry in self._schedulers_of(optimizer.optimizer, "step"):
+            entry.scheduler.step()  # type: ignore[call-arg, unused-ignore]
+        return loss.detach()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradients; here, and not earlier, since fp16's gradients are scaled until now."""
@@ -70,33 +89,20 @@ class AdversarialModule(GenerativeModule[C]):
     def on_train_epoch_end(self) -> None:
         """Step the schedulers that count epochs."""
         for optimizer in self.trainer.optimizers:
-            for entry in self._entries(optimizer, "epoch"):
-                if isinstance(entry.scheduler, ReduceLROnPlateau):
-                    if (watched := self.trainer.callback_metrics.get(entry.monitor)) is not None:
-                        entry.scheduler.step(watched)
-                else:
-                    entry.scheduler.step()
-
-    @contextmanager
-    def _only(self, name: str) -> Iterator[None]:
-        own = {id(parameter) for parameter in self.network(name).parameters()}
-        frozen = [each for each in self.parameters() if each.requires_grad and id(each) not in own]
-        for parameter in frozen:
-            parameter.requires_grad_(False)
-        try:
-            yield
-        finally:
-            for parameter in frozen:
-                parameter.requires_grad_(True)
+            for entry in self._schedulers_of(optimizer, "epoch"):
+                if not isinstance(entry.scheduler, ReduceLROnPlateau):
+                    entry.scheduler.step()  # type: ignore[call-arg, unused-ignore]
+                elif (value := self.trainer.callback_metrics.get(entry.monitor or "")) is not None:
+                    entry.scheduler.step(value)
 
     def _optimizers(self) -> dict[str, Optimizer]:
         return {name: self._optimizer_of(name) for name in self.config.networks}
 
     def _optimizer_of(self, name: str) -> Optimizer:
-        parameters = [each for each in self.network(name).parameters() if each.requires_grad]
-        return build_optimizer(self._component("optimizers", name), parameters, "model_config.optimizers")
+        trained = [weights for weights in self.network(name).parameters() if weights.requires_grad]
+        return build_optimizer(self._component("optimizers", name), trained, "model_config.optimizers")
 
-    def _scheduler_of(self, name: str, optimizer: Optimizer, steps: int, epochs: int) -> dict[str, Any] | None:
+    def _scheduler_of(self, name: str, optimizer: Optimizer, steps: int, epochs: int) -> SchedulerEntry | None:
         component = self.config.component("schedulers", name)
         if component is None:
             return None
@@ -104,14 +110,11 @@ class AdversarialModule(GenerativeModule[C]):
             component, optimizer, steps, epochs, "model_config.schedulers", monitor=f"train_{name}_loss"
         )
 
-    def _lightning_optimizer(self, name: str) -> Any:
-        optimizers: Any = self.optimizers()
+    def _lightning_optimizer(self, name: str) -> LightningOptimizer:
+        optimizers = self.optimizers()
         listed = optimizers if isinstance(optimizers, list) else [optimizers]
         return listed[self.config.networks.index(name)]
 
-    def _schedulers_of(self, optimizer: Any, interval: str) -> list[Any]:
-        return [entry.scheduler for entry in self._entries(optimizer.optimizer, interval)]
-
-    def _entries(self, optimizer: Optimizer, interval: str) -> list[Any]:
+    def _schedulers_of(self, optimizer: Optimizer, interval: str) -> list[LRSchedulerConfig]:
         entries = self.trainer.lr_scheduler_configs
-        return [each for each in entries if each.interval == interval and each.scheduler.optimizer is optimizer]
+        return [entry for entry in entries if entry.interval == interval and entry.scheduler.optimizer is optimizer]

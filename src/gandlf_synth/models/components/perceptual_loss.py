@@ -27,6 +27,12 @@ class PerceptualDistance(nn.Module):
     Args:
         extractor: whose layers are compared; it is not trained.
         spatial_dims: of the images.
+
+    Example:
+        >>> distance = build_perceptual("random-conv", weights=None, spatial_dims=2)
+        >>> images = torch.rand(2, 1, 32, 32) * 2 - 1
+        >>> float(distance(images, images)), bool(distance(-images, images) > 0)
+        (0.0, True)
     """
 
     def __init__(self, extractor: Extractor, spatial_dims: int) -> None:
@@ -43,27 +49,27 @@ class PerceptualDistance(nn.Module):
         return torch.stack([self._distance(*_planes(output, images, axis)) for axis in axes]).mean()
 
     def _distance(self, output: Tensor, images: Tensor) -> Tensor:
-        made, real = self._input(output), self._input(images)
+        output, images = self._input(output), self._input(images)
         distances = []
         for layer in self.layers:
-            made = layer(made)
+            output = layer(output)
             with torch.no_grad():  # half of the backward pass would be for images that nothing learns
-                real = layer(real)
-            seen, wanted = (functional.normalize(maps.float(), dim=1, eps=_TINY) for maps in (made, real))
-            distances.append((seen - wanted).square().sum(dim=1).mean())
+                images = layer(images)
+            first, second = (functional.normalize(maps.float(), dim=1, eps=_TINY) for maps in (output, images))
+            distances.append((first - second).square().sum(dim=1).mean())
         return torch.stack(distances).mean()
 
     def _input(self, images: Tensor) -> Tensor:
-        """Return the images as the network was trained to see them; channels that are no colours one by one."""
+        """Return the images as the network was trained to see them; channels that are no colors one by one."""
         if self.extractor.takes_volumes:
             volumes = images.flatten(0, 1)[:, None]
             deviation, mean = torch.std_mean(volumes, dim=(2, 3, 4), keepdim=True)
             return (volumes - mean) / deviation.clamp(min=1e-3)
         if images.shape[1] != RGB:
             images = images.flatten(0, 1)[:, None]
-        enlarged = _SMALLEST / min(images.shape[2:])
-        if enlarged > 1:
-            size = [round(length * enlarged) for length in images.shape[2:]]
+        enlargement = _SMALLEST / min(images.shape[2:])
+        if enlargement > 1:
+            size = [round(length * enlargement) for length in images.shape[2:]]
             images = functional.interpolate(images, size, mode="bilinear")
         return self.extractor.normalized((images + 1) / 2)
 
@@ -104,5 +110,5 @@ def _planes(output: Tensor, images: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """Return every fourth plane across ``axis`` of both; from the middle of four where nothing is trained."""
     step = min(_PLANE_STEP, output.shape[axis])
     start = int(torch.randint(step, ())) if torch.is_grad_enabled() else step // 2
-    chosen = [batch.movedim(axis, 1)[:, start::step].flatten(0, 1) for batch in (output, images)]
-    return chosen[0], chosen[1]
+    planes = [batch.movedim(axis, 1)[:, start::step].flatten(0, 1) for batch in (output, images)]
+    return planes[0], planes[1]

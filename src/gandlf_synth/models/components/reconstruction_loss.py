@@ -13,8 +13,8 @@ from gandlf_synth.models.components.reconstruction_config import ReconstructionC
 _SSIM_WINDOW = 7
 
 
-class ReconstructionError(nn.Module):
-    """The error per voxel, 1 - SSIM, the error of the gradients and what a trained network sees, weighted and added.
+class ReconstructionLoss(nn.Module):
+    """The error per voxel, 1 - SSIM, the error of the image gradients and the perceptual distance, weighted and added.
 
     Args:
         config: the weights, and the network.
@@ -34,8 +34,8 @@ class ReconstructionError(nn.Module):
         if config.structure_weight:
             error = error + config.structure_weight * self._dissimilarity(output, images)
         if config.gradient_weight:
-            steps = [(output.diff(dim=axis) - images.diff(dim=axis)).abs().mean() for axis in range(2, images.ndim)]
-            error = error + config.gradient_weight * torch.stack(steps).mean()
+            errors = [(output.diff(dim=axis) - images.diff(dim=axis)).abs().mean() for axis in range(2, images.ndim)]
+            error = error + config.gradient_weight * torch.stack(errors).mean()
         if self._perceptual is not None:
             error = error + config.perceptual_weight * self._perceptual.to(output.device)(output, images)
         return error
@@ -43,8 +43,8 @@ class ReconstructionError(nn.Module):
     def _dissimilarity(self, output: Tensor, images: Tensor) -> Tensor:
         """Return 1 - SSIM, in 32 bits: in 16, differences of squares fall below 0 and the quotient has no bound."""
         with torch.autocast(output.device.type, enabled=False):
-            value: Tensor = self.structure((output.float() + 1) / 2, (images.float() + 1) / 2)
-        return value
+            dissimilarity: Tensor = self.structure((output.float() + 1) / 2, (images.float() + 1) / 2)
+        return dissimilarity
 
     def check(self) -> None:
         """Load the perceptual network, where there is one, so that what is wrong with it is said before training.

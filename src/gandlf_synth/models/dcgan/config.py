@@ -7,6 +7,8 @@ from pydantic import Field
 from gandlf_synth.config import ArchitectureConfig, Component, Components
 from gandlf_synth.models.components.gan_config import AdversarialConfig
 
+Norm = Literal["batch", "group", "none"]
+
 
 class DCGANArchitecture(ArchitectureConfig):
     """Both networks halve or double the size at each resolution, down to 4 to 7 voxels along the longest side."""
@@ -26,10 +28,10 @@ class DCGANArchitecture(ArchitectureConfig):
     upsampling: Literal["transposed", "linear"] = "transposed"
     """How the generator doubles the size: transposed convolutions as in the paper, or convolutions and interpolation,
     which are faster and leave no checkerboard in a short training."""
-    generator_norm: Literal["batch", "group", "none"] = "batch"
-    """Normalisation in the generator; ``group`` also works with a batch of one."""
-    discriminator_norm: Literal["batch", "group", "none"] | None = None
-    """Normalisation in the discriminator; absent: ``batch``, or ``none`` with spectral_norm or r1_gamma."""
+    generator_norm: Norm = "batch"
+    """Normalization in the generator; ``group`` also works with a batch of one."""
+    discriminator_norm: Norm | None = None
+    """Normalization in the discriminator; absent: ``batch``, or ``none`` with spectral_norm or r1_gamma."""
     norm_num_groups: int = Field(8, ge=1)
     """Groups of ``group``; must divide every number of channels that is normalised."""
     minibatch_std_group_size: int = Field(0, ge=0)
@@ -57,7 +59,8 @@ class DCGANConfig(AdversarialConfig):
     """Random operations on all that the discriminator sees (Zhao et al. 2020); with few images, a great help."""
 
     @property
-    def discriminator_norm(self) -> str:
-        """The discriminator's normalisation, as written or chosen."""
-        chosen = "none" if self.architecture.spectral_norm or self.r1_gamma else "batch"
-        return self.architecture.discriminator_norm or chosen
+    def discriminator_norm(self) -> Norm:
+        """The discriminator's normalization, as written or by default."""
+        if self.architecture.discriminator_norm is not None:
+            return self.architecture.discriminator_norm
+        return "none" if self.architecture.spectral_norm or self.r1_gamma else "batch"

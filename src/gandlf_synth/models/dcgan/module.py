@@ -8,10 +8,15 @@ from torch import Tensor
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
 from gandlf_synth.losses.gradient_penalties import r1_penalty
 from gandlf_synth.models.base import ExportedNetwork, SamplingOptions, noise_from
-from gandlf_synth.models.components.gan import GenerativeAdversarialNetwork, fast_layout
+from gandlf_synth.models.components.gan import (
+    DiscriminatorTurn,
+    GenerativeAdversarialNetwork,
+    fast_layout,
+    in_fast_layout,
+)
+from gandlf_synth.models.components.yaml_keys import name_yaml_keys
 from gandlf_synth.models.dcgan.config import DCGANConfig
 from gandlf_synth.networks.dcgan import Discriminator, Generator
 from gandlf_synth.networks.discriminator_augmentation import DiffAugment
@@ -22,9 +27,8 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
 
     def __init__(self, config: DCGANConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        described = (spec.shape, spec.num_channels, spec.num_classes)
-        generator = Generator(config.architecture, *described)
-        discriminator = Discriminator(config.architecture, config.discriminator_norm, *described)
+        with name_yaml_keys({"norm_num_groups": "model_config.architecture.norm_num_groups"}):
+            generator, discriminator = _build_generator(config, spec), _build_discriminator(config, spec)
         self.generator = fast_layout(generator, spec.spatial_dims)
         self.discriminator = fast_layout(discriminator, spec.spatial_dims)
         self._augment = DiffAugment(config.diffaugment)
@@ -36,28 +40,24 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
-        real, class_labels = self.real(batch), batch["condition"].class_labels
+        real = in_fast_layout(batch["image"])
         latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=real.device)
-        fake = self.generator(latents, class_labels)
-        scores: list[Tensor] = []
+        self.take_turns(batch, batch_idx, real, self.generator(latents, batch["condition"].class_labels))
 
-        def judge() -> Tensor:
-            scores[:] = self._score(real, class_labels), self._score(fake.detach(), class_labels)
-            return discriminator_loss(self._losses["discriminator"], *scores) + self._penalty(real, class_labels)
+    def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:
+        real_scores, fake_scores = self._scores(real, class_labels), self._scores(fake, class_labels)
+        loss = self.loss_of("discriminator").for_discriminator(real_scores, fake_scores)
+        return DiscriminatorTurn(loss + self._gradient_penalty(real, class_labels), real_scores, fake_scores)
 
-        def fool() -> Tensor:
-            return generator_loss(self._losses["generator"], self._score(fake, class_labels))
+    def _generator_loss(self, fake: Tensor, class_labels: Tensor | None) -> Tensor:
+        return self.loss_of("generator").for_generator(self._scores(fake, class_labels))
 
-        judged = self.update("discriminator", judge, batch_idx)
-        fooled = self.update("generator", fool, batch_idx)
-        self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, class_labels, *scores)
-
-    def _score(self, images: Tensor, class_labels: Tensor | None) -> Tensor:
+    def _scores(self, images: Tensor, class_labels: Tensor | None) -> Tensor:
         scores: Tensor = self.discriminator(self._augment(images), class_labels)
         return scores
 
-    def _penalty(self, real: Tensor, class_labels: Tensor | None) -> Tensor:
+    def _gradient_penalty(self, real: Tensor, class_labels: Tensor | None) -> Tensor:
+        """Return the R1 penalty (Mescheder et al. 2018), computed every few steps and weighted for those between."""
         weight = self.config.r1_gamma / 2 * self.config.r1_interval
         if not weight or self.turns % self.config.r1_interval:
             return real.new_zeros(())
@@ -74,3 +74,34 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
         latents, _ = noise_from(seeds, (self.config.architecture.latent_vector_size,))
         images: Tensor = self.generator(latents.to(self.device), condition.class_labels)
         return images
+
+
+def _build_generator(config: DCGANConfig, spec: DataSpec) -> Generator:
+    architecture = config.architecture
+    return Generator(
+        shape=spec.shape,
+        channels=spec.num_channels,
+        num_classes=spec.num_classes,
+        latent_vector_size=architecture.latent_vector_size,
+        init_channels=architecture.init_channels_generator,
+        growth_rate=architecture.growth_rate_generator,
+        norm=architecture.generator_norm,
+        norm_num_groups=architecture.norm_num_groups,
+        upsampling=architecture.upsampling,
+    )
+
+
+def _build_discriminator(config: DCGANConfig, spec: DataSpec) -> Discriminator:
+    architecture = config.architecture
+    return Discriminator(
+        shape=spec.shape,
+        channels=spec.num_channels,
+        num_classes=spec.num_classes,
+        init_channels=architecture.init_channels_discriminator,
+        growth_rate=architecture.growth_rate_discriminator,
+        leaky_relu_slope=architecture.leaky_relu_slope,
+        norm=config.discriminator_norm,
+        norm_num_groups=architecture.norm_num_groups,
+        minibatch_std_group_size=architecture.minibatch_std_group_size,
+        spectral_norm=architecture.spectral_norm,
+    )

@@ -1,6 +1,6 @@
 """The configuration of ``stylegan``; defaults of the architecture are those of the existing GaNDLF-Synth."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
@@ -11,8 +11,8 @@ _STAGES = 8
 _EPOCHS = 30.0
 
 
-def _fraction(value: Any) -> Any:
-    """Return the number that ``a/b`` says, which YAML reads as text."""
+def _fraction(value: object) -> object:
+    """Return the number of a text ``a/b``, which YAML does not read as a number; everything else as it is."""
     if not isinstance(value, str) or value.count("/") != 1:
         return value
     numerator, denominator = value.split("/")
@@ -85,6 +85,11 @@ class StyleGANArchitecture(ArchitectureConfig):
         return len(self.progressive_epochs)
 
     @property
+    def stage_channels(self) -> list[int]:
+        """The feature channels of every stage."""
+        return [round(self.first_conv_channels * factor) for factor in self.progressive_layers_scaling_factors]
+
+    @property
     def final_size(self) -> int:
         """The side of an image in the last stage."""
         return self.size_at(self.num_stages - 1)
@@ -111,7 +116,7 @@ class StyleGANConfig(AdversarialConfig):
     losses: Components = Component(name="plain_mean")
     """How scores are judged; plain_mean is the Wasserstein loss."""
     optimizers: Components = Component.model_validate({"name": "adam", "lr": 1e-3, "betas": [0.0, 0.99]})
-    """The optimizer of both networks, or one for each; learning rates are for equalised weights."""
+    """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
     default_forward_step: int | None = Field(None, ge=0)

@@ -9,11 +9,16 @@ from torch import Tensor
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.losses.adversarial import discriminator_loss, generator_loss
 from gandlf_synth.losses.gradient_penalties import wasserstein_penalty
 from gandlf_synth.models.base import SamplingOptions, noise_from
-from gandlf_synth.models.components.gan import GenerativeAdversarialNetwork, fast_layout, in_fast_layout
-from gandlf_synth.models.stylegan.config import StyleGANConfig
+from gandlf_synth.models.components.gan import (
+    DiscriminatorTurn,
+    GenerativeAdversarialNetwork,
+    fast_layout,
+    in_fast_layout,
+)
+from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
+from gandlf_synth.networks.noise_inputs import random_noise, seeded_noise
 from gandlf_synth.networks.resampling import adaptive_avg_pool, upsample
 from gandlf_synth.networks.stylegan import Discriminator, Generator
 
@@ -34,11 +39,11 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def __init__(self, config: StyleGANConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        described = (config.architecture, spec.shape, spec.num_channels, spec.num_classes)
-        self.generator = fast_layout(Generator(*described), spec.spatial_dims)
-        self.discriminator = fast_layout(Discriminator(*described), spec.spatial_dims)
+        self.generator = fast_layout(_build_generator(config.architecture, spec), spec.spatial_dims)
+        self.discriminator = fast_layout(_build_discriminator(config.architecture, spec), spec.spatial_dims)
         self.register_buffer("stage", torch.zeros((), dtype=torch.long))
         self.register_buffer("fade", torch.full((), _ALPHA_STEPS, dtype=torch.long))
+        self._position: tuple[int, float] = (0, 1.0)
 
     @property
     def second_derivatives(self) -> Sequence[str]:
@@ -47,31 +52,28 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the critic, then the generator, on images of the stage's size."""
-        at = self._advance(batch_idx)
-        class_labels = batch["condition"].class_labels
-        real = in_fast_layout(self._coarsened(batch["image"], *at))
+        self._position = self._advance(batch_idx)
+        real = in_fast_layout(self._coarsen(batch["image"]))
         latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=self.device)
-        fake = self.generator(latents, class_labels, self._random_noise(len(real)), *at)
-        scores: list[Tensor] = []
+        noise = random_noise(len(real), self.device)
+        fake = self.generator(latents, batch["condition"].class_labels, noise, *self._position)
+        self.take_turns(batch, batch_idx, real, fake)
 
-        def critic(images: Tensor) -> Tensor:
-            result: Tensor = self.discriminator(images, class_labels, *at)
-            return result
+    def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:
+        real_scores, fake_scores = self._scores(real, class_labels), self._scores(fake, class_labels)
+        loss = self.loss_of("discriminator").for_discriminator(real_scores, fake_scores)
+        loss = loss + self.config.architecture.critic_squared_loss_weight * real_scores.square().mean()
+        weight = self.config.architecture.gradient_penalty_weight
+        if weight:
+            loss = loss + weight * wasserstein_penalty(lambda images: self._scores(images, class_labels), real, fake)
+        return DiscriminatorTurn(loss, real_scores, fake_scores)
 
-        def judge() -> Tensor:
-            scores[:] = critic(real), critic(fake.detach())
-            loss = discriminator_loss(self._losses["discriminator"], *scores)
-            drift = self.config.architecture.critic_squared_loss_weight * scores[0].square().mean()
-            weight = self.config.architecture.gradient_penalty_weight
-            return loss + drift + (weight * wasserstein_penalty(critic, real, fake) if weight else 0)
+    def _generator_loss(self, fake: Tensor, class_labels: Tensor | None) -> Tensor:
+        return self.loss_of("generator").for_generator(self._scores(fake, class_labels))
 
-        def fool() -> Tensor:
-            return generator_loss(self._losses["generator"], critic(fake))
-
-        judged = self.update("discriminator", judge, batch_idx)
-        fooled = self.update("generator", fool, batch_idx)
-        self.log_turns(batch, discriminator=judged, generator=fooled)
-        self.watch(real, fake, class_labels, *scores)
+    def _scores(self, images: Tensor, class_labels: Tensor | None) -> Tensor:
+        scores: Tensor = self.discriminator(images, class_labels, *self._position)
+        return scores
 
     def _advance(self, batch_idx: int) -> tuple[int, float]:
         """Return the stage and the weight of its resolution for this batch, and keep them."""
@@ -83,16 +85,13 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         self.fade.fill_(round(alpha * _ALPHA_STEPS))
         return stage, alpha
 
-    def _coarsened(self, images: Tensor, stage: int, alpha: float) -> Tensor:
+    def _coarsen(self, images: Tensor) -> Tensor:
         """Return real images as the stage sees them, detail faded in as in synthetic ones (1710.10196, fig. 2)."""
-        shapes = self.generator.shapes
+        (stage, alpha), shapes = self._position, self.generator.shapes
         images = adaptive_avg_pool(images, shapes[stage])
         if not stage or alpha == 1:
             return images
         return torch.lerp(upsample(adaptive_avg_pool(images, shapes[stage - 1]), shapes[stage]), images, alpha)
-
-    def _random_noise(self, count: int) -> Any:
-        return lambda shape: torch.randn(count, 1, *shape, device=self.device)
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -101,20 +100,38 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def _sampling_stage(self) -> tuple[int, float]:
         stage, alpha = int(self.stage), float(self.fade) / _ALPHA_STEPS
-        wanted = self.config.default_forward_step
-        return (stage, alpha) if wanted is None or wanted >= stage else (wanted, 1.0)
+        chosen_stage = self.config.default_forward_step
+        return (stage, alpha) if chosen_stage is None or chosen_stage >= stage else (chosen_stage, 1.0)
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, enlarged to the full size; see ``GenerativeModule.sample``."""
-        latents, rngs = noise_from(seeds, (self.config.architecture.latent_vector_size,))
-
-        def noise(shape: tuple[int, ...]) -> Tensor:
-            drawn = torch.stack([torch.randn(1, *shape, generator=rng) for rng in rngs])
-            return drawn.to(self.device)
-
+        latents, generators = noise_from(seeds, (self.config.architecture.latent_vector_size,))
+        noise = seeded_noise(generators, self.device)
         images = self.generator(latents.to(self.device), condition.class_labels, noise, *self._sampling_stage())
         return images if images.shape[2:] == self.spec.shape else upsample(images, self.spec.shape)
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the stage that ``sample`` generates from."""
         return {"stage": self._sampling_stage()[0]}
+
+
+def _build_generator(architecture: StyleGANArchitecture, spec: DataSpec) -> Generator:
+    return Generator(
+        shape=spec.shape,
+        channels=spec.num_channels,
+        stage_channels=architecture.stage_channels,
+        num_classes=spec.num_classes,
+        latent_vector_size=architecture.latent_vector_size,
+        intermediate_latent_size=architecture.intermediate_latent_size,
+        growth_factor=architecture.progressive_size_growth_factor,
+    )
+
+
+def _build_discriminator(architecture: StyleGANArchitecture, spec: DataSpec) -> Discriminator:
+    return Discriminator(
+        shape=spec.shape,
+        channels=spec.num_channels,
+        stage_channels=architecture.stage_channels,
+        num_classes=spec.num_classes,
+        growth_factor=architecture.progressive_size_growth_factor,
+    )

@@ -22,10 +22,6 @@ class StyleGAN2Architecture(ArchitectureConfig):
     minibatch_std_group_size: int = Field(4, ge=1)
     """Images whose variety the discriminator sees together."""
 
-    def channels(self, side: int) -> int:
-        """Return the feature channels at the resolution of this longest side."""
-        return max(1, min(self.channel_max, self.channel_base // side))
-
 
 class StyleGAN2Config(AdversarialConfig):
     """The ``model_config`` section of ``stylegan2``."""
@@ -35,7 +31,7 @@ class StyleGAN2Config(AdversarialConfig):
     losses: Components = Component(name="bcelogits")
     """How scores are judged; bcelogits is the non-saturating logistic loss of the paper."""
     optimizers: Components = Component.model_validate({"name": "adam", "lr": 2.5e-3, "betas": [0.0, 0.99]})
-    """The optimizer of both networks, or one for each; learning rates are for equalised weights."""
+    """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
     r1_gamma: float | None = Field(None, ge=0)

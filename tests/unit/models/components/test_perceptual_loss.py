@@ -103,7 +103,7 @@ def test_it_is_a_term_of_what_the_autoencoder_minimises() -> None:
     )
     images, output = torch.rand(2, 2, 1, 16, 16)
 
-    more = module.error(output, images) - plain.error(output, images)
+    more = module.criterion(output, images) - plain.criterion(output, images)
 
     assert float(more) == pytest.approx(
         float(0.5 * build_perceptual("efficientnet-lite0", None, 2)(output, images)), rel=1e-4

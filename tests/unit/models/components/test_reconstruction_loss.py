@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gandlf_synth.models.components.reconstruction_loss import ReconstructionError
+from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.vqvae.config import VQVAEConfig
 
 
@@ -12,7 +12,7 @@ from gandlf_synth.models.vqvae.config import VQVAEConfig
 def test_half_precision_does_not_change_the_error_nor_blow_up_its_gradient(background: float) -> None:
     torch.manual_seed(0)
     config = VQVAEConfig(model_name="vqvae", structure_weight=1.0, gradient_weight=0.1)
-    error = ReconstructionError(config, nn.L1Loss(reduction="none"), (32, 32))
+    error = ReconstructionLoss(config, nn.L1Loss(reduction="none"), (32, 32))
     images = torch.full((4, 1, 32, 32), background)
     images[:, :, 8:24, 8:24] = torch.rand(4, 1, 16, 16)
     found, slopes = [], []

@@ -1,4 +1,4 @@
-"""Losses that compare an output with a target of the same shape; the arithmetic is torch's.
+"""The losses by GaNDLF's names: functions whose parameters a YAML may set; torch is imported when one is built.
 
 ``reduction`` says what becomes of the values per element: their ``mean``, their ``sum``, or ``none``, all of them.
 """
@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,7 +16,13 @@ Weights = list[float] | None
 
 
 def l1(*, reduction: Reduction = "mean") -> "nn.Module":
-    """Return the absolute error ``|output − target|``; shapes ``(batch, *)``."""
+    """Return the absolute error ``|output − target|``; shapes ``(batch, *)``.
+
+    Example:
+        >>> import torch
+        >>> float(l1()(torch.tensor([1.0, 4.0]), torch.tensor([0.0, 0.0])))
+        2.5
+    """
     from torch import nn
 
     return nn.L1Loss(reduction=reduction)
@@ -30,7 +36,7 @@ def mse(*, reduction: Reduction = "mean") -> "nn.Module":
 
 
 def bce(*, weight: Weights = None, reduction: Reduction = "mean") -> "nn.Module":
-    """Return the binary cross-entropy of probabilities.
+    """Return the binary cross-entropy of probabilities; a discriminator's scores go through a sigmoid first.
 
     Args:
         weight: factors that broadcast to the output.
@@ -38,9 +44,9 @@ def bce(*, weight: Weights = None, reduction: Reduction = "mean") -> "nn.Module"
 
     The module takes output and target in [0, 1], ``(batch, *)``.
     """
-    from torch import nn
+    from gandlf_synth.losses.adversarial import BinaryCrossEntropy
 
-    return nn.BCELoss(weight=_tensor(weight), reduction=reduction)
+    return BinaryCrossEntropy(weight=_tensor(weight), reduction=reduction)
 
 
 def bcelogits(*, weight: Weights = None, reduction: Reduction = "mean", pos_weight: Weights = None) -> "nn.Module":
@@ -53,9 +59,9 @@ def bcelogits(*, weight: Weights = None, reduction: Reduction = "mean", pos_weig
 
     The module takes logits and a target in [0, 1], ``(batch, *)``.
     """
-    from torch import nn
+    from gandlf_synth.losses.adversarial import LogitBinaryCrossEntropy
 
-    return nn.BCEWithLogitsLoss(weight=_tensor(weight), reduction=reduction, pos_weight=_tensor(pos_weight))
+    return LogitBinaryCrossEntropy(weight=_tensor(weight), reduction=reduction, pos_weight=_tensor(pos_weight))
 
 
 def cel(
@@ -80,6 +86,24 @@ def cel(
     return nn.CrossEntropyLoss(
         weight=_tensor(weight), ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
     )
+
+
+def plain_mean() -> "nn.Module":
+    """Return the mean of a critic's scores, one term of a Wasserstein loss (Arjovsky et al. 2017, arXiv 1701.07875)."""
+    from gandlf_synth.losses.adversarial import PlainMean
+
+    return PlainMean()
+
+
+def hinge(*, margin: PositiveFloat = 1.0) -> "nn.Module":
+    """Return the hinge loss of a discriminator (Lim & Ye 2017, arXiv 1705.02894); its generator minimizes −mean(fake).
+
+    Args:
+        margin: the score from which an image counts no more.
+    """
+    from gandlf_synth.losses.adversarial import Hinge
+
+    return Hinge(margin)
 
 
 def _tensor(values: Sequence[float] | None) -> "Tensor | None":
