@@ -124,7 +124,10 @@ class _Run:
         for _ in range(steps):
             self.optimizer.step()
             rates.append(float(self.optimizer.param_groups[0]["lr"]))
-            self.scheduler.step(*([1.0] if isinstance(self.scheduler, ReduceLROnPlateau) else []))
+            if isinstance(self.scheduler, ReduceLROnPlateau):
+                self.scheduler.step(1.0)
+            else:
+                self.scheduler.step()
         return rates
 
 

@@ -1,39 +1,15 @@
-"""What the autoencoder promises beyond the conformance suite: windows, the Gaussian of latents, refused configurations."""
+"""What the autoencoder promises beyond the conformance suite: the Gaussian of latents, refused configurations."""
 
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import nn
+from tests.factories import spec_of
 
+from gandlf_synth.errors import ConfigError
+from gandlf_synth.models.autoencoder_kl import FAMILY
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
-from gandlf_synth.models.components.first_stage import cropped, padded, tiled
-from gandlf_synth.networks.patch_discriminator import build_discriminator
-
-
-@pytest.mark.parametrize("shape", [(9, 12), (7, 10, 5)])
-def test_padding_is_undone_by_cropping(shape: tuple[int, ...]) -> None:
-    images = torch.randn(2, 3, *shape)
-
-    filled = padded(images, 4)
-
-    assert all(size % 4 == 0 for size in filled.shape[2:])
-    assert torch.equal(cropped(filled, shape), images)
-
-
-def test_windows_of_a_local_network_give_the_values_of_the_whole() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 4, 2, stride=2), nn.SiLU(), nn.Conv2d(4, 2, 2, stride=2))
-    images = torch.randn(1, 1, 48, 64)
-
-    assert torch.allclose(tiled(network, images, [16, 16], 0.25), network(images), atol=1e-5)
-
-
-def test_an_image_that_fits_a_window_is_not_cut() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(1, 4))
-    images = torch.randn(1, 1, 16, 16)
-
-    assert torch.equal(tiled(network, images, [16, 16], 0.25), network(images))
+from gandlf_synth.models.checkpoint import build_module
 
 
 def test_the_prior_has_the_moments_of_each_class() -> None:
@@ -63,13 +39,6 @@ def test_windows_that_the_stride_does_not_divide_are_refused_with_the_nearest() 
         AutoencoderKLConfig(model_name="autoencoder_kl", tile_shape=[30, 33])
 
 
-@pytest.mark.parametrize("size", [6, 9, 16, 40])
-def test_the_discriminator_fits_any_image_it_is_built_for(size: int) -> None:
-    discriminator = build_discriminator(AutoencoderKLArchitecture(), 2, 1, (size, size))
-
-    assert discriminator(torch.zeros(1, 1, size, size))[-1].numel() >= 1
-
-
 def test_a_class_that_a_batch_lacks_keeps_its_distribution() -> None:
     prior = LatentGaussian(3, (2, 4))
     mean, sigma = torch.randn(6, 2, 4), torch.rand(6, 2, 4)
@@ -85,3 +54,11 @@ def test_a_class_that_a_batch_lacks_keeps_its_distribution() -> None:
     assert prior.count.tolist() == [3, 0, 3]
     assert bool((prior.mean[1] == 0).all())
     assert bool((prior.square[1] == 1).all())
+
+
+def test_layers_that_an_image_is_too_small_for_are_refused_under_their_key() -> None:
+    section = {**FAMILY.tiny, "architecture": {**FAMILY.tiny["architecture"], "discriminator_num_layers": 9}}
+    message = r"model_config\.architecture\.discriminator_num_layers: is 9, .* of 16×16; allowed: 1 to 2"
+
+    with pytest.raises(ConfigError, match=message):
+        build_module({"model_name": "autoencoder_kl", **section}, spec_of(shape=(16, 16)))

@@ -100,7 +100,10 @@ def test_the_paper_s_network_for_64_pixels_has_its_channels() -> None:
 def test_groups_that_do_not_divide_are_refused_with_the_nearest_that_do() -> None:
     architecture = {**FAMILY.tiny["architecture"], "generator_norm": "group", "norm_num_groups": 6}
 
-    with pytest.raises(ConfigError, match=r"6 does not divide the 16 channels .*; the nearest that does is 4"):
+    with pytest.raises(
+        ConfigError,
+        match=r"model_config\.architecture\.norm_num_groups: 6 does not divide the 16 channels .*; the nearest that does is 4",
+    ):
         module_of((8, 8), architecture=architecture)
 
 

@@ -11,14 +11,14 @@ from torch.nn import Parameter
 
 from gandlf_synth.config import Component
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.optim import build_optimizer, build_scheduler
+from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 from gandlf_synth.registry import names
 
 STEPS_PER_EPOCH, NUM_EPOCHS, LR = 10, 20, 1e-2
 PLATEAU = ("reduce_on_plateau", "reduce-on-plateau", "plateau", "reduceonplateau")
 
 
-def made(name: str, scheduled_by: str = "adam", lr: float = LR, **parameters: Any) -> dict[str, Any]:
+def made(name: str, scheduled_by: str = "adam", lr: float = LR, **parameters: Any) -> SchedulerEntry:
     weights = [Parameter(torch.ones(1))]
     scheduled = build_optimizer(Component.model_validate({"name": scheduled_by, "lr": lr}), weights, "optimizers")
     component = Component.model_validate({"type": name, **parameters})

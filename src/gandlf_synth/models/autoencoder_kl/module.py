@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from monai.losses.adversarial_loss import PatchAdversarialLoss
-from monai.networks.nets.autoencoderkl import AutoencoderKL as Network
-from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+from monai.networks import nets
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -176,7 +175,7 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
             raise ConfigError(Problem("model_config.tile_shape", what))
 
 
-def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> Network:
+def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> nets.AutoencoderKL:
     return build_autoencoder(
         spatial_dims=spec.spatial_dims,
         channels=spec.num_channels,
@@ -192,7 +191,7 @@ def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) 
     )
 
 
-def _build_discriminator(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> PatchDiscriminator:
+def _build_discriminator(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> nets.PatchDiscriminator:
     with name_yaml_keys({"num_layers": "model_config.architecture.discriminator_num_layers"}):
         return build_patch_discriminator(
             shape=spec.shape,

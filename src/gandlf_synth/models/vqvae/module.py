@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 
 import torch
-from monai.networks.nets.vqvae import VQVAE as Network
+from monai.networks import nets
 from torch import Tensor, distributed, nn
 
 from gandlf_synth.data.loading.condition import Condition
@@ -162,7 +162,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return [Symptom("codebook collapse", what, "lower num_embeddings or the learning rate, or use larger batches")]
 
 
-def _build_autoencoder(architecture: VQVAEArchitecture, spec: DataSpec) -> Network:
+def _build_autoencoder(architecture: VQVAEArchitecture, spec: DataSpec) -> nets.VQVAE:
     return build_vqvae(
         spatial_dims=spec.spatial_dims,
         channels=spec.num_channels,
