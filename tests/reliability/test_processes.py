@@ -80,7 +80,7 @@ def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli: Cli, p
     first.kill()
     first.communicate(timeout=60)
 
-    assert second.returncode == 7
+    assert second.returncode == 7, err
     assert "in use by another run" in err
     finish(start("train", *words, "-m-dir", model, "--resume", "--minutes", "0.01"))
 
