@@ -8,6 +8,7 @@ are broken:
 
 from gandlf_synth.testing.augmentations import check_augmentation
 from gandlf_synth.testing.conditioners import check_conditioner
+from gandlf_synth.testing.feature_extractors import check_feature_extractor
 from gandlf_synth.testing.losses import check_loss
 from gandlf_synth.testing.models import check_model, synthetic_data, synthetic_spec
 from gandlf_synth.testing.optimization import check_optimizer, check_scheduler
@@ -20,6 +21,7 @@ from gandlf_synth.testing.writers import check_writer
 __all__ = [
     "check_augmentation",
     "check_conditioner",
+    "check_feature_extractor",
     "check_loss",
     "check_model",
     "check_optimizer",
