@@ -11,21 +11,8 @@ from pydantic import BaseModel
 from gandlf_synth import registry
 from gandlf_synth.cli.main import program
 from gandlf_synth.config import KeyDescription, describe_keys
+from gandlf_synth.registry.catalog import summary_of
 
-_GROUPS = {
-    "models": "Model families, for `model_config.model_name`",
-    "losses": "Losses, for `model_config.losses`",
-    "optimizers": "Optimizers, for `model_config.optimizers`",
-    "schedulers": "Learning-rate schedulers, for `model_config.schedulers`",
-    "paired_metrics": "Paired metrics, for `metrics`",
-    "set_metrics": "Set metrics, for `gandlf-synth evaluate`",
-    "feature_extractors": "Feature extractors, for `--extractor`",
-    "preprocessing": "Preprocessing, for `data_preprocessing`",
-    "augmentations": "Augmentations, for `data_augmentation`",
-    "postprocessing": "Postprocessing, for `data_postprocessing`",
-    "readers": "Readers of image files",
-    "writers": "Writers of image files, for `inference_parameters.output_format`",
-}
 _CLI = """\
 # Command line
 
@@ -43,9 +30,11 @@ are in the model folder's `resolved_config.yaml`. `gandlf-synth config explain K
 _COMPONENTS = """\
 # Components by name
 
-Names are case-insensitive; names in one line mean the same. A component of your own joins its list through
-[`--plugin` or an entry point](../how-to/custom-model.md).
+Names are case-insensitive; names in one line mean the same. `gandlf-synth components GROUP` says the same in a
+terminal. A component of your own joins its list through [`--plugin` or an entry point](../how-to/custom-component.md).
 """
+_TABLE_OF_GROUPS = "<!-- table of groups -->"
+"""Stands on a page of ``docs`` where the table goes."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -55,6 +44,25 @@ def on_files(files: Any, config: Any) -> Any:
     for path, text in pages().items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the table of groups where a page asks for it."""
+    return markdown.replace(_TABLE_OF_GROUPS, groups_table())
+
+
+def groups_table() -> str:
+    """Return what a component of every group is, how it is called, and what checks it."""
+    lines = [
+        "| group | what it does | what it is | parameters and result | named by | checked by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, group in registry.GROUPS.items():
+        base = f" of `{group.base.partition(':')[0]}`" if group.base else ""
+        checker = f"`{group.checker.partition(':')[2]}`"
+        cells = (f"[`{name}`](../reference/components.md#{name})", group.purpose, group.kind + base)
+        lines.append(_row(*cells, f"`{group.signature}`", f"{group.written}", checker))
+    return "\n".join(lines)
 
 
 def pages() -> dict[str, str]:
@@ -114,9 +122,10 @@ def _keys(keys: list[KeyDescription]) -> list[str]:
 def components_page() -> str:
     """Return every registered component with its parameters."""
     lines = [_COMPONENTS]
-    for group, title in _GROUPS.items():
-        lines += [f"## {title}", "", "| name | what it is | parameters and defaults |", "|---|---|---|"]
-        lines += [_row(names, _first_line(part), _parameters(part)) for names, part in _components(group)] + [""]
+    for group, contract in registry.GROUPS.items():
+        lines += [f"## {contract.title} {{ #{group} }}", "", f"{contract.purpose} Named by: {contract.written}.", ""]
+        lines += ["| name | what it is | parameters and defaults |", "|---|---|---|"]
+        lines += [_row(names, summary_of(part), _parameters(part)) for names, part in _components(group)] + [""]
     return "\n".join(lines)
 
 
@@ -129,10 +138,6 @@ def _components(group: str) -> Iterator[tuple[str, Any]]:
         parts[id(part)] = part
     for key, every in names.items():
         yield ", ".join(every), parts[key]
-
-
-def _first_line(part: Any) -> str:
-    return str(getattr(part, "title", "") or (inspect.getdoc(part) or "").partition("\n")[0])
 
 
 def _parameters(part: Any) -> str:

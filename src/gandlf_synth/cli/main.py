@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gandlf_synth.cli.check import check
+from gandlf_synth.cli.components import components
 from gandlf_synth.cli.config import config
 from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.demo import demo
@@ -53,7 +54,7 @@ def program(debug: bool, quiet: bool) -> None:
 _COMMANDS = (
     init, construct_csv, check, preview, train, generate, reconstruct, sweep_sampler, evaluate, report,
     export, run, demo,
-    models, new_model, config, schema, doctor, verify_install,
+    models, components, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:
     program.add_command(_command)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from gandlf_synth.errors import ConfigError, PluginError, Problem, did_you_mean, listing
 from gandlf_synth.registry.groups import GROUPS, Group, shape_problem
 
-__all__ = ["GROUPS", "Group", "load", "load_plugin", "names", "register", "registered", "unknown_name"]
+__all__ = ["GROUPS", "Group", "entries", "load", "load_plugin", "names", "register", "registered", "unknown_name"]
 
 _PREFIX = "gandlf_synth."
 _registered: dict[str, dict[str, object]] = {}
@@ -32,7 +32,8 @@ class _Bridge(Protocol):
 
 
 @cache
-def _entries(group: str) -> dict[str, EntryPoint]:
+def entries(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of installed packages in ``group``, by lower-case name."""
     return {entry.name.lower(): entry for entry in entry_points(group=_PREFIX + group)}
 
 
@@ -47,7 +48,7 @@ def names(group: str) -> list[str]:
         True
     """
     _check_group(group)
-    return sorted({*_entries(group), *_registered.get(group, {})})
+    return sorted({*entries(group), *_registered.get(group, {})})
 
 
 def registered(group: str) -> tuple[tuple[str, object], ...]:
@@ -85,7 +86,7 @@ def load(group: str, name: str) -> Any:
         return bridge.load(group, foreign)
     if name.lower() in _registered.get(group, {}):
         return _registered[group][name.lower()]
-    entry = _entries(group)[name.lower()]
+    entry = entries(group)[name.lower()]
     try:
         return entry.load()
     except (ImportError, AttributeError) as error:
@@ -105,7 +106,7 @@ def register(group: str, name: str) -> Callable[[T], T]:
     _check_group(group)
 
     def add(component: T) -> T:
-        if name.lower() in _entries(group):
+        if name.lower() in entries(group):
             raise PluginError(Problem(f"{group}.{name}", "is the name of an installed component", fix="use another"))
         problem = shape_problem(group, name, component)
         if problem:
@@ -143,5 +144,5 @@ def _check_group(group: str) -> None:
 def _bridge(name: str) -> tuple[_Bridge | None, str]:
     """Return the module that knows the components of the framework before the colon of ``name``, and what is after."""
     prefix, colon, foreign = name.partition(":")
-    entry = _entries("bridges").get(prefix.lower()) if colon else None
+    entry = entries("bridges").get(prefix.lower()) if colon else None
     return (entry.load() if entry else None), foreign
