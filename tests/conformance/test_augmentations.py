@@ -6,7 +6,7 @@ import torch
 import torchio
 
 from gandlf_synth import registry
-from gandlf_synth.data.processing.augmentations.base import Augmentation, Shape
+from gandlf_synth.data.processing.base import Augmentation, Shape
 from gandlf_synth.errors import PluginError
 from gandlf_synth.registry import register
 from gandlf_synth.testing import check_augmentation

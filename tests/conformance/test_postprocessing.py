@@ -3,7 +3,8 @@
 import pytest
 
 from gandlf_synth import registry
-from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
+from gandlf_synth.data.processing.base import Postprocessing
+from gandlf_synth.data.processing.postprocessing import Values
 from gandlf_synth.errors import PluginError
 from gandlf_synth.registry import register
 from gandlf_synth.testing import check_postprocessing

@@ -9,7 +9,7 @@ from tests.factories import write_picture
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform
+from gandlf_synth.data.processing.base import Transform
 from gandlf_synth.errors import ConfigError, PluginError
 from gandlf_synth.registry import register
 from gandlf_synth.testing import check_preprocessing

@@ -106,7 +106,7 @@ def test_a_crop_keeps_its_place_in_the_patient(shape: tuple[int, ...]) -> None:
 @needs_gandlf
 @pytest.mark.parametrize("name", ["affine", "noise", "flip", "gamma", "bias"])
 def test_augmentations_change_images_by_seed(name: str) -> None:
-    from gandlf_synth.data.processing.augmentations import Augmenter
+    from gandlf_synth.data.processing.augmenter import Augmenter
 
     augmenter = Augmenter([Step(name=f"gandlf:{name}", parameters={"probability": 1.0})], 3)
     start = torch.rand(1, 12, 10, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -1,21 +1,19 @@
 """``gandlf-synth init``."""
 
-import re
 from pathlib import Path
 
 import click
 
 from gandlf_synth.cli.options import PATH, console, emit, json_option
+from gandlf_synth.config.size import bytes_of
 from gandlf_synth.errors import ConfigError, Problem
-
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @click.command()
 @click.argument("source", type=PATH)
 @click.option("-o", "--project", type=PATH, default=Path("project"), show_default=True, help="Folder to write into.")
 @click.option("--model", "model_name", help="The family; absent: chosen for the data.")
-@click.option("--memory", help="What training may take, such as 8GB; absent: what the device has.")
+@click.option("--memory", help="What training may take, such as 8GB or 8GiB; absent: what the device has.")
 @json_option
 def init(source: Path, project: Path, model_name: str | None, memory: str | None, as_json: bool) -> None:
     """Look at SOURCE, a folder of images or a CSV, and write a CSV and a commented YAML that train as they are."""
@@ -32,7 +30,9 @@ def init(source: Path, project: Path, model_name: str | None, memory: str | None
 def _bytes(text: str | None) -> int | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise ConfigError(Problem("--memory", f"{text!r} is not a size", "a number with a unit, such as 8GB"))
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    try:
+        return bytes_of(text)
+    except ValueError as error:
+        raise ConfigError(
+            Problem("--memory", f"{text!r} is not a size", "a number with a unit, such as 8GB")
+        ) from error

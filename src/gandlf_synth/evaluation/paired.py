@@ -13,8 +13,8 @@ from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
-from gandlf_synth.data.processing.transforms.base import TransformError
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set

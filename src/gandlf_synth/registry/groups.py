@@ -174,7 +174,7 @@ GROUPS: dict[str, Group] = {
         "Changes every image in the same way before training.",
         "data_preprocessing",
         "gandlf_synth.testing:check_preprocessing",
-        base=f"{_DATA}.processing.transforms.base:Transform",
+        base=f"{_DATA}.processing.base:Transform",
     ),
     "augmentations": Group(
         "Augmentations",
@@ -183,7 +183,7 @@ GROUPS: dict[str, Group] = {
         "Changes training images at random, and keeps their shape.",
         "data_augmentation",
         "gandlf_synth.testing:check_augmentation",
-        base=f"{_DATA}.processing.augmentations.base:Augmentation",
+        base=f"{_DATA}.processing.base:Augmentation",
     ),
     "postprocessing": Group(
         "Postprocessing",
@@ -192,7 +192,7 @@ GROUPS: dict[str, Group] = {
         "Changes synthetic images before they are written.",
         "data_postprocessing",
         "gandlf_synth.testing:check_postprocessing",
-        base=f"{_DATA}.processing.postprocessing.base:Postprocessing",
+        base=f"{_DATA}.processing.base:Postprocessing",
     ),
     "readers": Group(
         "Readers",

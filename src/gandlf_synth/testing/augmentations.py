@@ -8,7 +8,8 @@ from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
-from gandlf_synth.data.processing.augmentations import Augmentation, Augmenter
+from gandlf_synth.data.processing.augmenter import Augmenter
+from gandlf_synth.data.processing.base import Augmentation
 from gandlf_synth.testing.promises import Promises, checked_step, seen_unless
 
 _SHAPE = (18, 16, 12)

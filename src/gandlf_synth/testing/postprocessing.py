@@ -3,8 +3,8 @@
 import numpy as np
 
 from gandlf_synth import registry
-from gandlf_synth.data.processing.postprocessing import Postprocessing
-from gandlf_synth.data.processing.postprocessing.base import Values
+from gandlf_synth.data.processing.base import Postprocessing
+from gandlf_synth.data.processing.postprocessing import Values
 from gandlf_synth.testing.promises import Promises, checked_step, seen_unless
 
 _SHAPES = ((13, 10), (9, 8, 7))

@@ -7,8 +7,8 @@ import numpy as np
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.base import Transform
 from gandlf_synth.data.processing.pipeline import make_transform
-from gandlf_synth.data.processing.transforms.base import Transform
 from gandlf_synth.testing.images import lies_within, world_image, world_values
 from gandlf_synth.testing.promises import Promises, checked_step, seen_unless
 

@@ -7,7 +7,7 @@ from gandlf_synth.config import Component, Document, Step
 from gandlf_synth.config.loading import check_step
 from gandlf_synth.config.signature import parameter_problems
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.processing.transforms.base import TransformError
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.errors import ConfigError, GandlfSynthError, PluginError, Problem, raise_if_any
 
 FAILURES = (

@@ -1,16 +1,15 @@
 """What a configuration says of the data and the data does not bear out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gandlf_synth import registry
-from gandlf_synth.config import Config, LoadedConfig, ModelConfig, Step
+from gandlf_synth.config import Config, LoadedConfig, ModelConfig
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.processing.pipeline import final_shape
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import Problem
 from gandlf_synth.training.strategy import SHARDED
-
-_SIZING = ("resize", "crop_or_pad", "centercrop", "resize_and_pad")
 
 
 def contradictions(loaded: LoadedConfig, data: Fingerprint, train: Manifest) -> list[Problem]:
@@ -85,12 +84,3 @@ def _labels(model: ModelConfig, train: Manifest) -> Iterator[_WrongClaim]:
     if embeds and model.labeling_paradigm != "unlabeled" and embeds <= len(train.labels):
         fact = f"the data has {len(train.labels)} classes and one more is needed for none"
         yield _WrongClaim(("model_config", "architecture", "num_class_embeds"), embeds, fact, "")
-
-
-def final_shape(steps: Sequence[Step]) -> list[int] | None:
-    """Return the size that a written pipeline ends with, if it sets one."""
-    for step in reversed(steps):
-        if step.name.lower() in _SIZING:
-            transform = registry.load("preprocessing", step.name).model_validate(step.parameters)
-            return list(transform.shape)
-    return None

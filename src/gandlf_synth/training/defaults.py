@@ -10,6 +10,7 @@ import numpy as np
 from gandlf_synth.config import ComputeConfig, LabelingParadigm, Step
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
 
 _MULTIPLE = 8
@@ -125,8 +126,7 @@ def choose_resizing(data: Fingerprint, shape: Sequence[int]) -> Choice[list[Step
 
 def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice[list[Step]]:
     """Choose the step that brings an image to ``shape`` after ``steps``, which set no size or another."""
-    keeps_spacing = any(step.name.lower().startswith("resample") for step in steps)
-    step = Step(name="crop_or_pad" if keeps_spacing else "resize", parameters=list(shape))
+    step = Step(name="crop_or_pad" if sets_spacing(steps) else "resize", parameters=list(shape))
     return Choice("data_preprocessing", [step], "the written steps set no size, or another")
 
 

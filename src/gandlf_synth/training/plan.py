@@ -14,10 +14,10 @@ from gandlf_synth.config.messages import problems_of
 from gandlf_synth.config.phases import PHASES
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.processing.pipeline import normalises
+from gandlf_synth.data.processing.pipeline import final_shape, normalizes
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, raise_if_any
-from gandlf_synth.training.contradictions import contradictions, final_shape
+from gandlf_synth.training.contradictions import contradictions
 from gandlf_synth.training.defaults import (
     Choice,
     Device,
@@ -199,7 +199,7 @@ class _Planner:
         choices = []
         if self._config.patch_sampler is None and self._lacks_size(steps, shape):
             choices.append(choose_final_resizing(steps, shape) if steps else choose_resizing(self._data, shape))
-        if not normalises(steps):
+        if not normalizes(steps):
             choices.append(choose_normalization(self._data))
         for choice in choices:
             steps += choice.value

@@ -13,7 +13,7 @@ from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import windowed
-from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views

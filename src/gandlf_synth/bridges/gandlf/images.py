@@ -12,12 +12,14 @@ from pydantic import ConfigDict, model_validator
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.processing.augmentations.base import Augmentation, Shape
+from gandlf_synth.data.processing.base import Transform, TransformError
 from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
 from gandlf_synth.geometry import Geometry
 
 _OPEN = ConfigDict(extra="allow", frozen=True)
 _AXES = 3
+_NORMALIZING = ("normalize", "rescale")
+"""How the names of GaNDLF's steps that bring values to a common range begin."""
 _GANDLF_DEFAULTS: dict[str, Any] = {
     "degrees": 10, "translation": 10, "num_transforms": 2, "interpolation": "linear", "scales": 0.1,
     "num_control_points": 7, "max_displacement": 0.1, "locked_borders": 2, "patch_size": 15, "num_iterations": 100,
@@ -48,10 +50,8 @@ class _Preprocessing(Transform):
 
 def preprocessing(name: str, entry: Any) -> type[Transform]:
     """Return GaNDLF's preprocessing step as one of ours."""
-    normalises = name.startswith("normalize") or name == "rescale"
-    return type(
-        f"Gandlf_{name}", (_Preprocessing,), {"entry": lambda _: entry, "normalises": normalises, "__annotations__": {}}
-    )
+    attributes = {"entry": lambda _: entry, "normalizes": name.startswith(_NORMALIZING), "__annotations__": {}}
+    return type(f"Gandlf_{name}", (_Preprocessing,), attributes)
 
 
 def _made(entry: Any, value: Any, more: Mapping[str, Any]) -> Callable[[Any], Any]:

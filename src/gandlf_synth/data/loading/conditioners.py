@@ -11,7 +11,7 @@ from torch import Tensor
 from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
-from gandlf_synth.data.processing.transforms.base import Parameters
+from gandlf_synth.data.processing.base import Parameters
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, DataError, Problem
 

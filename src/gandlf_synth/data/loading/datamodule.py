@@ -13,7 +13,7 @@ from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDatas
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.loading.value_range import ValueRange
-from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
 
 

@@ -15,7 +15,7 @@ from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.loading.value_range import ValueRange
-from gandlf_synth.data.processing.augmentations import Augmenter
+from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.provenance import Purpose, digest, fold_seed
 
 

@@ -11,8 +11,8 @@ from gandlf_synth.data.formats.readers import UnreadableError
 from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline
-from gandlf_synth.data.processing.transforms.base import TransformError
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem
 

@@ -22,8 +22,8 @@ from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
 from gandlf_synth.data.formats.scan import Progress, identity, no_progress
 from gandlf_synth.data.loading.cache import lease
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline
-from gandlf_synth.data.processing.transforms.base import TransformError
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 from gandlf_synth.files import atomic_path, write_json

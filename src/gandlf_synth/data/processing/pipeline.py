@@ -12,7 +12,8 @@ from gandlf_synth.config import Phase, Step
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import exists, read_image
 from gandlf_synth.data.formats.scan import identity
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+from gandlf_synth.data.processing.base import Transform, TransformError
+from gandlf_synth.data.processing.transforms.spatial import Resize
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -59,7 +60,7 @@ class Pipeline:
             except TransformError as error:
                 raise TransformError(f"{step.name}: {error}") from error
         if self.shape is not None and image.geometry.shape != self.shape:
-            image = make_transform(Step(name="resize", parameters=list(self.shape)))(image)
+            image = Resize(shape=self.shape)(image)
         return image
 
 
@@ -80,14 +81,30 @@ def make_transform(step: Step) -> Transform:
     return transform
 
 
-def normalises(steps: Sequence[Step]) -> bool:
+def normalizes(steps: Sequence[Step]) -> bool:
     """Say whether a pipeline brings intensities to a common range."""
-    return any(registry.load("preprocessing", step.name).normalises for step in steps)
+    return any(make_transform(step).normalizes for step in steps)
+
+
+def sets_spacing(steps: Sequence[Step]) -> bool:
+    """Say whether a pipeline gives voxels a size in millimetres, which a later change of size must keep."""
+    return any(make_transform(step).sets_spacing for step in steps)
+
+
+def final_shape(steps: Sequence[Step]) -> list[int] | None:
+    """Return the size that every image has after a pipeline, None where the pipeline sets none.
+
+    Example:
+        >>> final_shape([Step(name="to_canonical"), Step(name="crop_or_pad", parameters=[64, 64, 32])])
+        [64, 64, 32]
+    """
+    sizes = (make_transform(step).sets_size() for step in reversed(steps))
+    return next((list(size) for size in sizes if size is not None), None)
 
 
 def for_phase(steps: Sequence[Step], phase: Phase) -> tuple[Step, ...]:
     """Return the steps that act in ``phase``."""
-    return tuple(s for s in steps if phase == "train" or not registry.load("preprocessing", s.name).train_only)
+    return tuple(step for step in steps if phase == "train" or not make_transform(step).train_only)
 
 
 def with_mask(image: Image, mask: Image) -> Image:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.factories import blob, write_nifti
 
-from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.loading import cache as cache_module
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.store import prepare
@@ -116,16 +115,6 @@ def test_what_a_live_run_uses_stays_and_goes_once_it_has_ended(tmp_path: Path) -
     shrink(tmp_path, 0)
 
     assert (during, old.exists()) == ((True, False), False)
-
-
-@pytest.mark.parametrize(("text", "size"), [("20GB", 20 * 10**9), ("1.5 mb", 1_500_000), ("700", 700)])
-def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    assert bytes_of(text) == size
-
-
-def test_what_is_no_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="'a lot' is not a size such as 20GB"):
-        bytes_of("a lot")
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.processing.augmentations import Augmenter
 from gandlf_synth.data.processing.augmentations.colour import restained
+from gandlf_synth.data.processing.augmenter import Augmenter
 
 
 def picture(channels: int = 3) -> torch.Tensor:

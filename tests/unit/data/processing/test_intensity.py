@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import make_transform
-from gandlf_synth.data.processing.transforms import TransformError
 from gandlf_synth.geometry import Geometry
 
 LINEAR = [

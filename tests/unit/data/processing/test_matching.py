@@ -9,8 +9,8 @@ from tests.factories import write_nifti, write_picture
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline, make_transform
-from gandlf_synth.data.processing.transforms import TransformError
 from gandlf_synth.data.processing.transforms.stain import stain_colours
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.geometry import Geometry, picture_geometry

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from gandlf_synth.data.processing.augmentations.base import Augmentation, Range, Shape
+from gandlf_synth.data.processing.augmentations.ranges import Range
+from gandlf_synth.data.processing.base import Augmentation, Shape
 
 if TYPE_CHECKING:
     import torchio

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from gandlf_synth.data.processing.augmentations.base import Augmentation, Range, RangePerAxis, Shape, is_planar
+from gandlf_synth.data.processing.augmentations.ranges import Range, RangePerAxis, is_planar
+from gandlf_synth.data.processing.base import Augmentation, Shape
 
 if TYPE_CHECKING:
     import torchio

@@ -1,9 +1,10 @@
 """Augmentations that move voxels."""
 
 from math import ceil
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -12,22 +13,20 @@ from pydantic import (
     model_validator,
 )
 
-from gandlf_synth.data.processing.augmentations.base import (
-    Augmentation,
+from gandlf_synth.data.processing.augmentations.ranges import (
     Axes,
     Range,
     RangePerAxis,
-    Shape,
+    as_list,
     is_planar,
     present,
     spatial_dims_of,
 )
-from gandlf_synth.data.processing.augmentations.rotation import Rotate90, Rotate180
+from gandlf_synth.data.processing.base import Augmentation, Shape
 
 if TYPE_CHECKING:
     import torchio
-
-__all__ = ["Affine", "Anisotropic", "Elastic", "Flip", "Rotate90", "Rotate180", "Swap"]
+    from torch import Tensor
 
 TwoOrThree = Field(min_length=2, max_length=3)
 ControlPoints = Annotated[int, Field(ge=4)]
@@ -146,11 +145,65 @@ class Swap(Augmentation):
         """Return TorchIO's ``RandomSwap``."""
         import torchio
 
-        wanted = [size / 10 for size in shape] if self.patch_size is None else _three(self.patch_size)
-        patch = [min(max(1, round(want)), max(1, size // 2)) for want, size in zip(wanted, shape, strict=True)]
+        sizes = [size / 10 for size in shape] if self.patch_size is None else _three(self.patch_size)
+        patch = [min(max(1, round(length)), max(1, size // 2)) for length, size in zip(sizes, shape, strict=True)]
         # TorchIO searches for a second place for ever where there is none.
         movable = any(size - length > 1 for size, length in zip(shape, patch, strict=True))
         return torchio.RandomSwap(tuple(patch), self.num_iterations if movable else 0)
+
+
+def _from_zero(value: object) -> object:
+    """Count axes from 0 where they were counted from 1, as GaNDLF does for rotations."""
+    axes = as_list(value)
+    if not isinstance(axes, list) or not set(axes) <= {1, 2, 3} or set(axes) <= {1, 2}:
+        return axes
+    return [axis - 1 for axis in axes]
+
+
+RotationAxes = Annotated[Axes, BeforeValidator(_from_zero)]
+
+
+class _Rotation(Augmentation):
+    positional = "axis"
+    quarters: ClassVar[int]
+
+    axis: RotationAxes = (0, 1, 2)
+    """Axes of rotation, one of which is drawn; 2D images turn in their plane whatever is written."""
+
+    def build(self, shape: Shape) -> "torchio.Transform":
+        """Return the rotation; if it swaps unequal sizes, it crops and pads around the centre."""
+        import torchio
+
+        about = [2] if is_planar(shape) else self.axis
+        planes = [((axis + 1) % 3 + 1, (axis + 2) % 3 + 1) for axis in about]
+        rotation = torchio.Lambda(_Turn(self.quarters, planes))
+        return torchio.Compose([rotation, torchio.CropOrPad(shape, padding_mode="minimum")])
+
+
+class Rotate90(_Rotation):
+    """Turns by 90 degrees about one of the axes."""
+
+    quarters = 1
+
+
+class Rotate180(_Rotation):
+    """Turns by 180 degrees about one of the axes."""
+
+    quarters = 2
+
+
+class _Turn:
+    """Turns ``(channels, *shape)`` in one of the planes, each given by two dimensions."""
+
+    def __init__(self, quarters: int, planes: list[tuple[int, int]]) -> None:
+        self._quarters = quarters
+        self._planes = planes
+
+    def __call__(self, image: "Tensor") -> "Tensor":
+        import torch
+
+        plane = self._planes[int(torch.randint(len(self._planes), ()))]
+        return torch.rot90(image, self._quarters, plane)
 
 
 def _three(value: Any) -> list[Any]:

@@ -1,5 +1,1 @@
-"""Deterministic preprocessing steps, found through the entry-point group ``preprocessing``."""
-
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
-
-__all__ = ["Transform", "TransformError"]
+"""Deterministic preprocessing steps."""

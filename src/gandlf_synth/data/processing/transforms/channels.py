@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+from gandlf_synth.data.processing.base import Transform, TransformError
 
 _RGB, _RGBA = 3, 4
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+from gandlf_synth.data.processing.base import Transform, TransformError
 
 Values = NDArray[np.float64]
 Range = tuple[float, float]
@@ -59,7 +59,7 @@ class Clip(_MinMax):
 class Rescale(Transform):
     """Maps a range of values linearly to another one; values outside are clipped."""
 
-    normalises: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
 
     in_min_max: Range | None = None
     """The range to map; absent: each channel's own, between ``percentiles``."""
@@ -97,7 +97,7 @@ class Rescale(Transform):
 class Normalize(Transform):
     """Z-score: mean 0 and standard deviation 1 over all voxels."""
 
-    normalises: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
@@ -137,7 +137,7 @@ class NormalizeNonzeroMasked(Normalize):
 class NormalizeByValue(Transform):
     """Subtracts given means and divides by given standard deviations."""
 
-    normalises: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
 
     mean: float | list[float]
     """One number, or one per channel."""
@@ -160,7 +160,7 @@ class NormalizeByValue(Transform):
 class NormalizeImagenet(Transform):
     """Scales 8-bit colour to [0, 1] and normalises by the means and deviations of ImageNet."""
 
-    normalises: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image; it must have three channels."""
@@ -171,7 +171,7 @@ class NormalizeImagenet(Transform):
 class NormalizeDivBy255(Transform):
     """Divides by 255."""
 
-    normalises: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the scaled image."""

@@ -1,14 +1,28 @@
-"""Histogram matching."""
+"""Histogram matching, and the target image that a step compares others with."""
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
-from gandlf_synth.data.processing.transforms.target import target_image
+from gandlf_synth.data.formats.readers import UnreadableError, read_image
+from gandlf_synth.data.processing.base import Transform, TransformError
+
+
+@lru_cache(maxsize=8)
+def target_image(path: Path) -> Image:
+    """Return the image in ``path``, kept in memory.
+
+    Raises:
+        TransformError: it cannot be read.
+    """
+    try:
+        return read_image(path)
+    except UnreadableError as error:
+        raise TransformError(f"the target {path} {error.what}") from error
 
 
 class HistogramMatching(Transform):
@@ -33,9 +47,7 @@ class HistogramMatching(Transform):
         target, channels = target_image(self.target), image.num_channels
         if target.num_channels not in (1, channels):
             raise TransformError(f"the target has {target.num_channels} channels, the image {channels}")
-        wanted = np.broadcast_to(target.array, (channels, *target.array.shape[1:]))
-        pairs = zip(image.array, wanted, strict=True)
-        array = np.stack(
-            [match_histograms(channel.ravel(), own.ravel()).reshape(channel.shape) for channel, own in pairs]
-        )
+        targets = np.broadcast_to(target.array, (channels, *target.array.shape[1:]))
+        pairs = [(channel.ravel(), values.ravel()) for channel, values in zip(image.array, targets, strict=True)]
+        array = np.stack([match_histograms(*pair) for pair in pairs]).reshape(image.array.shape)
         return replace(image.with_values(array), scale=np.ones(channels), offset=np.zeros(channels))

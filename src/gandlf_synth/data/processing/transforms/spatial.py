@@ -7,14 +7,14 @@ import numpy as np
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
+from gandlf_synth.data.processing.base import Transform, TransformError
 from gandlf_synth.data.processing.transforms.resampling import on_grid
 from gandlf_synth.geometry import Geometry
 
 _VOLUME = 3
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -43,6 +43,19 @@ def _fitting(values: Sequence[Any], image: Image, name: str) -> tuple[Any, ...]:
     return given
 
 
+class _Sizing(Transform):
+    """A step after which every image has one size."""
+
+    positional: ClassVar[str | None] = "shape"
+
+    shape: Size
+    """Voxels along each axis."""
+
+    def sets_size(self) -> tuple[int, ...] | None:
+        """Return ``shape``."""
+        return self.shape
+
+
 class ToCanonical(Transform):
     """Reorders axes so that they run to the patient's right, anterior and superior; pictures stay as they are."""
 
@@ -60,13 +73,8 @@ class ToCanonical(Transform):
         return image.on_grid(np.ascontiguousarray(array), Geometry(array.shape[1:], affine, geometry.physical), mask)
 
 
-class Resize(Transform):
+class Resize(_Sizing):
     """Stretches the image to a size; what it shows in millimetres stays the same, the spacing changes."""
-
-    positional: ClassVar[str | None] = "shape"
-
-    shape: Size
-    """Voxels along each axis."""
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
@@ -80,6 +88,7 @@ class Resample(Transform):
     """Brings the image to a spacing."""
 
     positional: ClassVar[str | None] = "resolution"
+    sets_spacing: ClassVar[bool] = True
 
     resolution: Millimetres
     """Millimetres between voxels along each axis, or one number for all."""
@@ -93,6 +102,7 @@ class ResampleMinimum(Transform):
     """Makes voxels at least as large as a spacing; axes that are coarser already stay as they are."""
 
     positional: ClassVar[str | None] = "resolution"
+    sets_spacing: ClassVar[bool] = True
 
     resolution: Millimetres | None = None
     """Smallest distance between voxels along each axis; absent: all axes get the image's smallest spacing."""
@@ -106,13 +116,8 @@ class ResampleMinimum(Transform):
         return _resampled(image, tuple(max(pair) for pair in zip(own, least, strict=True)))
 
 
-class ResizeAndPad(Transform):
+class ResizeAndPad(_Sizing):
     """Scales the image to fit a size without distorting it, and pads with each channel's smallest value."""
-
-    positional: ClassVar[str | None] = "shape"
-
-    shape: Size
-    """Voxels along each axis."""
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
@@ -125,26 +130,16 @@ class ResizeAndPad(Transform):
         return _cropped_or_padded(Resize(shape=inner)(image), shape)
 
 
-class CropOrPad(Transform):
+class CropOrPad(_Sizing):
     """Cuts off or adds at the borders, evenly, until the image has a size; adds each channel's smallest value."""
-
-    positional: ClassVar[str | None] = "shape"
-
-    shape: Size
-    """Voxels along each axis."""
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
         return _cropped_or_padded(image, _fitting(self.shape, image, "shape"))
 
 
-class CenterCrop(Transform):
+class CenterCrop(_Sizing):
     """Cuts the middle out of the image."""
-
-    positional: ClassVar[str | None] = "shape"
-
-    shape: Size
-    """Voxels along each axis."""
 
     def __call__(self, image: Image) -> Image:
         """Return the middle; the image must be at least as large."""
@@ -166,16 +161,19 @@ class Crop(Transform):
 
     def __call__(self, image: Image) -> Image:
         """Return the image without its borders."""
-        dims, given = image.geometry.spatial_dims, self.voxels
-        pairs = {1: [(given[0], given[0])] * dims, dims: [(v, v) for v in given], 2 * dims: _paired(given)}.get(
-            len(given)
-        )
+        dims, numbers = image.geometry.spatial_dims, self.voxels
+        by_count = {
+            1: [(numbers[0], numbers[0])] * dims,
+            dims: [(number, number) for number in numbers],
+            2 * dims: _paired(numbers),
+        }
+        pairs = by_count.get(len(numbers))
         if pairs is None:
-            raise TransformError(f"{list(given)} has {len(given)} numbers; allowed: 1, {dims} or {2 * dims}")
+            raise TransformError(f"{list(numbers)} has {len(numbers)} numbers; allowed: 1, {dims} or {2 * dims}")
         start = tuple(low for low, _ in pairs)
         shape = tuple(size - sum(pair) for size, pair in zip(image.geometry.shape, pairs, strict=True))
         if min(shape) < 1:
-            raise TransformError(f"{list(given)} leaves nothing of the image {list(image.geometry.shape)}")
+            raise TransformError(f"{list(numbers)} leaves nothing of the image {list(image.geometry.shape)}")
         return _window(image, start, shape)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.transforms.base import Transform, TransformError
-from gandlf_synth.data.processing.transforms.target import target_image
+from gandlf_synth.data.processing.base import Transform, TransformError
+from gandlf_synth.data.processing.transforms.matching import target_image
 
 Values = NDArray[np.float64]
 Extractor = Literal["vahadane", "macenko", "ruifrok"]

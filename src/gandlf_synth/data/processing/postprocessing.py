@@ -1,14 +1,30 @@
-"""Postprocessing by shape, as mathematical morphology defines it for grey values: on a mask it does what its name says.
+"""What is done to synthetic images before they are written, in the units of the files.
 
+Changes of shape are those of mathematical morphology for grey values: on a mask they do what their names say.
 Background is the smallest value of the image.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import PositiveInt
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt, model_validator
 
-from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
+from gandlf_synth import registry
+from gandlf_synth.config import Step
+from gandlf_synth.data.processing.base import Postprocessing
+
+Values = NDArray[np.float64]
+
+
+def postprocessed(image: Values, steps: Sequence[Step]) -> Values:
+    """Return ``image (channels, *spatial)``, in the units of the files, after ``steps``, channel by channel."""
+    for step in steps:
+        change: Postprocessing = registry.load("postprocessing", step.name).model_validate(step.parameters)
+        image = np.stack([change(channel) for channel in image])
+    return image
 
 
 class FillHoles(Postprocessing):
@@ -66,3 +82,23 @@ class LargestComponent(Postprocessing):
             return channel
         largest = np.bincount(labels.ravel())[1:].argmax() + 1
         return np.where(labels == largest, channel, background)
+
+
+class Mapping(Postprocessing):
+    """Replaces values by others, as labels are renumbered: ``mapping: {0: 0, 1: 2, 2: 4}``."""
+
+    table: Annotated[dict[float, float], Field(min_length=1)]
+    """Old and new values; voxels become whole numbers first, and what is not listed stays as it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_written(cls, value: object) -> object:
+        if isinstance(value, AnyMapping) and "table" not in value:
+            return {"table": dict(value)}
+        return value
+
+    def __call__(self, channel: Values) -> Values:
+        """Return the channel with replaced values."""
+        rounded = np.rint(channel)
+        chosen = [rounded == old for old in self.table]
+        return np.select(chosen, [np.full_like(channel, new) for new in self.table.values()], channel)

@@ -1,54 +1,12 @@
-"""What an augmentation is; found through the entry-point group ``augmentations``."""
+"""The parameters that augmentations share: ranges, a range per axis, and axes."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from gandlf_synth.data.processing.base import Shape
 from gandlf_synth.errors import ConfigError, Problem
-
-if TYPE_CHECKING:
-    import torchio
-
-Shape = tuple[int, int, int]
-"""Voxels along each axis; a 2D image has 1 along the last."""
-
-
-class Augmentation(BaseModel, ABC):
-    """A random change of an image that keeps its shape; its fields are the parameters in the YAML.
-
-    Lengths are in voxels, angles in degrees. A number stands for a range around the neutral value, two for the range.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    positional: ClassVar[str | None] = None
-    """The field that takes a value written without a key, as in ``flip: 0``."""
-
-    probability: float = Field(0.5, ge=0, le=1)
-    """How often it acts."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_written(cls, value: Any) -> Any:
-        if value is None or value is True:
-            return {}
-        if isinstance(value, Mapping):
-            return value
-        if cls.positional is None:
-            raise ValueError("takes its parameters by name")
-        return {cls.positional: value}
-
-    def check(self, spatial_dims: int) -> None:
-        """Raise a ``ConfigError`` when the parameters make no sense for images of ``spatial_dims`` dimensions."""
-
-    @abstractmethod
-    def build(self, shape: Shape) -> "torchio.Transform":
-        """Return the transform for images of ``shape``; it acts whenever it is called.
-
-        It takes and returns float32 ``(channels, *shape)`` in [0, 1] with a background of 0, for which TorchIO is made.
-        """
 
 
 def _ordered(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
@@ -74,7 +32,7 @@ def _of_length(*lengths: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def as_list(value: Any) -> Any:
+def as_list(value: object) -> object:
     """Return a bare number as a list of one."""
     return [value] if isinstance(value, int) else value
 
@@ -93,11 +51,11 @@ def present(axes: Sequence[int], spatial_dims: int) -> tuple[int, ...]:
     Raises:
         ConfigError: none is left.
     """
-    found = tuple(axis for axis in axes if axis < spatial_dims)
-    if not found:
+    existing = tuple(axis for axis in axes if axis < spatial_dims)
+    if not existing:
         what = f"axis {list(axes)} does not exist in {spatial_dims}D images"
         raise ConfigError(Problem("data_augmentation", what, ", ".join(str(axis) for axis in range(spatial_dims))))
-    return found
+    return existing
 
 
 def is_planar(shape: Shape) -> bool:
