@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.testing import synthetic_spec
 
 _RESULTS = Path(__file__).parent / "results" / "levers_cpu.json"

@@ -49,7 +49,7 @@ def peak_of(section: dict[str, Any], side: int) -> float:
     from gandlf_synth.config import Document, validate
     from gandlf_synth.launcher import peak_memory_mb
     from gandlf_synth.model_folder import ModelFolder
-    from gandlf_synth.models.checkpoint import build_module
+    from gandlf_synth.models.build import build_module
     from gandlf_synth.testing import synthetic_data, synthetic_spec
     from gandlf_synth.training.fit import fit
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from benchmarks.loader.ours import planned
 from benchmarks.loader.tasks import Task
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.training.fit import fit
 
 _EPOCHS = 2

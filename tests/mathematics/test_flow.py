@@ -1,14 +1,19 @@
 """Straight paths and the flow along them, against closed forms."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from gandlf_synth.diffusion import FLOW_SAMPLERS, flow_sample, logit_normal, minibatch_ot
+from gandlf_synth import registry
+from gandlf_synth.diffusion.flow import logit_normal, minibatch_ot
+from gandlf_synth.diffusion.samplers.base import sampler_names
+from gandlf_synth.diffusion.sampling import flow_sample
 
 MEAN, STD = 0.7, 0.3
+load_sampler = partial(registry.load, "samplers")
 
 
 def velocity(noisy: Tensor, times: Tensor) -> Tensor:
@@ -20,11 +25,13 @@ def velocity(noisy: Tensor, times: Tensor) -> Tensor:
 
 def error(sampler: str, steps: int) -> float:
     quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
-    samples = flow_sample(velocity, quantiles, sampler=sampler, num_inference_steps=steps, clip_sample=False)
+    samples = flow_sample(
+        velocity, quantiles, sampler=load_sampler(sampler), num_inference_steps=steps, clip_sample=False
+    )
     return (samples - (MEAN + STD * quantiles)).abs().mean().item()
 
 
-@pytest.mark.parametrize("sampler", FLOW_SAMPLERS)
+@pytest.mark.parametrize("sampler", sampler_names("flow"))
 def test_the_flow_carries_noise_to_the_data(sampler: str) -> None:
     assert error(sampler, 200) < 0.01
 
@@ -34,7 +41,7 @@ def test_error_falls_at_the_order_of_the_solver(sampler: str, order: int) -> Non
     assert math.log2(error(sampler, 64) / error(sampler, 128)) == pytest.approx(order, abs=0.25)
 
 
-@pytest.mark.parametrize("sampler", FLOW_SAMPLERS)
+@pytest.mark.parametrize("sampler", sampler_names("flow"))
 def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
     means, stds = torch.tensor([-1.0, 0.8], dtype=torch.float64), torch.tensor([0.1, 0.3], dtype=torch.float64)
     shares = torch.tensor([0.3, 0.7], dtype=torch.float64)
@@ -49,9 +56,12 @@ def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
         return (weight * (time / variance * offset - clean)).sum(dim=1, keepdim=True)
 
     samples = flow_sample(
-        mixture_velocity, torch.randn(20_000, 1, dtype=torch.float64), sampler=sampler, num_inference_steps=100,
+        mixture_velocity,
+        torch.randn(20_000, 1, dtype=torch.float64),
+        sampler=load_sampler(sampler),
+        num_inference_steps=100,
         clip_sample=False,
-    )  # fmt: skip
+    )
 
     mean = (shares * means).sum().item()
     spread = ((shares * (stds**2 + means**2)).sum() - mean**2).sqrt().item()
@@ -64,9 +74,12 @@ def test_one_step_along_a_straight_flow_is_exact() -> None:
     noise = torch.randn(5, 1, dtype=torch.float64)
 
     samples = flow_sample(
-        lambda noisy, times: (noisy - MEAN) / times[:, None], noise, sampler="euler", num_inference_steps=1,
+        lambda noisy, times: (noisy - MEAN) / times[:, None],
+        noise,
+        sampler=load_sampler("euler"),
+        num_inference_steps=1,
         clip_sample=False,
-    )  # fmt: skip
+    )
 
     assert torch.allclose(samples, torch.full_like(samples, MEAN))
 

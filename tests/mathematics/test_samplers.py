@@ -3,13 +3,24 @@
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from gandlf_synth.diffusion import SAMPLERS, NoiseSchedule, inference_timesteps, noise_schedule, sample, target_for
-from gandlf_synth.diffusion.samplers import NoiseLevel, ddim, dpmpp_2m, heun, unipc
+from gandlf_synth import registry
+from gandlf_synth.diffusion.objective import target_for
+from gandlf_synth.diffusion.samplers.base import NoiseLevel, Sampler, sampler_names
+from gandlf_synth.diffusion.samplers.ddim import ddim
+from gandlf_synth.diffusion.samplers.dpm_solver import dpmpp_2m
+from gandlf_synth.diffusion.samplers.heun import heun
+from gandlf_synth.diffusion.samplers.unipc import unipc
+from gandlf_synth.diffusion.sampling import inference_timesteps, sample
+from gandlf_synth.diffusion.schedules import NoiseSchedule, noise_schedule
+
+SAMPLERS = sampler_names("diffusion")
+load_sampler = partial(registry.load, "samplers")
 
 MEAN, STD = 0.7, 0.3
 
@@ -32,7 +43,13 @@ def gaussian_denoiser(
 def draw(sampler: str, steps: int, prediction_type: str, schedule: NoiseSchedule, noise: Tensor) -> Tensor:
     denoise = gaussian_denoiser(schedule, prediction_type)
     return sample(
-        denoise, noise, schedule, prediction_type, sampler=sampler, num_inference_steps=steps, clip_sample=False
+        denoise,
+        noise,
+        schedule,
+        prediction_type,
+        sampler=load_sampler(sampler),
+        num_inference_steps=steps,
+        clip_sample=False,
     )
 
 
@@ -58,14 +75,18 @@ def test_few_steps_that_do_not_divide_the_schedule_still_end_without_noise(steps
 
     samples = sample(
         point_mass, noise, schedule, "v_prediction",
-        sampler=sampler, num_inference_steps=steps, clip_sample=False,
+        sampler=load_sampler(sampler), num_inference_steps=steps, clip_sample=False,
     )  # fmt: skip
 
     assert torch.allclose(samples, torch.full_like(samples, MEAN), atol=1e-6)
 
 
+def no_noise() -> Tensor:
+    raise AssertionError("a deterministic sampler drew noise")
+
+
 @pytest.mark.parametrize(("solver", "order"), [(ddim, 1), (dpmpp_2m, 2), (unipc, 2), (heun, 2)])
-def test_error_falls_at_the_order_of_the_solver(solver: Callable[..., Tensor], order: int) -> None:
+def test_error_falls_at_the_order_of_the_solver(solver: Sampler, order: int) -> None:
     quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)
 
     def on_trajectory(level: NoiseLevel) -> Tensor:
@@ -80,7 +101,7 @@ def test_error_falls_at_the_order_of_the_solver(solver: Callable[..., Tensor], o
         log_snrs = torch.linspace(-3, 3, steps + 1, dtype=torch.float64)
         signals, sigmas = torch.sigmoid(2 * log_snrs).sqrt(), torch.sigmoid(-2 * log_snrs).sqrt()
         levels = [NoiseLevel(0, *pair) for pair in zip(signals.tolist(), sigmas.tolist(), strict=True)]
-        end = solver(predict, on_trajectory(levels[0]), list(itertools.pairwise(levels)))
+        end = solver(predict, on_trajectory(levels[0]), list(itertools.pairwise(levels)), no_noise)
         return (end - on_trajectory(levels[-1])).abs().mean().item()
 
     orders = [math.log2(error(steps) / error(2 * steps)) for steps in (64, 128, 256)]
@@ -103,7 +124,15 @@ def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
         weight = torch.softmax(shares.log() - 0.5 * variance.log() - offset**2 / (2 * variance), dim=1)
         return (weight * (means + signal * stds**2 / variance * offset)).sum(dim=1, keepdim=True)
 
-    samples = sample(denoise, noise, schedule, "sample", sampler=sampler, num_inference_steps=100, clip_sample=False)
+    samples = sample(
+        denoise,
+        noise,
+        schedule,
+        "sample",
+        sampler=load_sampler(sampler),
+        num_inference_steps=100,
+        clip_sample=False,
+    )
 
     left = samples < -0.5
     mean = (shares * means).sum().item()
@@ -126,7 +155,15 @@ def test_correlated_data_keeps_its_covariance(sampler: str) -> None:
         gain = signal * covariance @ torch.linalg.inv(signal**2 * covariance + sigma**2 * torch.eye(3))
         return mean + (noisy - signal * mean) @ gain.T
 
-    samples = sample(denoise, noise, schedule, "sample", sampler=sampler, num_inference_steps=200, clip_sample=False)
+    samples = sample(
+        denoise,
+        noise,
+        schedule,
+        "sample",
+        sampler=load_sampler(sampler),
+        num_inference_steps=200,
+        clip_sample=False,
+    )
 
     assert torch.allclose(samples.mean(0), mean, atol=0.02)
     assert torch.allclose(torch.cov(samples.T), covariance, atol=0.025)
@@ -147,7 +184,7 @@ def test_ancestral_sampling_equals_the_diffusers_scheduler() -> None:
         expected = reference.step(output, timestep, expected, generator=generators).prev_sample
 
     ours = sample(
-        denoise, noise, schedule, "epsilon", sampler="ddpm", num_inference_steps=50,
+        denoise, noise, schedule, "epsilon", sampler=load_sampler("ddpm"), num_inference_steps=50,
         generators=[torch.Generator().manual_seed(seed) for seed in range(3)],
     )  # fmt: skip
 

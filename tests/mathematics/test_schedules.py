@@ -3,9 +3,12 @@
 import pytest
 import torch
 
-from gandlf_synth.diffusion import classifier_free_guidance, clean_from, min_snr_weight, noise_schedule, target_for
+from gandlf_synth import registry
+from gandlf_synth.diffusion.guidance import classifier_free_guidance
+from gandlf_synth.diffusion.objective import clean_from, min_snr_weight, target_for
+from gandlf_synth.diffusion.schedules import noise_schedule
 
-SCHEDULES = ["linear", "scaled_linear", "cosine", "sigmoid"]
+SCHEDULES = registry.names("noise_schedules")
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

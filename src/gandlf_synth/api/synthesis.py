@@ -1,6 +1,7 @@
 """New images, and given ones through a model."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ class GenerationPlan:
 
     images: int
     checkpoint: Path
-    sampling: dict[str, Any]
+    sampling: Mapping[str, object]
     output_format: str
 
 
@@ -102,7 +103,7 @@ class _Wanted:
     writer: "Writer"
 
     @property
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> Mapping[str, object]:
         return self.module.sampling_defaults(self.options)
 
 

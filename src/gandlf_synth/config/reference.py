@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from gandlf_synth.config.component import ByNetwork, Component, Step
 from gandlf_synth.config.loading import model_config_class
 from gandlf_synth.config.model import ModelConfig
+from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.config.schema import Config
 
 _PLAIN = {Component: "name with parameters", ByNetwork: "one per network", Step: "transform"}
@@ -43,7 +44,8 @@ def describe_keys(model_name: str | None = None) -> list[KeyDescription]:
 def _keys(schema: type[BaseModel], prefix: str) -> Iterator[KeyDescription]:
     for name, field in schema.model_fields.items():
         path = f"{prefix}{field.alias or name}"
-        yield KeyDescription(path, _kind(field.annotation), _default(field), field.description or "")
+        kind = _kind(Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation)
+        yield KeyDescription(path, kind, _default(field), field.description or "")
         section = _section(field.annotation)
         if section is not None and section not in _PLAIN:
             yield from _keys(section, f"{path}.")
@@ -78,7 +80,8 @@ def _kind(annotation: Any) -> str:
     parts = get_args(annotation)
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _kind(parts[0])
+        names = next((part for part in parts if isinstance(part, RegisteredName)), None)
+        return " | ".join(names.names()) if names else _kind(parts[0])
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_kind(part) for part in parts if part is not type(None)))
     if origin is Literal:

@@ -9,7 +9,7 @@ from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.launcher import Hardware, hardware
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.provenance import software_versions
 
 

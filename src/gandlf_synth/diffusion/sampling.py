@@ -1,42 +1,35 @@
-"""From noise to images: the reverse process on any subset of the timesteps.
+"""From noise to images: the way back through the noise levels of diffusion or along straight paths.
 
-The solvers are written here, not taken from diffusers, whose schedulers assume T divisible by the number of steps and
+The samplers are written here, not taken from diffusers, whose schedulers assume T divisible by the number of steps and
 remove too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coefficients are float64.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from gandlf_synth.diffusion.objective import PredictionType, clean_from
-from gandlf_synth.diffusion.samplers import (
-    Deterministic,
-    NoiseLevel,
-    Stochastic,
-    ddim,
-    ddpm,
-    dpmpp_2m,
-    dpmpp_2m_sde,
-    heun,
-    unipc,
-)
+from gandlf_synth.diffusion.samplers.base import NoiseLevel, Predict, Sampler, Transition
 from gandlf_synth.diffusion.schedules import NoiseSchedule
 
-SamplerName = Literal["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "heun"]
-SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
-
-_DETERMINISTIC: dict[str, Deterministic] = {"ddim": ddim, "dpmpp_2m": dpmpp_2m, "unipc": unipc, "heun": heun}
-_STOCHASTIC: dict[str, Stochastic] = {"ddpm": ddpm, "dpmpp_2m_sde": dpmpp_2m_sde}
 _NO_NOISE = NoiseLevel(-1, 1.0, 0.0)
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """(noisy (batch, …), timesteps (batch,)) → output in the denoiser's prediction type."""
 
+Progress = Callable[[Iterable[Transition]], Iterable[Transition]]
+"""Wraps the steps, to show them."""
+
 
 def inference_timesteps(num_timesteps: int, num_inference_steps: int) -> list[int]:
-    """Return which timesteps to visit, from T - 1 downwards ("trailing", Lin et al. 2024, §3.3)."""
+    """Return which timesteps to visit, from T - 1 downwards ("trailing", Lin et al. 2024, §3.3).
+
+    Example:
+        >>> inference_timesteps(1000, 4)
+        [999, 749, 499, 249]
+    """
     steps = min(num_inference_steps, num_timesteps)
     return [round(num_timesteps * (steps - index) / steps) - 1 for index in range(steps)]
 
@@ -47,49 +40,100 @@ def sample(
     schedule: NoiseSchedule,
     prediction_type: PredictionType,
     *,
+    sampler: Sampler,
     num_inference_steps: int,
-    sampler: SamplerName = "ddim",
     clip_sample: bool = True,
     generators: Sequence[torch.Generator] | None = None,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    progress: Progress = iter,
 ) -> Tensor:
-    """Return samples, of the shape of ``noise``.
+    """Return samples of a diffusion model, of the shape of ``noise``.
 
     Args:
         denoise: the denoiser.
         noise: ``(batch, …)``, standard normal.
         schedule: the forward process that the denoiser was trained on.
         prediction_type: what the denoiser outputs.
+        sampler: walks the levels.
         num_inference_steps: steps, at most the schedule's timesteps; one evaluation of the denoiser each, but two
             with ``heun``.
-        sampler: the solver; ``ddpm`` and ``dpmpp_2m_sde`` add noise, the others are deterministic.
         clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
-        generators: one CPU generator per image, for the noise that a sampler adds; absent: torch's own.
+        generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
         progress: wraps the steps, to show them.
+
+    Example:
+        >>> from gandlf_synth.diffusion.samplers.ddim import ddim
+        >>> from gandlf_synth.diffusion.schedules import noise_schedule
+        >>> always_half = lambda noisy, timesteps: torch.full_like(noisy, 0.5)
+        >>> schedule = noise_schedule("cosine", 1000)
+        >>> sample(always_half, torch.randn(1, 3), schedule, "sample", sampler=ddim, num_inference_steps=5)
+        tensor([[0.5000, 0.5000, 0.5000]])
     """
     alphas_cumprod = schedule.alphas_cumprod.tolist()
-    visited = inference_timesteps(schedule.num_timesteps, num_inference_steps)
-    levels = [NoiseLevel(t, alphas_cumprod[t] ** 0.5, (1 - alphas_cumprod[t]) ** 0.5) for t in visited]
+    timesteps = inference_timesteps(schedule.num_timesteps, num_inference_steps)
+    levels = [NoiseLevel(t, alphas_cumprod[t] ** 0.5, (1 - alphas_cumprod[t]) ** 0.5) for t in timesteps]
 
     def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
         output = denoise(noisy, torch.full((len(noisy),), int(level.time), device=noisy.device))
-        clean = _clean(prediction_type, output, noisy, level.signal, level.sigma)
-        return clean.clamp(-1, 1) if clip_sample else clean
+        signal = max(level.signal, 1e-4) if prediction_type == "epsilon" else level.signal  # it divides by the signal
+        return clean_from(prediction_type, output, noisy, *torch.tensor([signal, level.sigma], dtype=torch.float64))
 
-    transitions = progress(list(zip(levels, [*levels[1:], _NO_NOISE], strict=True)))
-    if sampler in _STOCHASTIC:
-        return _STOCHASTIC[sampler](predict, noise, transitions, lambda: _noise_like(noise, generators))
-    return _DETERMINISTIC[sampler](predict, noise, transitions)
+    return _walk(predict, noise, [*levels, _NO_NOISE], sampler, clip_sample, generators, progress)
 
 
-def _clean(prediction_type: PredictionType, output: Tensor, noisy: Tensor, signal: float, sigma: float) -> Tensor:
-    if prediction_type == "epsilon":
-        signal = max(signal, 1e-4)  # at zero SNR it would divide by zero
-    return clean_from(prediction_type, output, noisy, *torch.tensor([signal, sigma], dtype=torch.float64))
+def flow_sample(
+    velocity: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    *,
+    sampler: Sampler,
+    num_inference_steps: int,
+    clip_sample: bool = True,
+    generators: Sequence[torch.Generator] | None = None,
+    progress: Progress = iter,
+) -> Tensor:
+    """Return samples, of the shape of ``noise``, by following the flow back from noise in even steps of time.
+
+    Args:
+        velocity: (noisy (batch, …), times (batch,) in (0, 1]) → noise - clean (Liu et al. 2023, eq. 1).
+        noise: ``(batch, …)``, standard normal.
+        sampler: walks the levels.
+        num_inference_steps: steps; one evaluation each, two with ``heun``.
+        clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
+        generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
+        progress: wraps the steps, to show them.
+
+    Example:
+        >>> from gandlf_synth.diffusion.samplers.euler import euler
+        >>> towards_half = lambda noisy, times: (noisy - 0.5) / times[:, None]
+        >>> flow_sample(towards_half, torch.randn(1, 3), sampler=euler, num_inference_steps=5)
+        tensor([[0.5000, 0.5000, 0.5000]])
+    """
+    times = [*(1 - step / num_inference_steps for step in range(num_inference_steps)), 0.0]
+
+    def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
+        return noisy - level.time * velocity(noisy, torch.full((len(noisy),), level.time, device=noisy.device))
+
+    levels = [NoiseLevel(time, 1 - time, time) for time in times]
+    return _walk(predict, noise, levels, sampler, clip_sample, generators, progress)
 
 
-def _noise_like(noisy: Tensor, generators: Sequence[torch.Generator] | None) -> Tensor:
-    if generators is None:
-        return torch.randn_like(noisy)
-    drawn = [torch.randn(noisy.shape[1:], generator=generator) for generator in generators]
-    return torch.stack(drawn).to(noisy)
+def _walk(
+    predict: Predict,
+    noise: Tensor,
+    levels: Sequence[NoiseLevel],
+    sampler: Sampler,
+    clip_sample: bool,
+    generators: Sequence[torch.Generator] | None,
+    progress: Progress,
+) -> Tensor:
+    """Return what ``sampler`` makes of ``noise`` on its way down ``levels``."""
+
+    def predict_in_range(noisy: Tensor, level: NoiseLevel) -> Tensor:
+        return predict(noisy, level).clamp(-1, 1)
+
+    def fresh_noise() -> Tensor:
+        if generators is None:
+            return torch.randn_like(noise)
+        return torch.stack([torch.randn(noise.shape[1:], generator=rng) for rng in generators]).to(noise)
+
+    transitions = progress(list(itertools.pairwise(levels)))
+    return sampler(predict_in_range if clip_sample else predict, noise, transitions, fresh_noise)

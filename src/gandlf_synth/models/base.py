@@ -1,14 +1,15 @@
 """What every generative model does: a Lightning module that trains from batches and samples from seeds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from typing_extensions import TypeVar
 
 from gandlf_synth.config import Component, ModelConfig
 from gandlf_synth.data.loading.condition import Condition
@@ -19,7 +20,7 @@ from gandlf_synth.losses import build_loss
 from gandlf_synth.models.health import Symptom
 from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 
-C = TypeVar("C", bound=ModelConfig)
+C = TypeVar("C", bound=ModelConfig, default=ModelConfig, covariant=True)  # noqa: PLC0105
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ExportedNetwork:
 
 
 class GenerativeModule(LightningModule, ABC, Generic[C]):
-    """A model with its configuration and the facts of the data it was made for.
+    """A model with its configuration and the facts of the data it was made for, of any family where ``C`` is left out.
 
     A subclass builds its networks in ``__init__``, says what a training step is, and samples. Inputs and outputs are
     ``(batch, channels, *spec.shape)`` in [-1, 1]. Every random number of ``sample`` must come from the image's own
@@ -105,7 +106,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
         raise NotImplementedError
 
-    def load_first_stage(self, trained: "GenerativeModule[Any]") -> None:
+    def load_first_stage(self, trained: "GenerativeModule") -> None:
         """Take over the weights of the model that ``config.prerequisite`` named; families that have one override it."""
         raise NotImplementedError
 
@@ -133,7 +134,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """
         return list(self.children())
 
-    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+    def sampling_defaults(self, options: SamplingOptions) -> Mapping[str, object]:
         """Return the options that ``sample`` would use, for the record."""
         return {}
 
@@ -148,7 +149,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """
         self._scheduler(self._optimizer(), 1, 1)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> Optimizer | dict[str, object] | list[Optimizer]:
         """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""
         optimizer = self._optimizer()
         epochs = self.trainer.max_epochs or 1

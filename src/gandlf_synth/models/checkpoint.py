@@ -9,19 +9,17 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from gandlf_synth import registry
-from gandlf_synth.config import ModelConfig
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.files import atomic_path
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.models.family import ModelFamily
+from gandlf_synth.models.build import build_module
 
 FORMAT = 1
 _KEY = "gandlf_synth"
 
 
-def description(module: GenerativeModule[Any]) -> dict[str, Any]:
+def description(module: GenerativeModule) -> dict[str, Any]:
     """Return what a checkpoint holds besides weights; only plain values."""
     return {
         _KEY: {
@@ -31,18 +29,6 @@ def description(module: GenerativeModule[Any]) -> dict[str, Any]:
             "spec": module.spec.model_dump(mode="json"),
         }
     }
-
-
-def build_module(model_config: ModelConfig | Mapping[str, Any], spec: DataSpec) -> GenerativeModule[Any]:
-    """Return an untrained module from a resolved ``model_config`` section, validated or as plain values."""
-    config = model_config if isinstance(model_config, ModelConfig) else _validated(model_config)
-    family: ModelFamily = registry.load("models", config.model_name)
-    return family.module_class()(config, spec)
-
-
-def _validated(section: Mapping[str, Any]) -> ModelConfig:
-    family: ModelFamily = registry.load("models", section["model_name"])
-    return family.config_class().model_validate(section)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -65,13 +51,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
     if not isinstance(content, dict) or _KEY not in content:
         raise CheckpointError(Problem(where, "is not a checkpoint of GaNDLF-Synth"))
-    found = content[_KEY].get("format")
-    if found != FORMAT:
-        raise CheckpointError(Problem(where, f"has checkpoint format {found}", f"format {FORMAT}"))
+    version = content[_KEY].get("format")
+    if version != FORMAT:
+        raise CheckpointError(Problem(where, f"has checkpoint format {version}", f"format {FORMAT}"))
     return content
 
 
-def write_safetensors(module: GenerativeModule[Any], path: Path) -> None:
+def write_safetensors(module: GenerativeModule, path: Path) -> None:
     """Write weights, configuration and data facts as one safetensors file; ``load_module`` reads it."""
     from safetensors.torch import save_file
 
@@ -94,7 +80,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     return {_KEY: json.loads(about), "state_dict": weights}
 
 
-def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule[Any]:
+def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule:
     """Return the trained model in ``path``, with its averaged weights, ready to sample.
 
     Args:

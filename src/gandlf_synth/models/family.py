@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from gandlf_synth.config import ModelConfig
-
-if TYPE_CHECKING:
-    from gandlf_synth.models.base import GenerativeModule
 
 Task = Literal["synthesis", "reconstruction"]
 
@@ -40,10 +37,9 @@ class ModelFamily:
         loaded: type[ModelConfig] = _load(self.config)
         return loaded
 
-    def module_class(self) -> "type[GenerativeModule[Any]]":
-        """Load the Lightning module's class, and with it torch."""
-        loaded: type[GenerativeModule[Any]] = _load(self.module)
-        return loaded
+    def module_class(self) -> Any:
+        """Load the Lightning module's class, and with it torch; ``build_module`` knows its type."""
+        return _load(self.module)
 
 
 def _load(target: str) -> Any:

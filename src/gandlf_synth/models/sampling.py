@@ -1,7 +1,6 @@
 """The one loop that samples a trained model, whatever the images are for."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ SampleBatch = tuple[Sequence[int], Condition]
 
 @torch.inference_mode()
 def sample_batches(
-    module: GenerativeModule[Any], batches: Iterable[SampleBatch], options: SamplingOptions
+    module: GenerativeModule, batches: Iterable[SampleBatch], options: SamplingOptions
 ) -> Iterator[Tensor]:
     """Yield the images of each batch, ``(batch, channels, *shape)`` in [-1, 1], float32 on the CPU.
 

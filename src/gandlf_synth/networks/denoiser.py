@@ -1,15 +1,11 @@
-"""The denoiser: MONAI's diffusion U-Net for any size, with classes."""
+"""The built-in denoiser: MONAI's diffusion U-Net for images of any size, with conditions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from torch import Tensor, nn
 from torch.nn import functional
-
-from gandlf_synth.models.base import ExportedNetwork
-from gandlf_synth.models.components.denoiser_config import UNetArchitecture
 
 _DEFAULT_CONTEXT_SIZE = 64
 
@@ -28,72 +24,105 @@ class _ConditionEmbedding(nn.Module):
         return embedding if self.classes is None else embedding + self.classes(class_labels)
 
 
-class Denoiser(nn.Module):
-    """Predicts noise, clean image or v from a noisy image.
+class UNetDenoiser(nn.Module):
+    """Predicts noise, clean image, v or velocity from a noisy image, with a U-Net (Ho et al. 2020, appendix B).
 
     Sizes that the network's resolutions do not divide are padded on the way in and cropped on the way out.
 
     Args:
-        architecture: the U-Net.
         spatial_dims: 2 or 3.
-        channels: image channels.
+        in_channels: channels of the noisy image.
+        out_channels: channels of the prediction; None: ``in_channels``.
+        num_channels: feature channels at each resolution, from the finest to the coarsest.
+        attention_levels: which resolutions have self-attention.
+        num_res_blocks: residual blocks at each resolution, one number for all or one for each.
+        norm_num_groups: groups of the group normalization; must divide every entry of ``num_channels``.
+        norm_eps: added to the variance in the group normalization.
+        resblock_updown: change resolution in residual blocks instead of convolutions.
+        num_head_channels: channels of each attention head, one number for all resolutions or one for each.
+        with_conditioning: condition by cross-attention to the class instead of adding the class to the timestep.
+        transformer_num_layers: layers of each cross-attention block.
+        cross_attention_dim: size of the class vector for cross-attention; None: 64.
+        num_class_embeds: room for classes; None: ``num_classes`` and one for no class.
+        upcast_attention: compute attention in 32 bits whatever the precision.
+        cross_attention_dropout: dropout in cross-attention.
         num_classes: 0 without classes; the label ``num_classes`` then stands for no class.
         vector_size: numbers that condition the image besides its class; 0 without.
+        condition_channels: channels of images that condition it, concatenated to the noisy image; 0 without.
+
+    Example:
+        >>> denoiser = UNetDenoiser(
+        ...     spatial_dims=2, in_channels=1, num_channels=(8, 8), attention_levels=(False, True), norm_num_groups=4,
+        ...     num_classes=3,
+        ... )
+        >>> noisy, timesteps = torch.randn(2, 1, 9, 7), torch.tensor([0, 500])
+        >>> denoiser(noisy, timesteps, class_labels=torch.tensor([2, -1])).shape
+        torch.Size([2, 1, 9, 7])
     """
 
     def __init__(
         self,
-        architecture: UNetArchitecture,
+        *,
         spatial_dims: int,
-        channels: int,
+        in_channels: int,
+        out_channels: int | None = None,
+        num_channels: Sequence[int] = (32, 64, 64, 64),
+        attention_levels: Sequence[bool] = (False, False, True, True),
+        num_res_blocks: Sequence[int] | int = 2,
+        norm_num_groups: int = 32,
+        norm_eps: float = 1e-6,
+        resblock_updown: bool = False,
+        num_head_channels: Sequence[int] | int = 8,
+        with_conditioning: bool = False,
+        transformer_num_layers: int = 1,
+        cross_attention_dim: int | None = None,
+        num_class_embeds: int | None = None,
+        upcast_attention: bool = False,
+        cross_attention_dropout: float = 0.0,
         num_classes: int = 0,
         vector_size: int = 0,
+        condition_channels: int = 0,
     ) -> None:
         super().__init__()
-        self.stride = 2 ** (len(architecture.num_channels) - 1)
+        levels = len(num_channels)
+        self.stride = 2 ** (levels - 1)
         self.null_label = num_classes
-        self.channels = channels
-        embeddings = architecture.num_class_embeds or num_classes + 1
-        self.context = self._context(architecture, embeddings)
-        by_addition = num_classes > 0 and self.context is None
+        self.vector_size, self.condition_channels = vector_size, condition_channels
+        embeddings = num_class_embeds or num_classes + 1
+        context_size = cross_attention_dim or _DEFAULT_CONTEXT_SIZE
+        self.context = nn.Embedding(embeddings, context_size) if with_conditioning else None
+        by_addition = num_classes > 0 and not with_conditioning
         self.unet = DiffusionModelUNet(
             spatial_dims=spatial_dims,
-            in_channels=channels,
-            out_channels=channels,
-            num_res_blocks=architecture.num_res_blocks,
-            channels=architecture.num_channels,
-            attention_levels=architecture.attention_levels,
-            norm_num_groups=architecture.norm_num_groups,
-            norm_eps=architecture.norm_eps,
-            resblock_updown=architecture.resblock_updown,
-            num_head_channels=architecture.heads,
-            with_conditioning=self.context is not None,
-            transformer_num_layers=architecture.transformer_num_layers,
-            cross_attention_dim=self.context.embedding_dim if self.context is not None else None,
+            in_channels=in_channels + condition_channels,
+            out_channels=in_channels if out_channels is None else out_channels,
+            num_res_blocks=num_res_blocks,
+            channels=num_channels,
+            attention_levels=attention_levels,
+            norm_num_groups=norm_num_groups,
+            norm_eps=norm_eps,
+            resblock_updown=resblock_updown,
+            num_head_channels=[num_head_channels] * levels if isinstance(num_head_channels, int) else num_head_channels,
+            with_conditioning=with_conditioning,
+            transformer_num_layers=transformer_num_layers,
+            cross_attention_dim=context_size if with_conditioning else None,
             num_class_embeds=embeddings if by_addition else None,
-            upcast_attention=architecture.upcast_attention,
-            dropout_cattn=architecture.cross_attention_dropout,
-            use_flash_attention=not architecture.upcast_attention,
+            upcast_attention=upcast_attention,
+            dropout_cattn=cross_attention_dropout,
+            use_flash_attention=not upcast_attention,
         )
-        self.vector_size = vector_size
         if vector_size:
-            self._embed_vectors(vector_size)
+            self._embed_vectors()
 
-    def _embed_vectors(self, size: int) -> None:
+    def _embed_vectors(self) -> None:
         """Add an embedding of the condition's numbers to that of the timestep, beside the class's where there is one.
 
         MONAI's ``with_conditioning`` would take self-attention away.
         """
         classes = self.unet.class_embedding if self.unet.num_class_embeds else None
         width: int = self.unet.time_embed[-1].out_features
-        self.unet.class_embedding = _ConditionEmbedding(classes, size, width)
+        self.unet.class_embedding = _ConditionEmbedding(classes, self.vector_size, width)
         self.unet.num_class_embeds = self.unet.num_class_embeds or 1  # what makes the network ask for an embedding
-
-    @staticmethod
-    def _context(architecture: UNetArchitecture, embeddings: int) -> nn.Embedding | None:
-        if not architecture.with_conditioning:
-            return None
-        return nn.Embedding(embeddings, architecture.cross_attention_dim or _DEFAULT_CONTEXT_SIZE)
 
     def forward(
         self,
@@ -101,36 +130,34 @@ class Denoiser(nn.Module):
         timesteps: Tensor,
         class_labels: Tensor | None = None,
         vector: Tensor | None = None,
+        channels: Tensor | None = None,
     ) -> Tensor:
-        """Return the prediction, of the shape of ``noisy (batch, channels, *spatial)``, in 32 bits.
+        """Return the prediction, ``(batch, out_channels, *spatial)`` of the size of ``noisy``, in 32 bits.
 
         Args:
-            noisy: noisy images.
+            noisy: noisy images, ``(batch, in_channels, *spatial)``.
             timesteps: ``(batch,)``, whole or not.
-            class_labels: ``(batch,)``, class indices; negative, ``null_label`` or None: no class.
+            class_labels: ``(batch,)``, class indices; negative, ``num_classes`` or None: no class.
             vector: ``(batch, vector_size)``; None: nothing is known.
+            channels: ``(batch, condition_channels, *spatial)``; None: nothing is known.
         """
         if class_labels is None:
             class_labels = torch.full_like(timesteps, self.null_label, dtype=torch.long)
         class_labels = torch.where(class_labels < 0, self.null_label, class_labels)
-        embedded: Any = class_labels if self.unet.num_class_embeds else None
+        embedded: Tensor | tuple[Tensor, Tensor] | None = class_labels if self.unet.num_class_embeds else None
         if self.vector_size:
-            if vector is None:
-                vector = noisy.new_zeros(len(noisy), self.vector_size)
-            embedded = (class_labels, vector)
-        padding = [extra for size in reversed(noisy.shape[2:]) for extra in (0, -size % self.stride)]
+            embedded = (class_labels, noisy.new_zeros(len(noisy), self.vector_size) if vector is None else vector)
+        size = noisy.shape[2:]
+        if self.condition_channels:
+            if channels is None:
+                channels = noisy.new_zeros(len(noisy), self.condition_channels, *size)
+            noisy = torch.cat([noisy, channels], 1)
+        padding = [extra for length in reversed(size) for extra in (0, -length % self.stride)]
         output = self.unet(
             functional.pad(noisy, padding),
             timesteps,
             context=None if self.context is None else self.context(class_labels)[:, None],
             class_labels=embedded,
         )
-        inside = (..., *(slice(size) for size in noisy.shape[2:]))
+        inside = (..., *(slice(length) for length in size))
         return output[inside].float()  # type: ignore[no-any-return]
-
-    def exported(self, shape: Sequence[int]) -> ExportedNetwork:
-        """Return the denoiser with an example of its inputs: ``(noisy, timesteps)``, and classes where it has them."""
-        inputs = (torch.randn(2, self.channels, *shape), torch.tensor([3, 7]))
-        return ExportedNetwork(
-            self.eval(), (*inputs, torch.tensor([0, self.null_label])) if self.null_label else inputs
-        )

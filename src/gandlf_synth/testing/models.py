@@ -30,7 +30,8 @@ from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule, SamplingOptions
-from gandlf_synth.models.checkpoint import build_module, load_module
+from gandlf_synth.models.build import build_module
+from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.training.fit import fit

@@ -99,7 +99,7 @@ def _train(
 ) -> TrainingResult:
     from lightning.pytorch import seed_everything
 
-    from gandlf_synth.models.checkpoint import build_module
+    from gandlf_synth.models.build import build_module
     from gandlf_synth.training.data import loader_workers
     from gandlf_synth.training.first_stage import train_first_stage
     from gandlf_synth.training.fit import fit

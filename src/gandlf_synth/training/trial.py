@@ -13,7 +13,7 @@ from rich.console import Console
 from gandlf_synth.config import Config, resolved
 from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.training.data import TrainingData
 from gandlf_synth.training.fit import fit
 

@@ -8,7 +8,7 @@ from tests.factories import spec_of
 
 from gandlf_synth.config import parse_document, validate
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.dcgan import FAMILY
 from gandlf_synth.testing import check_model
 

@@ -10,7 +10,7 @@ from tests.factories import spec_of
 
 from gandlf_synth.errors import CheckpointError
 from gandlf_synth.models.autoencoder_kl import FAMILY as AUTOENCODER
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.latent_diffusion import FAMILY
 from gandlf_synth.models.latent_diffusion.config import LatentDiffusionConfig
 from gandlf_synth.models.latent_diffusion.latents import LatentScale
@@ -57,7 +57,7 @@ def test_samples_are_decoded_from_unscaled_latents() -> None:
 
     with torch.inference_mode():
         latents = module.first_stage.encode_mean(images)
-        there_and_back = module.finished(module.scale.scaled(latents))
+        there_and_back = module.decode(module.scale.scaled(latents))
 
         assert torch.allclose(there_and_back, module.first_stage.decode(latents), atol=1e-5)
 

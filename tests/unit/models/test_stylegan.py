@@ -12,7 +12,7 @@ from gandlf_synth.config import parse_document, validate
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.base import SamplingOptions
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.stylegan import FAMILY
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
 

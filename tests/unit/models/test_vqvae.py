@@ -9,7 +9,7 @@ from tests.factories import spec_of
 
 from gandlf_synth.config import Document, validate
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.vqvae import FAMILY
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture
 

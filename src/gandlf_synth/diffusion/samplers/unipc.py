@@ -1,10 +1,10 @@
 """UniPC of order 2 with B₂(h), predicting the clean image (Zhao et al. 2023, arXiv 2302.04867)."""
 
 import math
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from gandlf_synth.diffusion.samplers.noise_level import (
+from gandlf_synth.diffusion.samplers.base import (
+    FreshNoise,
     NoiseLevel,
     Predict,
     Transitions,
@@ -12,16 +12,29 @@ from gandlf_synth.diffusion.samplers.noise_level import (
     extrapolation_weight,
 )
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def unipc(predict: Predict, noisy: Tensor, transitions: Transitions) -> Tensor:
-    """Deterministic, one evaluation per step: the prediction at the end of a step corrects it and starts the next."""
+
+def unipc(predict: Predict, noise: "Tensor", transitions: Transitions, fresh_noise: FreshNoise) -> "Tensor":
+    """Deterministic, second order, one evaluation per step.
+
+    The prediction at the end of a step corrects it and starts the next.
+
+    Example:
+        >>> import itertools, torch
+        >>> levels = [NoiseLevel(999, 0.0, 1.0), NoiseLevel(499, 0.6, 0.8), NoiseLevel(-1, 1.0, 0.0)]
+        >>> unipc(lambda noisy, level: noisy / 2, torch.ones(2), itertools.pairwise(levels), lambda: torch.zeros(2))
+        tensor([0.5500, 0.5500])
+    """
+    noisy = noise
     before: NoiseLevel | None = None
     clean_before = clean = None
     for start, end in transitions:
         if clean is None:
             clean = predict(noisy, start)
-        share = extrapolation_weight(before, start, end)
-        middle = clean if clean_before is None else clean + share * (clean - clean_before)
+        weight = extrapolation_weight(before, start, end)
+        middle = clean if clean_before is None else clean + weight * (clean - clean_before)
         landed = ddim_step(noisy, middle, start, end)
         if end.sigma == 0:
             return landed
@@ -33,10 +46,10 @@ def unipc(predict: Predict, noisy: Tensor, transitions: Transitions) -> Tensor:
 
 
 def _corrected(
-    noisy: Tensor,
-    predictions: tuple[Tensor | None, Tensor, Tensor],
+    noisy: "Tensor",
+    predictions: tuple["Tensor | None", "Tensor", "Tensor"],
     levels: tuple[NoiseLevel | None, NoiseLevel, NoiseLevel],
-) -> Tensor:
+) -> "Tensor":
     """Return the end of a step, knowing the prediction there (UniC, eq. 3 and §3.2; first order without history)."""
     clean_before, clean, there = predictions
     before, start, end = levels
@@ -48,6 +61,6 @@ def _corrected(
     past = (before.log_snr - start.log_snr) / step
     first = (math.expm1(-step) / -step - 1) / math.expm1(-step)
     second = 2 * ((math.expm1(-step) / -step - 1) / -step - 0.5) / math.expm1(-step)
-    of_past = (first - second) / (1 - past)
-    of_there = first - of_past
-    return straight + gain * (of_past * (clean_before - clean) / past + of_there * (there - clean))
+    past_weight = (first - second) / (1 - past)
+    end_weight = first - past_weight
+    return straight + gain * (past_weight * (clean_before - clean) / past + end_weight * (there - clean))

@@ -1,14 +1,75 @@
-"""The configuration of the denoiser that diffusion families share; defaults are those of the existing GaNDLF-Synth."""
+"""Which network is the denoiser, and its parameters: the ``architecture`` section of diffusion and flow matching."""
 
-from typing import Self
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from gandlf_synth import registry
 from gandlf_synth.config import ArchitectureConfig
+from gandlf_synth.config.registered_name import RegisteredName
+from gandlf_synth.errors import Problem, did_you_mean, listing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_DENOISER = "unet"
 
 
-class UNetArchitecture(ArchitectureConfig):
-    """MONAI's DiffusionModelUNet; lists have one entry per resolution, from the finest to the coarsest."""
+class DenoiserArchitecture(ArchitectureConfig, ABC):
+    """The base of a denoiser, registered in the group ``denoisers``; the fields of a subclass are its parameters.
+
+    The module of a subclass must not import torch before ``build``.
+    """
+
+    denoiser: Annotated[str, RegisteredName("denoisers")] = DEFAULT_DENOISER
+    """The network: a registered denoiser; its parameters stand beside this key."""
+
+    @abstractmethod
+    def build(
+        self,
+        *,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        num_classes: int = 0,
+        vector_size: int = 0,
+        condition_channels: int = 0,
+    ) -> "nn.Module":
+        """Return the network.
+
+        It is called with ``(noisy, timesteps, class_labels=None, vector=None, channels=None)`` and returns
+        ``(batch, out_channels, *spatial)`` of the size of ``noisy``; see ``networks.denoiser.UNetDenoiser.forward``.
+        It takes images of any size.
+
+        Args:
+            spatial_dims: 2 or 3.
+            in_channels: channels of the noisy image.
+            out_channels: channels of the prediction.
+            num_classes: classes that condition it; in ``class_labels`` a negative number stands for no class.
+            vector_size: numbers that condition it.
+            condition_channels: channels of images that condition it.
+        """
+
+
+class UNetArchitecture(DenoiserArchitecture):
+    """MONAI's DiffusionModelUNet; lists have one entry per resolution, from the finest to the coarsest.
+
+    Defaults are those of the existing GaNDLF-Synth.
+    """
 
     num_res_blocks: list[int] | int = [2, 2, 2, 2]
     """Residual blocks at each resolution."""
@@ -37,6 +98,30 @@ class UNetArchitecture(ArchitectureConfig):
     cross_attention_dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in cross-attention."""
 
+    def build(
+        self,
+        *,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        num_classes: int = 0,
+        vector_size: int = 0,
+        condition_channels: int = 0,
+    ) -> "nn.Module":
+        """Return the U-Net; see ``DenoiserArchitecture.build``."""
+        from gandlf_synth.networks.denoiser import UNetDenoiser
+
+        parameters = self.model_dump(include=set(UNetArchitecture.model_fields) - {"denoiser"})
+        return UNetDenoiser(
+            spatial_dims=spatial_dims,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            num_classes=num_classes,
+            vector_size=vector_size,
+            condition_channels=condition_channels,
+            **parameters,
+        )
+
     @model_validator(mode="after")
     def _stages_agree(self) -> Self:
         levels = len(self.num_channels)
@@ -61,7 +146,8 @@ class UNetArchitecture(ArchitectureConfig):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        heads = self.heads
+        sizes = self.num_head_channels
+        heads = [sizes] * len(self.num_channels) if isinstance(sizes, int) else sizes
         for channels, attends, size in zip(self.num_channels, self.attention_levels, heads, strict=True):
             if attends and (size < 1 or channels % size):
                 raise ValueError(f"num_head_channels {size} does not divide the {channels} channels of its level")
@@ -70,8 +156,74 @@ class UNetArchitecture(ArchitectureConfig):
     def _divides_all(self, group: int) -> bool:
         return all(channels % group == 0 for channels in self.num_channels)
 
-    @property
-    def heads(self) -> list[int]:
-        """Channels of each attention head, per level."""
-        single = isinstance(self.num_head_channels, int)
-        return [self.num_head_channels] * len(self.num_channels) if single else list(self.num_head_channels)  # type: ignore[list-item, arg-type]
+
+@dataclass(frozen=True)
+class ByDenoiser:
+    """Marks the field ``architecture``: its key ``denoiser`` says which class has the other keys.
+
+    Args:
+        default: the class without that key.
+        shared: keys that the section has whatever the denoiser is; None: none.
+    """
+
+    default: type[DenoiserArchitecture]
+    shared: type[DenoiserArchitecture] | None = None
+
+    def section_class(self, name: str) -> type[DenoiserArchitecture]:
+        """Return the class of the section of the denoiser ``name``."""
+        component: type[DenoiserArchitecture] = registry.load("denoisers", name)
+        return self.default if issubclass(self.default, component) else _with_shared(component, self.shared)
+
+    def validate(self, value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        """Return the section as its class reads it."""
+        name = value.get("denoiser", DEFAULT_DENOISER) if isinstance(value, Mapping) else DEFAULT_DENOISER
+        if isinstance(value, DenoiserArchitecture):
+            return value
+        if not isinstance(name, str) or registry.unknown_name("denoisers", name, ""):
+            return handler(value)
+        section = self.section_class(name)
+        try:
+            return section.model_validate(value)
+        except ValidationError as error:
+            raise _with_known_keys(error, section) from None
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read the section by its denoiser, and write all keys that it has."""
+        return core_schema.no_info_wrap_validator_function(
+            self.validate, handler(self.default), serialization=core_schema.simple_ser_schema("any")
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the keys of the default and, where another denoiser is named, the keys of that one."""
+        keys = handler(schema)
+        for name in registry.names("denoisers"):
+            section = self.section_class(name)
+            if section is not self.default:
+                named = {"properties": {"denoiser": {"const": name}}, "required": ["denoiser"]}
+                keys = {"if": named, "then": handler(section.__pydantic_core_schema__), "else": keys}
+        return keys
+
+
+@cache
+def _with_shared(
+    component: type[DenoiserArchitecture], shared: type[DenoiserArchitecture] | None
+) -> type[DenoiserArchitecture]:
+    if shared is None:
+        return component
+    return create_model(component.__name__, __base__=(shared, component), __doc__=component.__doc__)
+
+
+def _with_known_keys(error: ValidationError, section: type[DenoiserArchitecture]) -> ValidationError:
+    """Return ``error`` with the keys of ``section`` beside each unknown one.
+
+    The class of the whole configuration knows the keys of the default denoiser only.
+    """
+    details = []
+    for detail in error.errors(include_url=False):
+        kind: str | PydanticCustomError = detail["type"]
+        if kind == "extra_forbidden":
+            key, known = str(detail["loc"][-1]), list(section.model_fields)
+            text = str(Problem("", "unknown key", listing(known), did_you_mean(key, known)))
+            kind = PydanticCustomError("value_error", "{error}", {"error": text})
+        details.append(InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})))
+    return ValidationError.from_exception_data(error.title, details)

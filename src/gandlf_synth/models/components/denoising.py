@@ -1,28 +1,30 @@
 """What families share that learn to undo noise: training at random noise levels, and sampling from pure noise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.config import ModelConfig, Phase
+from gandlf_synth.config import Phase
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.data.loading.conditioners import ConditionPart, complete, network_sizes
 from gandlf_synth.data.loading.dataset import Batch
-from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
-from gandlf_synth.models.base import ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
-from gandlf_synth.networks.denoiser import Denoiser
+from gandlf_synth.diffusion.guidance import classifier_free_guidance
+from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
+from gandlf_synth.diffusion.sampling import Denoise
+from gandlf_synth.errors import ConfigError, Problem, raise_if_any
+from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
 from gandlf_synth.provenance import Purpose, fold_seed
 
-C = TypeVar("C", bound=ModelConfig)
 
+class SamplingChoice(TypedDict):
+    """How images are sampled; for the record."""
 
-class DenoisingSettings(Protocol):
-    """What the configuration of every such family says."""
-
-    label_dropout_fraction: float
+    sampler: str
+    num_inference_steps: int
     guidance_scale: float
 
 
@@ -30,22 +32,37 @@ class DenoisingProcess(nn.Module, ABC):
     """Noise, the network that undoes it, and the way back from noise; for images and for latents alike.
 
     Args:
-        denoiser: the network.
         settings: the family's configuration.
         criterion: the loss, one value per element.
+        spatial_dims: 2 or 3.
+        channels: of what is noised.
         parts: what the images are conditioned on.
     """
 
-    samplers: Sequence[str]
+    kind: ClassVar[ProcessKind]
+    """The path from images to noise, for which the samplers have to be made."""
 
     def __init__(
-        self, denoiser: Denoiser, settings: DenoisingSettings, criterion: nn.Module, parts: Sequence[ConditionPart]
+        self,
+        settings: DiffusionSettings | FlowSettings,
+        criterion: nn.Module,
+        spatial_dims: int,
+        channels: int,
+        parts: Sequence[ConditionPart] = (),
     ) -> None:
         super().__init__()
-        self.denoiser, self.criterion = denoiser, criterion
+        self.denoiser = settings.architecture.build(
+            spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **network_sizes(parts)
+        )
+        self.criterion = criterion
         self._drop_fractions = {
             part.name: settings.label_dropout_fraction if part.kind == "class" else part.drop_fraction for part in parts
         }
+
+    @property
+    def samplers(self) -> Sequence[str]:
+        """The registered samplers that are made for the process."""
+        return sampler_names(self.kind)
 
     @abstractmethod
     def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
@@ -67,13 +84,27 @@ class DenoisingProcess(nn.Module, ABC):
         """Return what the process makes of ``noise (batch, channels, *shape)``."""
 
     @abstractmethod
-    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+    def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
+
+    def guided(
+        self,
+        condition: Condition,
+        scale: float,
+        *,
+        active: Callable[[Tensor], bool] | None = None,
+        rescale: float = 0.0,
+    ) -> Denoise:
+        """Return the denoiser for ``condition`` with guidance; see ``classifier_free_guidance``."""
+        if not condition:
+            return self.denoiser
+        inputs, unknown = condition.inputs(), condition.hidden().inputs()
+        return classifier_free_guidance(self.denoiser, inputs, unknown, scale, active=active, rescale=rescale)
 
     def training_loss(self, clean: Tensor, condition: Condition) -> Tensor:
         """Return the loss at random noise; each part of the condition is hidden at random, for guidance."""
         fractions = {name: self._drop_fractions[name] for name in condition}
-        hidden = {name: torch.rand(len(clean), device=clean.device) < share for name, share in fractions.items()}
+        hidden = {name: torch.rand(len(clean), device=clean.device) < fraction for name, fraction in fractions.items()}
         noise = self.noise_for(clean)
         return self.loss(clean, noise, torch.rand((), device=clean.device), condition.hidden(hidden))
 
@@ -88,13 +119,29 @@ class DenoisingProcess(nn.Module, ABC):
         return self.loss(clean, noise, torch.rand((), generator=rng).to(clean.device), condition)
 
     def check_sampling(self, options: SamplingOptions) -> None:
-        """Refuse an unknown sampler, and guidance where there is no condition."""
-        if options.sampler is not None and options.sampler not in self.samplers:
-            hint = did_you_mean(options.sampler, self.samplers)
-            raise ConfigError(Problem("sampler", f"unknown name {options.sampler!r}", listing(self.samplers), hint))
+        """Refuse a sampler that is unknown or made for another process, and guidance where there is no condition."""
+        problem = sampler_problem(options.sampler, self.kind, "sampler") if options.sampler is not None else None
+        raise_if_any([problem] if problem else [], ConfigError)
         if options.guidance_scale not in (None, 1) and not self._drop_fractions:
             what = f"guidance_scale {options.guidance_scale} needs classes, and this model was trained without"
             raise ConfigError(Problem("guidance_scale", what, fix="leave it out"))
+
+
+class _PositionalDenoiser(nn.Module):
+    """A denoiser whose condition is given by position, as exported networks need it.
+
+    Args:
+        denoiser: the network.
+        names: its keyword arguments, in the order of the positions.
+    """
+
+    def __init__(self, denoiser: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.denoiser, self.names = denoiser, tuple(names)
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, *condition: Tensor) -> Tensor:
+        prediction: Tensor = self.denoiser(noisy, timesteps, **dict(zip(self.names, condition, strict=True)))
+        return prediction
 
 
 class DenoisingModule(GenerativeModule[C]):
@@ -144,10 +191,15 @@ class DenoisingModule(GenerativeModule[C]):
         return [self.process.denoiser]
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
-        """Return the denoiser."""
-        return {"denoiser": self.process.denoiser.exported(self.noise_shape[1:])}
+        """Return the denoiser; its inputs are ``noisy``, ``timesteps`` and the parts of the condition that it takes."""
+        noisy = torch.randn(2, *self.noise_shape)
+        parts = complete(Condition(), self.spec.parts, len(noisy)).inputs()
+        if network_sizes(self.spec.parts)["num_classes"]:
+            parts = {"class_labels": torch.tensor([0, -1]), **parts}
+        network = _PositionalDenoiser(self.process.denoiser.eval(), tuple(parts))
+        return {"denoiser": ExportedNetwork(network, (noisy, torch.tensor([3, 7]), *parts.values()))}
 
-    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+    def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         return self.process.sampling_defaults(options)
 

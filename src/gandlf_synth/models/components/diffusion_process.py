@@ -1,25 +1,19 @@
 """Noising by a schedule and its reversal (Ho et al. 2020, arXiv 2006.11239)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth import registry
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.conditioners import ConditionPart, network_sizes
-from gandlf_synth.diffusion import (
-    SAMPLERS,
-    classifier_free_guidance,
-    min_snr_weight,
-    noise_schedule,
-    sample,
-    target_for,
-)
+from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.diffusion.objective import min_snr_weight, target_for
+from gandlf_synth.diffusion.sampling import sample
+from gandlf_synth.diffusion.schedules import noise_schedule
 from gandlf_synth.models.base import SamplingOptions
-from gandlf_synth.models.components.denoising import DenoisingProcess
-from gandlf_synth.models.ddpm.config import DiffusionSettings
-from gandlf_synth.networks.denoiser import Denoiser
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
+from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
 _DEFAULT_STEPS = 50
 
@@ -35,7 +29,7 @@ class DiffusionProcess(DenoisingProcess):
         parts: what the images are conditioned on.
     """
 
-    samplers = SAMPLERS
+    kind = "diffusion"
 
     def __init__(
         self,
@@ -45,12 +39,12 @@ class DiffusionProcess(DenoisingProcess):
         channels: int,
         parts: Sequence[ConditionPart] = (),
     ) -> None:
-        architecture = settings.architecture
-        denoiser = Denoiser(architecture, spatial_dims, channels, **network_sizes(parts))
-        super().__init__(denoiser, settings, criterion, parts)
+        super().__init__(settings, criterion, spatial_dims, channels, parts)
         self.settings = settings
         self.schedule = noise_schedule(
-            settings.beta_schedule, architecture.num_train_timesteps, zero_terminal_snr=settings.zero_terminal_snr
+            settings.beta_schedule,
+            settings.architecture.num_train_timesteps,
+            zero_terminal_snr=settings.zero_terminal_snr,
         )
 
     def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
@@ -66,7 +60,7 @@ class DiffusionProcess(DenoisingProcess):
             error = error * min_snr_weight(prediction_type, signal, sigma, self.settings.min_snr_gamma)
         return error.mean()  # type: ignore[no-any-return]
 
-    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+    def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         settings = self.settings
         ancestral_steps = settings.architecture.num_eval_timesteps
@@ -82,24 +76,17 @@ class DiffusionProcess(DenoisingProcess):
         self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
     ) -> Tensor:
         """Return what the reverse process makes of ``noise``."""
-        chosen = self.sampling_defaults(options)
-        denoise = self.denoiser
-        if condition:
-            denoise = classifier_free_guidance(  # type: ignore[assignment]
-                self.denoiser,
-                condition.inputs(),
-                condition.hidden().inputs(),
-                chosen["guidance_scale"],
-                active=self._guidance_acts,
-                rescale=self.settings.guidance_rescale,
-            )
+        choice = self.sampling_defaults(options)
+        denoise = self.guided(
+            condition, choice["guidance_scale"], active=self._guidance_acts, rescale=self.settings.guidance_rescale
+        )
         return sample(
             denoise,
             noise,
             self.schedule,
             self.settings.prediction_type,
-            sampler=chosen["sampler"],
-            num_inference_steps=chosen["num_inference_steps"],
+            sampler=registry.load("samplers", choice["sampler"]),
+            num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
             generators=generators,
             progress=options.progress,

@@ -1,18 +1,18 @@
 """Straight paths between data and noise, and the flow back (Lipman et al. 2023, arXiv 2210.02747)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth import registry
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.conditioners import ConditionPart, network_sizes
-from gandlf_synth.diffusion import FLOW_SAMPLERS, classifier_free_guidance, flow_sample, logit_normal, minibatch_ot
+from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.diffusion.flow import logit_normal, minibatch_ot
+from gandlf_synth.diffusion.sampling import flow_sample
 from gandlf_synth.models.base import SamplingOptions
-from gandlf_synth.models.components.denoising import DenoisingProcess
-from gandlf_synth.models.flow_matching.config import FlowSettings
-from gandlf_synth.networks.denoiser import Denoiser
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
+from gandlf_synth.models.components.diffusion_config import FlowSettings
 
 _TIME_SCALE = 1000  # the network's time embedding resolves steps of one
 
@@ -28,7 +28,7 @@ class FlowProcess(DenoisingProcess):
         parts: what the images are conditioned on.
     """
 
-    samplers = FLOW_SAMPLERS
+    kind = "flow"
 
     def __init__(
         self,
@@ -38,8 +38,7 @@ class FlowProcess(DenoisingProcess):
         channels: int,
         parts: Sequence[ConditionPart] = (),
     ) -> None:
-        denoiser = Denoiser(settings.architecture, spatial_dims, channels, **network_sizes(parts))
-        super().__init__(denoiser, settings, criterion, parts)
+        super().__init__(settings, criterion, spatial_dims, channels, parts)
         self.settings = settings
 
     def noise_for(self, clean: Tensor) -> Tensor:
@@ -57,7 +56,7 @@ class FlowProcess(DenoisingProcess):
         velocity = self.denoiser(noisy, _TIME_SCALE * times, **condition.inputs())
         return self.criterion(velocity, noise - clean).mean()  # type: ignore[no-any-return]
 
-    def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
+    def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         scale = options.guidance_scale
         return {
@@ -70,16 +69,14 @@ class FlowProcess(DenoisingProcess):
         self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
     ) -> Tensor:
         """Return what lies at the other end of the flow from ``noise``."""
-        chosen = self.sampling_defaults(options)
-        field = self.denoiser
-        if condition:
-            known, unknown = condition.inputs(), condition.hidden().inputs()
-            field = classifier_free_guidance(self.denoiser, known, unknown, chosen["guidance_scale"])  # type: ignore[assignment]
+        choice = self.sampling_defaults(options)
+        velocity = self.guided(condition, choice["guidance_scale"])
         return flow_sample(
-            lambda noisy, times: field(noisy, _TIME_SCALE * times),
+            lambda noisy, times: velocity(noisy, _TIME_SCALE * times),
             noise,
-            sampler=chosen["sampler"],
-            num_inference_steps=chosen["num_inference_steps"],
+            sampler=registry.load("samplers", choice["sampler"]),
+            num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
+            generators=generators,
             progress=options.progress,
         )

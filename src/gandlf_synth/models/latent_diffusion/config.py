@@ -1,15 +1,20 @@
 """The configuration of ``latent_diffusion``."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, ModelConfig, Prerequisite
+from gandlf_synth.config import ArchitectureConfig, ModelConfig, Prerequisite
 from gandlf_synth.config.loading import model_config_class
-from gandlf_synth.models.components.denoiser_config import UNetArchitecture
-from gandlf_synth.models.ddpm.config import DDPMArchitecture, DiffusionSettings
-from gandlf_synth.models.flow_matching.config import FlowSettings
+from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
+from gandlf_synth.models.components.diffusion_config import (
+    DDPMArchitecture,
+    DenoisingModelConfig,
+    DiffusionSettings,
+    FlowSettings,
+    ForwardProcess,
+)
 
 FIRST_STAGES = ("autoencoder_kl", "vqvae")
 _WITHOUT_PRIOR = {"vqvae": {"prior_fraction": 0.0}}
@@ -39,7 +44,9 @@ class LatentDDPM(DiffusionSettings):
 
     model_name: Literal["ddpm"] = "ddpm"
     """``ddpm`` or ``flow_matching``."""
-    architecture: LatentDDPMArchitecture = LatentDDPMArchitecture()
+    architecture: Annotated[
+        LatentDDPMArchitecture | ForwardProcess, ByDenoiser(LatentDDPMArchitecture, ForwardProcess)
+    ] = LatentDDPMArchitecture()
     """The network and the length of the forward process."""
     clip_sample: Literal[False] = False
     """Latents have no bounds."""
@@ -50,7 +57,9 @@ class LatentFlow(FlowSettings):
 
     model_name: Literal["flow_matching"]
     """``ddpm`` or ``flow_matching``."""
-    architecture: LatentFlowArchitecture = LatentFlowArchitecture()
+    architecture: Annotated[LatentFlowArchitecture | DenoiserArchitecture, ByDenoiser(LatentFlowArchitecture)] = (
+        LatentFlowArchitecture()
+    )
     """The network."""
     clip_sample: Literal[False] = False
     """Latents have no bounds."""
@@ -62,7 +71,7 @@ _SCHEMA = WithJsonSchema(
 """For editors; the keys of the two families are checked when the configuration is read."""
 
 
-def _first_stage(value: Any) -> Any:
+def _first_stage(value: object) -> ModelConfig:
     if isinstance(value, ModelConfig):
         return value
     if not isinstance(value, dict) or value.get("model_name") not in FIRST_STAGES:
@@ -71,19 +80,11 @@ def _first_stage(value: Any) -> Any:
     return model_config_class(name).model_validate({**_WITHOUT_PRIOR.get(name, {}), **value})
 
 
-class LatentDiffusionConfig(ModelConfig):
+class LatentDiffusionConfig(DenoisingModelConfig):
     """The ``model_config`` section of ``latent_diffusion``; optimizer and losses are those of the second stage."""
-
-    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
 
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Empty: the networks are in ``first_stage.architecture`` and ``second_stage.architecture``."""
-    losses: Components = Component(name="mse")
-    """The error between the denoiser's output and what it should predict."""
-    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
-    """The optimizer of the denoiser."""
-    gradient_clip_val: float | None = Field(1.0, gt=0)
-    """Largest norm (or value) of the gradients."""
     first_stage: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_first_stage), _SCHEMA] = Field(
         default_factory=lambda: _first_stage({"model_name": "autoencoder_kl"})
     )
@@ -98,7 +99,7 @@ class LatentDiffusionConfig(ModelConfig):
 
     @field_validator("second_stage", mode="before")
     @classmethod
-    def _ddpm_by_default(cls, value: Any) -> Any:
+    def _ddpm_by_default(cls, value: object) -> object:
         return {"model_name": "ddpm", **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")

@@ -1,17 +1,16 @@
 """Training and sampling of ``latent_diffusion`` (Rombach et al. 2022, arXiv 2112.10752, section 3.3)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from gandlf_synth.config import Phase
+from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.components.denoising import DenoisingModule
 from gandlf_synth.models.components.diffusion_process import DiffusionProcess
 from gandlf_synth.models.components.first_stage import FirstStage
@@ -30,13 +29,17 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
 
     def __init__(self, config: LatentDiffusionConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.first_stage: Any = build_module(config.first_stage.model_dump(mode="json"), spec)
-        if not isinstance(self.first_stage, FirstStage):
+        autoencoder = build_module(config.first_stage, spec)
+        if not isinstance(autoencoder, FirstStage):
             raise TypeError(f"{config.first_stage.model_name} has no latents")
+        self.first_stage = autoencoder
         self.first_stage.requires_grad_(False).eval()
         channels = self.noise_shape[0]
-        kind: Any = DiffusionProcess if isinstance(config.second_stage, LatentDDPM) else FlowProcess
-        self.process = kind(config.second_stage, self.build_loss(), spec.spatial_dims, channels, spec.parts)
+        settings, loss = config.second_stage, self.build_loss()
+        if isinstance(settings, LatentDDPM):
+            self.process = DiffusionProcess(settings, loss, spec.spatial_dims, channels, spec.parts)
+        else:
+            self.process = FlowProcess(settings, loss, spec.spatial_dims, channels, spec.parts)
         self.scale = LatentScale(spec.spatial_dims, channels)
         self._stored: dict[str, MappedImages | None] = {}
 
@@ -52,7 +55,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         self.first_stage.eval()
         return self
 
-    def load_first_stage(self, trained: GenerativeModule[Any]) -> None:
+    def load_first_stage(self, trained: GenerativeModule) -> None:
         """Take over the weights of a trained autoencoder.
 
         Raises:
@@ -63,9 +66,9 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
             what = f"is a {trained.config.model_name!r} model, not {self.first_stage.config.model_name!r}"
             problems.append(Problem("first stage", what, fix="write its section in model_config.first_stage"))
         for name in ("shape", "num_channels", "labels"):
-            theirs, ours = getattr(trained.spec, name), getattr(self.spec, name)
-            if theirs != ours:
-                problems.append(Problem("first stage", f"was trained on data with {name} = {theirs}, not {ours}"))
+            before, now = getattr(trained.spec, name), getattr(self.spec, name)
+            if before != now:
+                problems.append(Problem("first stage", f"was trained on data with {name} = {before}, not {now}"))
         if not problems:
             try:
                 self.first_stage.load_state_dict(trained.state_dict())
@@ -76,15 +79,15 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
 
     def on_fit_start(self) -> None:
         """Make the latents of the images that never change, and measure their scale."""
-        data: Any = self.trainer.datamodule
-        for phase in ("train", "val"):
+        data: SynthesisDataModule = self.trainer.datamodule
+        phases: tuple[Phase, ...] = ("train", "val")
+        for phase in phases:
             if data.has(phase):
-                dataset = data.dataset(phase)
                 self._stored[phase] = stored_latents(
-                    dataset, self._encode, self.noise_shape, self.first_stage, self.trainer
+                    data.dataset(phase), self._encode, self.noise_shape, self.first_stage, self.trainer
                 )
-        kept = self._stored["train"]
-        latents = batches_of(kept) if kept is not None else drawn_batches(data.dataset("train"), self._encode)
+        stored = self._stored["train"]
+        latents = batches_of(stored) if stored is not None else drawn_batches(data.dataset("train"), self._encode)
         if self.scale.measured:
             self.scale.check(latents)
         else:

@@ -12,7 +12,7 @@ from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.metrics.extractors.medicalnet import resnet
 from gandlf_synth.models.autoencoder_kl import FAMILY
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.models.components.perceptual_loss import build_perceptual
 
 features = pytest.mark.skipif(find_spec("efficientnet_lite_pytorch") is None, reason="the extra features is not there")

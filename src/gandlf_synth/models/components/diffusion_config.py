@@ -1,0 +1,117 @@
+"""The keys that families of diffusion and flow matching share, for images and for latents; imports no torch."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gandlf_synth.config import Component, Components, ModelConfig
+from gandlf_synth.config.registered_name import RegisteredName
+from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
+from gandlf_synth.errors import Problem
+from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
+
+
+@dataclass(frozen=True)
+class SamplerName(RegisteredName):
+    """Marks a field that takes any registered sampler which is made for the paths of a process."""
+
+    process: ProcessKind
+
+    def names(self) -> list[str]:
+        """Return the samplers of the process."""
+        return sampler_names(self.process)
+
+    def problem(self, name: str) -> Problem | None:
+        """Return the problem with ``name``, else None."""
+        return sampler_problem(name, self.process, "")
+
+
+class ForwardProcess(DenoiserArchitecture):
+    """The length of the forward process, which stands beside the parameters of the denoiser."""
+
+    num_train_timesteps: int = Field(1000, ge=1)
+    """Steps of the forward process."""
+    num_eval_timesteps: int | None = Field(None, ge=1)
+    """Steps of ancestral sampling, as in the existing GaNDLF-Synth; absent: the fast sampler's own."""
+
+
+class DDPMArchitecture(ForwardProcess, UNetArchitecture):
+    """The denoiser and the length of the forward process."""
+
+
+class DenoisingSettings(BaseModel):
+    """What all of these families have."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    label_dropout_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of training samples whose class is hidden, for classifier-free guidance."""
+    guidance_scale: float = Field(1.0, ge=0)
+    """Strength of classifier-free guidance; 1 is the conditional model itself and the fastest."""
+    clip_sample: bool = True
+    """Keep predicted images in the data's range while sampling."""
+
+
+class DiffusionSettings(DenoisingSettings):
+    """Schedule, objective, guidance and sampler."""
+
+    architecture: Annotated[DDPMArchitecture | ForwardProcess, ByDenoiser(DDPMArchitecture, ForwardProcess)] = (
+        DDPMArchitecture()
+    )
+    """The network and the length of the forward process."""
+    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
+    """What the network predicts: the noise, the clean image, or v."""
+    beta_schedule: Annotated[str, RegisteredName("noise_schedules")] = "cosine"
+    """How noise grows over the timesteps: a registered noise schedule."""
+    zero_terminal_snr: bool = True
+    """End the forward process in pure noise, so that samples have the right brightness; not with ``epsilon``."""
+    min_snr_gamma: float | None = Field(None, gt=0)
+    """Limit on the weight of easy noise levels (5 is usual); absent: every level counts by its plain error."""
+    guidance_interval: tuple[float, float] | None = None
+    """Noise levels (sigma / signal, from above the first to the second) at which guidance acts; absent: all."""
+    guidance_rescale: float = Field(0.0, ge=0, le=1)
+    """How far guided outputs are scaled back to the spread of unguided ones; 0.7 is usual with strong guidance."""
+    sampler: Annotated[str, SamplerName("samplers", "diffusion")] | None = None
+    """A registered sampler; absent: ``ddim``, or ``ddpm`` (ancestral) where num_eval_timesteps is given."""
+    num_inference_steps: int | None = Field(None, ge=1)
+    """Denoising steps; absent: 50, or num_eval_timesteps where it is given."""
+
+    @model_validator(mode="after")
+    def _snr_fits_prediction(self) -> Self:
+        written = "zero_terminal_snr" in self.model_fields_set
+        if self.prediction_type == "epsilon" and self.zero_terminal_snr:
+            if written:
+                raise ValueError(
+                    "zero_terminal_snr needs prediction_type v_prediction or sample: noise says nothing at zero SNR"
+                )
+            self.zero_terminal_snr = False
+        return self
+
+
+class FlowSettings(DenoisingSettings):
+    """Times, guidance and sampler."""
+
+    architecture: Annotated[UNetArchitecture | DenoiserArchitecture, ByDenoiser(UNetArchitecture)] = UNetArchitecture()
+    """The network."""
+    time_distribution: Literal["logit_normal", "uniform"] = "logit_normal"
+    """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell."""
+    optimal_transport: bool = False
+    """Pair the images of a batch with the nearest noise, regardless of their classes."""
+    sampler: Annotated[str, SamplerName("samplers", "flow")] = "dpmpp_2m"
+    """A registered sampler; this one is of second order at one evaluation a step (docs/decisions/0010-recipes.md)."""
+    num_inference_steps: int = Field(20, ge=1)
+    """Steps; ``heun`` evaluates the network twice in each."""
+
+
+class DenoisingModelConfig(ModelConfig):
+    """The keys of ``model_config`` whose defaults these families share."""
+
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
+
+    losses: Components = Component(name="mse")
+    """The error between the network's output and what it should predict."""
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
+    """The optimizer of the denoiser."""
+    gradient_clip_val: float | None = Field(1.0, gt=0)
+    """Largest norm (or value) of the gradients."""
