@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from gandlf_synth.models.ddpm.config import DDPMArchitecture
+from gandlf_synth.models.components.diffusion_config import DDPMArchitecture
 from gandlf_synth.models.latent_diffusion.config import LatentDDPMArchitecture
-from gandlf_synth.networks.denoiser import Denoiser
 
 _RESULTS = Path(__file__).parent / "results" / "scale.json"
 PEAK_FLOPS = 989e12
@@ -58,7 +57,9 @@ CASES = (
 def forward_flops(case: Case) -> float:
     """Return the operations of one evaluation of the denoiser for one sample."""
     with torch.device("meta"):
-        network = Denoiser(case.architecture, len(case.shape), case.channels, 0)
+        network = case.architecture.build(
+            spatial_dims=len(case.shape), in_channels=case.channels, out_channels=case.channels
+        )
         noisy, timesteps = torch.randn(1, case.channels, *case.shape), torch.zeros(1, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(noisy, timesteps)

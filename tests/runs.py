@@ -14,7 +14,7 @@ from gandlf_synth.config import Config, Document, LabelingParadigm, validate
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.testing import synthetic_data, synthetic_spec
 from gandlf_synth.training.fit import FitResult, fit
 

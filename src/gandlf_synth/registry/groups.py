@@ -87,16 +87,18 @@ GROUPS: dict[str, Group] = {
     ),
     "denoisers": Group(
         "Denoisers",
-        "function",
-        "(spatial_dims: int, channels: int, /, *, num_classes: int = 0, vector_size: int = 0) -> nn.Module",
+        "class",
+        "build(*, spatial_dims: int, in_channels: int, out_channels: int, num_classes: int = 0, vector_size: int = 0, "
+        "condition_channels: int = 0) -> nn.Module",
         "Builds the network that diffusion and flow matching train.",
-        "model_config.architecture",
+        "model_config.architecture.denoiser",
         "gandlf_synth.testing:check_denoiser",
+        base="gandlf_synth.models.components.denoiser_config:DenoiserArchitecture",
     ),
     "samplers": Group(
         "Samplers",
         "function",
-        "(predict: Predict, noise: Tensor, transitions: Transitions, /) -> Tensor",
+        "(predict: Predict, noise: Tensor, transitions: Transitions, fresh_noise: FreshNoise, /) -> Tensor",
         "Walks from noise to images.",
         "model_config.sampler",
         "gandlf_synth.testing:check_sampler",
@@ -104,7 +106,7 @@ GROUPS: dict[str, Group] = {
     "noise_schedules": Group(
         "Noise schedules",
         "function",
-        "(num_train_timesteps: int, /) -> Tensor",
+        "(num_timesteps: int, /) -> Tensor",
         "Returns the variance of the noise that each timestep adds.",
         "model_config.beta_schedule",
         "gandlf_synth.testing:check_noise_schedule",
