@@ -196,7 +196,7 @@ class DenoisingModule(GenerativeModule[C]):
         parts = complete(Condition(), self.spec.parts, len(noisy)).inputs()
         if network_sizes(self.spec.parts)["num_classes"]:
             parts = {"class_labels": torch.tensor([0, -1]), **parts}
-        network = _PositionalDenoiser(self.process.denoiser.eval(), tuple(parts))
+        network = _PositionalDenoiser(self.process.denoiser, tuple(parts)).eval()
         return {"denoiser": ExportedNetwork(network, (noisy, torch.tensor([3, 7]), *parts.values()))}
 
     def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
