@@ -149,7 +149,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """
         self._scheduler(self._optimizer(), 1, 1)
 
-    def configure_optimizers(self) -> Optimizer | dict[str, object] | list[Optimizer]:
+    def configure_optimizers(self) -> object:
         """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""
         optimizer = self._optimizer()
         epochs = self.trainer.max_epochs or 1

@@ -9,7 +9,7 @@ from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.autoencoder_kl import FAMILY
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 
 
 def test_the_prior_has_the_moments_of_each_class() -> None:
