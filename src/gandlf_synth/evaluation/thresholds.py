@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing, raise_if_any
+from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing, option, raise_if_any
 from gandlf_synth.metrics.set_metric import MeasureSettings, registered_set_metrics
 
 Thresholds = Mapping[str, float]
@@ -48,7 +48,9 @@ def parse_thresholds(texts: Sequence[str]) -> dict[str, float]:
         try:
             changes[name] = float(number)
         except ValueError:
-            problems.append(Problem("thresholds", f"{text!r} is not valid", "NAME=NUMBER, such as kid_good=0.05"))
+            problems.append(
+                Problem(option("thresholds"), f"{text!r} is not valid", "NAME=NUMBER, such as kid_good=0.05")
+            )
     names = [text.partition("=")[0] for text in texts]
     raise_if_any([*problems, *_unknown(names, default_thresholds())], ConfigError)
     return changes
@@ -56,7 +58,7 @@ def parse_thresholds(texts: Sequence[str]) -> dict[str, float]:
 
 def _unknown(names: Sequence[str] | Thresholds, known: Thresholds) -> list[Problem]:
     return [
-        Problem("thresholds", f"unknown name {name!r}", listing(known), did_you_mean(name, known))
+        Problem(option("thresholds"), f"unknown name {name!r}", listing(known), did_you_mean(name, known))
         for name in names
         if name not in known
     ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth import registry
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.metrics.slicing import resize_planes, resize_volumes
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -56,7 +56,8 @@ class Extractor:
         """
         if spatial_dims < self.spatial_dims:
             fix = "use one that looks at planes, such as efficientnet-lite0"
-            raise ConfigError(Problem(f"--extractor {self.name}", "looks at volumes and the images are 2D", fix=fix))
+            where = f"{option('extractor')} {self.name}"
+            raise ConfigError(Problem(where, "looks at volumes and the images are 2D", fix=fix))
 
     @property
     def resize_rule(self) -> str:
@@ -134,7 +135,7 @@ def build_extractor(name: str, weights: Path | None = None, *, allow_download: b
     if not allow_download:
         return factory(weights)
     if "allow_download" not in inspect.signature(factory).parameters:
-        raise ConfigError(Problem("--allow-download", f"{name} has nothing to download", fix="drop it"))
+        raise ConfigError(Problem(option("allow_download"), f"{name} has nothing to download", fix="drop it"))
     return factory(weights, allow_download=True)
 
 

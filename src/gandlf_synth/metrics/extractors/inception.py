@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.metrics.extractors.base import Extractor
 from gandlf_synth.metrics.extractors.torchscript import load_script
 from gandlf_synth.metrics.extractors.weights import download, downloaded, place_of, read_state, require_weights, sha256
@@ -38,13 +38,13 @@ def _obtained(url: str, allow_download: bool) -> Path:
     if path is not None:
         return path
     if allow_download:
-        _check_network("--allow-download")
+        _check_network(option("allow_download"))
         return download(url)
     fix = (
-        f"name a file with --extractor-weights, put it at {place_of(url)}, or let evaluate or sweep-sampler fetch it "
-        "with --allow-download; without that flag nothing is downloaded"
+        f"name a file with {option('extractor_weights')}, put it at {place_of(url)}, or let evaluate or sweep-sampler "
+        f"fetch it with {option('allow_download')}; nothing is downloaded without it"
     )
-    raise ConfigError(Problem(f"--extractor {NAME}", "has no weights of its own", _WHAT, fix))
+    raise ConfigError(Problem(f"{option('extractor')} {NAME}", "has no weights of its own", _WHAT, fix))
 
 
 def _script(path: Path) -> "_Bytes":
@@ -65,7 +65,8 @@ def _check_network(where: str) -> None:
     missing = [package for package in ("torch_fidelity", "torchvision") if find_spec(package) is None]
     if missing:
         what = f"needs torch-fidelity's network, and {' and '.join(missing)} cannot be imported"
-        fix = f"pip install torch-fidelity, or use {_WHAT.split(',', maxsplit=1)[0]} with --extractor-weights"
+        script = _WHAT.split(",", maxsplit=1)[0]
+        fix = f"pip install torch-fidelity, or use {script} with {option('extractor_weights')}"
         raise ConfigError(Problem(where, what, fix=fix))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.metrics.extractors.base import Extractor, VolumeExtractor, layers_of
 from gandlf_synth.metrics.extractors.weights import load_weights, read_state, require_weights, sha256
 
@@ -78,5 +78,5 @@ def _depth(state: dict[str, Tensor], path: Path) -> int:
     first = state.get("conv1.weight")
     if depth is None or first is None or first.ndim != 5:
         what = "are of another network: no 3D ResNet of 10, 18, 34 or 50 layers"
-        raise ConfigError(Problem(f"--extractor-weights {path}", what, _WHAT))
+        raise ConfigError(Problem(f"{option('extractor_weights')} {path}", what, _WHAT))
     return depth

@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 
 
 def require_weights(weights: Path | None, name: str, what: str) -> Path:
@@ -19,10 +19,10 @@ def require_weights(weights: Path | None, name: str, what: str) -> Path:
         ConfigError: it is not given or does not exist.
     """
     if weights is None:
-        fix = "name the file with --extractor-weights; nothing is downloaded"
-        raise ConfigError(Problem(f"--extractor {name}", "has no weights of its own", what, fix))
+        fix = f"name the file with {option('extractor_weights')}; nothing is downloaded"
+        raise ConfigError(Problem(f"{option('extractor')} {name}", "has no weights of its own", what, fix))
     if not weights.is_file():
-        raise ConfigError(Problem(f"--extractor-weights {weights}", "does not exist", what))
+        raise ConfigError(Problem(f"{option('extractor_weights')} {weights}", "does not exist", what))
     return weights
 
 
@@ -33,7 +33,9 @@ def refuse_weights(weights: Path | None, name: str) -> None:
         ConfigError: there is one.
     """
     if weights is not None:
-        raise ConfigError(Problem(f"--extractor-weights {weights}", f"{name} brings its own weights", fix="drop it"))
+        raise ConfigError(
+            Problem(f"{option('extractor_weights')} {weights}", f"{name} brings its own weights", fix="drop it")
+        )
 
 
 def sha256(path: Path) -> str:
@@ -48,7 +50,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         ConfigError: it holds no weights.
     """
-    where = f"--extractor-weights {path}"
+    where = f"{option('extractor_weights')} {path}"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
@@ -72,7 +74,9 @@ def load_weights(network: torch.nn.Module, state: dict[str, Tensor], path: Path,
         network.load_state_dict(used)
     except RuntimeError as error:
         summary = " ".join(str(error).split())[:300]
-        raise ConfigError(Problem(f"--extractor-weights {path}", f"are of another network: {summary}")) from error
+        raise ConfigError(
+            Problem(f"{option('extractor_weights')} {path}", f"are of another network: {summary}")
+        ) from error
 
 
 def place_of(url: str) -> Path:
@@ -107,8 +111,8 @@ def download(url: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), _start_of_hash(path), progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
-        fix = "fetch it on another machine and name the file with --extractor-weights"
-        raise ConfigError(Problem("--allow-download", f"{url} could not be fetched: {error}", fix=fix)) from error
+        fix = f"fetch it on another machine and name the file with {option('extractor_weights')}"
+        raise ConfigError(Problem(option("allow_download"), f"{url} could not be fetched: {error}", fix=fix)) from error
     return path
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
 from gandlf_synth.metrics.extractors.base import RGB
 
@@ -101,7 +101,8 @@ def build_perceptual(name: str, weights: Path | None, spatial_dims: int) -> Perc
 def _in_configuration(problem: Problem, network: str) -> Problem:
     """Return ``problem`` in words of the configuration instead of the command line."""
     where, fix = (
-        text.replace("--extractor-weights", "model_config.perceptual_weights") for text in (problem.where, problem.fix)
+        text.replace(option("extractor_weights"), "model_config.perceptual_weights")
+        for text in (problem.where, problem.fix)
     )
     return replace(problem, where=network if where == problem.where else where, fix=fix)
 

@@ -67,14 +67,14 @@ def test_a_file_is_fetched_once_into_torch_hubs_folder(site: Site, tmp_path: Pat
 def test_another_file_than_the_hash_says_is_refused_and_not_kept(site: Site) -> None:
     url = site.offer(f"network-{HASH}.pth", b"something else")
 
-    with pytest.raises(ConfigError, match=rf"--allow-download: {url} could not be fetched: invalid hash.*{HASH}"):
+    with pytest.raises(ConfigError, match=rf"allow_download: {url} could not be fetched: invalid hash.*{HASH}"):
         download(url)
 
     assert list(place_of(url).parent.iterdir()) == []
 
 
 def test_what_is_not_there_says_what_else_to_do(site: Site) -> None:
-    with pytest.raises(ConfigError, match=r"absent-12345678\.pth could not be fetched: .*404.*--extractor-weights"):
+    with pytest.raises(ConfigError, match=r"absent-12345678\.pth could not be fetched: .*404.*extractor_weights"):
         download(f"{site.address}/absent-12345678.pth")
 
 
@@ -84,7 +84,7 @@ def test_without_the_flag_nothing_is_asked_for(site: Site) -> None:
     with pytest.raises(ConfigError) as error:
         inception_v3(url=url)
 
-    for way in ("--extractor-weights", str(place_of(url)), "--allow-download"):
+    for way in ("extractor_weights", str(place_of(url)), "allow_download"):
         assert way in str(error.value)
     assert site.asked == []
 
@@ -104,7 +104,7 @@ def test_a_copy_in_torch_hubs_folder_is_used_and_a_damaged_one_refused(site: Sit
 
 
 def test_only_what_has_something_to_download_takes_the_flag() -> None:
-    with pytest.raises(ConfigError, match="--allow-download: random-conv has nothing to download; drop it"):
+    with pytest.raises(ConfigError, match="allow_download: random-conv has nothing to download; drop it"):
         build_extractor("random-conv", allow_download=True)
 
 
