@@ -52,10 +52,10 @@ def evaluate(
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
     request = EvaluationRequest(thresholds=parse_thresholds(thresholds), command=command, **options)
     terminal = console()
-    found = api.evaluate(request, formats_of(formats), terminal)
-    for verdict in found.evaluation.verdicts:
+    result = api.evaluate(request, parse_formats(formats), terminal)
+    for verdict in result.evaluation.verdicts:
         terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
-    emit(found, "\n".join(map(str, found.reports)), as_json)
+    emit(result, "\n".join(map(str, result.reports)), as_json)
 
 
 def _paired(metrics: str, as_json: bool, real: Path, synthetic: Path, output_dir: Path, seed: int, **_: Any) -> None:
@@ -65,12 +65,12 @@ def _paired(metrics: str, as_json: bool, real: Path, synthetic: Path, output_dir
     names = tuple(name.strip() for name in metrics.split(",") if name.strip())
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
     terminal = console()
-    found = api.evaluate_paired(PairedRequest(real, synthetic, output_dir, names, seed, command), terminal)
-    for note in found.notes:
+    result = api.evaluate_paired(PairedRequest(real, synthetic, output_dir, names, seed, command), terminal)
+    for note in result.notes:
         terminal.print(f"note: {note}", highlight=False, markup=False)
-    for name, value in found.metrics.items():
+    for name, value in result.metrics.items():
         terminal.print(f"  {name}: {value.value:.4g} ({value.low:.4g} to {value.high:.4g})", highlight=False)
-    emit(found, found.page, as_json)
+    emit(result, result.page, as_json)
 
 
 @click.command()
@@ -81,11 +81,11 @@ def report(folder: Path, formats: str, as_json: bool) -> None:
     """Make the report of an evaluation again, from its metrics.json and arrays.npz."""
     from gandlf_synth import api
 
-    written = api.report(folder, formats_of(formats))
+    written = api.report(folder, parse_formats(formats))
     emit(written, "\n".join(map(str, written)), as_json)
 
 
-def formats_of(value: str) -> list[str]:
+def parse_formats(value: str) -> list[str]:
     """Return the formats in a text such as ``html,md``.
 
     Raises:

@@ -22,26 +22,26 @@ class ImageSet:
 
     Args:
         name: ``real``, ``synthetic`` or ``train``.
-        given: the CSV or folder.
+        path: the CSV or folder.
         manifest: its samples.
         scans: what each file holds.
         notes: what was left out.
     """
 
     name: str
-    given: Path
+    path: Path
     manifest: Manifest
     scans: Scans
     notes: tuple[str, ...] = ()
 
 
-def load_image_set(name: str, given: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:
+def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:
     """Return the images of a CSV, of a folder that ``generate`` wrote, or of any folder (one file, one image).
 
     Raises:
         DataError: nothing there; fewer than two images; without ``skip_unreadable``, unusable files are found later.
     """
-    manifest = read_manifest(_csv_of(given, cache))
+    manifest = read_manifest(_find_csv(source, cache))
     scans = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
     notes: list[str] = []
     if skip_unreadable:
@@ -54,20 +54,20 @@ def load_image_set(name: str, given: Path, cache: Path, progress: Progress, *, s
         manifest = manifest.subset(usable)
     if len(manifest.samples) < _FEWEST:
         what = f"holds {len(manifest.samples)} usable image" + ("" if len(manifest.samples) == 1 else "s")
-        raise DataError(Problem(f"{name} images in {given}", what, "at least 2; intervals want 50 and more"))
-    return ImageSet(name, given, manifest, scans, tuple(notes))
+        raise DataError(Problem(f"{name} images in {source}", what, "at least 2; intervals want 50 and more"))
+    return ImageSet(name, source, manifest, scans, tuple(notes))
 
 
-def _csv_of(given: Path, cache: Path) -> Path:
-    if not given.is_dir():
-        return given
-    generated = InferenceFolder(given).images_csv
+def _find_csv(source: Path, cache: Path) -> Path:
+    if not source.is_dir():
+        return source
+    generated = InferenceFolder(source).images_csv
     if generated.is_file():
         return generated
-    files = sorted(_images_under(given))
+    files = sorted(_images_under(source))
     if not files:
         allowed = f"images ending with {listing(readable_suffixes())}"
-        raise DataError(Problem(str(given), "holds no images", allowed, "a CSV with a column Channel_0 works too"))
+        raise DataError(Problem(str(source), "holds no images", allowed, "a CSV with a column Channel_0 works too"))
     path = cache / "folders" / f"{digest([str(file) for file in files])}.csv"
     write_csv(path, [["Channel_0"], *([str(file.resolve())] for file in files)])
     return path

@@ -80,8 +80,8 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
     measures: dict[str, PairedMetric] = {name: registry.load("paired_metrics", name) for name in names}
     cache = default_cache()
     sources = [
-        load_image_set(name, given, cache, progress, skip_unreadable=False)
-        for name, given in (("real", request.real), ("synthetic", request.synthetic))
+        load_image_set(name, path, cache, progress, skip_unreadable=False)
+        for name, path in (("real", request.real), ("synthetic", request.synthetic))
     ]
     pairs, notes = _pairs(*sources)
     rows, problems = [], []
@@ -123,7 +123,7 @@ def _pairs(real: ImageSet, synthetic: ImageSet) -> tuple[list[tuple[Sample, Samp
             notes = [f"{len(alone)} images have no partner: {listing(alone, 5)}"] if alone else []
             return [(originals[name], others[name]) for name in shared], notes
     fix = "give both CSVs the same SubjectID once each, or files the same names"
-    raise DataError(Problem(str(synthetic.given), f"has no image that belongs to one of {real.given}", fix=fix))
+    raise DataError(Problem(str(synthetic.path), f"has no image that belongs to one of {real.path}", fix=fix))
 
 
 def _subject(sample: Sample) -> str:

@@ -85,10 +85,10 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
 
 
 def _load_sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[ImageSet]:
-    given = {"real": request.real, "synthetic": request.synthetic, "train": request.train}
+    paths = {"real": request.real, "synthetic": request.synthetic, "train": request.train}
     sources = [
         load_image_set(name, path, cache, progress, skip_unreadable=request.skip_unreadable)
-        for name, path in given.items()
+        for name, path in paths.items()
         if path is not None
     ]
     subjects = len({sample.subject for sample in sources[0].manifest.samples})
@@ -131,7 +131,7 @@ def _identical(planes: list[PlaneSet]) -> list[str]:
 
 def _input(source: ImageSet, planes: PlaneSet) -> dict[str, JsonValue]:
     return {
-        "path": str(source.given),
+        "path": str(source.path),
         "images": len(planes),
         "subjects": len(np.unique(planes.subjects)),
         "classes": {str(label): name for label, name in source.manifest.labels.items()},

@@ -39,8 +39,10 @@ def verdicts(measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thre
         thresholds: all of them by name.
     """
     questions = {measure.name: measure.question for metric, _ in measured for measure in metric.measures}
-    checks = [check for metric, found in measured for check in metric.checks(found, thresholds)]
-    uses_features = {metric.name: bool(metric.extractor) for _, found in measured for metric in found.metrics}
+    checks = [check for metric, measurement in measured for check in metric.checks(measurement, thresholds)]
+    uses_features = {
+        metric.name: bool(metric.extractor) for _, measurement in measured for metric in measurement.metrics
+    }
 
     def place(check: Check) -> int:
         """Measures of features come first, then those of pixels, then what concerns a part of the images."""
