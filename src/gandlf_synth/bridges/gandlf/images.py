@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, model_validator
 
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.processing.augmentations.base import Augmentation, Shape
-from gandlf_synth.data.processing.base import Transform, TransformError
-from gandlf_synth.data.processing.postprocessing.base import Postprocessing, Values
+from gandlf_synth.data.processing.base import Augmentation, Postprocessing, Shape, Transform, TransformError
+from gandlf_synth.data.processing.postprocessing import Values
 from gandlf_synth.geometry import Geometry
 
 _OPEN = ConfigDict(extra="allow", frozen=True)
@@ -43,7 +42,7 @@ class _Preprocessing(Transform):
 
     def __call__(self, image: Image) -> Image:
         try:
-            return _transformed(image, _made(self.entry(), self.value, self.model_extra or {}))
+            return _transformed(image, _build_transform(self.entry(), self.value, self.model_extra or {}))
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
             raise TransformError(f"GaNDLF refuses it: {type(error).__name__}: {error}") from error
 
@@ -54,16 +53,15 @@ def preprocessing(name: str, entry: Any) -> type[Transform]:
     return type(f"Gandlf_{name}", (_Preprocessing,), attributes)
 
 
-def _made(entry: Any, value: Any, more: Mapping[str, Any]) -> Callable[[Any], Any]:
+def _build_transform(entry: Any, value: Any, more: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Return the transform: the entry itself, or what it makes of the parameters."""
     parameters = dict(more) or value
-    made = entry
+    transform: Callable[[Any], Any] = entry
     if isinstance(entry, type) and isinstance(parameters, dict):
-        made = entry(**parameters)
+        transform = entry(**parameters)
     elif not isinstance(entry, torchio.Transform):
-        count = len(inspect.signature(entry).parameters)
-        made = entry() if count == 0 or (parameters is None and _has_default(entry)) else entry(parameters)
-    transform: Callable[[Any], Any] = made
+        takes_nothing = not inspect.signature(entry).parameters or (parameters is None and _has_default(entry))
+        transform = entry() if takes_nothing else entry(parameters)
     return transform
 
 
@@ -119,9 +117,8 @@ class _Augmentation(Augmentation):
 
     def build(self, shape: Shape) -> torchio.Transform:
         parameters = {**_GANDLF_DEFAULTS, **(self.model_extra or {}), "probability": 1.0}
-        transform = self.entry()(parameters)
-        made: torchio.Transform = transform
-        return made
+        transform: torchio.Transform = self.entry()(parameters)
+        return transform
 
 
 def augmentation(name: str, entry: Any) -> type[Augmentation]:
