@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.damage import cell_of, valid_files
 from tests.factories import write_series
-from tests.unit.data.formats.damage import cell_of, valid_files
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.image import Image

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.damage import Damage, cell_of, damages, giant_files, valid_files
 from tests.factories import write_nifti
-from tests.unit.data.formats.damage import Damage, cell_of, damages, giant_files, valid_files
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 from gandlf_synth.data.formats.scan import scan_file, scan_files

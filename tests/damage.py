@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
+
 from tests.factories import blob, dicom_slice
 
 VOXELS = np.random.default_rng(0).integers(0, 2000, (9, 8, 7)).astype(np.int16)
