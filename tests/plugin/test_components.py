@@ -29,9 +29,7 @@ import torchio
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import nn
 
-from gandlf_synth.data.processing.augmentations import Augmentation
-from gandlf_synth.data.processing.postprocessing import Postprocessing
-from gandlf_synth.data.processing.transforms.base import Transform
+from gandlf_synth.data.processing.base import Augmentation, Postprocessing, Transform
 from gandlf_synth.metrics.extractors.base import Extractor
 from gandlf_synth.registry import register
 

@@ -172,7 +172,8 @@ def share(successes: int, total: int) -> Estimate:
     p, n = successes / total, total
     center = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     spread = _Z / (1 + _Z**2 / n) * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    return Estimate(p, max(0.0, float(center - spread)), min(1.0, float(center + spread)), "Wilson score")
+    low, high = float(center - spread), float(center + spread)
+    return Estimate(p, min(p, max(0.0, low)), max(p, min(1.0, high)), "Wilson score")  # rounding: 0 in [1e-17, …]
 
 
 def auc(positive: Floats, negative: Floats) -> float:

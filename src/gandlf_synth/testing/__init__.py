@@ -16,6 +16,7 @@ from gandlf_synth.testing.paired_metrics import check_paired_metric
 from gandlf_synth.testing.postprocessing import check_postprocessing
 from gandlf_synth.testing.preprocessing import check_preprocessing
 from gandlf_synth.testing.readers import check_reader
+from gandlf_synth.testing.set_metrics import check_set_metric
 from gandlf_synth.testing.writers import check_writer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check_preprocessing",
     "check_reader",
     "check_scheduler",
+    "check_set_metric",
     "check_writer",
     "synthetic_data",
     "synthetic_spec",

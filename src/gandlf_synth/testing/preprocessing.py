@@ -40,6 +40,7 @@ def check_preprocessing(name: str, parameters: object = None, *, spatial_dims: i
     promises.add("the same image gives the same result, and is not changed", _repeatable, step, image)
     promises.add("it works in another process", _can_be_sent, step, image)
     promises.add("on another grid, the geometry says where the voxels lie", _right_place, step, image)
+    promises.add("it comes out at the size that it says, where it says one", _says_size, step, image)
     promises.add("scale and offset lead back to the values in the file", _way_back, step, image)
     promises.add("the mask lies on the grid of the image, with labels that were there before", _mask, step, image)
     promises.add("without a mask there is none", _no_mask, step, image)
@@ -82,6 +83,12 @@ def _right_place(step: Step, image: Image) -> str:
     inside = lies_within(result.geometry, image.geometry)
     error = np.median(np.abs(restored - world_values(result.geometry))[inside])
     return seen_unless(bool(error < _TOLERANCE), f"values {error:.3g} away from what lies there")
+
+
+def _says_size(step: Step, image: Image) -> str:
+    transform = make_transform(step)
+    size, shape = transform.sets_size(), transform(image).geometry.shape
+    return seen_unless(size is None or tuple(size) == shape, f"{shape} and says {size}")
 
 
 def _way_back(step: Step, image: Image) -> str:
