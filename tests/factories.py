@@ -17,6 +17,7 @@ from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.processing.pipeline import make_transform
+from gandlf_synth.evaluation.results import Evaluation, Verdict
 from gandlf_synth.geometry import Geometry
 
 Array = np.ndarray[Any, Any]
@@ -194,3 +195,15 @@ def image_of(array: Array, affine: Array | None = None) -> Image:
 def apply_step(name: str, image: Image, parameters: object = None) -> Image:
     """Apply a preprocessing step by its name in a configuration."""
     return make_transform(Step(name=name, parameters=parameters))(image)
+
+
+def verdict_of(evaluation: Evaluation, question: str) -> Verdict:
+    return next(verdict for verdict in evaluation.verdicts if verdict.question == question)
+
+
+def metric_value(evaluation: Evaluation, name: str) -> float:
+    """Return the value of a metric that was computed."""
+    metric = evaluation.metric(name)
+    assert metric is not None
+    assert metric.value is not None
+    return metric.value.value

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from tests.source import FILES, ROOT, name_of
 
+from gandlf_synth.registry import GROUPS
+
 TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FILES]
 EXAMPLES = {"src/gandlf_synth/models/NAME/", "tests/unit/ROOM"}
+ENTRY_POINTS = {f"gandlf_synth.{group}" for group in GROUPS}
 PATH = re.compile(r"`((?:[a-z_]+/)+(?:[a-z_0-9]+\.py)?)`")
 MODULE = re.compile(r"`(gandlf_synth(?:\.\w+)+)`")
 
@@ -32,7 +35,7 @@ def missing(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     paths = {path for path in PATH.findall(text) if path.split("/")[0] in ROOMS} - EXAMPLES
     bases = (ROOT, ROOT / "src" / "gandlf_synth", page.parent)
-    modules = [name for name in MODULE.findall(text) if not module_is_there(name)]
+    modules = [name for name in MODULE.findall(text) if name not in ENTRY_POINTS and not module_is_there(name)]
     return [path for path in paths if not any((base / path).exists() for base in bases)] + modules
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from tests.factories import Array
+from tests.factories import Array, metric_value, verdict_of
 
-from gandlf_synth.evaluation.results import Evaluation, Verdict
+from gandlf_synth.evaluation.results import Evaluation
 
 BRAINS = Path(__file__).parents[4] / "shared" / "data" / "brain_tumor_mri_2d"
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
@@ -38,17 +38,6 @@ pretrained = pytest.mark.skipif(
 )
 
 
-def verdict(evaluation: Evaluation, question: str) -> Verdict:
-    return next(each for each in evaluation.verdicts if each.question == question)
-
-
-def value(evaluation: Evaluation, name: str) -> float:
-    metric = evaluation.metric(name)
-    assert metric is not None
-    assert metric.value is not None
-    return metric.value.value
-
-
 def blurred(images: np.ndarray) -> np.ndarray:
     return gaussian_filter(images, (0, 1.5, 1.5))
 
@@ -71,11 +60,11 @@ def test_blur_and_noise_move_fidelity_and_are_named(
     clean, worse = (evaluated(real, each, extractor="efficientnet-lite0") for each in sets)
 
     for name in ("spectrum", "texture", "kid"):
-        assert value(worse, name) > 1.5 * max(value(clean, name), 0), name
-    answer = verdict(worse, "faithful")
+        assert metric_value(worse, name) > 1.5 * max(metric_value(clean, name), 0), name
+    answer = verdict_of(worse, "faithful")
     assert answer.outcome == "bad"
     assert any(word in check.sentence for check in answer.checks)
-    assert not any(word in check.sentence for check in verdict(clean, "faithful").checks)
+    assert not any(word in check.sentence for check in verdict_of(clean, "faithful").checks)
 
 
 def test_repeats_and_a_dropped_class_move_diversity_and_are_named(
@@ -90,11 +79,11 @@ def test_repeats_and_a_dropped_class_move_diversity_and_are_named(
     repeated = evaluated(real, saved("repeated", others[:8].repeat(25, axis=0)))
     dropped = evaluated(real, saved("dropped", others[kept], [classes[place] for place in kept]))
 
-    assert value(repeated, "recall") < value(whole, "recall")
-    assert "images are repeated: 100.0%" in verdict(repeated, "diverse").sentence.lower()
-    assert "'pituitary'" in verdict(dropped, "diverse").sentence
-    assert "which has no synthetic image" in verdict(dropped, "diverse").sentence
-    assert "'pituitary'" not in verdict(whole, "diverse").sentence
+    assert metric_value(repeated, "recall") < metric_value(whole, "recall")
+    assert "images are repeated: 100.0%" in verdict_of(repeated, "diverse").sentence.lower()
+    assert "'pituitary'" in verdict_of(dropped, "diverse").sentence
+    assert "which has no synthetic image" in verdict_of(dropped, "diverse").sentence
+    assert "'pituitary'" not in verdict_of(whole, "diverse").sentence
 
 
 def shifted(images: np.ndarray) -> np.ndarray:
@@ -142,6 +131,6 @@ def test_planted_copies_are_found(
     copies = found.metric("copies")
     assert copies.value.low <= share + alarms
     assert copies.value.high >= share * 0.95
-    answer = verdict(found, "private")
+    answer = verdict_of(found, "private")
     assert answer.outcome == ("look" if share < 0.1 else "bad")
     assert "images are copies of training images" in answer.sentence.lower()

@@ -6,22 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from tests.factories import Array, heads
+from tests.factories import Array, heads, metric_value, verdict_of
 
-from gandlf_synth.evaluation.results import Evaluation, Verdict
+from gandlf_synth.evaluation.results import Evaluation
 
 COUNT = 80
-
-
-def verdict(evaluation: Evaluation, question: str) -> Verdict:
-    return next(each for each in evaluation.verdicts if each.question == question)
-
-
-def value(evaluation: Evaluation, name: str) -> float:
-    metric = evaluation.metric(name)
-    assert metric is not None
-    assert metric.value is not None
-    return metric.value.value
 
 
 def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
@@ -39,7 +28,7 @@ def test_other_real_images_pass(saved: Callable[..., Path], evaluated: Callable[
     )
 
     assert [each.outcome for each in found.verdicts] == ["good", "good", "good", "unknown"]
-    assert "have no labels" in verdict(found, "useful").sentence
+    assert "have no labels" in verdict_of(found, "useful").sentence
     kid = found.metric("kid")
     assert kid.value.low <= kid.floor.high
 
@@ -60,10 +49,10 @@ def test_blur_and_noise_are_seen_and_told_apart(
     found += [evaluated(real, saved(f"worse{level}", worsen(images, level))) for level in levels]
 
     for name in ("spectrum", "texture", "kid"):
-        values = [value(each, name) for each in found]
+        values = [metric_value(each, name) for each in found]
         assert values == sorted(values), name
-    assert verdict(found[-1], "faithful").outcome == "bad"
-    sentence = next(check.sentence for check in verdict(found[-1], "faithful").checks if check.metric == "spectrum")
+    assert verdict_of(found[-1], "faithful").outcome == "bad"
+    sentence = next(check.sentence for check in verdict_of(found[-1], "faithful").checks if check.metric == "spectrum")
     assert word in sentence
     assert f"{'too little' if sign < 0 else 'too much'} fine detail" in sentence
 
@@ -73,7 +62,7 @@ def test_brightness_is_seen(saved: Callable[..., Path], evaluated: Callable[...,
 
     found = evaluated(saved("real", heads(COUNT, 1)), saved("bright", brighter))
 
-    check = next(check for check in verdict(found, "faithful").checks if check.metric == "histogram")
+    check = next(check for check in verdict_of(found, "faithful").checks if check.metric == "histogram")
     assert check.outcome != "good"
     assert "mean intensity +" in check.sentence
 
@@ -83,7 +72,7 @@ def test_repeated_images_are_seen(saved: Callable[..., Path], evaluated: Callabl
 
     found = evaluated(saved("real", heads(COUNT, 1)), saved("repeated", repeated))
 
-    answer = verdict(found, "diverse")
+    answer = verdict_of(found, "diverse")
     assert answer.outcome == "bad"
     assert "images are repeated: 100.0%" in answer.sentence.lower()
     assert "recall" in answer.sentence
@@ -99,7 +88,7 @@ def test_a_dropped_class_is_named(
 
     found = evaluated(saved("real", both, labels), saved("dark", only, ["dark"] * COUNT if labelled else None))
 
-    answer = verdict(found, "diverse")
+    answer = verdict_of(found, "diverse")
     assert answer.outcome == "bad"
     assert "Class 'bright' is covered" in answer.sentence
     assert "'dark'" not in answer.sentence
@@ -115,13 +104,13 @@ def test_copied_training_images_are_counted_and_shown(
 
     found = evaluated(saved("real", heads(COUNT, 1)), saved("copies", images), train=train_csv)
 
-    answer = verdict(found, "private")
+    answer = verdict_of(found, "private")
     assert answer.outcome == "bad"
     assert "images are copies of training images" in answer.sentence.lower()
     copies = found.metric("copies")
     assert copies.value.low <= 0.25 <= copies.value.high
     assert all(pair.flagged and pair.flip == "mirrored left-right" for pair in found.copies)
-    assert value(found, "membership") > 0.55
+    assert metric_value(found, "membership") > 0.55
 
 
 def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
@@ -134,9 +123,9 @@ def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
     clean = evaluated(real, saved("clean", heads(COUNT, 2)), train=train_csv)
     copied = evaluated(real, saved("copied", train[:, ::-1]), train=train_csv)
 
-    assert verdict(clean, "private").outcome == "look"
-    assert "50.0% of the held-out real images are like training images" in verdict(clean, "private").sentence
-    assert verdict(copied, "private").outcome == "bad"
+    assert verdict_of(clean, "private").outcome == "look"
+    assert "50.0% of the held-out real images are like training images" in verdict_of(clean, "private").sentence
+    assert verdict_of(copied, "private").outcome == "bad"
 
 
 def test_labelled_images_that_help_and_that_mislead_are_told_apart(
@@ -151,10 +140,10 @@ def test_labelled_images_that_help_and_that_mislead_are_told_apart(
     helps = evaluated(real, saved("right", both(2), labels))
     misleads = evaluated(real, saved("wrong", both(3), labels[::-1]))
 
-    assert verdict(helps, "useful").outcome == "good"
-    assert verdict(misleads, "useful").outcome == "bad"
-    assert value(misleads, "train_synthetic") < 0.2
-    assert value(helps, "train_synthetic") > 0.8
+    assert verdict_of(helps, "useful").outcome == "good"
+    assert verdict_of(misleads, "useful").outcome == "bad"
+    assert metric_value(misleads, "train_synthetic") < 0.2
+    assert metric_value(helps, "train_synthetic") > 0.8
 
 
 def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., Evaluation]) -> None:
@@ -165,7 +154,7 @@ def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., 
         ["spectrum_good=99", "texture_good=99", "kid_good=99", "histogram_good=1", "precision_of_floor_good=0"]
     )
 
-    assert verdict(evaluated(real, noise, thresholds=generous), "faithful").outcome == "good"
+    assert verdict_of(evaluated(real, noise, thresholds=generous), "faithful").outcome == "good"
 
 
 def test_the_same_call_gives_the_same_numbers_with_and_without_the_cache(
