@@ -9,9 +9,8 @@ from torch import Tensor
 from benchmarks.quality.result import Trained
 from benchmarks.quality.tasks import Task
 from gandlf_synth import api
-from gandlf_synth.config import Document
+from gandlf_synth.config import Document, SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.request import TrainingRequest

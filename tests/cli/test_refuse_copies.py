@@ -65,8 +65,8 @@ def test_images_that_pass_are_those_of_an_ordinary_call_and_say_how_near_they_ar
 
 def test_a_copy_is_made_again_from_another_seed(trained: tuple[Path, Path], tmp_path: Path) -> None:
     from gandlf_synth import api
+    from gandlf_synth.config import SamplingOptions
     from gandlf_synth.data.loading.condition import Condition
-    from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.synthesis.generate import made
     from gandlf_synth.synthesis.requests import ImageRequest
 

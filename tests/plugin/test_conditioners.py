@@ -10,8 +10,8 @@ from PIL import Image
 from tests.factories import Cli
 
 from gandlf_synth import registry
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.models.sampling import sample_batches
 

@@ -116,17 +116,17 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     loaded = configuration_of(None, folder)
     module = load_model(request.model_dir, request.checkpoint)
 
+    from gandlf_synth.config import SamplingOptions
     from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.evaluation.sweep import sweep_samplers
     from gandlf_synth.metrics.extractors import build_extractor
-    from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.synthesis.sharing import Share
 
     if not module.samplers:
         what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
         raise ConfigError(Problem("model_config.model_name", what))
     for name in request.samplers:
-        module.check_sampling(SamplingOptions(name))
+        module.check_sampling(SamplingOptions(sampler=name))
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     extractor.check_images(module.spec.spatial_dims)
     manifest, pipeline = given_images(request.csv, module.spec, loaded)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from gandlf_synth import registry
 from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images
-from gandlf_synth.config import InferenceParameters, LoadedConfig
+from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
+from gandlf_synth.config.messages import problems_of
 from gandlf_synth.errors import ConfigError, Problem, listing
 from gandlf_synth.files import TakesPaths
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from gandlf_synth.data.formats.writers import Writer
     from gandlf_synth.data.loading.spec import DataSpec
-    from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+    from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
@@ -85,30 +88,30 @@ def plan_generation(request: GenerationRequest) -> GenerationPlan:
     Raises:
         ConfigError, CheckpointError: as ``generate``.
     """
-    wanted = _wanted(request)
-    output_format = wanted.parameters.output_format
-    return GenerationPlan(len(wanted.images), wanted.checkpoint, wanted.sampling, output_format)
+    job = _check_job(request)
+    return GenerationPlan(len(job.images), job.checkpoint, job.sampling, job.parameters.output_format)
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Job:
+    """A request with everything that it leaves open filled in."""
+
     checkpoint: Path
     loaded: LoadedConfig | None
     module: "GenerativeModule[Any]"
     parameters: InferenceParameters
-    options: "SamplingOptions"
-    counts: Any
+    counts: int | dict[str, int]
     seed: int
     images: "list[ImageRequest]"
     writer: "Writer"
 
     @property
     def sampling(self) -> Mapping[str, object]:
-        return self.module.sampling_defaults(self.options)
+        return self.module.sampling_defaults(self.parameters)
 
 
-def _wanted(request: GenerationRequest) -> _Wanted:
-    """Return what is asked for, with everything checked that can be wrong."""
+def _check_job(request: GenerationRequest) -> _Job:
+    """Return what is to be done, with everything checked that can be wrong."""
     from gandlf_synth.model_folder import ModelFolder
 
     folder = ModelFolder(request.model_dir)
@@ -116,22 +119,20 @@ def _wanted(request: GenerationRequest) -> _Wanted:
     loaded = configuration_of(request.config, folder)
 
     from gandlf_synth.data.formats.writers import choose_writer
-    from gandlf_synth.models.base import SamplingOptions
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.requests import image_requests
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded, folder.sampling)
-    options = SamplingOptions(parameters.sampler, parameters.num_inference_steps, parameters.guidance_scale)
-    module.check_sampling(options)
-    counts: Any = request.counts if request.counts is not None else parameters.n_images_to_generate
+    module.check_sampling(parameters)
+    counts = request.counts if request.counts is not None else parameters.n_images_to_generate
     if request.per_class is not None:
         counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
     images = image_requests(counts, module.spec, seed, request.only)
     spec = module.spec
     writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype)
-    return _Wanted(checkpoint, loaded, module, parameters, options, counts, seed, images, writer)
+    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer)
 
 
 def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
@@ -141,7 +142,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         ConfigError: the configuration is wrong, or asks for what the model cannot do.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    wanted = _wanted(request)
+    job = _check_job(request)
 
     from gandlf_synth.display.progress import progress_bar
     from gandlf_synth.display.reporter import Reporter
@@ -149,27 +150,27 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     from gandlf_synth.synthesis.output import folder_for, model_source
     from gandlf_synth.synthesis.sharing import join
 
-    module, parameters, loaded = wanted.module, wanted.parameters, wanted.loaded
+    module, parameters, loaded = job.module, job.parameters, job.loaded
     share = join()
     terminal = (console if share.is_first else None) or silent()
-    source = {**model_source(wanted.checkpoint, request.model_dir), "user_seed": wanted.seed}
-    record = {**source, **parameters.model_dump(mode="json"), "images": [each.index for each in wanted.images]}
+    source = {**model_source(job.checkpoint, request.model_dir), "user_seed": job.seed}
+    record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
     gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
     if gate is not None:
         record["copy_limit"] = gate.limit
-    record |= {"n_images_to_generate": wanted.counts, "sampling": wanted.sampling}
+    record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
     resume = request.resume
     output = folder_for(request.model_dir, request.output_dir, record, resume=resume) if share.is_first else None
     return generate_images(
         module.to(share.device),
-        wanted.images,
+        job.images,
         share.broadcast(output),
         source,
         Reporter(terminal),
         progress_bar(terminal),
         batch_size=parameters.batch_size,
-        writer=wanted.writer,
-        options=wanted.options,
+        writer=job.writer,
+        options=job.parameters,
         share=share,
         postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
         gate=gate,
@@ -181,7 +182,9 @@ def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "Cop
     from gandlf_synth.synthesis.copies import build_copy_gate
 
     manifest, pipeline = given_images(csv, spec, loaded)
-    return build_copy_gate(batches_of(manifest, pipeline, spec), [each.subject for each in manifest.samples], str(csv))
+    return build_copy_gate(
+        batches_of(manifest, pipeline, spec), [sample.subject for sample in manifest.samples], str(csv)
+    )
 
 
 @dataclass(frozen=True)
@@ -252,10 +255,14 @@ def _check_reconstructs(name: str) -> None:
         raise ConfigError(Problem("model_config.model_name", what, listing(able)))
 
 
-def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, found: Path) -> InferenceParameters:
-    base = loaded.config.inference_parameters if loaded else InferenceParameters()
-    if found.is_file() and not (base.sampler or base.num_inference_steps or request.sampler):
-        base = base.model_copy(update=json.loads(found.read_text(encoding="utf-8")))
-    names = ("batch_size", "output_format", "sampler", "num_inference_steps", "guidance_scale")
-    given = {name: getattr(request, name) for name in names if getattr(request, name) is not None}
-    return base.model_copy(update=given)
+def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: Path) -> InferenceParameters:
+    """Return the options of the request, else of the configuration, else what a sweep found best."""
+    parameters = loaded.config.inference_parameters if loaded else InferenceParameters()
+    if sweep.is_file() and not (parameters.sampler or parameters.num_inference_steps or request.sampler):
+        parameters = parameters.model_copy(update=json.loads(sweep.read_text(encoding="utf-8")))
+    names = [name for name in InferenceParameters.model_fields if getattr(request, name, None) is not None]
+    options = {name: getattr(request, name) for name in names}
+    try:
+        return InferenceParameters.model_validate({**dict(parameters), **options})
+    except ValidationError as error:
+        raise ConfigError(*problems_of(error, Document("GenerationRequest", options), InferenceParameters)) from error

@@ -1,4 +1,4 @@
-"""``gandlf-synth check``."""
+"""``gandlf-synth check`` and ``gandlf-synth preview``: look before training."""
 
 import sys
 from dataclasses import asdict
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, config_option, console, set_option, split_options
+from gandlf_synth.cli.options import PATH, config_option, console, emit, json_option, set_option, split_options
 from gandlf_synth.errors import DataError
 
 if TYPE_CHECKING:
     from gandlf_synth.training.checking import CheckReport
+
 
 _SHOWN = 40
 _LOG_WIDTH = 200
@@ -90,3 +91,25 @@ def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
 
     write_subset(source, target, bad_rows)
     click.echo(f"{target}: {len(bad_rows)} rows left out", err=True)
+
+
+@click.command()
+@config_option(required=True)
+@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@set_option
+@split_options
+@click.option("-o", "--output", type=PATH, default=Path("preview"), show_default=True, help="Folder to write into.")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=6, show_default=True, help="Samples to show.")
+@json_option
+def preview(
+    config: Path, train_csv: Path, overrides: tuple[str, ...], output: Path, count: int, as_json: bool, **splits: Any
+) -> None:
+    """Write a picture of what the network will really see: each sample raw, prepared and augmented."""
+    from gandlf_synth import api
+    from gandlf_synth.config import overridden, read_document
+    from gandlf_synth.training.request import TrainingRequest
+
+    document = overridden(read_document(config), overrides)
+    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=output, **splits)
+    picture = api.preview(request, output, console(), count=count)
+    emit({"picture": picture}, picture, as_json)

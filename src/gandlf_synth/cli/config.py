@@ -1,12 +1,13 @@
-"""``gandlf-synth config explain`` and ``gandlf-synth config show``."""
+"""``gandlf-synth config``, ``models`` and ``schema``: what may be written in a YAML."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import config_option, set_option
+from gandlf_synth.cli.options import PATH, config_option, set_option
 
 
 @click.group()
@@ -60,3 +61,69 @@ def show(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     writer.default_flow_style = None
     writer.width = 120
     writer.dump(content, sys.stdout)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def models(name: str | None, as_json: bool) -> None:
+    """List the model families, or tell everything of one: tasks, dimensions, paper, keys."""
+    from gandlf_synth import registry
+
+    names = [name] if name else registry.names("models")
+    families = {each: _facts(registry.load("models", each)) for each in names}
+    if as_json:
+        keys = [asdict(key) for key in _keys(name)] if name else None
+        content = families if keys is None else families[names[0]] | {"keys": keys}
+        click.echo(json.dumps(content, indent=2))
+        return
+    for each, facts in families.items():
+        click.echo(click.style(f"{each:18}", bold=True) + facts["title"])
+        if name:
+            _tell(name, facts)
+    if not name:
+        click.echo("\ngandlf-synth models NAME tells the keys of one.")
+
+
+def _facts(family: Any) -> dict[str, Any]:
+    return {
+        "title": family.title,
+        "tasks": list(family.tasks),
+        "dimensions": [f"{dims}D" for dims in family.spatial_dims],
+        "labels": ["unlabeled", "patient", "custom"],
+        "paper": family.paper,
+    }
+
+
+def _keys(name: str) -> list[Any]:
+    from gandlf_synth.config import describe_keys
+
+    return [key for key in describe_keys(name) if key.path.startswith("model_config.")]
+
+
+def _tell(name: str, facts: dict[str, Any]) -> None:
+    for title in ("tasks", "dimensions", "labels"):
+        click.echo(f"  {title:12} {', '.join(facts[title])}")
+    click.echo(f"  {'paper':12} {facts['paper']}\n\n  keys of model_config, with their defaults")
+    for key in _keys(name):
+        default = f" [{key.default}]" if key.default else ""
+        click.echo(f"    {key.path.removeprefix('model_config.')}{default}: {key.text}")
+
+
+@click.command()
+@click.option("-o", "--output", type=PATH, help="File to write; absent: the standard output.")
+def schema(output: Path | None) -> None:
+    """Write the JSON Schema of the YAML, with which an editor checks it while you write.
+
+    VS Code with the YAML extension: put ``# yaml-language-server: $schema=gandlf-synth.schema.json`` into the first
+    line of the YAML.
+    """
+    from gandlf_synth.config import json_schema
+    from gandlf_synth.files import write_text
+
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_text(output, text)
+    click.echo(output)

@@ -1,4 +1,4 @@
-"""``gandlf-synth generate``."""
+"""``gandlf-synth generate``, ``reconstruct`` and ``export``: what a trained model gives."""
 
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gandlf_synth.cli.options import (
     output_dir_option,
     parse_counts,
     parse_only,
+    sampling_options,
     seed_option,
 )
 
@@ -30,14 +31,8 @@ from gandlf_synth.cli.options import (
 @click.option("--per-class", type=click.IntRange(min=1), help="That many images of every class.")
 @click.option("--only", help="Make only these images of the set, such as 3,7; they are the same as in the whole set.")
 @seed_option
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Images sampled together; it changes speed, not the images."
-)
+@sampling_options
 @format_option(None)
-@click.option("--sampler", help="Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm.")
-@click.option(
-    "--steps", "num_inference_steps", type=click.IntRange(min=1), help="Denoising steps of a diffusion model."
-)
 @click.option("--resume", is_flag=True, help="Finish an interrupted call: make only the images that are missing.")
 @click.option(
     "--refuse-copies",
@@ -45,7 +40,6 @@ from gandlf_synth.cli.options import (
     metavar="CSV",
     help="CSV that the model was trained on: what looks like one of its images is made again from another seed.",
 )
-@click.option("--guidance-scale", type=click.FloatRange(min=0), help="Strength of classifier-free guidance; 1 is none.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be made; write nothing.")
 @json_option
 def generate(counts: tuple[str, ...], only: str | None, **options: Any) -> None:
@@ -64,3 +58,49 @@ def run_generation(model_dir: Path, dry_run: bool = False, as_json: bool = False
         return
     result = api.generate(request, console())
     emit(result, result.folder, as_json)
+
+
+@click.command()
+@model_dir_option
+@click.option("-dt", "--main-data-csv-path", "csv", type=PATH, required=True, help="CSV of the images.")
+@config_option(required=False)
+@output_dir_option
+@checkpoint_option
+@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Images passed together.")
+@format_option("auto")
+@json_option
+def reconstruct(csv: Path, **options: Any) -> None:
+    """Pass images through a trained model of a family that reconstructs, and say how near they come back."""
+    run_reconstruction(csv, **options)
+
+
+def run_reconstruction(csv: Path, as_json: bool = False, **options: Any) -> None:
+    """Reconstruct, and say where the images are and how near they are."""
+    from gandlf_synth import api
+
+    terminal = console()
+    result = api.reconstruct(api.ReconstructionRequest(csv=csv, **options), terminal)
+    for name, value in result.metrics.items():
+        terminal.print(f"  {name}: {value:.4g}", highlight=False)
+    terminal.print(f"Each image's are in {result.table}", highlight=False)
+    emit(result, result.folder, as_json)
+
+
+@click.command()
+@model_dir_option
+@checkpoint_option
+@click.option("-o", "--output", "folder", type=PATH, required=True, help="New folder to write.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["safetensors", "bundle", "torchscript", "onnx"]),
+    multiple=True,
+    help="What to write besides weights.safetensors and the model card; may be given several times.",
+)
+@json_option
+def export(model_dir: Path, checkpoint: Path | None, folder: Path, formats: tuple[str, ...], as_json: bool) -> None:
+    """Write a trained model for others: weights with a model card, a MONAI bundle, TorchScript, ONNX."""
+    from gandlf_synth import api
+
+    written = api.export_model(model_dir, folder, formats=formats, checkpoint=checkpoint)
+    emit(written, "\n".join(map(str, written)), as_json)

@@ -6,25 +6,16 @@ from pathlib import Path
 
 import click
 
-from gandlf_synth.cli.check import check
+from gandlf_synth.cli.check import check, preview
 from gandlf_synth.cli.components import components
-from gandlf_synth.cli.config import config
+from gandlf_synth.cli.config import config, models, schema
 from gandlf_synth.cli.construct_csv import construct_csv
-from gandlf_synth.cli.demo import demo
-from gandlf_synth.cli.doctor import doctor
 from gandlf_synth.cli.evaluate import evaluate, report
-from gandlf_synth.cli.export import export
-from gandlf_synth.cli.generate import generate
-from gandlf_synth.cli.init import init
-from gandlf_synth.cli.models import models
-from gandlf_synth.cli.new_model import new_model
-from gandlf_synth.cli.preview import preview
-from gandlf_synth.cli.reconstruct import reconstruct
-from gandlf_synth.cli.run import run
-from gandlf_synth.cli.schema import schema
+from gandlf_synth.cli.generate import export, generate, reconstruct
+from gandlf_synth.cli.installation import doctor, verify_install
+from gandlf_synth.cli.projects import demo, init, new_model
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
-from gandlf_synth.cli.train import train
-from gandlf_synth.cli.verify_install import verify_install
+from gandlf_synth.cli.train import run, train
 from gandlf_synth.errors import GandlfSynthError, spell_options
 from gandlf_synth.registry import load_plugin
 

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from gandlf_synth import registry
+from gandlf_synth.config import InferenceParameters
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.launcher import is_first_process
 
@@ -50,6 +52,31 @@ output_dir_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of the images; absent: the configuration's."
 )
+
+
+_SAMPLING_FLAGS = {
+    "batch_size": "--batch-size",
+    "sampler": "--sampler",
+    "num_inference_steps": "--steps",
+    "guidance_scale": "--guidance-scale",
+}
+
+
+def sampling_options(command: Command) -> Command:
+    """How images are sampled: types and texts are those of the YAML; absent: what the YAML says."""
+    for name, flag in reversed(_SAMPLING_FLAGS.items()):
+        field = InferenceParameters.model_fields[name]
+        command = click.option(flag, name, type=_click_type(field), help=field.description)(command)
+    return command
+
+
+def _click_type(field: FieldInfo) -> "click.IntRange | click.FloatRange | click.types.StringParamType":
+    """Return what click makes of a field's annotation and its least value."""
+    least = next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None)
+    kinds = {field.annotation, *get_args(field.annotation)}
+    if int in kinds:
+        return click.IntRange(min=least)
+    return click.FloatRange(min=least) if float in kinds else click.STRING
 
 
 def format_option(default: str | None) -> Callable[[Command], Command]:

@@ -1,21 +1,14 @@
 """The configuration: one vocabulary, validated before anything heavy is imported."""
 
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step
-from gandlf_synth.config.document import Document, merged, parse_document, read_document
-from gandlf_synth.config.json_schema import json_schema
+from gandlf_synth.config.document import Document, merged, overridden, parse_document, read_document
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
 from gandlf_synth.config.loggers import LoggingConfig, MLflowConfig, WandbConfig
 from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite, resolved
-from gandlf_synth.config.overrides import overridden
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
-from gandlf_synth.config.reference import KeyDescription, describe_keys
-from gandlf_synth.config.schema import (
-    ComputeConfig,
-    Config,
-    EarlyStoppingConfig,
-    InferenceParameters,
-    SampleMetricsConfig,
-)
+from gandlf_synth.config.reference import KeyDescription, describe_keys, json_schema
+from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig, SamplingOptions
+from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig
 
 __all__ = [
     "ArchitectureConfig",
@@ -39,6 +32,7 @@ __all__ = [
     "PhasedSteps",
     "Prerequisite",
     "SampleMetricsConfig",
+    "SamplingOptions",
     "Step",
     "WandbConfig",
     "components_at",

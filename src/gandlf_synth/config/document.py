@@ -3,8 +3,8 @@
 YAML 1.2: ``1e-4`` is a number, ``yes`` is a text, a repeated key is an error. A document never runs code.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +109,25 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         else:
             result[key] = value
     return result
+
+
+def overridden(document: Document, assignments: Sequence[str]) -> Document:
+    """Return ``document`` with every ``key.path=value`` of the command line put in; values are read as YAML.
+
+    Raises:
+        ConfigError: an assignment without ``=`` or without a key, or a value that is not YAML.
+    """
+    content, places = document.content, dict(document.places)
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        keys = tuple(part.strip() for part in path.split("."))
+        if not separator or not all(keys):
+            what = f"{assignment!r} is not an assignment"
+            raise ConfigError(Problem("--set", what, "key.path=value, such as model_config.guidance_scale=2"))
+        value = parse_document(f"value: {text}", f"--set {path}").content["value"]
+        nested: Any = value
+        for key in reversed(keys):
+            nested = {key: nested}
+        content = merged(content, nested)
+        places[keys] = f"--set {path}"
+    return replace(document, content=content, places=places)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
 
+from gandlf_synth.config import legacy
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step, Steps, steps_as_written
 
 Auto = Literal["auto"]
@@ -87,10 +88,8 @@ class ModelConfig(BaseModel):
     """The learning-rate scheduler, or one per network; absent: the family's own."""
     architecture: ArchitectureConfig = ArchitectureConfig()
     """The family's networks."""
-    norm_type: str = "batch"
-    """Accepted for configs of GaNDLF; families with a choice of normalisation have it in ``architecture``."""
-    converter_type: str = "soft"
-    """Accepted for configs of GaNDLF; has no effect."""
+    norm_type: legacy.NormType = "batch"
+    converter_type: legacy.ConverterType = "soft"
     accumulate_grad_batches: int = Field(1, ge=1)
     """Batches whose gradients are added up before a step of the optimizer."""
     gradient_clip_val: float | None = Field(None, gt=0)
@@ -109,10 +108,8 @@ class ModelConfig(BaseModel):
     """Images of a grid that are sampled together."""
     fixed_latent_vector_seed: int = Field(42, ge=0)
     """Seed of the sample grids, the same all along training."""
-    input_shape: list[int] | None = None
-    """Accepted for configs of GaNDLF-Synth; the data decides."""
-    output_shape: list[int] | None = None
-    """Accepted for configs of GaNDLF-Synth; the data decides."""
+    input_shape: legacy.InputShape = None
+    output_shape: legacy.OutputShape = None
 
     def component(self, section: Literal["losses", "optimizers", "schedulers"], network: str) -> Component | None:
         """Return the component of ``network``: its own, or the one for the whole model; None when none is written."""

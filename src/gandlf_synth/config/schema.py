@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Generic, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -14,13 +13,13 @@ from pydantic import (
 )
 from typing_extensions import TypeVar
 
-from gandlf_synth import registry
+from gandlf_synth.config import legacy
 from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.loggers import LoggingConfig
 from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
-from gandlf_synth.config.section import Section
-from gandlf_synth.config.size import bytes_of
+from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig
+from gandlf_synth.config.section import Section, Size, as_text
 
 Precision = Literal[
     "16-true",
@@ -43,51 +42,12 @@ def _none_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
 def _every(value: Any) -> Any:
     return {"every_n_epochs": value} if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _size(value: str) -> str:
-    bytes_of(value)
-    return value
-
-
-def _writer_name(value: str) -> str:
-    problem = None if value == "auto" else registry.unknown_name("writers", value, "")
-    if problem:
-        raise ValueError(
-            f"{problem.what}; allowed: auto, {problem.allowed}" + (f"; {problem.fix}" if problem.fix else "")
-        )
-    return value
-
-
-def _writer_names(schema: dict[str, Any]) -> None:
-    schema["enum"] = ["auto", *registry.names("writers")]
-
-
-class InferenceParameters(Section):
-    """How synthetic images are made."""
-
-    batch_size: int = Field(1, ge=1)
-    """Images sampled together; it changes speed and memory, not the images."""
-    n_images_to_generate: int | dict[str, int] = 16
-    """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
-    output_format: Annotated[str, AfterValidator(_writer_name), Field(json_schema_extra=_writer_names)] = "auto"
-    """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology."""
-    sampler: str | None = None
-    """Sampler of a diffusion model; absent: the model's default."""
-    num_inference_steps: int | None = Field(None, ge=1)
-    """Denoising steps of a diffusion model; absent: the model's default."""
-    guidance_scale: float | None = Field(None, ge=0)
-    """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
 
 
 class EarlyStoppingConfig(Section):
@@ -99,27 +59,6 @@ class EarlyStoppingConfig(Section):
     """Whether smaller or larger is better."""
     patience: int = Field(10, ge=1)
     """Epochs without improvement to allow."""
-
-
-class SampleMetricsConfig(Section):
-    """Samples compared with validation images during training."""
-
-    every_n_epochs: int = Field(10, ge=1)
-    """Epochs between measurements; the last epoch is always measured."""
-    n_images: int = Field(64, ge=8)
-    """Samples of a measurement, and at most so many validation images."""
-    batch_size: int = Field(16, ge=1)
-    """Images sampled together."""
-    sampler: str | None = None
-    """Sampler of a diffusion model; absent: the model's default."""
-    num_inference_steps: int | None = Field(None, ge=1)
-    """Denoising steps of a diffusion model; absent: the model's default."""
-    extractor: str = "efficientnet-lite0"
-    """What turns images into features: a name, or a TorchScript file."""
-    extractor_weights: str | None = None
-    """File of weights, for extractors that bring none."""
-    choose_best: bool = True
-    """Keep as the best checkpoint the one with the lowest ``sample_kid``, and not the one with the lowest loss."""
 
 
 class ComputeConfig(Section):
@@ -140,7 +79,7 @@ class ComputeConfig(Section):
     compile: bool = False
     """Compile the networks with torch.compile; minutes at the start, worth it for long runs on a GPU. Networks with a
     gradient penalty cannot be compiled."""
-    precision: Annotated[Precision | Auto, BeforeValidator(_text)] = "auto"
+    precision: Annotated[Precision | Auto, BeforeValidator(as_text)] = "auto"
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 
 
@@ -196,17 +135,13 @@ class Config(Section, Generic[M]):
     """Devices, processes and numbers."""
     cache_dir: str | None = None
     """Folder of the prepared data; absent: GANDLF_SYNTH_CACHE, or the user's cache folder."""
-    cache_size: Annotated[str, BeforeValidator(_text), AfterValidator(_size)] | None = None
+    cache_size: Size | None = None
     """Size that the cache is kept within, such as ``20GB``: what was used longest ago goes first, and nothing that a
     run is using; absent: no limit."""
-    patience: int = Field(0, ge=0)
-    """Accepted for configs of GaNDLF; ``early_stopping_config`` decides."""
-    in_memory: bool = False
-    """Accepted for configs of GaNDLF; prepared data is kept in memory when it fits."""
-    verbose: bool = False
-    """Accepted for configs of GaNDLF; has no effect."""
-    version: dict[str, Any] | None = None
-    """Accepted for configs of GaNDLF; has no effect."""
+    patience: legacy.Patience = 0
+    in_memory: legacy.InMemory = False
+    verbose: legacy.Verbose = False
+    version: legacy.Version = None
 
     @model_validator(mode="after")
     def _patches_have_a_size(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, class_condition
 from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.network_input import batches_of
@@ -22,7 +23,7 @@ from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Floats
 from gandlf_synth.metrics.scoring import features, score
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 
@@ -130,7 +131,7 @@ def sweep(
     seeds = [fold_seed(seed, Purpose.IMAGE, place) for place in range(count)]
     results = []
     for sampler, steps in progress(settings, len(settings), "Sampling"):
-        options = SamplingOptions(sampler, steps)
+        options = SamplingOptions(sampler=sampler, num_inference_steps=steps)
         started = time.perf_counter()
         images = list(sample_batches(module, batched(seeds, repeated, batch_size), options))
         seconds = (time.perf_counter() - started) / count

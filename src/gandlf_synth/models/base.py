@@ -1,7 +1,7 @@
 """What every generative model does: a Lightning module that trains from batches and samples from seeds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from typing_extensions import TypeVar
 
-from gandlf_synth.config import Component, ModelConfig
+from gandlf_synth.config import Component, ModelConfig, SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -21,16 +21,6 @@ from gandlf_synth.models.health import Symptom
 from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 
 C = TypeVar("C", bound=ModelConfig, default=ModelConfig, covariant=True)  # noqa: PLC0105
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How to sample; None takes the model's own default. A family ignores what it has no use for."""
-
-    sampler: str | None = None
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import complete
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 
 SampleBatch = tuple[Sequence[int], Condition]
 """The seeds of images that are sampled together, and what they are made from."""

@@ -16,7 +16,8 @@ from gandlf_synth.config import ArchitectureConfig, Component, Components, Model
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.config import SamplingOptions
+from gandlf_synth.models.base import GenerativeModule, noise_from
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.registry import register
 

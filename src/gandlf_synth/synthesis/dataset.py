@@ -6,7 +6,8 @@ from typing import Any, TypedDict
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.config import SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.synthesis.requests import image_requests, sample_batch
 

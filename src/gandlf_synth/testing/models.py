@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, validate
+from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, SamplingOptions, validate
 from gandlf_synth.data.loading.condition import Condition, class_condition
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.loading.spec import DataSpec
@@ -29,7 +29,7 @@ from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.models.family import ModelFamily

@@ -12,9 +12,10 @@ import torch
 from tests.runs import tiny_config, tiny_module, tiny_spec
 
 from gandlf_synth import registry
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition, class_condition
 from gandlf_synth.data.loading.dataset import Batch
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 
 FAMILIES = sorted(registry.names("models"))
 WAITS_IN_SAMPLING = {

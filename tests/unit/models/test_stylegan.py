@@ -8,10 +8,9 @@ import torch
 from tests.factories import spec_of
 from torch import Tensor
 
-from gandlf_synth.config import parse_document, validate
+from gandlf_synth.config import SamplingOptions, parse_document, validate
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.stylegan import FAMILY
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tests.factories import spec_of
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.stylegan2 import FAMILY
 from gandlf_synth.testing import check_model

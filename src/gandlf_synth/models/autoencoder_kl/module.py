@@ -8,13 +8,14 @@ from monai.networks import nets
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture, AutoencoderKLConfig
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
-from gandlf_synth.models.base import ExportedNetwork, SamplingOptions
+from gandlf_synth.models.base import ExportedNetwork
 from gandlf_synth.models.components.first_stage import AutoencoderModule, apply_in_windows
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.components.yaml_keys import name_yaml_keys

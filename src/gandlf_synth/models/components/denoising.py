@@ -7,7 +7,7 @@ from typing import ClassVar, TypedDict
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.config import Phase
+from gandlf_synth.config import Phase, SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart, complete, network_sizes
 from gandlf_synth.data.loading.dataset import Batch
@@ -15,7 +15,7 @@ from gandlf_synth.diffusion.guidance import classifier_free_guidance
 from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
 from gandlf_synth.diffusion.sampling import Denoise
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
-from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, SamplingOptions, noise_from
+from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, noise_from
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
 from gandlf_synth.provenance import Purpose, fold_seed
 

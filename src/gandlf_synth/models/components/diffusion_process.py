@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth import registry
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.objective import min_snr_weight, target_for
 from gandlf_synth.diffusion.sampling import sample
 from gandlf_synth.diffusion.schedules import noise_schedule
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
@@ -89,7 +89,6 @@ class DiffusionProcess(DenoisingProcess):
             num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
             generators=generators,
-            progress=options.progress,
         )
 
     def _guidance_acts(self, timesteps: Tensor) -> bool:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth import registry
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.flow import logit_normal, minibatch_ot
 from gandlf_synth.diffusion.sampling import flow_sample
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
 from gandlf_synth.models.components.diffusion_config import FlowSettings
 
@@ -78,5 +78,4 @@ class FlowProcess(DenoisingProcess):
             num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
             generators=generators,
-            progress=options.progress,
         )

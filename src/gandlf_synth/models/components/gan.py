@@ -7,12 +7,13 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.losses.adversarial import AdversarialLoss, adversarial_loss
-from gandlf_synth.models.base import C, SamplingOptions
+from gandlf_synth.models.base import C
 from gandlf_synth.models.components.energy_distance import EnergyDistance
 from gandlf_synth.models.components.multi_optimizer import MultiOptimizerModule
 from gandlf_synth.models.health import SampleHealth, Symptom, sample_symptoms

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.gradient_penalties import r1_penalty
-from gandlf_synth.models.base import ExportedNetwork, SamplingOptions, noise_from
+from gandlf_synth.models.base import ExportedNetwork, noise_from
 from gandlf_synth.models.components.gan import (
     DiscriminatorTurn,
     GenerativeAdversarialNetwork,

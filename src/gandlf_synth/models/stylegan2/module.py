@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.losses.gradient_penalties import path_lengths, r1_penalty
-from gandlf_synth.models.base import SamplingOptions, noise_from
+from gandlf_synth.models.base import noise_from
 from gandlf_synth.models.components.gan import (
     DiscriminatorTurn,
     GenerativeAdversarialNetwork,

@@ -7,10 +7,10 @@ import torch
 from monai.networks import nets
 from torch import Tensor, distributed, nn
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.models.base import SamplingOptions
 from gandlf_synth.models.components.first_stage import AutoencoderModule
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.health import Symptom

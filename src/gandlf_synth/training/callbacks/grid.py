@@ -5,10 +5,10 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gandlf_synth.config import ModelConfig
+from gandlf_synth.config import ModelConfig, SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage

@@ -15,7 +15,7 @@ from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate, Floats
 from gandlf_synth.metrics.scoring import features, score
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
@@ -119,10 +119,9 @@ class SampleMetrics(Callback):
         places = torch.arange(trainer.global_rank * each, (trainer.global_rank + 1) * each)
         seeds = [fold_seed(self._seed, Purpose.IMAGE, place) for place in places.tolist()]
         batches = batched(seeds, real.condition.rows(places % len(real.features)), self._config.batch_size)
-        options = SamplingOptions(self._config.sampler, self._config.num_inference_steps)
         was_training = module.training
         module.eval()
-        made = features(sample_batches(module, batches, options), self._extractor)
+        made = features(sample_batches(module, batches, self._config), self._extractor)
         module.train(was_training)
         if trainer.world_size == 1:
             return made

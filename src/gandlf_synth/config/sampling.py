@@ -1,0 +1,66 @@
+"""How images are sampled: each option is declared once, for the YAML, the command line and Python."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from gandlf_synth import registry
+from gandlf_synth.config.section import Section
+
+
+class SamplingOptions(Section):
+    """How a model samples; None takes the model's own default. A family ignores what it has no use for.
+
+    >>> SamplingOptions(sampler="ddim", num_inference_steps=25)
+    SamplingOptions(sampler='ddim', num_inference_steps=25, guidance_scale=None)
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sampler: str | None = None
+    """Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm; absent: the model's default."""
+    num_inference_steps: int | None = Field(None, ge=1)
+    """Denoising steps of a diffusion model; absent: the model's default."""
+    guidance_scale: float | None = Field(None, ge=0)
+    """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
+
+
+def _writer_name(value: str) -> str:
+    problem = None if value == "auto" else registry.unknown_name("writers", value, "")
+    if problem:
+        raise ValueError(
+            f"{problem.what}; allowed: auto, {problem.allowed}" + (f"; {problem.fix}" if problem.fix else "")
+        )
+    return value
+
+
+def _writer_names(schema: dict[str, Any]) -> None:
+    schema["enum"] = ["auto", *registry.names("writers")]
+
+
+class InferenceParameters(SamplingOptions):
+    """How synthetic images are made."""
+
+    batch_size: int = Field(1, ge=1)
+    """Images sampled together; it changes speed and memory, not the images."""
+    n_images_to_generate: int | dict[str, int] = 16
+    """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
+    output_format: Annotated[str, AfterValidator(_writer_name), Field(json_schema_extra=_writer_names)] = "auto"
+    """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology."""
+
+
+class SampleMetricsConfig(SamplingOptions):
+    """Samples compared with validation images during training."""
+
+    every_n_epochs: int = Field(10, ge=1)
+    """Epochs between measurements; the last epoch is always measured."""
+    n_images: int = Field(64, ge=8)
+    """Samples of a measurement, and at most so many validation images."""
+    batch_size: int = Field(16, ge=1)
+    """Images sampled together."""
+    extractor: str = "efficientnet-lite0"
+    """What turns images into features: a name, or a TorchScript file."""
+    extractor_weights: str | None = None
+    """File of weights, for extractors that bring none."""
+    choose_best: bool = True
+    """Keep as the best checkpoint the one with the lowest ``sample_kid``, and not the one with the lowest loss."""
