@@ -12,7 +12,10 @@ from gandlf_synth.errors import counted
 
 @click.command("construct-csv")
 @click.option("-i", "--input-dir", type=PATH, required=True, help="Folder of the images.")
-@click.option("-ch", "--channels-id", required=True, help="File-name endings, one per channel: _t1.nii.gz,_t2.nii.gz")
+@click.option(
+    "-ch", "--channels-id", "channel_endings", required=True,
+    help="File-name endings, one per channel: _t1.nii.gz,_t2.nii.gz",
+)  # fmt: skip
 @click.option(
     "-l", "--labeling-paradigm", "paradigm", required=True, type=click.Choice(["unlabeled", "patient", "custom"]),
     help="No labels, the patient folder as label, or the class folder as label.",
@@ -39,7 +42,7 @@ from gandlf_synth.errors import counted
 def construct_csv(
     as_json: bool,
     input_dir: Path,
-    channels_id: str,
+    channel_endings: str,
     paradigm: LabelingParadigm,
     output_file: Path,
     relative_paths: bool,
@@ -56,7 +59,7 @@ def construct_csv(
     """
     from gandlf_synth.data.table.slide_tiles import TileGrid
 
-    endings = [ending.strip() for ending in channels_id.split(",")]
+    endings = [ending.strip() for ending in channel_endings.split(",")]
     report = api.construct_csv(
         input_dir,
         endings,

@@ -52,9 +52,9 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
     across: dict[int, Finding] = {}
     within: dict[int, Finding] = {}
     for dims in _SIDE:
-        kept = [k for k, each in enumerate(signatures) if each is not None and each.dims == dims]
-        for one, other, mirrored in _pairs([each for k in kept if (each := signatures[k])]):
-            first, second = kept[one], kept[other]
+        places = [k for k, signature in enumerate(signatures) if signature is not None and signature.dims == dims]
+        for one, other, mirrored in _pairs([signature for k in places if (signature := signatures[k])]):
+            first, second = places[one], places[other]
             equal = signatures[first].digest == signatures[second].digest
             kind = within if rows[first][0] is rows[second][0] else across
             kind.setdefault(second, _finding(rows[first], rows[second], equal=equal, mirrored=mirrored))

@@ -125,10 +125,10 @@ def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[i
 
 
 def _modality(columns: list[list[FileScan]]) -> str:
-    every = [scan for scans in columns for scan in scans]
-    if all(scan.in_hounsfield for scan in every):
+    all_scans = [scan for scans in columns for scan in scans]
+    if all(scan.in_hounsfield for scan in all_scans):
         return "CT"
-    stated = Counter(scan.modality for scan in every if scan.modality != "CT")
+    stated = Counter(scan.modality for scan in all_scans if scan.modality != "CT")
     return stated.most_common(1)[0][0] if stated else ""
 
 

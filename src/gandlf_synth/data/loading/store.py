@@ -147,10 +147,10 @@ def prepare(manifest: Manifest, pipeline: Pipeline, cache: Path, progress: Progr
     def outcomes() -> Iterator[PreparedSample]:
         with ThreadPoolExecutor(usable_cores()) as pool:
             parts = _chunks(manifest.samples)
-            each = chain.from_iterable(
+            in_order = chain.from_iterable(
                 pool.map(lambda sample: _prepare_one(manifest, sample, pipeline, folder), part) for part in parts
             )
-            for outcome in progress(each, len(manifest.samples), "Preparing images"):
+            for outcome in progress(in_order, len(manifest.samples), "Preparing images"):
                 if isinstance(outcome, Problem):
                     problems.append(outcome)
                 else:
@@ -164,9 +164,9 @@ def prepare(manifest: Manifest, pipeline: Pipeline, cache: Path, progress: Progr
 def _prepare_one(manifest: Manifest, sample: Sample, pipeline: Pipeline, folder: Path) -> PreparedSample | Problem:
     key = digest([identity(path) for path in sample.files])
     voxels, facts = folder / f"{key}.npy", folder / f"{key}.json"
-    kept = _kept(voxels, facts)
-    if kept and (not pipeline.keeps_mask or mask_of(voxels).is_file()):
-        return kept
+    stored = _stored(voxels, facts)
+    if stored and (not pipeline.keeps_mask or mask_of(voxels).is_file()):
+        return stored
     try:
         image = pipeline(sample)
     except (UnreadableError, TransformError) as error:
@@ -183,13 +183,13 @@ def _prepare_one(manifest: Manifest, sample: Sample, pipeline: Pipeline, folder:
     return prepared
 
 
-def _kept(voxels: Path, facts: Path) -> PreparedSample | None:
+def _stored(voxels: Path, facts: Path) -> PreparedSample | None:
     """Return what the cache holds; None, and a word in the log where it is damaged, when it must be computed."""
     try:
         content = json.loads(facts.read_text())
-        kept = PreparedSample.model_validate({**content["sample"], "path": voxels})
+        stored = PreparedSample.model_validate({**content["sample"], "path": voxels})
         if _checksum(voxels) == content["crc32"]:
-            return kept
+            return stored
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, ValidationError):

@@ -19,7 +19,7 @@ from gandlf_synth.data.table.folder_samples import (
     match_channel,
 )
 from gandlf_synth.data.table.slide_tiles import TileGrid, tissue_tiles
-from gandlf_synth.errors import ConfigError, DataError, Problem, listing, raise_if_any
+from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option, raise_if_any
 from gandlf_synth.files import write_csv
 
 _SHOWN = 10
@@ -79,11 +79,11 @@ def construct_csv(
     files, folders = _walk(input_dir)
     files, problems = with_series(input_dir, files, channel_endings)
     raise_if_any(problems, DataError)
-    found = [match for match in (match_channel(file, channel_endings) for file in files) if match]
-    raise_if_any(_unwritable_names(input_dir, found), DataError)
-    raise_if_any(_unmatched_endings(input_dir, files, found, channel_endings), DataError)
+    matches = [match for match in (match_channel(file, channel_endings) for file in files) if match]
+    raise_if_any(_unwritable_names(input_dir, matches), DataError)
+    raise_if_any(_unmatched_endings(input_dir, files, matches, channel_endings), DataError)
     layout = FolderLayout(input_dir, channel_endings, paradigm == "custom", files, folders)
-    rows = layout.rows(found)
+    rows = layout.rows(matches)
     raise_if_any(layout.problems, DataError)
     if tiles is not None:
         rows = _cut(input_dir, rows, tiles)
@@ -98,14 +98,15 @@ def construct_csv(
 def _check_arguments(input_dir: Path, endings: Sequence[str], output_file: Path, overwrite: bool, cut: bool) -> None:
     if not all(ending.strip() for ending in endings) or len(set(endings)) < len(endings) or not endings:
         what = f"{','.join(endings)!r} has an empty or repeated ending"
-        raise ConfigError(Problem("-ch, --channels-id", what, "different file-name endings, one per channel"))
+        raise ConfigError(Problem(option("channel_endings"), what, "different file-name endings, one per channel"))
     if cut and len(endings) > 1:
-        raise ConfigError(Problem("-ch, --channels-id", f"{','.join(endings)!r} are several", "one, for slides to cut"))
+        what = f"{','.join(endings)!r} are several"
+        raise ConfigError(Problem(option("channel_endings"), what, "one, for slides to cut"))
     if not input_dir.is_dir():
         raise DataError(Problem(str(input_dir), "is not a folder" if input_dir.exists() else "does not exist"))
     if output_file.is_dir() or (output_file.exists() and not overwrite):
         what = "is a folder" if output_file.is_dir() else "exists"
-        raise DataError(Problem(str(output_file), what, fix="choose another name, or add --overwrite"))
+        raise DataError(Problem(str(output_file), what, fix=f"choose another name, or add {option('overwrite')}"))
 
 
 def _walk(root: Path) -> tuple[list[str], list[str]]:
@@ -113,13 +114,13 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
     files: list[str] = []
     folders: list[str] = []
     seen: set[str] = set()
-    for folder, names, own in os.walk(root, followlinks=True, onerror=_unreadable):
+    for folder, names, file_names in os.walk(root, followlinks=True, onerror=_unreadable):
         real = os.path.realpath(folder)
         place = PurePosixPath(Path(folder).relative_to(root).as_posix())
         names[:] = [] if real in seen else sorted(name for name in names if name[0] != ".")
         names.sort(key=lambda name: (root / place / name).is_symlink())
         if real not in seen:
-            files += [str(place / name) for name in own if name[0] != "."]
+            files += [str(place / name) for name in file_names if name[0] != "."]
             folders.append(str(place))
         seen.add(real)
     return sorted(files), sorted(folders)
@@ -129,17 +130,17 @@ def _unreadable(error: OSError) -> None:
     raise DataError(Problem(str(error.filename), f"cannot be read: {error.strerror}")) from error
 
 
-def _unwritable_names(root: Path, found: Sequence[ChannelFile]) -> list[Problem]:
-    bad = [match.path for match in found if match.path.encode(errors="ignore").decode() != match.path]
+def _unwritable_names(root: Path, matches: Sequence[ChannelFile]) -> list[Problem]:
+    bad = [match.path for match in matches if match.path.encode(errors="ignore").decode() != match.path]
     return [Problem(str(root), f"the name {path!a} is not UTF-8 text", fix="rename it") for path in bad]
 
 
 def _unmatched_endings(
-    root: Path, files: Sequence[str], found: Sequence[ChannelFile], endings: Sequence[str]
+    root: Path, files: Sequence[str], matches: Sequence[ChannelFile], endings: Sequence[str]
 ) -> list[Problem]:
     problems = []
     for channel, ending in enumerate(endings):
-        if channel in {match.channel for match in found}:
+        if channel in {match.channel for match in matches}:
             continue
         inside = next((file for file in files if file.endswith(ending) and is_inside_word(file, ending)), "")
         fix = f"{inside} ends with it in the middle of a word: write the whole word" if inside else ""
@@ -152,7 +153,7 @@ def _unmatched_endings(
 def _endings_seen(files: Sequence[str]) -> str:
     """Return the common last words of the file names, such as ``_t1.nii.gz``, else their extensions, with counts."""
     names = [file.rpartition("/")[2] for file in files]
-    kinds = Counter(found[0] if (found := EXTENSION.search(name)) else name for name in names)
+    kinds = Counter(match[0] if (match := EXTENSION.search(name)) else name for name in names)
     words = Counter(re.split(r"(?=[_-][^_-]*$)", name)[-1] for name in names)
     seen = words if len(words) <= _SHOWN else kinds
     return (

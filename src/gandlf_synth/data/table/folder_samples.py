@@ -62,47 +62,50 @@ class FolderLayout:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
-    def rows(self, found: Sequence[ChannelFile]) -> list[SampleRow]:
+    def rows(self, matches: Sequence[ChannelFile]) -> list[SampleRow]:
         """Return one row per sample, sorted."""
         units: dict[tuple[str, str], list[ChannelFile]] = defaultdict(list)
-        for match in found:
+        for match in matches:
             parts = match.path.split("/")
             class_name = parts[0] if self.by_class and len(parts) > 1 else ""
             units[class_name, parts[self.levels] if len(parts) > self.levels + 1 else ""].append(match)
-        self._check_places(found)
+        self._check_places(matches)
         rows = []
-        for (class_name, patient), own in units.items():
-            for group in self._groups(own, flat=not patient):
+        for (class_name, patient), unit in units.items():
+            for group in self._groups(unit, flat=not patient):
                 subject = patient or group[0].stem or class_name or self.root.resolve().name
-                files = sorted(group, key=lambda match: match.channel)
-                rows.append(SampleRow(class_name, subject, tuple(match.path for match in files)))
+                channels = sorted(group, key=lambda match: match.channel)
+                rows.append(SampleRow(class_name, subject, tuple(match.path for match in channels)))
         return sorted(self._told_apart(rows), key=lambda row: (row.class_name, row.subject, row.files))
 
-    def _groups(self, found: list[ChannelFile], flat: bool) -> Iterator[list[ChannelFile]]:
+    def _groups(self, matches: list[ChannelFile], flat: bool) -> Iterator[list[ChannelFile]]:
         """Yield the files of each sample: those of the patient, of one of its folders, or with one stem."""
         if len(self.endings) == 1:
-            yield from ([match] for match in found)
-        elif not flat and self._complete(found):
-            yield found
+            yield from ([match] for match in matches)
+        elif not flat and self._complete(matches):
+            yield matches
         else:
-            places = _grouped(found, lambda match: match.place)
-            for own in places:
-                if not flat and self._complete(own):
-                    yield own
+            places = _grouped(matches, lambda match: match.place)
+            for place in places:
+                if not flat and self._complete(place):
+                    yield place
                     continue
-                for group in _grouped(own, lambda match: match.stem):
+                for group in _grouped(place, lambda match: match.stem):
                     if self._complete(group):
                         yield group
                     else:
                         self.problems.append(self._incomplete(group))
 
-    def _complete(self, found: Sequence[ChannelFile]) -> bool:
-        return sorted(match.channel for match in found) == list(range(len(self.endings)))
+    def _complete(self, matches: Sequence[ChannelFile]) -> bool:
+        return sorted(match.channel for match in matches) == list(range(len(self.endings)))
 
     def _incomplete(self, group: Sequence[ChannelFile]) -> Problem:
-        own = {ending: [m.path for m in group if m.channel == channel] for channel, ending in enumerate(self.endings)}
-        missing = listing(repr(ending) for ending, paths in own.items() if not paths)
-        several = [f"{len(paths)} for {ending!r}" for ending, paths in own.items() if len(paths) > 1]
+        by_ending = {
+            ending: [match.path for match in group if match.channel == channel]
+            for channel, ending in enumerate(self.endings)
+        }
+        missing = listing(repr(ending) for ending, paths in by_ending.items() if not paths)
+        several = [f"{len(paths)} for {ending!r}" for ending, paths in by_ending.items() if len(paths) > 1]
         what = listing([*([f"none for {missing}"] if missing else []), *several])
         place, stem = group[0].place, group[0].stem
         beside = [Path(file).name for file in self.files if file.rpartition("/")[0] == group[0].path.rpartition("/")[0]]
@@ -110,38 +113,38 @@ class FolderLayout:
         expected = f"one file for each of {listing(map(repr, self.endings))}"
         return Problem(str(self.root / place), f"expected {expected}; has {what}; found {names}")
 
-    def _check_places(self, found: Sequence[ChannelFile]) -> None:
+    def _check_places(self, matches: Sequence[ChannelFile]) -> None:
         """Note the files and folders that the layout has no place for."""
-        outside = [match.path for match in found if self.by_class and "/" not in match.path]
+        outside = [match.path for match in matches if self.by_class and "/" not in match.path]
         if outside:
             allowed = "<class>/<patient>/<files> or <class>/<files> for custom"
             what = f"{len(outside)} files lie in no class folder: {listing(outside, _SHOWN)}"
             self.problems.append(Problem(str(self.root), what, allowed))
-        flat = [match.path for match in found if match.path.count("/") == self.levels]
+        flat = [match.path for match in matches if match.path.count("/") == self.levels]
         if flat:
             what = f"{len(flat)} files lie in no patient folder: each name before the ending counts as a subject"
             self.warnings.append(f"{what}; if some belong to one patient, give them one SubjectID")
-        deep = max(match.path.count("/") for match in found) - self.levels
+        deep = max(match.path.count("/") for match in matches) - self.levels
         if deep > 1:
             kind = "in each class folder" if self.by_class else f"in {self.root}"
-            count = len({tuple(match.path.split("/")[: self.levels + 1]) for match in found})
+            count = len({tuple(match.path.split("/")[: self.levels + 1]) for match in matches})
             what = f"files lie {deep} folders deep: the first folder {kind} counts as the subject ({count} subjects)"
             self.warnings.append(what)
-        self._check_unused(found)
+        self._check_unused(matches)
 
-    def _check_unused(self, found: Sequence[ChannelFile]) -> None:
+    def _check_unused(self, matches: Sequence[ChannelFile]) -> None:
         """Folders without a match are left out, unless their files look as if an ending should have matched."""
-        used = {"/".join(match.path.split("/")[:depth]) for match in found for depth in range(1, self.levels + 2)}
+        used = {"/".join(match.path.split("/")[:depth]) for match in matches for depth in range(1, self.levels + 2)}
         unused = [folder for folder in self.folders if folder.count("/") <= self.levels and folder not in {*used, "."}]
         left_out = []
         extensions = tuple({hit[0].lower() for ending in self.endings if (hit := EXTENSION.search(ending))})
         for folder in unused:
             if folder.rpartition("/")[0] in unused:
                 continue
-            own = [file.removeprefix(f"{folder}/") for file in self.files if file.startswith(f"{folder}/")]
-            if any(name.lower().endswith(extensions) for name in own):
+            names = [file.removeprefix(f"{folder}/") for file in self.files if file.startswith(f"{folder}/")]
+            if any(name.lower().endswith(extensions) for name in names):
                 expected = f"expected files that end with {listing(map(repr, self.endings))}"
-                what = f"{expected}; has none; found {listing(own, _SHOWN)}"
+                what = f"{expected}; has none; found {listing(names, _SHOWN)}"
                 self.problems.append(Problem(str(self.root / folder), what))
             else:
                 left_out.append(folder)
@@ -155,7 +158,7 @@ class FolderLayout:
         classes = defaultdict(set)
         for row in rows:
             classes[row.subject].add(row.class_name)
-        shared = sorted(subject for subject, own in classes.items() if len(own) > 1)
+        shared = sorted(subject for subject, names in classes.items() if len(names) > 1)
         if not shared:
             return list(rows)
         what = f"{len(shared)} subject names occur in several classes and count as different subjects"
@@ -164,8 +167,8 @@ class FolderLayout:
         return [replace(row, subject=f"{row.class_name}/{row.subject}") for row in rows]
 
 
-def _grouped(found: Iterable[ChannelFile], key: Callable[[ChannelFile], str]) -> list[list[ChannelFile]]:
+def _grouped(matches: Iterable[ChannelFile], key: Callable[[ChannelFile], str]) -> list[list[ChannelFile]]:
     groups: dict[str, list[ChannelFile]] = defaultdict(list)
-    for match in found:
+    for match in matches:
         groups[key(match)].append(match)
     return list(groups.values())

@@ -98,9 +98,9 @@ def are_classes(units: dict[str, list[Path]]) -> bool:
     if not 2 <= len(units) <= _MOST_CLASSES or "" in units:
         return False
     entries = [{file.parts[1] for file in files} for files in units.values()]
-    counts = Counter(entry for own in entries for entry in own)
-    shared = [sum(counts[entry] >= _SHARED * len(units) for entry in own) / len(own) for own in entries]
-    typical = median(len(own) for own in entries)
+    counts = Counter(entry for names in entries for entry in names)
+    shared = [sum(counts[entry] >= _SHARED * len(units) for entry in names) / len(names) for names in entries]
+    typical = median(len(names) for names in entries)
     return typical >= 3 and (typical >= 10 or median(shared) < 0.5)
 
 
@@ -142,5 +142,6 @@ def _told(units: dict[str, list[Path]], by_class: bool) -> str:
 
 
 def _unused(files: Sequence[Path], used: Sequence[Path]) -> dict[str, int]:
-    kept = set(used)
-    return dict(Counter(file.name if len(file.parts) > 1 else _suffix(file) for file in files if file not in kept))
+    known = frozenset(used)
+    unused = [file for file in files if file not in known]
+    return dict(Counter(file.name if len(file.parts) > 1 else _suffix(file) for file in unused))

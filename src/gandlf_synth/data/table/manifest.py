@@ -138,9 +138,9 @@ def _sample(row: Row, subject: str) -> Sample:
 
 def _subjects(rows: Sequence[Row]) -> tuple[list[str], str, bool]:
     """Return every row's subject, the rule that found it, and whether the names hold beyond this CSV."""
-    given = [row.cells.get("SubjectID", "") for row in rows]
-    if all(given):
-        return given, "the SubjectID column", True
+    names = [row.cells.get("SubjectID", "") for row in rows]
+    if all(names):
+        return names, "the SubjectID column", True
     files = [Path(os.path.normpath(row.channels["Channel_0"])) for row in rows]
     reason = _folders_are_no_subjects(rows, [file.parent for file in files])
     if not reason:
@@ -155,8 +155,8 @@ def _folders_are_no_subjects(rows: Sequence[Row], folders: Sequence[Path]) -> st
         labels[folder].add(row.label)
     if len(labels) == 1:
         return f"all images lie in one folder ({folders[0]})"
-    for folder, own in labels.items():
-        if len(own) > 1:
+    for folder, folder_labels in labels.items():
+        if len(folder_labels) > 1:
             return f"a folder holds rows of different labels ({folder})"
     counts = Counter(folders)
     for row, folder in zip(rows, folders, strict=True):

@@ -58,9 +58,9 @@ def _labels_inconsistent(rows: Sequence[Row]) -> list[Problem]:
             names[f"Label {row.label} has several LabelMappings"].setdefault(repr(name), row.number)
             labels[f"LabelMapping {name!r} has several Labels"].setdefault(str(row.label), row.number)
     problems = []
-    for what, found in [*names.items(), *labels.items()]:
-        if len(found) > 1:
-            places = listing((f"{value} (row {number})" for value, number in found.items()), _SHOWN)
+    for what, values in [*names.items(), *labels.items()]:
+        if len(values) > 1:
+            places = listing((f"{value} (row {number})" for value, number in values.items()), _SHOWN)
             problems.append(Problem(str(rows[0].csv), f"{what}: {places}", "one name per label"))
     return problems
 

@@ -10,10 +10,9 @@ from itertools import combinations
 
 from gandlf_synth.config import Phase
 from gandlf_synth.data.table.manifest import Manifest, Sample, paradigm
-from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
+from gandlf_synth.errors import DataError, Problem, listing, option, raise_if_any
 
 _SHOWN = 5
-_FLAGS: dict[Phase, str] = {"test": "-tr, --test-ratio", "val": "-vr, --val-ratio"}
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,15 @@ def split(manifest: Manifest, test_ratio: float, val_ratio: float, seed: int) ->
         DataError: a ratio outside [0, 1); a split, training included, would be empty; patients with one row each.
     """
     ratios: dict[Phase, float] = {"test": test_ratio, "val": val_ratio}
-    bad = [
-        Problem(_FLAGS[phase], f"is {ratio}", "0 ≤ ratio < 1") for phase, ratio in ratios.items() if not 0 <= ratio < 1
-    ]
-    raise_if_any(bad, DataError)
-    wanted = {phase: ratio for phase, ratio in ratios.items() if ratio}
-    if not wanted:
+    wrong = [phase for phase, ratio in ratios.items() if not 0 <= ratio < 1]
+    problems = [Problem(_ratio_option(phase), f"is {ratios[phase]}", "0 ≤ ratio < 1") for phase in wrong]
+    raise_if_any(problems, DataError)
+    shares = {phase: ratio for phase, ratio in ratios.items() if ratio}
+    if not shares:
         return {"train": manifest}
     units = sorted(_units(manifest), key=lambda unit: (blake2b(f"{seed}:{unit.name}".encode()).digest(), unit.name))
     free = _without_one_per_label(units)
-    counts = _counts(manifest, len(units), len(free), wanted)
+    counts = _counts(manifest, len(units), len(free), shares)
     rows: dict[Phase, set[int]] = {}
     for phase, count in counts.items():
         taken = _drawn(free, count)
@@ -67,15 +65,20 @@ def split(manifest: Manifest, test_ratio: float, val_ratio: float, seed: int) ->
     return {p: manifest.subset(s for s in manifest.samples if s.row in rows[p]) for p in phases if p in rows}
 
 
+def _ratio_option(phase: Phase) -> str:
+    return option(f"{phase}_ratio")
+
+
 def _units(manifest: Manifest) -> list[_Unit]:
     groups = _by_subject(manifest)
     if paradigm(manifest) != "patient":
-        return [_Unit(subject, tuple(own)) for subject, own in groups.items()]
-    single = sorted(subject for subject, own in groups.items() if len(own) == 1)
+        return [_Unit(subject, tuple(rows)) for subject, rows in groups.items()]
+    single = sorted(subject for subject, rows in groups.items() if len(rows) == 1)
     if single:
         have = f"{len(single)} of {len(groups)} patients have one row ({listing(single, _SHOWN)})"
         fix = (
-            "split off a patient's only row and training never sees that label: train without -vr and -tr, "
+            "split off a patient's only row and training never sees that label: train without "
+            f"{_ratio_option('val')} and {_ratio_option('test')}, "
             "give every patient several rows, or remove LabelMapping and Label for an unlabeled model"
         )
         raise DataError(
@@ -83,8 +86,8 @@ def _units(manifest: Manifest) -> list[_Unit]:
         )
     return [
         _Unit(f"{subject}#{rank}", (sample,))
-        for subject, own in groups.items()
-        for rank, sample in enumerate(sorted(own, key=lambda sample: sample.channels))
+        for subject, rows in groups.items()
+        for rank, sample in enumerate(sorted(rows, key=lambda sample: sample.channels))
     ]
 
 
@@ -106,25 +109,25 @@ def _without_one_per_label(units: Sequence[_Unit]) -> list[_Unit]:
     return free
 
 
-def _counts(manifest: Manifest, total: int, free: int, wanted: Mapping[Phase, float]) -> dict[Phase, int]:
+def _counts(manifest: Manifest, total: int, free: int, shares: Mapping[Phase, float]) -> dict[Phase, int]:
     """Return how many units each split takes of ``total``, of which ``free`` may leave training."""
     noun = "rows" if paradigm(manifest) == "patient" else "subjects"
-    counts = {phase: math.floor(total * ratio + 0.5) for phase, ratio in wanted.items()}
+    counts = {phase: math.floor(total * ratio + 0.5) for phase, ratio in shares.items()}
     problems = []
-    if free < len(wanted):
-        need = total - free + len(wanted)
-        what = f"{total} {noun} are too few to split off {' and '.join(wanted)}{_one_per_label(manifest)}"
+    if free < len(shares):
+        need = total - free + len(shares)
+        what = f"{total} {noun} are too few to split off {' and '.join(shares)}{_one_per_label(manifest)}"
         problems.append(Problem(str(manifest.path), what, f"at least {need} {noun}"))
     elif sum(counts.values()) > free:
         what = f"{' + '.join(map(str, counts.values()))} of {total} {noun} leave too few for training"
-        parts = {phase: max(1, math.floor(free * ratio / sum(wanted.values()))) for phase, ratio in wanted.items()}
-        fitting = " ".join(f"{_FLAGS[phase].split(',')[0]} {part / total:.4g}" for phase, part in parts.items())
-        where = " and ".join(f"{_FLAGS[phase]} {ratio}" for phase, ratio in wanted.items())
+        parts = {phase: max(1, math.floor(free * ratio / sum(shares.values()))) for phase, ratio in shares.items()}
+        fitting = " and ".join(f"{_ratio_option(phase)} {part / total:.4g}" for phase, part in parts.items())
+        where = " and ".join(f"{_ratio_option(phase)} {ratio}" for phase, ratio in shares.items())
         problems.append(Problem(where, what + _one_per_label(manifest), f"at most {free} in all, such as {fitting}"))
     else:
         for phase in (phase for phase, count in counts.items() if count == 0):
-            what = f"{wanted[phase]} of {total} {noun} in {manifest.path} is less than one"
-            problems.append(Problem(_FLAGS[phase], what, f"{math.ceil(10_000 / total) / 10_000:g} or more"))
+            what = f"{shares[phase]} of {total} {noun} in {manifest.path} is less than one"
+            problems.append(Problem(_ratio_option(phase), what, f"{math.ceil(10_000 / total) / 10_000:g} or more"))
     raise_if_any(problems, DataError)
     return counts
 
@@ -138,9 +141,9 @@ def _drawn(free: Sequence[_Unit], count: int) -> set[str]:
     strata: dict[int | None, list[str]] = defaultdict(list)
     for unit in free:
         strata[unit.labels[0]].append(unit.name)
-    shares = {label: count * len(names) / len(free) for label, names in strata.items()}
-    quotas = {label: math.floor(share) for label, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda label: quotas[label] - shares[label])
+    quotients = {label: count * len(names) / len(free) for label, names in strata.items()}
+    quotas = {label: math.floor(share) for label, share in quotients.items()}
+    by_remainder = sorted(quotients, key=lambda label: quotas[label] - quotients[label])
     for label in by_remainder[: count - sum(quotas.values())]:
         quotas[label] += 1
     return {name for label, names in strata.items() for name in names[: quotas[label]]}
@@ -169,7 +172,7 @@ def check_disjoint(manifests: Mapping[Phase, Manifest]) -> None:
 
 
 def _subject_rows(manifest: Manifest) -> dict[str, int]:
-    return {subject: own[0].row for subject, own in _by_subject(manifest).items()}
+    return {subject: rows[0].row for subject, rows in _by_subject(manifest).items()}
 
 
 def _file_rows(manifest: Manifest) -> dict[str, int]:

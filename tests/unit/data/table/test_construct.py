@@ -188,7 +188,7 @@ def test_an_existing_csv_is_kept_unless_told_otherwise(root: Path) -> None:
     fill(root, "p1/a.png")
     output = root.parent / "out.csv"
     output.write_text("mine")
-    with pytest.raises(DataError, match=r"out\.csv: exists; choose another name, or add --overwrite"):
+    with pytest.raises(DataError, match=r"out\.csv: exists; choose another name, or add overwrite"):
         construct(root, [".png"])
     assert output.read_text() == "mine"
     construct_csv(root, [".png"], "unlabeled", output, overwrite=True)
@@ -210,7 +210,7 @@ def test_the_order_does_not_depend_on_the_file_system(root: Path) -> None:
 
 @pytest.mark.parametrize("endings", [[], [""], ["t1.nii", " "], ["t1.nii", "t1.nii"]])
 def test_endings_that_make_no_sense(root: Path, endings: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"-ch, --channels-id: '.*' has an empty or repeated ending"):
+    with pytest.raises(ConfigError, match=r"channel_endings: '.*' has an empty or repeated ending"):
         construct(root, endings)
 
 

@@ -135,24 +135,24 @@ def test_patients_as_labels_with_one_row_cannot_be_split() -> None:
     assert text.startswith(
         "patients.csv: the patient is the label and 2 of 3 patients have one row (p1, p2): it cannot"
     )
-    assert "train without -vr and -tr" in text
+    assert "train without val_ratio and test_ratio" in text
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1, 1.5, float("nan")])
 def test_ratios_out_of_range(ratio: float) -> None:
-    assert message(unlabeled(9), 0, ratio, 1) == f"-vr, --val-ratio: is {ratio}; allowed: 0 ≤ ratio < 1"
+    assert message(unlabeled(9), 0, ratio, 1) == f"val_ratio: is {ratio}; allowed: 0 ≤ ratio < 1"
 
 
 def test_a_ratio_too_small_names_one_that_works() -> None:
     text = message(unlabeled(7), 0, 0.05, 1)
-    assert text == "-vr, --val-ratio: 0.05 of 7 subjects in data.csv is less than one; allowed: 0.1429 or more"
+    assert text == "val_ratio: 0.05 of 7 subjects in data.csv is less than one; allowed: 0.1429 or more"
     assert len(split(unlabeled(7), 0, 0.1429, 1)["val"].samples) == 1
 
 
 def test_ratios_too_large_name_ones_that_work() -> None:
     text = message(unlabeled(10), 0.5, 0.5, 1)
-    where = "-tr, --test-ratio 0.5 and -vr, --val-ratio 0.5"
-    allowed = "at most 9 in all, such as -tr 0.4 -vr 0.4"
+    where = "test_ratio 0.5 and val_ratio 0.5"
+    allowed = "at most 9 in all, such as test_ratio 0.4 and val_ratio 0.4"
     assert text == f"{where}: 5 + 5 of 10 subjects leave too few for training; allowed: {allowed}"
     assert len(split(unlabeled(10), 0.4, 0.4, 1)["train"].samples) == 2
 

@@ -209,12 +209,12 @@ def _frame_groups(dataset: Any) -> list[Any]:
     """Return the functional groups of each frame of an enhanced file, those shared by all filled in."""
     from pydicom import Dataset
 
-    own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     shared = dataset.get("SharedFunctionalGroupsSequence")
     if not shared:
-        return own
-    merged = [Dataset() for _ in own]
-    for both, group in zip(merged, own, strict=True):
+        return groups
+    merged = [Dataset() for _ in groups]
+    for both, group in zip(merged, groups, strict=True):
         both.update(shared[0])
         both.update(group)
     return merged

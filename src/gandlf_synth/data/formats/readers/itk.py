@@ -59,10 +59,10 @@ def _data_file(path: Path) -> Path | None:
         UnreadableError: it lies outside the header's folder, so that a header could name any file of the machine.
     """
     with path.open("rb") as file:
-        found = _DATA_FILE.search(file.read(_HEADER_BYTES))
-    if not found or found[1].lower() in _INSIDE:
+        match = _DATA_FILE.search(file.read(_HEADER_BYTES))
+    if not match or match[1].lower() in _INSIDE:
         return None
-    name = Path(found[1].decode(errors="replace"))
+    name = Path(match[1].decode(errors="replace"))
     if name.is_absolute() or ".." in name.parts:
         raise UnreadableError("names a file of voxels outside its own folder", "a file beside it")
     return path.parent / name

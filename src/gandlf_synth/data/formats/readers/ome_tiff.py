@@ -96,5 +96,5 @@ def _spacing(metadata: str | None) -> tuple[float, ...] | None:
     pixels = (image[0] if isinstance(image, list) else image).get("Pixels") or {}
     sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XYZ"]
     units = [_MM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "XYZ"]
-    found = [float(size) * unit for size, unit in zip(sizes, units, strict=True) if size and unit]
-    return tuple(found) if len(found) == 3 and min(found) > 0 else None
+    spacing = [float(size) * unit for size, unit in zip(sizes, units, strict=True) if size and unit]
+    return tuple(spacing) if len(spacing) == 3 and min(spacing) > 0 else None

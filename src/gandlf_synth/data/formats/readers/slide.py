@@ -132,10 +132,12 @@ def shrinkage(slide: Any, magnification: float) -> float:
     Raises:
         UnreadableError: the slide was scanned at less.
     """
-    own = magnification_of(slide)
-    if not 0 < magnification <= own * 1.01:
-        raise UnreadableError(f"was scanned at {own:g}×, not {magnification:g}×", f"magnifications up to {own:g}")
-    return max(1.0, own / magnification)
+    scanned = magnification_of(slide)
+    if not 0 < magnification <= scanned * 1.01:
+        raise UnreadableError(
+            f"was scanned at {scanned:g}×, not {magnification:g}×", f"magnifications up to {scanned:g}"
+        )
+    return max(1.0, scanned / magnification)
 
 
 def _read_tile(slide: Any, tile: Tile) -> Image:

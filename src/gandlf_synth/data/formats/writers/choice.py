@@ -39,11 +39,11 @@ def choose_writer(name: str, modality: Modality, spatial_dims: int, number_type:
         raise ConfigError(problem)
     writer = writers[name.lower()]
     if spatial_dims not in writer.spatial_dims:
-        able = listing(other for other, each in writers.items() if spatial_dims in each.spatial_dims)
+        able = listing(other for other, candidate in writers.items() if spatial_dims in candidate.spatial_dims)
         images = "volumes" if spatial_dims == 3 else "pictures"
         raise ConfigError(Problem(_WHERE, f"{name!r} cannot hold {images}", able))
     if not writer.holds(number_type) and (exact or not writer.as_pictures):
-        able = listing(other for other, each in writers.items() if each.holds(number_type))
+        able = listing(other for other, candidate in writers.items() if candidate.holds(number_type))
         raise ConfigError(Problem(_WHERE, f"{name!r} cannot hold values of type {number_type}", able))
     return writer
 

@@ -33,14 +33,14 @@ def _fitting(values: Sequence[Any], image: Image, name: str) -> tuple[Any, ...]:
         TransformError: another number of axes.
     """
     dims = image.geometry.spatial_dims
-    given = tuple(values)
-    if len(given) == dims + 1 and given[-1] == 1:
-        given = given[:-1]
-    if len(given) == 1 and name == "resolution":
-        given *= dims
-    if len(given) != dims:
+    numbers = tuple(values)
+    if len(numbers) == dims + 1 and numbers[-1] == 1:
+        numbers = numbers[:-1]
+    if len(numbers) == 1 and name == "resolution":
+        numbers *= dims
+    if len(numbers) != dims:
         raise TransformError(f"{name} {list(values)} has {len(values)} numbers, but the image has {dims} axes")
-    return given
+    return numbers
 
 
 class _Sizing(Transform):
