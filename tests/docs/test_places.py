@@ -25,8 +25,10 @@ ROOMS = {path.name for path in (ROOT / "src" / "gandlf_synth").iterdir() if path
 
 
 def module_is_there(name: str) -> bool:
-    """Say whether there is a module of that name, or a module with a thing of that name in it."""
+    """Say whether there is a module or a group of entry points of that name, or a module with a thing of that name."""
     package, _, last = name.rpartition(".")
+    if package == "gandlf_synth" and last in GROUPS:
+        return True
     parent = import_module(package)
     return hasattr(parent, last) or (hasattr(parent, "__path__") and find_spec(name) is not None)
 
