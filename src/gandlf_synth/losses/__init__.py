@@ -1,6 +1,6 @@
 """Loss functions by GaNDLF's names, made from what the YAML says of them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gandlf_synth.config import Component
 from gandlf_synth.config.signature import build, factory_of
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["build_loss"]
 
 
-def build_loss(component: Component, where: str, **context: Any) -> "nn.Module":
+def build_loss(component: Component, where: str, **context: object) -> "nn.Module":
     """Return the loss that ``component`` names.
 
     Args:
@@ -21,6 +21,12 @@ def build_loss(component: Component, where: str, **context: Any) -> "nn.Module":
 
     Raises:
         ConfigError: the name or a parameter is wrong, or the loss has no parameter that the caller insists on.
+
+    Example:
+        >>> import torch
+        >>> loss = build_loss(Component(name="mse"), "model_config.losses", reduction="none")
+        >>> loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0])).tolist()
+        [1.0, 9.0]
     """
     loss: nn.Module = build(factory_of("losses", component, where), component, where, **context)
     return loss

@@ -15,6 +15,11 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
     Args:
         critic: scores ``(batch, channels, *spatial)`` images, one number each.
         real: real images, as the critic sees them.
+
+    Example:
+        >>> critic = lambda images: 3 * images.flatten(1).sum(1)  # has the slope 3 in each of 4 voxels
+        >>> float(r1_penalty(critic, torch.randn(2, 1, 2, 2)))
+        36.0
     """
     return _gradient(critic, real).square().sum(1).mean()
 

@@ -60,7 +60,7 @@ class CodePrior(nn.Module):
         """Return the mean negative log-likelihood in nats of ``codes (batch, length)`` of ``class_labels (batch,)``.
 
         In training some of the codes that it looks back at are replaced by any others (Bengio et al. 2015, arXiv
-        1506.03099, without the schedule): it has to go on from mistakes such as it will make when it draws.
+        1506.03099, without the schedule): it learns to go on from mistakes, which it will make when it draws codes.
         """
         past = codes[:, :-1]
         if self.training and self.replaced_fraction:

@@ -82,7 +82,7 @@ class ADOPT(ElementwiseOptimizer):
     It is Adam that divides by the second moment of earlier steps only, and before it averages.
 
     This is the paper's clipped form with cₜ = t^¼: without clipping, a weight whose first gradient is zero, as before a
-    layer initialised with zeros, is thrown far away by its second.
+    layer initialized with zeros, is thrown far away by its second.
 
     Args:
         params: the weights.
@@ -107,7 +107,7 @@ class ADOPT(ElementwiseOptimizer):
         super().__init__(params, options)
 
     def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
-        """Apply the clipped algorithm to one tensor; the first gradient only initialises."""
+        """Apply the clipped algorithm to one tensor; the first gradient only initializes."""
         if group["weight_decay"] and not group["decoupled"]:
             gradient = gradient.add(weights, alpha=group["weight_decay"])
         if not state:

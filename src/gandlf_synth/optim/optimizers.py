@@ -1,6 +1,6 @@
 """The optimizers by GaNDLF's names, with its defaults; where it has none, torch's or the paper's.
 
-Each takes the weights to optimise, then what the YAML may set: ``lr`` is the learning rate, ``betas`` the decay per
+Each takes the weights to optimize, then what the YAML may set: ``lr`` is the learning rate, ``betas`` the decay per
 step of the running averages, ``eps`` what keeps a division from zero, ``weight_decay`` the strength of the pull towards
 zero.
 """

@@ -159,10 +159,11 @@ def warmup_cosine(
     return {"scheduler": scheduler, "interval": "step"}
 
 
-def _floor(optimizer: "Optimizer", name: str, given: float | None) -> float:
+def _floor(optimizer: "Optimizer", name: str, smallest: float | None) -> float:
+    """Return the smallest rate, as written or 1 % of ``lr``."""
     rate = float(optimizer.param_groups[0]["lr"])
-    if given is None:
+    if smallest is None:
         return FINAL_SHARE * rate
-    if given > rate:
-        raise ValueError(f"{name} {given:g} is above lr {rate:g}, so that the rate would rise to it")
-    return given
+    if smallest > rate:
+        raise ValueError(f"{name} {smallest:g} is above lr {rate:g}, so that the rate would rise to it")
+    return smallest

@@ -20,9 +20,9 @@ class AutoencoderKLArchitecture(ArchitectureConfig):
     latent_channels: int = Field(4, ge=1)
     """Channels of the latents."""
     norm_num_groups: int = Field(16, ge=1)
-    """Groups of the group normalisation; must divide every entry of ``num_channels``."""
+    """Groups of the group normalization; must divide every entry of ``num_channels``."""
     norm_eps: float = Field(1e-6, gt=0)
-    """Added to the variance in the group normalisation."""
+    """Added to the variance in the group normalization."""
     with_encoder_nonlocal_attn: bool = False
     """Self-attention at the end of the encoder."""
     with_decoder_nonlocal_attn: bool = False
@@ -81,11 +81,11 @@ class AutoencoderKLConfig(ReconstructionConfig):
     adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
     """Share of the training after which the discriminator joins; it starts with an epoch."""
     adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
-    """What the discriminator minimises."""
+    """What the discriminator minimizes."""
     tile_shape: list[int] | None = None
     """Encode and decode in windows of this many voxels, for volumes larger than memory; absent: in one go."""
     tile_overlap_fraction: float = Field(0.25, ge=0, lt=1)
-    """Share of a window that its neighbour repeats; repeated voxels are blended."""
+    """Share of a window that its neighbor repeats; repeated voxels are blended."""
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Self:

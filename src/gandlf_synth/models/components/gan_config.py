@@ -9,7 +9,7 @@ from gandlf_synth.config import ModelConfig
 _NEEDS_CLASSES = "cel"
 
 
-class AdversarialConfig(ModelConfig):
+class GANConfig(ModelConfig):
     """The keys of ``model_config`` of a family with a generator and a discriminator."""
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
@@ -17,7 +17,7 @@ class AdversarialConfig(ModelConfig):
     smallest_batch: ClassVar[int] = 8
 
     @model_validator(mode="after")
-    def _losses_judge_scores(self) -> Self:
+    def _losses_take_scores(self) -> Self:
         for network in self.networks:
             component = self.component("losses", network)
             if component is not None and component.name.lower() == _NEEDS_CLASSES:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import GANConfig
 
 Norm = Literal["batch", "group", "none"]
 
@@ -33,20 +33,20 @@ class DCGANArchitecture(ArchitectureConfig):
     discriminator_norm: Norm | None = None
     """Normalization in the discriminator; absent: ``batch``, or ``none`` with spectral_norm or r1_gamma."""
     norm_num_groups: int = Field(8, ge=1)
-    """Groups of ``group``; must divide every number of channels that is normalised."""
+    """Groups of ``group``; must divide every number of channels that is normalized."""
     minibatch_std_group_size: int = Field(0, ge=0)
     """Images whose variety the discriminator sees together, against mode collapse (Karras et al. 2017); 0: none."""
     spectral_norm: bool = False
     """Divide the discriminator's weights by their largest singular value (Miyato et al. 2018)."""
 
 
-class DCGANConfig(AdversarialConfig):
+class DCGANConfig(GANConfig):
     """The ``model_config`` section of ``dcgan``."""
 
     architecture: DCGANArchitecture = DCGANArchitecture()
     """The two networks."""
     losses: Components = Component(name="bcelogits")
-    """How scores are judged: bcelogits, hinge, bce, mse (least squares), plain_mean (Wasserstein)."""
+    """The loss of the scores: bcelogits, hinge, bce, mse (least squares), plain_mean (Wasserstein)."""
     optimizers: Components = Component.model_validate({"name": "adam", "lr": 2e-4, "betas": [0.5, 0.999]})
     """The optimizer of both networks, or one for each."""
     ema_decay: float = Field(0.995, ge=0, lt=1)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import GANConfig
 
 _STAGES = 8
 _EPOCHS = 30.0
@@ -108,13 +108,13 @@ class StyleGANArchitecture(ArchitectureConfig):
         return stage, min(1.0, self.alpha + 2 * epochs / self.progressive_epochs[stage]) if stage else 1.0
 
 
-class StyleGANConfig(AdversarialConfig):
+class StyleGANConfig(GANConfig):
     """The ``model_config`` section of ``stylegan``."""
 
     architecture: StyleGANArchitecture = StyleGANArchitecture()
     """The networks and their stages, which also decide the size of images."""
     losses: Components = Component(name="plain_mean")
-    """How scores are judged; plain_mean is the Wasserstein loss."""
+    """The loss of the critic's scores; plain_mean is the Wasserstein loss."""
     optimizers: Components = Component.model_validate({"name": "adam", "lr": 1e-3, "betas": [0.0, 0.99]})
     """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
     ema_decay: float = Field(0.998, ge=0, lt=1)

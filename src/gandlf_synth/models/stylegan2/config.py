@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import AdversarialConfig
+from gandlf_synth.models.components.gan_config import GANConfig
 
 
 class StyleGAN2Architecture(ArchitectureConfig):
@@ -23,13 +23,13 @@ class StyleGAN2Architecture(ArchitectureConfig):
     """Images whose variety the discriminator sees together."""
 
 
-class StyleGAN2Config(AdversarialConfig):
+class StyleGAN2Config(GANConfig):
     """The ``model_config`` section of ``stylegan2``."""
 
     architecture: StyleGAN2Architecture = StyleGAN2Architecture()
     """The networks."""
     losses: Components = Component(name="bcelogits")
-    """How scores are judged; bcelogits is the non-saturating logistic loss of the paper."""
+    """The loss of the discriminator's scores; bcelogits is the non-saturating logistic loss of the paper."""
     optimizers: Components = Component.model_validate({"name": "adam", "lr": 2.5e-3, "betas": [0.0, 0.99]})
     """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
@@ -39,9 +39,9 @@ class StyleGAN2Config(AdversarialConfig):
     r1_interval: int = Field(16, ge=1)
     """Steps from one gradient penalty to the next; the penalty counts that much more."""
     path_length_weight: float = Field(2.0, ge=0)
-    """Weight of the path-length regularisation; 0: none."""
+    """Weight of the path-length regularization; 0: none."""
     path_length_interval: int = Field(8, ge=1)
-    """Steps from one path-length regularisation to the next; it counts that much more."""
+    """Steps from one path-length regularization to the next; it counts that much more."""
     path_length_decay: float = Field(0.99, ge=0, lt=1)
     """Decay of the running mean of path lengths."""
     style_mixing_probability: float = Field(0.9, ge=0, le=1)

@@ -139,11 +139,11 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return (self.config.architecture.embedding_dim, *self.grid)
 
     def encode_mean(self, images: Tensor) -> Tensor:
-        """Return the encoder's vectors before quantisation, ``(batch, *latent_shape)``."""
+        """Return the encoder's vectors before quantization, ``(batch, *latent_shape)``."""
         return self._encode(images).float()
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return the images of ``latents (batch, *latent_shape)``, quantised first, in 32 bits."""
+        """Return the images of ``latents (batch, *latent_shape)``, quantized first, in 32 bits."""
         quantized = self.codebook.embed(self.codebook.codes(latents))
         return crop(self.autoencoder.decode(quantized), self.spec.shape).float()
 
