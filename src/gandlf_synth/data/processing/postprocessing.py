@@ -28,7 +28,12 @@ def postprocessed(image: Values, steps: Sequence[Step]) -> Values:
 
 
 class FillHoles(Postprocessing):
-    """Fills holes: what bright regions enclose rises to the lowest part of its rim (Soille 2004, section 6.3.7)."""
+    """Fills holes: what bright regions enclose rises to the lowest part of its rim (Soille 2004, section 6.3.7).
+
+    Example:
+        >>> FillHoles()(np.array([[1.0, 1, 1], [1, 0, 1], [1, 1, 1]])).tolist()
+        [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
 
     def __call__(self, channel: Values) -> Values:
         """Return the channel without holes."""
@@ -44,7 +49,12 @@ class FillHoles(Postprocessing):
 
 
 class Morphology(Postprocessing):
-    """Grows, shrinks, closes or opens bright regions with a cube of voxels."""
+    """Grows, shrinks, closes or opens bright regions with a cube of voxels.
+
+    Example:
+        >>> Morphology(mode="dilation")(np.array([[0.0, 0, 0, 5]])).tolist()
+        [[0.0, 0.0, 5.0, 5.0]]
+    """
 
     positional: ClassVar[str | None] = "mode"
 
@@ -63,7 +73,12 @@ class Morphology(Postprocessing):
 
 
 class LargestComponent(Postprocessing):
-    """Connected-component analysis: keeps the largest connected region and sets the rest to background."""
+    """Connected-component analysis: keeps the largest connected region and sets the rest to background.
+
+    Example:
+        >>> LargestComponent()(np.array([[3.0, 3, 0, 7]])).tolist()
+        [[3.0, 3.0, 0.0, 0.0]]
+    """
 
     positional: ClassVar[str | None] = "threshold"
 
@@ -85,7 +100,12 @@ class LargestComponent(Postprocessing):
 
 
 class Mapping(Postprocessing):
-    """Replaces values by others, as labels are renumbered: ``mapping: {0: 0, 1: 2, 2: 4}``."""
+    """Replaces values by others, as labels are renumbered: ``mapping: {0: 0, 1: 2, 2: 4}``.
+
+    Example:
+        >>> Mapping(table={1: 2, 2: 4})(np.array([0.0, 1.1, 2])).tolist()
+        [0.0, 2.0, 4.0]
+    """
 
     table: Annotated[dict[float, float], Field(min_length=1)]
     """Old and new values; voxels become whole numbers first, and what is not listed stays as it is."""

@@ -31,7 +31,14 @@ Hue = Annotated[Range, AfterValidator(_of_hue)]
 
 
 class ColorJitter(Augmentation):
-    """Changes brightness, contrast, saturation and hue, in random order; grey images only the first two."""
+    """Changes brightness, contrast, saturation and hue, in random order; grey images only the first two.
+
+    Example:
+        >>> import torch
+        >>> transform = ColorJitter().build((8, 8, 1))
+        >>> transform(torch.rand(3, 8, 8, 1)).shape
+        torch.Size([3, 8, 8, 1])
+    """
 
     brightness: Range = 0.2
     """Factor: a number ``x`` stands for [1 - x, 1 + x]."""
@@ -108,6 +115,12 @@ class HedTransform(Augmentation):
 
     A picture is unmixed into optical densities of haematoxylin, eosin and DAB (Ruifrok & Johnston 2001); each becomes
     ``density · (1 + sigma) + bias``. The defaults are those of its light variant.
+
+    Example:
+        >>> import torch
+        >>> transform = HedTransform().build((8, 8, 1))
+        >>> transform(torch.rand(3, 8, 8, 1)).shape
+        torch.Size([3, 8, 8, 1])
     """
 
     haematoxylin_bias_range: Range = 0.05

@@ -17,7 +17,14 @@ Interpolation = Literal[
 
 
 class KSpace(Augmentation):
-    """Adds an artefact of MR acquisition: ghosts, as of periodic motion, or stripes, as of a spike in k-space."""
+    """Adds an artefact of MR acquisition: ghosts, as of periodic motion, or stripes, as of a spike in k-space.
+
+    Example:
+        >>> import torch
+        >>> transform = KSpace().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomGhosting`` or ``RandomSpike`` with even chances."""
@@ -27,7 +34,14 @@ class KSpace(Augmentation):
 
 
 class Motion(Augmentation):
-    """Blurs and ghosts as if the patient had moved during MR acquisition (Shaw et al. 2019, PMLR 102)."""
+    """Blurs and ghosts as if the patient had moved during MR acquisition (Shaw et al. 2019, PMLR 102).
+
+    Example:
+        >>> import torch
+        >>> transform = Motion().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     degrees: Range = 15
     """Rotation of each movement."""
@@ -66,7 +80,14 @@ class _MotionInPlane:
 
 
 class Bias(Augmentation):
-    """Multiplies by a smooth field, as of an inhomogeneous coil (Van Leemput et al. 1999); the maximum stays."""
+    """Multiplies by a smooth field, as of an inhomogeneous coil (Van Leemput et al. 1999); the maximum stays.
+
+    Example:
+        >>> import torch
+        >>> transform = Bias().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomBiasField``, scaled so that the field saturates nothing."""
@@ -86,7 +107,14 @@ class _KeepingMaximum:
 
 
 class Blur(Augmentation):
-    """Blurs with a Gaussian."""
+    """Blurs with a Gaussian.
+
+    Example:
+        >>> import torch
+        >>> transform = Blur().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     positional = "std"
 
@@ -101,7 +129,14 @@ class Blur(Augmentation):
 
 
 class Noise(Augmentation):
-    """Adds Gaussian noise, in units of the range [-1, 1] in which models see images."""
+    """Adds Gaussian noise, in units of the range [-1, 1] in which models see images.
+
+    Example:
+        >>> import torch
+        >>> transform = Noise().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     mean: Range = 0.0
     """Mean of the noise."""
@@ -116,7 +151,14 @@ class Noise(Augmentation):
 
 
 class NoiseVar(Augmentation):
-    """Adds Gaussian noise that is as strong as the image is varied."""
+    """Adds Gaussian noise that is as strong as the image is varied.
+
+    Example:
+        >>> import torch
+        >>> transform = NoiseVar().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     mean: Range = 0.0
     """Mean of the noise, in units of the range [-1, 1]."""
@@ -149,7 +191,14 @@ class _AddNoise:
 
 
 class Gamma(Augmentation):
-    """Changes the contrast: raises intensities to a power from 0.74 to 1.35; black and white stay."""
+    """Changes the contrast: raises intensities to a power from 0.74 to 1.35; black and white stay.
+
+    Example:
+        >>> import torch
+        >>> transform = Gamma().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     def build(self, shape: Shape) -> "torchio.Transform":
         """Return TorchIO's ``RandomGamma``."""

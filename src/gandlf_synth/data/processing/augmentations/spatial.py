@@ -33,7 +33,14 @@ ControlPoints = Annotated[int, Field(ge=4)]
 
 
 class Affine(Augmentation):
-    """Scales, turns and shifts; what comes in from outside is the channel's minimum. 2D images stay in their plane."""
+    """Scales, turns and shifts; what comes in from outside is the channel's minimum. 2D images stay in their plane.
+
+    Example:
+        >>> import torch
+        >>> transform = Affine().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     scales: RangePerAxis = 0.1
     """Zoom; 0.1 draws from 0.9 to 1.1 for each axis."""
@@ -53,7 +60,14 @@ class Affine(Augmentation):
 
 
 class Elastic(Augmentation):
-    """Deforms smoothly: moves a coarse grid of control points and interpolates with B-splines."""
+    """Deforms smoothly: moves a coarse grid of control points and interpolates with B-splines.
+
+    Example:
+        >>> import torch
+        >>> transform = Elastic().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     num_control_points: ControlPoints | Annotated[tuple[ControlPoints, ...], TwoOrThree] = 7
     """Control points along each axis, borders included."""
@@ -83,7 +97,14 @@ class Elastic(Augmentation):
 
 
 class Flip(Augmentation):
-    """Mirrors along each of the axes with an even chance."""
+    """Mirrors along each of the axes with an even chance.
+
+    Example:
+        >>> import torch
+        >>> transform = Flip().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     positional = "axis"
 
@@ -102,7 +123,14 @@ class Flip(Augmentation):
 
 
 class Anisotropic(Augmentation):
-    """Takes resolution from one of the axes, as thick slices would."""
+    """Takes resolution from one of the axes, as thick slices would.
+
+    Example:
+        >>> import torch
+        >>> transform = Anisotropic().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     axis: Axes = (0, 1, 2)
     """Axes of which one is drawn; a 2D image has 0 and 1."""
@@ -132,7 +160,14 @@ class Anisotropic(Augmentation):
 
 
 class Swap(Augmentation):
-    """Swaps pairs of patches (Chen et al. 2019, context restoration, doi 10.1016/j.media.2019.101539)."""
+    """Swaps pairs of patches (Chen et al. 2019, context restoration, doi 10.1016/j.media.2019.101539).
+
+    Example:
+        >>> import torch
+        >>> transform = Swap().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     positional = "patch_size"
 
@@ -181,13 +216,27 @@ class _Rotation(Augmentation):
 
 
 class Rotate90(_Rotation):
-    """Turns by 90 degrees about one of the axes."""
+    """Turns by 90 degrees about one of the axes.
+
+    Example:
+        >>> import torch
+        >>> transform = Rotate90().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     quarters = 1
 
 
 class Rotate180(_Rotation):
-    """Turns by 180 degrees about one of the axes."""
+    """Turns by 180 degrees about one of the axes.
+
+    Example:
+        >>> import torch
+        >>> transform = Rotate180().build((8, 8, 1))
+        >>> transform(torch.rand(1, 8, 8, 1)).shape
+        torch.Size([1, 8, 8, 1])
+    """
 
     quarters = 2
 

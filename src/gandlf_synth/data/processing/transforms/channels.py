@@ -11,7 +11,14 @@ _RGB, _RGBA = 3, 4
 
 
 class RGBAToRGB(Transform):
-    """Puts a picture with transparency on white; a picture without stays as it is."""
+    """Puts a picture with transparency on white; a picture without stays as it is.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([0, 0, 0, 0], np.uint8).reshape(4, 1, 1), Geometry((1, 1)))
+        >>> RGBAToRGB()(image).array.ravel().tolist()
+        [255.0, 255.0, 255.0]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return three channels."""
@@ -26,7 +33,14 @@ class RGBAToRGB(Transform):
 
 
 class RGBToRGBA(Transform):
-    """Adds an opaque fourth channel."""
+    """Adds an opaque fourth channel.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([9, 9, 9], np.uint8).reshape(3, 1, 1), Geometry((1, 1)))
+        >>> RGBToRGBA()(image).array.ravel().tolist()
+        [9.0, 9.0, 9.0, 255.0]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return four channels."""

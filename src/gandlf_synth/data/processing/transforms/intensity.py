@@ -30,7 +30,14 @@ class _MinMax(Transform):
 
 
 class Threshold(_MinMax):
-    """Sets values outside the limits to zero."""
+    """Sets values outside the limits to zero.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 50, 100]]], np.float32), Geometry((1, 3)))
+        >>> Threshold(max=60)(image).array.tolist()
+        [[[0.0, 50.0, 0.0]]]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the image with zeros outside."""
@@ -43,7 +50,14 @@ class Threshold(_MinMax):
 
 
 class Clip(_MinMax):
-    """Brings values outside the limits to the nearer limit."""
+    """Brings values outside the limits to the nearer limit.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 50, 100]]], np.float32), Geometry((1, 3)))
+        >>> Clip(min=10, max=60)(image).array.tolist()
+        [[[10.0, 50.0, 60.0]]]
+    """
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
@@ -57,7 +71,14 @@ class Clip(_MinMax):
 
 
 class Rescale(Transform):
-    """Maps a range of values linearly to another one; values outside are clipped."""
+    """Maps a range of values linearly to another one; values outside are clipped.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 50, 100]]], np.float32), Geometry((1, 3)))
+        >>> Rescale(out_min_max=(-1, 1))(image).array.tolist()
+        [[[-1.0, 0.0, 1.0]]]
+    """
 
     normalizes: ClassVar[bool] = True
 
@@ -95,7 +116,14 @@ class Rescale(Transform):
 
 
 class Normalize(Transform):
-    """Z-score: mean 0 and standard deviation 1 over all voxels."""
+    """Z-score: mean 0 and standard deviation 1 over all voxels.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[1, 3]]], np.float32), Geometry((1, 2)))
+        >>> Normalize()(image).array.tolist()
+        [[[-1.0, 1.0]]]
+    """
 
     normalizes: ClassVar[bool] = True
 
@@ -109,7 +137,14 @@ class NormalizeStandardize(Normalize):
 
 
 class NormalizePositive(Normalize):
-    """Z-score with mean and standard deviation of the values above zero."""
+    """Z-score with mean and standard deviation of the values above zero.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 1, 3]]], np.float32), Geometry((1, 3)))
+        >>> NormalizePositive()(image).array.tolist()
+        [[[-2.0, -1.0, 1.0]]]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
@@ -117,7 +152,14 @@ class NormalizePositive(Normalize):
 
 
 class NormalizeNonzero(Normalize):
-    """Z-score with mean and standard deviation of the values that are not zero."""
+    """Z-score with mean and standard deviation of the values that are not zero.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 1, 3]]], np.float32), Geometry((1, 3)))
+        >>> NormalizeNonzero()(image).array.tolist()
+        [[[-2.0, -1.0, 1.0]]]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
@@ -125,7 +167,14 @@ class NormalizeNonzero(Normalize):
 
 
 class NormalizeNonzeroMasked(Normalize):
-    """Z-score of the values that are not zero, inside the mask where the CSV has one; zeros stay zero."""
+    """Z-score of the values that are not zero, inside the mask where the CSV has one; zeros stay zero.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 1, 3]]], np.float32), Geometry((1, 3)))
+        >>> NormalizeNonzeroMasked()(image).array.tolist()
+        [[[0.0, -1.0, 1.0]]]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
@@ -135,7 +184,14 @@ class NormalizeNonzeroMasked(Normalize):
 
 
 class NormalizeByValue(Transform):
-    """Subtracts given means and divides by given standard deviations."""
+    """Subtracts given means and divides by given standard deviations.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[1, 3]]], np.float32), Geometry((1, 2)))
+        >>> NormalizeByValue(mean=1, std=2)(image).array.tolist()
+        [[[0.0, 1.0]]]
+    """
 
     normalizes: ClassVar[bool] = True
 
@@ -158,7 +214,14 @@ class NormalizeByValue(Transform):
 
 
 class NormalizeImagenet(Transform):
-    """Scales 8-bit colour to [0, 1] and normalises by the means and deviations of ImageNet."""
+    """Scales 8-bit colour to [0, 1] and normalizes by the means and deviations of ImageNet.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> black = Image.from_file_values(np.zeros((3, 1, 1), np.uint8), Geometry((1, 1)))
+        >>> [round(value, 2) for value in NormalizeImagenet()(black).array.ravel().tolist()]
+        [-2.12, -2.04, -1.8]
+    """
 
     normalizes: ClassVar[bool] = True
 
@@ -169,7 +232,14 @@ class NormalizeImagenet(Transform):
 
 
 class NormalizeDivBy255(Transform):
-    """Divides by 255."""
+    """Divides by 255.
+
+    Example:
+        >>> from gandlf_synth.geometry import Geometry
+        >>> image = Image.from_file_values(np.array([[[0, 255]]], np.float32), Geometry((1, 2)))
+        >>> NormalizeDivBy255()(image).array.tolist()
+        [[[0.0, 1.0]]]
+    """
 
     normalizes: ClassVar[bool] = True
 

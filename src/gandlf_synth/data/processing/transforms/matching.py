@@ -29,6 +29,15 @@ class HistogramMatching(Transform):
     """Gives every channel the histogram of the same channel of a target image (Gonzalez & Woods, section 3.3).
 
     Values are in the target's units afterwards, so that export needs no inverse.
+
+    Example:
+        >>> import tempfile
+        >>> from gandlf_synth.geometry import Geometry
+        >>> target = Path(tempfile.mkdtemp()) / "target.npy"
+        >>> np.save(target, np.array([[10.0, 20.0]]))
+        >>> image = Image.from_file_values(np.array([[[0.0, 1.0]]]), Geometry((1, 2)))
+        >>> HistogramMatching(target=target)(image).array.tolist()
+        [[[10.0, 20.0]]]
     """
 
     positional: ClassVar[str | None] = "target"

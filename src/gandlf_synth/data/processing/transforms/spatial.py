@@ -57,7 +57,14 @@ class _Sizing(Transform):
 
 
 class ToCanonical(Transform):
-    """Reorders axes so that they run to the patient's right, anterior and superior; pictures stay as they are."""
+    """Reorders axes so that they run to the patient's right, anterior and superior; pictures stay as they are.
+
+    Example:
+        >>> affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        >>> image = Image.from_file_values(np.zeros((1, 4, 5, 6)), Geometry((4, 5, 6), affine))
+        >>> image.geometry.orientation, ToCanonical()(image).geometry.orientation
+        ('LPS', 'RAS')
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the image with reordered axes; no value changes."""
@@ -74,7 +81,14 @@ class ToCanonical(Transform):
 
 
 class Resize(_Sizing):
-    """Stretches the image to a size; what it shows in millimetres stays the same, the spacing changes."""
+    """Stretches the image to a size; what it shows in millimetres stays the same, the spacing changes.
+
+    Example:
+        >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6)))
+        >>> resized = Resize(shape=(4, 3))(image)
+        >>> resized.geometry.shape, resized.geometry.spacing
+        ((4, 3), (2.0, 2.0))
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
@@ -85,7 +99,13 @@ class Resize(_Sizing):
 
 
 class Resample(Transform):
-    """Brings the image to a spacing."""
+    """Brings the image to a spacing.
+
+    Example:
+        >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6)))
+        >>> Resample(resolution=(2.0,))(image).geometry.shape
+        (4, 3)
+    """
 
     positional: ClassVar[str | None] = "resolution"
     sets_spacing: ClassVar[bool] = True
@@ -99,7 +119,13 @@ class Resample(Transform):
 
 
 class ResampleMinimum(Transform):
-    """Makes voxels at least as large as a spacing; axes that are coarser already stay as they are."""
+    """Makes voxels at least as large as a spacing; axes that are coarser already stay as they are.
+
+    Example:
+        >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6), np.diag([1.0, 3.0, 1.0, 1.0])))
+        >>> ResampleMinimum(resolution=(2.0,))(image).geometry.spacing
+        (2.0, 3.0)
+    """
 
     positional: ClassVar[str | None] = "resolution"
     sets_spacing: ClassVar[bool] = True
@@ -117,7 +143,13 @@ class ResampleMinimum(Transform):
 
 
 class ResizeAndPad(_Sizing):
-    """Scales the image to fit a size without distorting it, and pads with each channel's smallest value."""
+    """Scales the image to fit a size without distorting it, and pads with each channel's smallest value.
+
+    Example:
+        >>> image = Image.from_file_values(np.zeros((1, 8, 4)), Geometry((8, 4)))
+        >>> ResizeAndPad(shape=(4, 4))(image).geometry.shape
+        (4, 4)
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
@@ -131,7 +163,13 @@ class ResizeAndPad(_Sizing):
 
 
 class CropOrPad(_Sizing):
-    """Cuts off or adds at the borders, evenly, until the image has a size; adds each channel's smallest value."""
+    """Cuts off or adds at the borders, evenly, until the image has a size; adds each channel's smallest value.
+
+    Example:
+        >>> image = Image.from_file_values(np.zeros((1, 8, 4)), Geometry((8, 4)))
+        >>> CropOrPad(shape=(6, 6))(image).geometry.shape
+        (6, 6)
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the image at ``shape``."""
@@ -139,7 +177,13 @@ class CropOrPad(_Sizing):
 
 
 class CenterCrop(_Sizing):
-    """Cuts the middle out of the image."""
+    """Cuts the middle out of the image.
+
+    Example:
+        >>> image = Image.from_file_values(np.array([[[1, 2, 3, 4]]], np.float32), Geometry((1, 4)))
+        >>> CenterCrop(shape=(1, 2))(image).array.tolist()
+        [[[2.0, 3.0]]]
+    """
 
     def __call__(self, image: Image) -> Image:
         """Return the middle; the image must be at least as large."""
@@ -150,7 +194,13 @@ class CenterCrop(_Sizing):
 
 
 class Crop(Transform):
-    """Removes voxels at the borders."""
+    """Removes voxels at the borders.
+
+    Example:
+        >>> image = Image.from_file_values(np.array([[[1, 2, 3, 4]]], np.float32), Geometry((1, 4)))
+        >>> Crop(voxels=(0, 0, 1, 0))(image).array.tolist()
+        [[[2.0, 3.0, 4.0]]]
+    """
 
     positional: ClassVar[str | None] = "voxels"
 
@@ -178,7 +228,13 @@ class Crop(Transform):
 
 
 class CropExternalZeroPlanes(Transform):
-    """Cuts away the borders where every channel is zero; in training only."""
+    """Cuts away the borders where every channel is zero; in training only.
+
+    Example:
+        >>> image = Image.from_file_values(np.array([[[0, 2, 3, 0]]], np.float32), Geometry((1, 4)))
+        >>> CropExternalZeroPlanes()(image).array.tolist()
+        [[[2.0, 3.0]]]
+    """
 
     train_only: ClassVar[bool] = True
 

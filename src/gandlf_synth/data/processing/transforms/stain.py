@@ -35,7 +35,18 @@ _TINY = 1e-9
 
 
 class StainNormalizer(Transform):
-    """Brings an H&E picture to the stain colours of a target picture."""
+    """Brings an H&E picture to the stain colours of a target picture.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image as Picture
+        >>> from gandlf_synth.data.formats.readers import read_image
+        >>> path = Path(tempfile.mkdtemp()) / "slide.png"
+        >>> Picture.new("RGB", (8, 8), (120, 60, 140)).save(path)
+        >>> image = read_image(path)
+        >>> bool(np.allclose(StainNormalizer(target=path)(image).array, image.array, atol=40))
+        True
+    """
 
     positional: ClassVar[str | None] = "target"
 
