@@ -71,6 +71,25 @@ def test_a_sampler_of_one_file_is_named_in_the_yaml_and_on_the_command_line(
     assert record["sampling"]["sampler"] == "jitter"
 
 
+def test_a_model_of_a_sampler_that_is_missing_says_which(
+    cli: Cli,
+    tiny_config: TinyConfig,
+    pictures_table: Path,
+    plugin: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("-dt", pictures_table, "-m-dir", tmp_path / "model", *plugin, "--set", "model_config.sampler=jitter")
+    code, _, err = cli("train", "-c", tiny_config([8, 8]), *words)
+    assert code == 0, err
+    monkeypatch.setattr(registry, "_registered", {})
+
+    code, _, err = cli("generate", "-m-dir", tmp_path / "model")
+
+    assert code in (2, 4)
+    assert "unknown name 'jitter' in samplers" in err
+
+
 @pytest.mark.parametrize(
     ("family", "name", "message"),
     [

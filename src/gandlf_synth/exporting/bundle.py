@@ -1,14 +1,13 @@
 """A MONAI bundle: ``monai.bundle.run(config_file="configs/inference.json")`` in its folder makes images."""
 
 from pathlib import Path
-from typing import Any
 
 from gandlf_synth.files import write_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.provenance import software_versions
 
 
-def write_bundle(module: GenerativeModule[Any], folder: Path) -> list[Path]:
+def write_bundle(module: GenerativeModule, folder: Path) -> list[Path]:
     """Write ``configs/metadata.json`` and ``configs/inference.json`` beside the weights, and return them."""
     versions = software_versions()
     spec = module.spec

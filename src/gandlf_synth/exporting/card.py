@@ -10,7 +10,7 @@ from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 
 
-def model_card(module: GenerativeModule[Any], model_dir: Path) -> str:
+def model_card(module: GenerativeModule, model_dir: Path) -> str:
     """Return the card as Markdown, with what the run record and the last evaluation in ``model_dir`` say."""
     spec, name = module.spec, module.config.model_name
     family = registry.load("models", name)

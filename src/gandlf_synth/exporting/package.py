@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.exporting.bundle import write_bundle
@@ -17,7 +17,7 @@ FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 
 def export_package(
-    module: GenerativeModule[Any], model_dir: Path, folder: Path, formats: Sequence[ExportFormat]
+    module: GenerativeModule, model_dir: Path, folder: Path, formats: Sequence[ExportFormat]
 ) -> list[Path]:
     """Write ``module`` in every one of ``formats`` with a model card, and return the files.
 

@@ -1,13 +1,13 @@
 """Checkpoints that stand alone: weights, configuration and data facts in one file, read without running any code."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import torch
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
+from torch import Tensor
 
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
@@ -16,22 +16,38 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 
 FORMAT = 1
-_KEY = "gandlf_synth"
+HEADER_KEY: Literal["gandlf_synth"] = "gandlf_synth"
 
 
-def description(module: GenerativeModule) -> dict[str, Any]:
-    """Return what a checkpoint holds besides weights; only plain values."""
+class CheckpointHeader(TypedDict):
+    """What a checkpoint says of its model; only plain values."""
+
+    format: int
+    model_name: str
+    model_config: dict[str, JsonValue]
+    spec: dict[str, JsonValue]
+
+
+class CheckpointContent(TypedDict):
+    """What a checkpoint holds; those of a training hold the state of the trainer too."""
+
+    gandlf_synth: CheckpointHeader
+    state_dict: dict[str, Tensor]
+    global_step: NotRequired[int]
+    epoch: NotRequired[int]
+
+
+def describe_module(module: GenerativeModule) -> CheckpointHeader:
+    """Return what a checkpoint says of ``module``."""
     return {
-        _KEY: {
-            "format": FORMAT,
-            "model_name": module.config.model_name,
-            "model_config": module.config.model_dump(mode="json"),
-            "spec": module.spec.model_dump(mode="json"),
-        }
+        "format": FORMAT,
+        "model_name": module.config.model_name,
+        "model_config": module.config.model_dump(mode="json"),
+        "spec": module.spec.model_dump(mode="json"),
     }
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> CheckpointContent:
     """Return the content of a checkpoint; only tensors and plain values are accepted, no code is run.
 
     Raises:
@@ -43,15 +59,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content: CheckpointContent = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         fix = "it was written by another program, or tampered with; nothing in it was run"
         raise CheckpointError(Problem(where, "holds more than weights and plain values", fix=fix)) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
-    if not isinstance(content, dict) or _KEY not in content:
+    if not isinstance(content, dict) or HEADER_KEY not in content:
         raise CheckpointError(Problem(where, "is not a checkpoint of GaNDLF-Synth"))
-    version = content[_KEY].get("format")
+    version = content[HEADER_KEY].get("format")
     if version != FORMAT:
         raise CheckpointError(Problem(where, f"has checkpoint format {version}", f"format {FORMAT}"))
     return content
@@ -63,21 +79,21 @@ def write_safetensors(module: GenerativeModule, path: Path) -> None:
 
     weights = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata={_KEY: json.dumps(description(module)[_KEY])})
+        save_file(weights, temporary, metadata={HEADER_KEY: json.dumps(describe_module(module))})
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
+def _read_safetensors(path: Path) -> CheckpointContent:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            about = (file.metadata() or {}).get(_KEY)
+            header = (file.metadata() or {}).get(HEADER_KEY)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(Problem(str(path), "is damaged and cannot be read")) from error
-    if about is None:
+    if header is None:
         raise CheckpointError(Problem(str(path), "is not a checkpoint of GaNDLF-Synth"))
-    return {_KEY: json.loads(about), "state_dict": weights}
+    return {"gandlf_synth": json.loads(header), "state_dict": weights}
 
 
 def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule:
@@ -91,22 +107,29 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
         CheckpointError: see ``read_checkpoint``; or it is of another model.
     """
     content = read_checkpoint(path)
-    about = content[_KEY]
-    if expected_model is not None and about["model_name"] != expected_model:
+    header = content[HEADER_KEY]
+    if expected_model is not None and header["model_name"] != expected_model:
         fix = "use the configuration that this model was trained with"
-        what = f"holds a {about['model_name']!r} model, but the configuration names {expected_model!r}"
+        what = f"holds a {header['model_name']!r} model, but the configuration names {expected_model!r}"
         raise CheckpointError(Problem(str(path), what, fix=fix))
     try:
-        module = build_module(about["model_config"], DataSpec.model_validate(about["spec"]))
+        module = build_module(header["model_config"], DataSpec.model_validate(header["spec"]))
         module.load_state_dict(content["state_dict"])
     except (ValidationError, RuntimeError) as error:
-        what = f"does not fit this version of {about['model_name']!r}: {str(error).splitlines()[0]}"
+        what = f"does not fit this version of {header['model_name']!r}: {_first_fault(error)}"
         raise CheckpointError(Problem(str(path), what)) from error
     module.eval()
     return module
 
 
-def checkpoint_description(content: Mapping[str, Any]) -> tuple[dict[str, Any], DataSpec]:
+def _first_fault(error: ValidationError | RuntimeError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    detail = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def checkpoint_description(content: CheckpointContent) -> tuple[dict[str, JsonValue], DataSpec]:
     """Return the resolved ``model_config`` section and the data facts of a checkpoint's content."""
-    about = content[_KEY]
-    return about["model_config"], DataSpec.model_validate(about["spec"])
+    header = content[HEADER_KEY]
+    return header["model_config"], DataSpec.model_validate(header["spec"])

@@ -12,7 +12,7 @@ from gandlf_synth.config import Config
 from gandlf_synth.errors import Problem, ResourceError, option
 from gandlf_synth.files import atomic_path
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.checkpoint import description
+from gandlf_synth.models.checkpoint import HEADER_KEY, describe_module
 from gandlf_synth.training.callbacks import SampleMetrics
 
 
@@ -44,7 +44,7 @@ class Description(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Add the description."""
-        checkpoint.update(description(pl_module))
+        checkpoint[HEADER_KEY] = describe_module(pl_module)
 
 
 class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
