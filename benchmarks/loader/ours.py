@@ -9,10 +9,10 @@ from rich.console import Console
 from ruamel.yaml import YAML
 
 from gandlf_synth.config import parse_document
-from gandlf_synth.data.formats.scan import no_progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.progress import no_progress
 from gandlf_synth.training.data import TrainingData, loader_workers, prepare_data
 from gandlf_synth.training.plan import Plan, plan_run
 from gandlf_synth.training.request import TrainingRequest

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gandlf_synth.data.table.construct import ConstructReport
     from gandlf_synth.data.table.slide_tiles import TileGrid
-    from gandlf_synth.diagnostics.verification import InstallReport
+    from gandlf_synth.diagnostics.installation import InstallReport
     from gandlf_synth.training.checking import CheckReport
     from gandlf_synth.training.plan import Plan
     from gandlf_synth.training.request import TrainingRequest
@@ -75,7 +75,7 @@ def preview(
 
 def verify_install() -> "InstallReport":
     """Run one real training step on every kind of device; see ``training.verification``."""
-    from gandlf_synth.diagnostics.verification import verify
+    from gandlf_synth.diagnostics.installation import verify
 
     return verify()
 

@@ -1,24 +1,25 @@
 """Progress bars for loops, live on a terminal and silent in a log."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-Bar = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""(items, their number, description) → the same items, shown as they go."""
+from gandlf_synth.progress import Progress
+
+T = TypeVar("T")
 
 
-def progress_bar(console: Console) -> Bar:
-    """Return a function that shows an iterable as a bar with the time left on ``console``."""
+def progress_bar(console: Console) -> Progress:
+    """Return a function that shows a loop as a bar with the time left on ``console``."""
 
-    def show(items: Iterable[Any], total: int, description: str) -> Iterator[Any]:
+    def show(items: Iterable[T], total: int, description: str, /) -> Iterator[T]:
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+            bars.TimeElapsedColumn(), bars.TextColumn("left"), bars.TimeRemainingColumn(),
         )  # fmt: skip
-        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        with bars.Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             yield from progress.track(items, total=total, description=description)
 
     return show

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.metrics.extractors import Extractor
@@ -16,6 +15,7 @@ from gandlf_synth.metrics.histogram import HISTOGRAM_BINS, histograms
 from gandlf_synth.metrics.image_set import ImageSetFeatures
 from gandlf_synth.metrics.intervals import Floats
 from gandlf_synth.metrics.spectrum import SPECTRUM_BINS, radial_spectrum
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
 _VERSION = 1

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
-from gandlf_synth.data.formats.scan import Progress, Scans, scan_files
+from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_csv
 from gandlf_synth.model_folder import InferenceFolder
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
 _FEWEST = 2

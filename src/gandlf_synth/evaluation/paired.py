@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from gandlf_synth import registry
 from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
@@ -22,6 +21,7 @@ from gandlf_synth.evaluation.report.templates import load_template, page_file
 from gandlf_synth.files import TakesPaths, write_csv, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, Indices, bootstrap
 from gandlf_synth.metrics.paired import Array, PairedMetric
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import software_versions
 
 DEFAULT_METRICS = (

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import locate, read_image, source_files
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
@@ -25,6 +24,7 @@ from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.metrics.slicing import cut_stacks, resize_planes, resize_volumes
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
 _VERSION = 1

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.features import extract_features
@@ -29,6 +28,7 @@ from gandlf_synth.metrics.results import Measurement
 from gandlf_synth.metrics.set_metric import MeasureSettings, SetMetric, registered_set_metrics
 from gandlf_synth.metrics.slicing import STACKS
 from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest, software_versions
 
 _FEW = 50

@@ -15,7 +15,6 @@ from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.network_input import batches_of
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.display.progress import Bar
 from gandlf_synth.evaluation.report.figures import Axes, figure, lines
 from gandlf_synth.evaluation.report.templates import load_template
 from gandlf_synth.files import write_json, write_text
@@ -25,6 +24,7 @@ from gandlf_synth.metrics.scoring import features, score
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import Purpose, fold_seed
 
 _COLORS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2")
@@ -74,7 +74,7 @@ def sweep_samplers(
     extractor: Extractor,
     settings: Sequence[tuple[str, int]],
     folder: Path,
-    bar: Bar,
+    bar: Progress,
     *,
     count: int,
     batch_size: int,
@@ -107,7 +107,7 @@ def sweep(
     condition: Condition,
     extractor: Extractor,
     settings: Sequence[tuple[str, int]],
-    progress: Bar,
+    progress: Progress,
     *,
     count: int,
     batch_size: int,

@@ -13,12 +13,12 @@ from gandlf_synth.config import SamplingOptions, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.display.progress import Bar
 from gandlf_synth.display.reporter import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
@@ -49,7 +49,7 @@ def generate_images(
     folder: Path,
     source: Mapping[str, Any],
     reporter: Reporter,
-    bar: Bar,
+    bar: Progress,
     *,
     batch_size: int,
     writer: Writer,

@@ -21,9 +21,9 @@ from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.display.progress import Bar
 from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
 from gandlf_synth.synthesis.image_files import file_parts
 
@@ -64,7 +64,7 @@ def reconstruct_images(
     pipeline: Pipeline,
     folder: Path,
     source: Mapping[str, Any],
-    bar: Bar,
+    bar: Progress,
     *,
     batch_size: int,
     writer: Writer,

@@ -9,7 +9,6 @@ import numpy as np
 
 from gandlf_synth.config import Config, Phase, Step, resolved
 from gandlf_synth.config.size import bytes_of
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.conditioners import fit_conditioners
@@ -21,6 +20,7 @@ from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.launcher import usable_cores
+from gandlf_synth.progress import Progress
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.datamodule import SynthesisDataModule

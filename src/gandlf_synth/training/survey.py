@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gandlf_synth.config import Config, LoadedConfig, Phase
-from gandlf_synth.data.formats.scan import Progress, Scans, scan_files
+from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.inspection.checks import Finding, findings_of
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.loading.store import default_cache
@@ -20,6 +20,7 @@ from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.progress import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, Problem, raise_if_any
+from gandlf_synth.progress import Progress
 from gandlf_synth.training.request import TrainingRequest
 
 _FEWEST_TO_MEASURE = 5

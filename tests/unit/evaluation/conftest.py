@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gandlf_synth.data.formats.scan import no_progress
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.run import run_evaluation
+from gandlf_synth.progress import no_progress
 
 SIZE = 32
 

@@ -5,10 +5,9 @@ Results are kept in the cache by file identity (path, size, modification time), 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +18,7 @@ from gandlf_synth.errors import Problem
 from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.launcher import usable_cores
+from gandlf_synth.progress import Progress, no_progress
 from gandlf_synth.provenance import digest
 
 _VERSION = 2
@@ -28,14 +28,6 @@ _AIR = (-4096.0, -600.0)
 _HARDEST = 4096.0
 _COLOUR_SPREAD = 1 / 16
 """Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
-
-Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Wraps an iterable of known length and a description, to show how far it is."""
-
-
-def no_progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:  # noqa: ARG001
-    """Show nothing."""
-    return items
 
 
 class FileScan(BaseModel):

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
-from gandlf_synth.data.formats.scan import Progress, Scans, no_progress
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.checks import Finding
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.launcher import usable_cores
+from gandlf_synth.progress import Progress, no_progress
 
 _SIDE = {2: 32, 3: 16}
 _NEARLY_ONE = 0.985
@@ -52,10 +53,11 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
     across: dict[int, Finding] = {}
     within: dict[int, Finding] = {}
     for dims in _SIDE:
-        places = [k for k, signature in enumerate(signatures) if signature is not None and signature.dims == dims]
-        for one, other, mirrored in _pairs([signature for k in places if (signature := signatures[k])]):
+        places = [place for place, image in enumerate(signatures) if image is not None and image.dims == dims]
+        images = [image for image in signatures if image is not None and image.dims == dims]
+        for one, other, mirrored in _pairs(images):
             first, second = places[one], places[other]
-            equal = signatures[first].digest == signatures[second].digest
+            equal = images[one].digest == images[other].digest
             kind = within if rows[first][0] is rows[second][0] else across
             kind.setdefault(second, _finding(rows[first], rows[second], equal=equal, mirrored=mirrored))
     return [*across.values(), *within.values()]

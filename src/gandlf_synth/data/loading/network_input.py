@@ -8,13 +8,13 @@ from torch import Tensor
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.formats.scan import Progress
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.progress import Progress
 
 _CHUNK = 32
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
-from gandlf_synth.data.formats.scan import Progress, identity, no_progress
+from gandlf_synth.data.formats.scan import identity
 from gandlf_synth.data.loading.cache import lease
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline
@@ -29,6 +29,7 @@ from gandlf_synth.errors import DataError, Problem, raise_if_any
 from gandlf_synth.files import atomic_path, write_json
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.launcher import usable_cores
+from gandlf_synth.progress import Progress, no_progress
 from gandlf_synth.provenance import digest
 
 _VERSION = 2

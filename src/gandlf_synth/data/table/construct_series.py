@@ -13,12 +13,13 @@ from pathlib import Path
 
 from gandlf_synth.data.formats.readers import MARK
 from gandlf_synth.data.formats.readers.dicom import Series
-from gandlf_synth.data.formats.scan import FileScan, Progress, no_progress, scan_files
+from gandlf_synth.data.formats.scan import FileScan, scan_files
 from gandlf_synth.data.table.construct import ConstructReport, write_samples
 from gandlf_synth.data.table.dicom_folders import dicom_folders, is_volume
 from gandlf_synth.data.table.folder_samples import SampleRow
 from gandlf_synth.data.table.layouts import are_classes, units_of
 from gandlf_synth.errors import DataError, Problem, listing
+from gandlf_synth.progress import Progress, no_progress
 
 _SHOWN = 5
 _LIKE = 2

@@ -11,7 +11,7 @@ from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
-from gandlf_synth.training.callbacks.ema import ExponentialMovingAverage
+from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage
 
 
 class SampleGrid(Callback):

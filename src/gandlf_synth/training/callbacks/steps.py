@@ -1,15 +1,32 @@
-"""Numbers that are not finite: the step is left out, what caused it is written down, and too many end the training."""
+"""What happens around every step: random numbers are seeded, gradients judged, weights averaged."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gandlf_synth.errors import Problem, TrainingError
 from gandlf_synth.files import write_json
+from gandlf_synth.provenance import Purpose, fold_seed
+
+
+class StepSeeds(Callback):
+    """Seeds torch before every training batch from (seed, process, epoch, batch).
+
+    Models may then draw from torch's own generator, and nothing of its state has to be saved.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seed the batch."""
+        torch.manual_seed(fold_seed(self._seed, Purpose.STEP, trainer.global_rank, trainer.current_epoch, batch_idx))
+
 
 _MOST_SKIPPED = 10
 
@@ -83,3 +100,28 @@ class FiniteSteps(Callback):
         }
         write_json(path, content)
         return path
+
+
+class ExponentialMovingAverage(WeightAveraging):
+    """Averages the weights over the last ``1 / (1 - decay)`` steps, fewer in the beginning.
+
+    At step n the decay is ``min(decay, (1 + n) / (10 + n))``, so that a short run is not held by its first weights.
+    Checkpoints hold the average in ``state_dict``, and the weights being trained beside it.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=self._average)
+        self._decay = decay
+
+    @torch.no_grad()
+    def _average(self, averaged: Any, current: Any, _: Any) -> None:
+        if not averaged[0].is_floating_point():
+            torch._foreach_copy_(list(averaged), list(current))
+            return
+        steps = self._latest_update_step  # torch's own counter lives on the GPU, and reading it would wait for the GPU
+        decay = min(self._decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+
+    def averaged_module(self) -> Any:
+        """Return the module with the averaged weights, or None before training."""
+        return None if self._average_model is None else self._average_model.module
