@@ -78,13 +78,13 @@ def fold_seed(seed: int, purpose: Purpose, *parts: int) -> int:
 @cache
 def software_versions() -> dict[str, str]:
     """Return the installed version of every package that decides what a model computes."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in _RECORDED_PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 class RunRecord(BaseModel):

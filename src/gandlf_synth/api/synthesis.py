@@ -46,6 +46,10 @@ class GenerationRequest(TakesPaths):
         batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
         resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
         refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
+
+    >>> request = GenerationRequest("model", counts={"glioma": 8}, sampler="ddim", num_inference_steps=25)
+    >>> request.model_dir.name, request.seed
+    ('model', None)
     """
 
     model_dir: Path

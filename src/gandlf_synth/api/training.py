@@ -29,7 +29,7 @@ def construct_csv(
     overwrite: bool = False,
     tiles: "TileGrid | None" = None,
 ) -> "ConstructReport":
-    """Write the CSV of the images in a folder; see ``data.construct.construct_csv``."""
+    """Write the CSV of the images in a folder; see ``data.table.construct.construct_csv``."""
     from gandlf_synth.data.table.construct import construct_csv as construct
 
     return construct(
@@ -44,7 +44,23 @@ def construct_csv(
 
 
 def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":
-    """Train a model; see ``training.run.run_training``."""
+    """Train a model, and return where it is and how training ended.
+
+    Everything that can be wrong is found before anything in the model folder is touched.
+
+    Args:
+        request: the configuration, the CSVs and the model folder.
+        console: where progress is shown; None: nowhere.
+
+    Raises:
+        ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
+
+    >>> from gandlf_synth import TrainingRequest, train
+    >>> train(TrainingRequest("missing.yaml", "data.csv", "model"))
+    Traceback (most recent call last):
+        ...
+    gandlf_synth.errors.ConfigError: missing.yaml: cannot be read: No such file or directory
+    """
     from gandlf_synth.training.run import run_training
 
     return run_training(request, console or silent())
@@ -58,7 +74,20 @@ def plan_training(request: "TrainingRequest", console: "Console | None" = None) 
 
 
 def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":
-    """Return everything that can be known of a run before it is begun; see ``training.checking.check_run``."""
+    """Return everything that can be known of a run before it begins, errors and warnings alike.
+
+    Args:
+        request: what ``train`` would get.
+        console: where progress is shown; None: nowhere.
+        fast: leave out the search for duplicates and the trial steps.
+
+    >>> from gandlf_synth import TrainingRequest, check
+    >>> from gandlf_synth.config import parse_document
+    >>> config = parse_document("model_config: {model_name: ddpm}", "config.yaml")
+    >>> report = check(TrainingRequest(config, "missing.csv", "model"), fast=True)
+    >>> report.stops_a_run, [finding.kind for finding in report.findings]
+    (True, ['CSV'])
+    """
     from gandlf_synth.training.checking import check_run
 
     return check_run(request, console or silent(), fast=fast)
@@ -74,14 +103,14 @@ def preview(
 
 
 def verify_install() -> "InstallReport":
-    """Run one real training step on every kind of device; see ``training.verification``."""
+    """Run one real training step on every kind of device; see ``diagnostics.installation``."""
     from gandlf_synth.diagnostics.installation import verify
 
     return verify()
 
 
 def installation() -> dict[str, dict[str, str]]:
-    """Return versions, devices, extras and the cache, in words; see ``training.installation``."""
+    """Return versions, devices, extras and the cache, in words; see ``diagnostics.installation``."""
     from gandlf_synth.diagnostics.installation import installation as look
 
     return look()

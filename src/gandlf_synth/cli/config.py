@@ -26,18 +26,19 @@ def explain(key: str, model_name: str | None) -> None:
 
     if model_name:
         registry.load("models", model_name)
-    found = {each.path: each for name in [model_name] if name for each in describe_keys(name)}
+    known = {entry.path: entry for name in [model_name] if name for entry in describe_keys(name)}
     for name in [] if model_name else registry.names("models"):
-        found |= {each.path: each for each in describe_keys(name) if each.path not in found}
+        known |= {entry.path: entry for entry in describe_keys(name) if entry.path not in known}
     asked = key.strip().lower()
-    matching = [each for path, each in found.items() if path.lower() == asked or path.lower().endswith(f".{asked}")]
-    matching = matching or [each for path, each in found.items() if asked in path.lower()]
+    matching = [entry for path, entry in known.items() if path.lower() == asked or path.lower().endswith(f".{asked}")]
+    matching = matching or [entry for path, entry in known.items() if asked in path.lower()]
     if not matching:
-        last = {path.rpartition(".")[2] for path in found}
+        last = {path.rpartition(".")[2] for path in known}
         raise ConfigError(Problem(key, "no key of the configuration has this name", fix=did_you_mean(asked, last)))
-    for each in matching:
-        click.echo(click.style(each.path, bold=True))
-        click.echo(f"  {each.text}\n  may be: {each.kind}\n  when absent: {each.default or 'the defaults of its keys'}")
+    for entry in matching:
+        click.echo(click.style(entry.path, bold=True))
+        default = entry.default or "the defaults of its keys"
+        click.echo(f"  {entry.text}\n  may be: {entry.kind}\n  when absent: {default}")
 
 
 @config.command()
@@ -71,14 +72,14 @@ def models(name: str | None, as_json: bool) -> None:
     from gandlf_synth import registry
 
     names = [name] if name else registry.names("models")
-    families = {each: _facts(registry.load("models", each)) for each in names}
+    families = {family: _facts(registry.load("models", family)) for family in names}
     if as_json:
         keys = [asdict(key) for key in _keys(name)] if name else None
         content = families if keys is None else families[names[0]] | {"keys": keys}
         click.echo(json.dumps(content, indent=2))
         return
-    for each, facts in families.items():
-        click.echo(click.style(f"{each:18}", bold=True) + facts["title"])
+    for family, facts in families.items():
+        click.echo(click.style(f"{family:18}", bold=True) + facts["title"])
         if name:
             _tell(name, facts)
     if not name:

@@ -21,8 +21,8 @@ def doctor(file: Path | None, as_json: bool) -> None:
         return
     for title, part in content.items():
         click.echo(click.style(title, bold=True))
-        for name, found in part.items():
-            click.echo(f"  {name:22} {found}")
+        for name, text in part.items():
+            click.echo(f"  {name:22} {text}")
 
 
 @click.command("verify-install")
@@ -32,7 +32,7 @@ def verify_install(as_json: bool) -> None:
     from gandlf_synth import api
 
     report = api.verify_install()
-    lines = [f"{name:14} {found}" for name, found in report.versions.items()]
+    lines = [f"{name:14} {version}" for name, version in report.versions.items()]
     lines.append(f"{'cores':14} {report.hardware['cores']}")
     for step in report.steps:
         what = f"one training step of ddpm, loss {step.loss:.3f}, {step.seconds:.2f} s"

@@ -20,11 +20,11 @@ def init(source: Path, project: Path, model_name: str | None, memory: str | None
     from gandlf_synth.projects.start import start_project
 
     terminal = console()
-    made = start_project(source, project, terminal, model_name=model_name, memory_bytes=_bytes(memory))
-    for note in made.notes:
+    written = start_project(source, project, terminal, model_name=model_name, memory_bytes=_bytes(memory))
+    for note in written.notes:
         terminal.print(f"  note: {note}", highlight=False)
-    terminal.print(f"Wrote {made.config}. Next:", highlight=False)
-    emit(made, "\n".join(made.commands), as_json)
+    terminal.print(f"Wrote {written.config}. Next:", highlight=False)
+    emit(written, "\n".join(written.commands), as_json)
 
 
 def _bytes(text: str | None) -> int | None:

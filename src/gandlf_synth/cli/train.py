@@ -69,7 +69,7 @@ def run_training(
     )
     if dry_run:
         plan = api.plan_training(request, terminal)
-        lines = [*(f"{each.key}: {each.value} ({each.reason})" for each in plan.choices), *plan.notes]
+        lines = [*(f"{choice.key}: {choice.value} ({choice.reason})" for choice in plan.choices), *plan.notes]
         emit(plan, "\n".join(["would train; choices:", *lines]), as_json)
         return
     try:
@@ -83,8 +83,8 @@ def run_training(
 
 def _resuming(words: Sequence[str]) -> str:
     """Return the command line ``words`` with the flag that resumes in place of those that begin anew."""
-    kept = [word for word in words if word not in ("-rt", "--reset", "-rs", "-rm", "--resume")]
-    return shlex.join(["gandlf-synth", *kept, "--resume"])
+    rest = [word for word in words if word not in ("-rt", "--reset", "-rs", "-rm", "--resume")]
+    return shlex.join(["gandlf-synth", *rest, "--resume"])
 
 
 @click.command()

@@ -70,8 +70,8 @@ def parse_document(text: str, name: str) -> Document:
     except (YAMLError, ValueError) as error:
         raise ConfigError(Problem(name, f"is not valid YAML: {error}")) from error
     if not isinstance(tree, dict):
-        found = "nothing" if tree is None else f"a {type(tree).__name__}"
-        raise ConfigError(Problem(name, f"holds {found}", "keys and values, such as model_config: {model_name: ddpm}"))
+        kind = "nothing" if tree is None else f"a {type(tree).__name__}"
+        raise ConfigError(Problem(name, f"holds {kind}", "keys and values, such as model_config: {model_name: ddpm}"))
     lines: dict[KeyPath, int] = {}
     content = _plain(tree, (), lines)
     return Document(name, content, lines)
@@ -113,6 +113,9 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def overridden(document: Document, assignments: Sequence[str]) -> Document:
     """Return ``document`` with every ``key.path=value`` of the command line put in; values are read as YAML.
+
+    >>> overridden(parse_document("seed: 1", "config.yaml"), ["model_config.guidance_scale=2"]).content
+    {'seed': 1, 'model_config': {'guidance_scale': 2}}
 
     Raises:
         ConfigError: an assignment without ``=`` or without a key, or a value that is not YAML.

@@ -96,11 +96,11 @@ class _AnyModel(ModelConfig, extra="allow"):
 
 def _bad_components(config: Config, document: Document) -> list[Problem]:
     """Return wrong names and parameters of losses, optimizers and schedulers, and metrics that do not apply."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for group in _COMPONENT_GROUPS:
         for path, component in components_at(getattr(config.model, group), ("model_config", group)):
-            found += parameter_problems(group, component, document, path)
-    return [*found, *_bad_metrics(config, document)]
+            problems += parameter_problems(group, component, document, path)
+    return [*problems, *_bad_metrics(config, document)]
 
 
 def _bad_metrics(config: Config, document: Document) -> list[Problem]:
@@ -108,8 +108,8 @@ def _bad_metrics(config: Config, document: Document) -> list[Problem]:
         return []
     where = document.where(("metrics",))
     if config.model.unpaired:
-        given = listing(step.name for step in config.metrics)
-        what = f"{given} compare an image with its own reconstruction, but {config.model.model_name} makes new images"
+        names = listing(step.name for step in config.metrics)
+        what = f"{names} compare an image with its own reconstruction, but {config.model.model_name} makes new images"
         return [Problem(where, what, fix="leave metrics out; val_loss is logged when there is validation data")]
     unknown = (registry.unknown_name("paired_metrics", step.name, where) for step in config.metrics)
     return [problem for problem in unknown if problem]

@@ -60,10 +60,10 @@ def _problem(path: KeyPath, details: list[Any], document: Document, model: type[
     allowed = " or ".join(dict.fromkeys(_allowed(detail) for detail in details))
     if kinds == {"value_error"}:
         return Problem(where, allowed)
-    given = details[0]["input"]
+    value = details[0]["input"]
     choices = [choice for detail in details for choice in _choices(detail)]
-    hint = did_you_mean(given, choices) if isinstance(given, str) else ""
-    return Problem(where, f"{given!r} is not valid", allowed, hint)
+    hint = did_you_mean(value, choices) if isinstance(value, str) else ""
+    return Problem(where, f"{value!r} is not valid", allowed, hint)
 
 
 def _allowed(detail: Any) -> str:
@@ -105,7 +105,7 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _section(argument)
-        if found:
-            return found
+        section = _section(argument)
+        if section:
+            return section
     return None

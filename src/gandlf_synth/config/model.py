@@ -156,6 +156,6 @@ class ModelConfig(BaseModel):
             return self
         axes = (2, 3) if self.n_dimensions == "auto" else (self.n_dimensions,)
         if len(self.tensor_shape) not in axes or min(self.tensor_shape, default=0) < 1:
-            wanted = " or ".join(str(count) for count in axes)
-            raise ValueError(f"tensor_shape {self.tensor_shape} must have {wanted} positive numbers, as n_dimensions")
+            counts = " or ".join(str(count) for count in axes)
+            raise ValueError(f"tensor_shape {self.tensor_shape} must have {counts} positive numbers, as n_dimensions")
         return self

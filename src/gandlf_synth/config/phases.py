@@ -53,8 +53,8 @@ class PhasedSteps(BaseModel):
 
     def of(self, phase: Phase) -> Steps | None:
         """Return the pipeline of ``phase``; a phase that is not written uses that of training."""
-        own: Steps | None = getattr(self, phase)
-        return own if own is not None else self.train
+        steps: Steps | None = getattr(self, phase)
+        return steps if steps is not None else self.train
 
 
 class LoaderOptions(BaseModel):

@@ -25,8 +25,8 @@ def write_slices(folder: Path) -> int:
     volume, affine = _brain(_TEMPLATE)
     count = 0
     for plane, axis in _PLANES.items():
-        kept = [other for other in range(3) if other != axis]
-        in_plane = affine[:, [*kept, axis, 3]]
+        others = [dimension for dimension in range(3) if dimension != axis]
+        in_plane = affine[:, [*others, axis, 3]]
         for index in _positions(volume.shape[axis]):
             position = affine @ np.eye(4)[axis] * index + affine[:, 3]
             in_plane[:3, 3] = position[:3]

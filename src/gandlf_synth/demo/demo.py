@@ -104,9 +104,9 @@ def _compare(csv: Path, generated: Sequence[Path], model_dir: Path, sheet: Path)
         real = [sample for sample in manifest.samples if sample.label == label]
         shown = _PER_CLASS[spec.spatial_dims]
         spread = [real[len(real) * (index + 1) // (shown + 1)] for index in range(shown)]
-        made = [path for path in generated if f"_label_{label}." in path.name]
+        synthetic = [path for path in generated if f"_label_{label}." in path.name]
         rows.append(SheetRow(f"{name}: real", _tiles([pipeline(sample) for sample in spread], spec)))
-        rows.append(SheetRow(f"{name}: synthetic", _tiles([read_image(path) for path in made], spec)))
+        rows.append(SheetRow(f"{name}: synthetic", _tiles([read_image(path) for path in synthetic], spec)))
     size = " by ".join(str(length) for length in spec.shape)
     save_png(
         contact_sheet(rows, title=f"Real images, as the model sees them ({size}), and synthetic ones", smooth=True),

@@ -36,11 +36,11 @@ def _devices() -> dict[str, str]:
     import torch
 
     memory: Any = psutil.virtual_memory()
-    found = {"cpu": f"{psutil.cpu_count()} cores, {memory.total / 2**30:.0f} GiB memory"}
+    devices = {"cpu": f"{psutil.cpu_count()} cores, {memory.total / 2**30:.0f} GiB memory"}
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        found[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-    return found
+        devices[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return devices
 
 
 def _extras() -> dict[str, str]:

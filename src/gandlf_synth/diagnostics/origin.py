@@ -24,7 +24,7 @@ def origin_of(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
         content = json.loads(file.read_text(encoding="utf-8"))
         return dict(content)
-    found = read_provenance(file)
-    if found is None:
+    provenance = read_provenance(file)
+    if provenance is None:
         raise DataError(Problem(str(file), "says nothing of its origin: GaNDLF-Synth did not write it"))
-    return found
+    return provenance

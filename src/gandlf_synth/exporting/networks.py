@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gandlf_synth.errors import MissingExtraError, PluginError, Problem
+from gandlf_synth.errors import MissingExtraError, PluginError, Problem, option
 from gandlf_synth.files import atomic_path
 from gandlf_synth.models.base import ExportedNetwork
 
@@ -36,7 +36,7 @@ def write_onnx(part: ExportedNetwork, path: Path) -> Path:
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if not find_spec(package):
-            raise MissingExtraError("--format onnx", package, "export")
+            raise MissingExtraError(f"{option('formats')} onnx", package, "export")
     import onnxruntime
 
     with atomic_path(path) as temporary:

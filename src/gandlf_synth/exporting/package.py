@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.exporting.bundle import write_bundle
 from gandlf_synth.exporting.card import model_card
 from gandlf_synth.exporting.networks import write_onnx, write_torchscript
@@ -38,7 +38,7 @@ def export_package(
     networks = module.export_networks()
     if {"torchscript", "onnx"} & set(formats) and not networks:
         what = f"{module.config.model_name!r} has no network that can be used without this program"
-        raise ConfigError(Problem("--format", what, "safetensors, bundle"))
+        raise ConfigError(Problem(option("formats"), what, "safetensors, bundle"))
     written = [folder / "weights.safetensors", folder / "README.md"]
     write_safetensors(module, written[0])
     write_text(written[1], model_card(module, model_dir))

@@ -91,8 +91,8 @@ def _write_csvs(layout: Layout, project: Path, console: Console) -> dict[str, Pa
     for split, root in layout.roots.items():
         path = _csv_of(split, project)
         report = api.construct_csv(root, layout.endings, layout.paradigm, path)
-        found = f"{report.rows} images of {report.subjects} subjects{_classes(report)}"
-        console.print(f"  {path}: {found}", highlight=False)
+        text = f"{report.rows} images of {report.subjects} subjects{_classes(report)}"
+        console.print(f"  {path}: {text}", highlight=False)
         csvs[split] = path
     return csvs
 
@@ -101,12 +101,12 @@ def _write_series(layout: Layout, project: Path, console: Console) -> dict[str, 
     csvs = {}
     for split, root in layout.roots.items():
         path = _csv_of(split, project)
-        made = construct_by_series(root, path, default_cache(), progress_bar(console))
-        for reason in made.left_out:
+        series = construct_by_series(root, path, default_cache(), progress_bar(console))
+        for reason in series.left_out:
             console.print(f"  left out: {reason}", highlight=False, markup=False)
-        found = f"{made.report.rows} {made.kind}, of {made.report.subjects} studies{_classes(made.report)}"
-        console.print(f"  {path}: {found}", highlight=False)
-        for note in made.report.warnings:
+        text = f"{series.report.rows} {series.kind}, of {series.report.subjects} studies{_classes(series.report)}"
+        console.print(f"  {path}: {text}", highlight=False)
+        for note in series.report.warnings:
             console.print(f"  note: {note}", highlight=False)
         csvs[split] = path
     return csvs

@@ -17,8 +17,8 @@ def contradictions(loaded: LoadedConfig, data: Fingerprint, train: Manifest) -> 
     config, model = loaded.config, loaded.config.model
     claims = [*_dimensions(model, data), *_channels(model, data), *_shapes(config, data), *_labels(model, train)]
     where = loaded.document.where
-    found = [Problem(where(claim.key), f"says {claim.written}, but {claim.fact}", fix=claim.fix) for claim in claims]
-    return [*_needs_all_weights(loaded), *found]
+    problems = [Problem(where(claim.key), f"says {claim.written}, but {claim.fact}", fix=claim.fix) for claim in claims]
+    return [*_needs_all_weights(loaded), *problems]
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ _LONGEST_PARAMETER = 250
 """Characters of a value that Lightning's logger gives to MLflow."""
 
 
-def check_loggers(wanted: LoggingConfig | None) -> None:
+def check_loggers(trackers: LoggingConfig | None) -> None:
     """Refuse trackers that are not installed, before anything is written.
 
     Raises:
         MissingExtraError: a package of a tracker is missing.
     """
     for name, packages in _PACKAGES.items():
-        for package in packages if getattr(wanted, name, None) else ():
+        for package in packages if getattr(trackers, name, None) else ():
             if not find_spec(package):
                 raise MissingExtraError(f"logging_config.{name}", package, name)
 
@@ -43,19 +43,19 @@ def opened_loggers(config: Config, folder: ModelFolder) -> Iterator[list[Any]]:
     Raises:
         ResourceError: a tracker cannot be reached or written.
     """
-    wanted = config.logging_config
+    trackers = config.logging_config
     with ExitStack() as stack:
         loggers = _files(folder)
-        if wanted is not None and is_first_process():
+        if trackers is not None and is_first_process():
             known = json.loads(folder.tracked_runs.read_text("utf-8")) if folder.tracked_runs.is_file() else {}
             runs = dict(known)
             content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if wanted.mlflow:
-                logger = _mlflow(wanted.mlflow, content, folder, known.get("mlflow"))
+            if trackers.mlflow:
+                logger = _mlflow(trackers.mlflow, content, folder, known.get("mlflow"))
                 loggers.append(logger)
                 runs["mlflow"] = logger.run_id
-            if wanted.wandb:
-                logger = _wandb(wanted.wandb, content, folder, known.get("wandb"))
+            if trackers.wandb:
+                logger = _wandb(trackers.wandb, content, folder, known.get("wandb"))
                 loggers.append(logger)
                 run = logger.experiment
                 # Lightning leaves the run open, and the next training in this process would go on with it.
@@ -72,7 +72,7 @@ def _files(folder: ModelFolder) -> list[Any]:
     return [logger(folder.root, name=folder.logs.name, version=run) for logger in (CSVLogger, TensorBoardLogger)]
 
 
-def _mlflow(wanted: MLflowConfig, content: Mapping[str, Any], folder: ModelFolder, known: str | None) -> Any:
+def _mlflow(options: MLflowConfig, content: Mapping[str, Any], folder: ModelFolder, known: str | None) -> Any:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
     from lightning.pytorch.loggers import MLFlowLogger
     from mlflow.exceptions import MlflowException
@@ -81,13 +81,13 @@ def _mlflow(wanted: MLflowConfig, content: Mapping[str, Any], folder: ModelFolde
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     root = folder.root.resolve()
-    uri = wanted.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
+    uri = options.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
     try:
         logger = MLFlowLogger(
-            wanted.experiment_name,
-            wanted.run_name or root.name,
+            options.experiment_name,
+            options.run_name or root.name,
             uri,
-            artifact_location=None if wanted.tracking_uri else (root / "mlflow_artifacts").as_uri(),
+            artifact_location=None if options.tracking_uri else (root / "mlflow_artifacts").as_uri(),
             run_id=known if known and _is_kept(MlflowClient(uri), known) else None,
         )
         logger.experiment.update_run(logger.run_id, status="RUNNING")
@@ -126,19 +126,19 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield f"{prefix}{name}", str(value)[:_LONGEST_PARAMETER]
 
 
-def _wandb(wanted: WandbConfig, content: dict[str, Any], folder: ModelFolder, known: str | None) -> Any:
+def _wandb(options: WandbConfig, content: dict[str, Any], folder: ModelFolder, known: str | None) -> Any:
     os.environ["WANDB_ERROR_REPORTING"] = "false"  # read when wandb is imported
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
     root = folder.root.resolve()
     logger = WandbLogger(
-        wanted.name or root.name,
+        options.name or root.name,
         root,
         known,
-        project=wanted.project,
-        entity=wanted.entity,
-        mode=wanted.mode,
+        project=options.project,
+        entity=options.entity,
+        mode=options.mode,
         settings=wandb.Settings(console="off", silent=True),
     )
     try:

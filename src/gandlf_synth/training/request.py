@@ -36,6 +36,10 @@ class TrainingRequest(TakesPaths):
         checkpoint: where to resume from; None: the last checkpoint in the model folder.
         seconds: stop after this wall time; None: after ``num_epochs``.
         command: the call that repeats the run, for the record.
+
+    >>> request = TrainingRequest("config.yaml", "data.csv", "model", val_ratio=0.1)
+    >>> request.folder.last.as_posix()
+    'model/checkpoints/last.ckpt'
     """
 
     config: Path | Document

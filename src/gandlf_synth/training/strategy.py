@@ -38,10 +38,11 @@ def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     counts["gpu"] = max(counts.values())
     if compute.accelerator in counts:
-        where, found = f"compute.accelerator: {compute.accelerator}", counts[compute.accelerator]
-        wanted = 1 if compute.num_devices == "auto" else compute.num_devices
-        if found < wanted:
-            what = f"{wanted} asked for, {found} found on this machine"
+        devices = counts[compute.accelerator]
+        needed = 1 if compute.num_devices == "auto" else compute.num_devices
+        if devices < needed:
+            where = f"compute.accelerator: {compute.accelerator}"
+            what = f"{needed} asked for, {devices} found on this machine"
             raise ResourceError(Problem(where, what, fix="use accelerator: auto, or fewer num_devices"))
     strategy_for(compute, several_optimizers=several_optimizers)
 
@@ -60,7 +61,7 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
     """
     if compute.strategy == "ddp":
         options = {"find_unused_parameters": several_optimizers} | compute.strategy_config
-        return _made("DDPStrategy", options)
+        return _build_strategy("DDPStrategy", options)
     if compute.strategy in SHARDED:
         return _sharded(compute, several_optimizers)
     return "ddp_find_unused_parameters_true" if several_optimizers and _several_processes(compute) else "auto"
@@ -86,10 +87,10 @@ def _sharded(compute: ComputeConfig, several_optimizers: bool) -> Any:
         raise MissingExtraError(where, "deepspeed", "deepspeed")
     if not torch.cuda.is_available():
         raise ResourceError(Problem(where, "needs a CUDA device", fix="use strategy: ddp"))
-    return _made(SHARDED[compute.strategy], compute.strategy_config)
+    return _build_strategy(SHARDED[compute.strategy], compute.strategy_config)
 
 
-def _made(name: str, options: dict[str, Any]) -> Any:
+def _build_strategy(name: str, options: dict[str, Any]) -> Any:
     from lightning.pytorch import strategies
 
     try:

@@ -46,7 +46,7 @@ class SampleGrid(Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, GenerativeModule):
             return
         callbacks: list[Any] = trainer.callbacks
-        average = next((each for each in callbacks if isinstance(each, ExponentialMovingAverage)), None)
+        average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
         self._write(module, self._folder / f"epoch_{epoch:04d}.png")
 

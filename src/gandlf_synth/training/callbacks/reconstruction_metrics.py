@@ -41,8 +41,8 @@ class ReconstructionMetrics(Callback):
         if not isinstance(pl_module, GenerativeModule):
             return
         images = batch["image"]
-        made = pl_module.reconstruct(images, batch["condition"])
-        pairs = list(zip(*((array.float().cpu().numpy() + 1) / 2 for array in (images, made)), strict=True))
+        reconstructions = pl_module.reconstruct(images, batch["condition"])
+        pairs = list(zip(*((array.float().cpu().numpy() + 1) / 2 for array in (images, reconstructions)), strict=True))
         for name, metric in self._metrics.items():
             value = torch.tensor(float(np.mean([metric(*pair) for pair in pairs])), device=pl_module.device)
             pl_module.log(f"{phase}_{name}", value, batch_size=len(pairs), on_step=False, on_epoch=True, sync_dist=True)

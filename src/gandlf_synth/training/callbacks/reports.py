@@ -104,7 +104,7 @@ class HealthMonitor(Callback):
         symptoms = pl_module.symptoms()
         if symptoms is None or not trainer.is_global_zero:
             return
-        self._in_a_row = {each.name: self._in_a_row.get(each.name, 0) + 1 for each in symptoms}
+        self._in_a_row = {symptom.name: self._in_a_row.get(symptom.name, 0) + 1 for symptom in symptoms}
         for symptom in symptoms:
             if self._in_a_row[symptom.name] >= _PATIENCE and symptom.name not in self._said:
                 self._say(symptom, trainer.current_epoch + 1)

@@ -54,7 +54,7 @@ class SampleMetrics(Callback):
     def measured(cls, trainer: Trainer) -> bool:
         """Say whether there are new values in this epoch."""
         callbacks: list[Any] = trainer.callbacks
-        return any(isinstance(each, cls) and each._measured == trainer.current_epoch for each in callbacks)
+        return any(isinstance(callback, cls) and callback._measured == trainer.current_epoch for callback in callbacks)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure when this epoch is due or the last one, by count or by the clock."""
@@ -66,12 +66,12 @@ class SampleMetrics(Callback):
         if self._real is None:
             self._real = self._look_at_real(trainer, pl_module)
         real = self._real
-        made = self._features(trainer, pl_module, real)
+        synthetic = self._features(trainer, pl_module, real)
         self._measured = trainer.current_epoch
-        found = score(real.features, made, seed=self._seed)
-        overlap = found.overlap
+        scores = score(real.features, synthetic, seed=self._seed)
+        overlap = scores.overlap
         values = {
-            "kid": found.kid.value,
+            "kid": scores.kid.value,
             "precision": overlap.precision,
             "recall": overlap.recall,
             "density": overlap.density,
@@ -79,7 +79,7 @@ class SampleMetrics(Callback):
         }
         pl_module.log_dict({f"sample_{name}": value for name, value in values.items()}, batch_size=1)
         if trainer.is_global_zero:
-            self._tell(epoch, found.kid, values, len(made))
+            self._tell(epoch, scores.kid, values, len(synthetic))
 
     def _tell(self, epoch: int, kid: Estimate, values: dict[str, float], count: int) -> None:
         shown = ", ".join(f"sample_{name} {value:.3f}" for name, value in values.items() if name != "kid")
@@ -113,18 +113,18 @@ class SampleMetrics(Callback):
     def _features(self, trainer: Trainer, pl_module: GenerativeModule[Any], real: _Real) -> Floats:
         """Return the features of samples, made by all processes in equal parts."""
         callbacks: list[Any] = trainer.callbacks
-        average = next((each for each in callbacks if isinstance(each, ExponentialMovingAverage)), None)
+        average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
-        each = -(-self._config.n_images // trainer.world_size)
-        places = torch.arange(trainer.global_rank * each, (trainer.global_rank + 1) * each)
+        count = -(-self._config.n_images // trainer.world_size)
+        places = torch.arange(trainer.global_rank * count, (trainer.global_rank + 1) * count)
         seeds = [fold_seed(self._seed, Purpose.IMAGE, place) for place in places.tolist()]
         batches = batched(seeds, real.condition.rows(places % len(real.features)), self._config.batch_size)
         was_training = module.training
         module.eval()
-        made = features(sample_batches(module, batches, self._config), self._extractor)
+        synthetic = features(sample_batches(module, batches, self._config), self._extractor)
         module.train(was_training)
         if trainer.world_size == 1:
-            return made
-        gathered = pl_module.all_gather(torch.from_numpy(made).to(pl_module.device))
+            return synthetic
+        gathered = pl_module.all_gather(torch.from_numpy(synthetic).to(pl_module.device))
         rows: Floats = gathered.flatten(0, 1).cpu().numpy()
         return rows

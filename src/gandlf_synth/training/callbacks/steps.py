@@ -88,7 +88,7 @@ class FiniteSteps(Callback):
     def _write_down(self, trainer: Trainer, pl_module: LightningModule) -> Path:
         batch, samples = self._batch
         norms = {
-            name: float(get_total_norm([each.grad for each in part.parameters() if each.grad is not None]))
+            name: float(get_total_norm([weight.grad for weight in part.parameters() if weight.grad is not None]))
             for name, part in pl_module.named_children()
         }
         path = self._folder / f"nonfinite_step_{trainer.global_step}.json"

@@ -80,7 +80,7 @@ class Interruption(Callback):
         """Take over the signals."""
         self._saved = time.monotonic()
         if threading.current_thread() is threading.main_thread():
-            self._previous = {each: signal.signal(each, self._receive) for each in _SIGNALS}
+            self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Note that there is a checkpoint, whoever asked for it."""
