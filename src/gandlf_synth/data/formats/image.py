@@ -10,6 +10,8 @@ from gandlf_synth.geometry import Geometry
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.int32]
+Values = NDArray[Any]
+"""Voxels in the number type of a file."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Image:
     mask: Mask | None = None
 
     @classmethod
-    def from_file_values(cls, array: NDArray[Any], geometry: Geometry, modality: str = "") -> "Image":
+    def from_file_values(cls, array: Values, geometry: Geometry, modality: str = "") -> "Image":
         """Return an image of values as they are in a file; ``array`` is ``(channels, *spatial)`` of any type."""
         channels = array.shape[0]
         voxels = np.ascontiguousarray(array, dtype=np.float32)

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.dicom_file import (
     discreet,
@@ -27,6 +27,9 @@ from gandlf_synth.data.formats.readers.dicom_file import (
 )
 from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Affine, Geometry, picture_geometry
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 _MARK_BYTES = slice(128, 132)
@@ -78,7 +81,7 @@ def is_marked_dicom(path: Path) -> bool:
         return False
 
 
-def _frame_image(dataset: Any, path: Path, part: str) -> Image:
+def _frame_image(dataset: "Dataset", path: Path, part: str) -> Image:
     frame = chosen_number(part, frames_of(dataset), "frames")
     places = frame_affines(dataset)
     place = [places[frame]] if places and frame < len(places) else None
@@ -145,7 +148,7 @@ def series_in(folder: Path) -> list[Series]:
     Raises:
         UnreadableError: there are none, or a DICOM file is damaged.
     """
-    headers: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    headers: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     for file in _visible_files(folder):
         if file.suffix.lower() in SUFFIXES or is_marked_dicom(file):
             header = _header(file)
@@ -156,7 +159,7 @@ def series_in(folder: Path) -> list[Series]:
     return sorted((_series(own) for own in headers.values()), key=lambda series: (len(series.number), series.number))
 
 
-def _header(file: Path) -> Any:
+def _header(file: Path) -> "Dataset":
     try:
         return open_dicom(file, header_only=True)
     except UnreadableError as error:
@@ -164,7 +167,7 @@ def _header(file: Path) -> Any:
 
 
 @discreet()
-def _series(headers: Sequence[tuple[Path, Any]]) -> Series:
+def _series(headers: Sequence[tuple[Path, "Dataset"]]) -> Series:
     first = headers[0][1]
     written = str(first.get("SeriesNumber") or "")
     number = written if written.isdigit() else "0"
@@ -185,7 +188,7 @@ def _read_series(series: Series) -> Image:
     return _volume(slices, places, modality)
 
 
-def _slice_of(file: Path) -> tuple[NDArray[Any], Affine]:
+def _slice_of(file: Path) -> tuple[Values, Affine]:
     try:
         dataset = open_dicom(file)
         pixels = pixels_of(dataset, file)
@@ -200,7 +203,7 @@ def _slice_of(file: Path) -> tuple[NDArray[Any], Affine]:
     return pixels[0], places[0]
 
 
-def _slice_image(pixels: NDArray[Any], dataset: Any, places: Sequence[Affine] | None) -> Image:
+def _slice_image(pixels: Values, dataset: "Dataset", places: Sequence[Affine] | None) -> Image:
     shape = pixels.shape[1:]
     spacing = pixel_spacing(dataset)
     geometry = picture_geometry(shape)
@@ -213,7 +216,7 @@ def _slice_image(pixels: NDArray[Any], dataset: Any, places: Sequence[Affine] | 
     return Image.from_file_values(pixels, geometry, modality_of(dataset))
 
 
-def _volume(slices: Sequence[NDArray[Any]], places: Sequence[Affine], modality: str) -> Image:
+def _volume(slices: Sequence[Values], places: Sequence[Affine], modality: str) -> Image:
     """Return the volume of ``slices (channels, column, row)``, sorted along their normal."""
     sizes = {pixels.shape for pixels in slices}
     if len(sizes) > 1:

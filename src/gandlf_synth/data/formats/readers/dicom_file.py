@@ -10,13 +10,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gandlf_synth.data.formats.image import Values
 from gandlf_synth.data.formats.readers.base import DAMAGE, UnreadableError, check_declared
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 _HEADER_TAGS = [
     *(
@@ -65,7 +68,7 @@ def _damaged(error: BaseException) -> UnreadableError:
     return UnreadableError(f"is truncated or damaged ({type(error).__name__} while reading it)")
 
 
-def open_dicom(path: Path, header_only: bool = False) -> Any:
+def open_dicom(path: Path, header_only: bool = False) -> "Dataset":
     """Return the ``pydicom.Dataset`` in a file.
 
     Args:
@@ -106,13 +109,13 @@ def _check_inflated(path: Path) -> None:
 
 
 @discreet()
-def frames_of(dataset: Any) -> int:
+def frames_of(dataset: "Dataset") -> int:
     """Return the number of frames that a header states, 1 where it states none."""
     return int(dataset.get("NumberOfFrames") or 1)
 
 
 @discreet()
-def pixels_of(dataset: Any, path: Path) -> NDArray[Any]:
+def pixels_of(dataset: "Dataset", path: Path) -> Values:
     """Return the values of every frame, ``(frames, channels, column, row)``, in the units of the modality.
 
     Colours become RGB, MONOCHROME1 is inverted so that large is bright, and the rescale slope and intercept (or the
@@ -129,21 +132,21 @@ def pixels_of(dataset: Any, path: Path) -> NDArray[Any]:
 
 
 @discreet()
-def modality_of(dataset: Any) -> str:
+def modality_of(dataset: "Dataset") -> str:
     """Return ``CT``, ``MR`` and so on, or nothing where the header says nothing that looks like it."""
     value = str(dataset.get("Modality") or "")
     return value if value.isalpha() and value.isupper() and len(value) <= 8 else ""
 
 
 @discreet()
-def kind_of(dataset: Any) -> str:
+def kind_of(dataset: "Dataset") -> str:
     """Return what a file is, such as ``MR Image Storage``."""
     from pydicom.uid import UID
 
     return UID(str(dataset.get("SOPClassUID", ""))).name or "of no stated kind"
 
 
-def _check_decoder(dataset: Any) -> None:
+def _check_decoder(dataset: "Dataset") -> None:
     from pydicom.pixels import get_decoder
     from pydicom.uid import UncompressedTransferSyntaxes
 
@@ -160,7 +163,7 @@ def _check_decoder(dataset: Any) -> None:
         raise UnreadableError(f"is compressed as {syntax.name}, for which there is no decoder", fix=_EXTRA)
 
 
-def _check_size(dataset: Any, path: Path) -> None:
+def _check_size(dataset: "Dataset", path: Path) -> None:
     sizes = (dataset.Rows, dataset.Columns, dataset.get("NumberOfFrames") or 1, dataset.get("SamplesPerPixel", 1))
     rows, columns, frames, samples = (int(size) for size in sizes)
     if min(rows, columns, frames, samples) < 1:
@@ -169,7 +172,7 @@ def _check_size(dataset: Any, path: Path) -> None:
     check_declared(declared, path.stat().st_size)
 
 
-def _by_frame(stored: NDArray[Any], dataset: Any) -> NDArray[Any]:
+def _by_frame(stored: Values, dataset: "Dataset") -> Values:
     """Return ``(frames, channels, column, row)`` of pydicom's ``([frames,] rows, columns[, samples])``."""
     from pydicom.pixels import apply_color_lut
 
@@ -183,7 +186,7 @@ def _by_frame(stored: NDArray[Any], dataset: Any) -> NDArray[Any]:
     return layers.transpose(0, 3, 2, 1)
 
 
-def _values(frames: NDArray[Any], dataset: Any) -> NDArray[Any]:
+def _values(frames: Values, dataset: "Dataset") -> Values:
     from pydicom.pixels import apply_modality_lut
 
     if dataset.PhotometricInterpretation == "MONOCHROME1" and frames.dtype.kind in "iu":
@@ -196,7 +199,7 @@ def _values(frames: NDArray[Any], dataset: Any) -> NDArray[Any]:
     return _plain(apply_modality_lut(frames, dataset))
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
+def _plain(values: Values) -> Values:
     """Return whole numbers as int16 where pydicom made doubles of them, else single precision."""
     if values.dtype != np.float64:
         return values.astype(values.dtype.newbyteorder("="), copy=False)
@@ -205,7 +208,7 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.int16 if fits and (values == np.rint(values)).all() else np.float32)
 
 
-def _frame_groups(dataset: Any) -> list[Any]:
+def _frame_groups(dataset: "Dataset") -> "list[Dataset]":
     """Return the functional groups of each frame of an enhanced file, those shared by all filled in."""
     from pydicom import Dataset
 
@@ -221,7 +224,7 @@ def _frame_groups(dataset: Any) -> list[Any]:
 
 
 @discreet()
-def frame_affines(dataset: Any) -> list[Affine] | None:
+def frame_affines(dataset: "Dataset") -> list[Affine] | None:
     """Return where each frame lies: its affine, voxel → mm, RAS+, whose third axis is the plane's normal.
 
     Plain files state one place; enhanced ones state one per frame, dose grids an offset per frame (PS3.3 C.8.8.3.2).
@@ -244,7 +247,7 @@ def frame_affines(dataset: Any) -> list[Affine] | None:
     return [first] if frames_of(dataset) == 1 else None
 
 
-def _enhanced_affine(group: Any) -> Affine:
+def _enhanced_affine(group: "Dataset") -> Affine:
     position = group.PlanePositionSequence[0].ImagePositionPatient
     orientation = group.PlaneOrientationSequence[0].ImageOrientationPatient
     return _plane(position, orientation, group.PixelMeasuresSequence[0].PixelSpacing)
@@ -271,7 +274,7 @@ def _shifted(affine: Affine, offset: float) -> Affine:
 
 
 @discreet()
-def pixel_spacing(dataset: Any) -> tuple[float, float] | None:
+def pixel_spacing(dataset: "Dataset") -> tuple[float, float] | None:
     """Return the millimetres between columns and between rows where the file states them, for projections too."""
     for name in ("PixelSpacing", "ImagerPixelSpacing"):
         if dataset.get(name):

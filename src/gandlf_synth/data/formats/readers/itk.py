@@ -3,13 +3,17 @@
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared, chosen_number
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine, Geometry
+
+if TYPE_CHECKING:
+    from SimpleITK import Image as ItkImage
+    from SimpleITK import ImageFileReader
 
 _IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 _HEADER_BYTES = 2**16
@@ -88,7 +92,7 @@ def _read(path: Path, part: str) -> Image:
     return _image(values, image)
 
 
-def _checked_size(reader: Any, stored: int) -> tuple[int, ...]:
+def _checked_size(reader: "ImageFileReader", stored: int) -> tuple[int, ...]:
     import SimpleITK
 
     size = tuple(int(length) for length in reader.GetSize())
@@ -103,7 +107,7 @@ def _checked_size(reader: Any, stored: int) -> tuple[int, ...]:
     return size
 
 
-def _extract(reader: Any, size: tuple[int, ...], part: str) -> None:
+def _extract(reader: "ImageFileReader", size: tuple[int, ...], part: str) -> None:
     """Set the reader to the volume that is wanted."""
     volumes = math.prod(size[3:])
     if not part and volumes > 1:
@@ -116,7 +120,7 @@ def _extract(reader: Any, size: tuple[int, ...], part: str) -> None:
         reader.SetExtractIndex([0, 0, 0, *index])
 
 
-def _image(values: Any, image: Any) -> Image:
+def _image(values: Any, image: "ItkImage") -> Image:
     """Return ITK's ``(k, j, i[, component])`` as ``(channels, i, j, k)`` with its affine."""
     components = image.GetNumberOfComponentsPerPixel()
     layers = np.moveaxis(values, -1, 0) if components > 1 else values[None]
@@ -127,7 +131,7 @@ def _image(values: Any, image: Any) -> Image:
     return Image.from_file_values(array, Geometry(array.shape[1:], affine))
 
 
-def _affine(image: Any) -> Affine:
+def _affine(image: "ItkImage") -> Affine:
     dims = image.GetDimension()
     affine = np.eye(4)
     directions = np.array(image.GetDirection()).reshape(dims, dims)

@@ -17,7 +17,7 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import Reader, UnreadableError, chosen_number
 from gandlf_synth.geometry import Affine, Geometry
 
@@ -143,7 +143,7 @@ def _normal(affine: Affine) -> NDArray[np.float64]:
     return normal / length if length > 0 else normal
 
 
-def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, ...], path: Path, volume: int) -> NDArray[Any]:
+def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, ...], path: Path, volume: int) -> Values:
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
         kind = "complex" if dtype.kind == "c" else "colour"
@@ -169,7 +169,7 @@ def _check_rest(stream: BinaryIO) -> None:
         pass
 
 
-def _scaled(voxels: NDArray[Any], header: Any, geometry: Geometry) -> Image:
+def _scaled(voxels: Values, header: Any, geometry: Geometry) -> Image:
     slope, intercept = header.get_slope_inter()
     with np.errstate(over="ignore"):
         if slope is None or (slope, intercept) == (1, 0):

@@ -9,9 +9,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.errors import listing
@@ -64,7 +63,7 @@ class NumpyReader(Reader):
             raise UnreadableError(f"is truncated or damaged: {error}") from error
 
 
-def _zipped(path: Path, part: str) -> NDArray[Any]:
+def _zipped(path: Path, part: str) -> Values:
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         if not part and len(names) != 1:
@@ -78,7 +77,7 @@ def _zipped(path: Path, part: str) -> NDArray[Any]:
     return _array(BytesIO(content), len(content))
 
 
-def _array(stream: BinaryIO, size: int) -> NDArray[Any]:
+def _array(stream: BinaryIO, size: int) -> Values:
     """Return the array in ``stream``, whose declared shape must fit in ``size`` bytes before memory is taken."""
     version = npy.read_magic(stream)
     if version not in _HEADERS:
@@ -96,7 +95,7 @@ def _array(stream: BinaryIO, size: int) -> NDArray[Any]:
     return flat.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _image(array: NDArray[Any]) -> Image:
+def _image(array: Values) -> Image:
     values = array.astype(np.uint8) if array.dtype.kind == "b" else array
     native = _channels_first(values.astype(values.dtype.newbyteorder("="), copy=False))
     if native.ndim == 3:
@@ -105,7 +104,7 @@ def _image(array: NDArray[Any]) -> Image:
         return Image.from_file_values(native, Geometry(native.shape[1:], physical=False))
 
 
-def _channels_first(array: NDArray[Any]) -> NDArray[Any]:
+def _channels_first(array: Values) -> Values:
     few = [axis for axis in (0, array.ndim - 1) if array.shape[axis] <= _MOST_CHANNELS < np.median(array.shape)]
     if array.ndim == 2:
         return array[None]

@@ -2,13 +2,11 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared, chosen_number
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.data.formats.readers.tiff import TiffReader, check_pages
@@ -58,7 +56,7 @@ class OmeTiffReader(Reader):
             raise UnreadableError(f"is truncated or damaged: {error}") from error
 
 
-def _one_time(array: NDArray[Any], axes: str, part: str) -> tuple[NDArray[Any], str]:
+def _one_time(array: Values, axes: str, part: str) -> tuple[Values, str]:
     if not set(axes) <= _KNOWN or not {"X", "Y"} <= set(axes):
         raise UnreadableError(f"has the axes {axes}", "T, C, Z, Y, X and samples S")
     if "T" not in axes:
@@ -77,7 +75,7 @@ def _check_only_part(part: str) -> None:
         chosen_number(part, 1, "time points")
 
 
-def _image(array: NDArray[Any], axes: str, metadata: str | None) -> Image:
+def _image(array: Values, axes: str, metadata: str | None) -> Image:
     channels = [axes.index(name) for name in "CS" if name in axes]
     space = [axes.index(name) for name in "XYZ" if name in axes]
     ordered = array.transpose(*channels, *space)

@@ -7,14 +7,12 @@ carried out, and an alpha channel that hides nothing is dropped.
 import math
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared
 from gandlf_synth.geometry import picture_geometry
 
@@ -68,7 +66,7 @@ def check_frames(count: int) -> None:
         raise UnreadableError(f"holds {count:,} pictures (pages or frames)", "one picture per file", fix)
 
 
-def pillow_pixels(picture: Pillow.Image) -> NDArray[Any]:
+def pillow_pixels(picture: Pillow.Image) -> Values:
     """Return the pixels of an opened picture, ``(channels, column, row)``, upright and without needless alpha."""
     upright = ImageOps.exif_transpose(picture)
     pixels = np.asarray(_plain(upright))
@@ -76,7 +74,7 @@ def pillow_pixels(picture: Pillow.Image) -> NDArray[Any]:
     return without_opaque_alpha(layers.transpose(2, 1, 0))
 
 
-def without_opaque_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
+def without_opaque_alpha(pixels: Values) -> Values:
     """Return ``(channels, column, row)`` of grey or RGB, with its alpha only where that is not full everywhere."""
     if pixels.shape[0] not in {2, 4}:
         return pixels
@@ -84,7 +82,7 @@ def without_opaque_alpha(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[:-1] if (pixels[-1] == full).all() else pixels
 
 
-def picture_image(pixels: NDArray[Any]) -> Image:
+def picture_image(pixels: Values) -> Image:
     """Return the image of ``pixels (channels, column, row)``."""
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     with np.errstate(over="ignore"):
@@ -109,7 +107,7 @@ def _is_deep(picture: Pillow.Image, content: bytes) -> bool:
     return picture.format == "PNG" and depth == 16 and colour_type != 0
 
 
-def _deep_pixels(path: Path, picture: Pillow.Image) -> NDArray[Any]:
+def _deep_pixels(path: Path, picture: Pillow.Image) -> Values:
     import SimpleITK
 
     check_declared(math.prod(picture.size) * 8, path.stat().st_size)

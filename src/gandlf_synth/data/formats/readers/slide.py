@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError
 from gandlf_synth.data.formats.readers.picture import picture_image
 from gandlf_synth.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from tiffslide import TiffSlide
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
 _PART = re.compile(rf"([0-9]{{1,9}}),([0-9]{{1,9}}),([0-9]{{1,5}}),({_NUMBER})")
@@ -93,7 +96,7 @@ def parse_tile(part: str) -> Tile | None:
 
 
 @contextmanager
-def opened_slide(path: Path) -> Iterator[Any]:
+def opened_slide(path: Path) -> Iterator["TiffSlide"]:
     """Yield the ``tiffslide.TiffSlide`` in a file.
 
     Raises:
@@ -111,7 +114,7 @@ def opened_slide(path: Path) -> Iterator[Any]:
         raise UnreadableError(f"is no slide that can be read, or is damaged ({type(error).__name__})") from error
 
 
-def magnification_of(slide: Any) -> float:
+def magnification_of(slide: "TiffSlide") -> float:
     """Return the magnification at which a slide was scanned, from its objective or its pixel size.
 
     Raises:
@@ -126,7 +129,7 @@ def magnification_of(slide: Any) -> float:
     raise UnreadableError("states neither objective power nor micrometres per pixel", "a slide that says its scale")
 
 
-def shrinkage(slide: Any, magnification: float) -> float:
+def shrinkage(slide: "TiffSlide", magnification: float) -> float:
     """Return how many pixels of the full resolution make one at ``magnification``.
 
     Raises:
@@ -140,7 +143,7 @@ def shrinkage(slide: Any, magnification: float) -> float:
     return max(1.0, scanned / magnification)
 
 
-def _read_tile(slide: Any, tile: Tile) -> Image:
+def _read_tile(slide: "TiffSlide", tile: Tile) -> Image:
     factor = shrinkage(slide, tile.magnification)
     extent = round(tile.size * factor)
     width, height = slide.dimensions

@@ -9,15 +9,13 @@ import struct
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.picture import (
     check_frames,
@@ -88,7 +86,7 @@ def _read(path: Path, part: str) -> Image:
     return picture_image(pixels)
 
 
-def _page(tiff: tifffile.TiffFile, part: str) -> Any:
+def _page(tiff: tifffile.TiffFile, part: str) -> tifffile.TiffPage:
     if not len(tiff.pages):
         raise UnreadableError("is truncated or damaged: it has no directory of pages")
     if part:
@@ -97,7 +95,7 @@ def _page(tiff: tifffile.TiffFile, part: str) -> Any:
     return tiff.pages.first
 
 
-def check_pages(pages: Iterable[Any], content: bytes) -> None:
+def check_pages(pages: Iterable[tifffile.TiffPage], content: bytes) -> None:
     """Refuse pages of which a part lies beyond the end of the file, or that are implausibly large.
 
     Args:
@@ -111,7 +109,7 @@ def check_pages(pages: Iterable[Any], content: bytes) -> None:
         _check_extent(page, content)
 
 
-def _check_extent(page: Any, content: bytes) -> None:
+def _check_extent(page: tifffile.TiffPage, content: bytes) -> None:
     missing = _NEEDED_TAGS - {tag.name for tag in page.tags}
     if missing or page.dtype is None:
         raise UnreadableError(f"is damaged: its directory has no {', '.join(sorted(missing)) or 'known number type'}")
@@ -125,7 +123,7 @@ def _check_extent(page: Any, content: bytes) -> None:
     _check_size(page, sum(lengths))
 
 
-def _directory_end(page: Any, content: bytes) -> int:
+def _directory_end(page: tifffile.TiffPage, content: bytes) -> int:
     """Return the end of the directory and of every value it points to (TIFF 6.0, section 2; BigTIFF alike)."""
     form = page.parent.tiff
     (count,) = struct.unpack_from(form.tagnoformat, content, page.offset)
@@ -139,7 +137,7 @@ def _directory_end(page: Any, content: bytes) -> int:
     return int(max(ends))
 
 
-def _check_size(page: Any, stored: int) -> None:
+def _check_size(page: tifffile.TiffPage, stored: int) -> None:
     pixels = page.imagewidth * page.imagelength
     if page.compression != tifffile.COMPRESSION.NONE and pixels > _MOST_PIXELS:
         what = f"is too large to be opened safely: {page.imagewidth:,} × {page.imagelength:,} pixels"
@@ -149,13 +147,13 @@ def _check_size(page: Any, stored: int) -> None:
         raise UnreadableError(f"is damaged: {stored:,} bytes for pixels of shape {page.shape} and type {page.dtype}")
 
 
-def _is_direct(page: Any) -> bool:
+def _is_direct(page: tifffile.TiffPage) -> bool:
     decodable = page.compression in tifffile.TIFF.DECOMPRESSORS and page.predictor in tifffile.TIFF.UNPREDICTORS
     plain = page.fillorder == 1 and page.bitspersample in {1, 8, 16, 32, 64}
     return decodable and plain and page.photometric in _DIRECT
 
 
-def _pixels(page: Any) -> NDArray[Any]:
+def _pixels(page: tifffile.TiffPage) -> Values:
     if page.dtype.kind not in "buif":
         raise UnreadableError(f"has pixels of type {page.dtype}", "whole or real numbers")
     samples = page.asarray().reshape(page.shaped)
@@ -166,9 +164,9 @@ def _pixels(page: Any) -> NDArray[Any]:
     return _without_alpha(_upright(_values(pixels, page), page), page)
 
 
-def _values(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
+def _values(pixels: Values, page: tifffile.TiffPage) -> Values:
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        colours: NDArray[Any] = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
+        colours: Values = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
         return colours
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8) * np.uint8(255)
@@ -177,7 +175,7 @@ def _values(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
     return pixels
 
 
-def _upright(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
+def _upright(pixels: Values, page: tifffile.TiffPage) -> Values:
     """Undo the Orientation tag (TIFF 6.0, page 36) of ``(channels, column, row)``."""
     orientation = int(page.tags.valueof("Orientation", 1))
     if orientation in {5, 6, 7, 8}:
@@ -189,12 +187,12 @@ def _upright(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
     return pixels
 
 
-def _without_alpha(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
+def _without_alpha(pixels: Values, page: tifffile.TiffPage) -> Values:
     has_alpha = any(kind in _ALPHA_KINDS for kind in page.extrasamples)
     return without_opaque_alpha(pixels) if has_alpha else pixels
 
 
-def _by_pillow(page: Any, content: bytes) -> NDArray[Any]:
+def _by_pillow(page: tifffile.TiffPage, content: bytes) -> Values:
     if page.bitspersample > _POOREST and page.samplesperpixel > 1:
         raise _unsupported(page)
     try:
@@ -204,7 +202,7 @@ def _by_pillow(page: Any, content: bytes) -> NDArray[Any]:
         raise _unsupported(page) from error
 
 
-def _unsupported(page: Any) -> UnreadableError:
+def _unsupported(page: tifffile.TiffPage) -> UnreadableError:
     names = [getattr(value, "name", value) for value in (page.compression, page.photometric)]
     what = f"cannot be read, or is damaged: compression {names[0]}, colours {names[1]}, {page.bitspersample} bits"
     allowed = "uncompressed or Deflate; LZW and JPEG at 8 bits per channel"

@@ -4,11 +4,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from gandlf_synth.data.formats.image import Values
 from gandlf_synth.geometry import Geometry
 
 Modality = Literal["rad", "histo"]
@@ -57,7 +57,7 @@ class Writer(BaseModel, ABC):
         return self.suffixes[0]
 
     @abstractmethod
-    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+    def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write one image atomically.
 
         Args:
@@ -71,7 +71,7 @@ class Writer(BaseModel, ABC):
     def embedded_text(self, path: Path) -> str | None:
         """Return the text where this writer puts the provenance, or None where a file has none."""
 
-    def fits(self, voxels: NDArray[Any]) -> bool:
+    def fits(self, voxels: Values) -> bool:
         """Say whether one file can hold ``voxels (channels, *spatial)``."""
         return len(voxels) in self.channels
 

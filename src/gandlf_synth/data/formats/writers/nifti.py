@@ -3,12 +3,11 @@
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 from nibabel.nifti1 import Nifti1Extension
-from numpy.typing import NDArray
 
+from gandlf_synth.data.formats.image import Values
 from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
@@ -24,7 +23,7 @@ class NiftiWriter(Writer):
     suffixes = (".nii.gz", ".nii")
     suits = ("rad",)
 
-    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+    def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write ``voxels (1, *spatial)``; see ``Writer``.
 
         Example:

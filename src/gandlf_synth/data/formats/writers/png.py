@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from gandlf_synth.data.formats.image import Values
 from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
@@ -26,7 +25,7 @@ class PngWriter(Writer):
     number_types = ("uint8", "uint16")
     as_pictures = True
 
-    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+    def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write ``voxels (channels, columns, rows)``; see ``Writer``.
 
         Example:
@@ -49,12 +48,12 @@ class PngWriter(Writer):
             text = picture.info.get(_KEY)
         return text if isinstance(text, str) else None
 
-    def fits(self, voxels: NDArray[Any]) -> bool:
+    def fits(self, voxels: Values) -> bool:
         """Say whether one file can hold ``voxels``; colour only with 8 bits, which is what Pillow writes."""
         return super().fits(voxels) and (len(voxels) == 1 or voxels.dtype == "uint8")
 
 
-def rows_first(voxels: NDArray[Any]) -> NDArray[Any]:
+def rows_first(voxels: Values) -> Values:
     """Return ``(channels, columns, rows)`` as pictures are stored: ``(rows, columns)`` or ``(rows, columns, 3)``."""
     picture = voxels.transpose(2, 1, 0)
     return picture[..., 0].copy() if picture.shape[-1] == 1 else picture.copy()

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import tifffile
-from numpy.typing import NDArray
 
+from gandlf_synth.data.formats.image import Values
 from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.data.formats.writers.png import rows_first
 from gandlf_synth.files import write_bytes
@@ -23,7 +22,7 @@ class TiffWriter(Writer):
     as_pictures = True
     suits = ("histo",)
 
-    def __call__(self, path: Path, voxels: NDArray[Any], geometry: Geometry, provenance: Mapping[str, object]) -> None:
+    def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write ``voxels (channels, columns, rows)``; see ``Writer``. The provenance holds the synthetic mark.
 
         Example:
