@@ -8,6 +8,8 @@ are broken:
 
 from gandlf_synth.testing.augmentations import check_augmentation
 from gandlf_synth.testing.conditioners import check_conditioner
+from gandlf_synth.testing.denoisers import check_denoiser
+from gandlf_synth.testing.diffusion import check_noise_schedule, check_sampler
 from gandlf_synth.testing.feature_extractors import check_feature_extractor
 from gandlf_synth.testing.losses import check_loss
 from gandlf_synth.testing.models import check_model, synthetic_data, synthetic_spec
@@ -22,14 +24,17 @@ from gandlf_synth.testing.writers import check_writer
 __all__ = [
     "check_augmentation",
     "check_conditioner",
+    "check_denoiser",
     "check_feature_extractor",
     "check_loss",
     "check_model",
+    "check_noise_schedule",
     "check_optimizer",
     "check_paired_metric",
     "check_postprocessing",
     "check_preprocessing",
     "check_reader",
+    "check_sampler",
     "check_scheduler",
     "check_set_metric",
     "check_writer",
