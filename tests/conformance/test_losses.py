@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gandlf_synth import registry
 from gandlf_synth.errors import ConfigError, PluginError
+from gandlf_synth.losses.adversarial import PlainMean
 from gandlf_synth.registry import register
 from gandlf_synth.testing import check_loss
 
@@ -56,6 +57,17 @@ def test_a_loss_that_climbs_is_found(plugins: None) -> None:
 
     with pytest.raises(PluginError, match="a small step of the output against the gradient makes it smaller; it gives"):
         check_loss("climbing")
+
+
+def test_a_loss_whose_generator_learns_to_be_found_out_is_found(plugins: None) -> None:
+    class Reversed(PlainMean):
+        def for_generator(self, fake: Tensor) -> Tensor:
+            return fake.mean()
+
+    register("losses", "reversed")(Reversed)
+
+    with pytest.raises(PluginError, match="it gives the wrong direction for the generator's images"):
+        check_loss("reversed")
 
 
 def test_a_wrong_parameter_is_no_broken_promise() -> None:

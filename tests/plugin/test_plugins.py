@@ -20,7 +20,8 @@ def _forget_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program(*words: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(INSTALLED)}
+    path = os.pathsep.join([str(INSTALLED), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path.rstrip(os.pathsep)}
     command = [sys.executable, "-m", "gandlf_synth", *(str(word) for word in words)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -67,9 +68,12 @@ def test_an_installed_distribution_is_found(tmp_path: Path) -> None:
     good = program("config", "show", "-c", config, "--set", "model_config.losses={charbonnier: {epsilon: 0.01}}")
     wrong = program("config", "show", "-c", config, "--set", "model_config.losses={charbonnier: {epsilon: -1}}")
     broken = program("config", "show", "-c", config, "--set", "model_config.losses=broken")
+    misshapen = program("config", "show", "-c", config, "--set", "model_config.losses=misshapen")
 
     assert good.returncode == 0, good.stderr
     assert "charbonnier" in good.stdout
     assert (wrong.returncode, broken.returncode) == (2, 6)
     assert "epsilon" in wrong.stderr
     assert "broken of example-plugin: cannot be loaded from example_plugin:not_there" in broken.stderr
+    assert misshapen.returncode == 6
+    assert "losses.misshapen of example-plugin: is of type float; allowed: a function" in misshapen.stderr

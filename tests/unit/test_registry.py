@@ -56,6 +56,14 @@ def test_what_has_not_the_shape_of_its_group_is_refused_with_an_example(
     assert "mine" not in registry.names(group)
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_built_in_component_has_the_shape_of_its_group_and_its_checker_is_shipped(group: str) -> None:
+    module, _, checker = GROUPS[group].checker.partition(":")
+
+    assert all(registry.load(group, name) is not None for name in registry.names(group))
+    assert callable(getattr(import_module(module), checker))
+
+
 def test_what_is_registered_late_is_listed_at_once() -> None:
     before = registry.names("losses")
 

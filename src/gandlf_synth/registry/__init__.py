@@ -87,13 +87,15 @@ def load(group: str, name: str) -> Any:
     if name.lower() in _registered.get(group, {}):
         return _registered[group][name.lower()]
     entry = entries(group)[name.lower()]
+    where = f"{group}.{name} of {entry.dist.name if entry.dist else entry.value}"
     try:
-        return entry.load()
+        component = entry.load()
     except (ImportError, AttributeError) as error:
-        source = entry.dist.name if entry.dist else entry.value
-        raise PluginError(
-            Problem(f"{group}.{name} of {source}", f"cannot be loaded from {entry.value}: {error}")
-        ) from error
+        raise PluginError(Problem(where, f"cannot be loaded from {entry.value}: {error}")) from error
+    problem = shape_problem(group, where, component)
+    if problem:
+        raise PluginError(problem)
+    return component
 
 
 def register(group: str, name: str) -> Callable[[T], T]:
@@ -108,7 +110,7 @@ def register(group: str, name: str) -> Callable[[T], T]:
     def add(component: T) -> T:
         if name.lower() in entries(group):
             raise PluginError(Problem(f"{group}.{name}", "is the name of an installed component", fix="use another"))
-        problem = shape_problem(group, name, component)
+        problem = shape_problem(group, f"{group}.{name}", component)
         if problem:
             raise PluginError(problem)
         _registered.setdefault(group, {})[name.lower()] = component

@@ -218,10 +218,15 @@ GROUPS: dict[str, Group] = {
 """Every group of components by its name; the entry-point group is ``gandlf_synth.`` and the name."""
 
 
-def shape_problem(group: str, name: str, component: object) -> Problem | None:
+def shape_problem(group: str, where: str, component: object) -> Problem | None:
     """Return the problem with a component that has not the shape of its group, else None.
 
     The base class is known by its name, so that nothing is imported.
+
+    Args:
+        group: of ``GROUPS``.
+        where: the component, for the message.
+        component: what was registered.
     """
     contract = GROUPS[group]
     if contract.shape == "function":
@@ -233,7 +238,7 @@ def shape_problem(group: str, name: str, component: object) -> Problem | None:
     if fits:
         return None
     found = f"the class {component.__name__}" if isinstance(component, type) else f"of type {type(component).__name__}"
-    return Problem(f"{group}.{name}", f"is {found}", contract.kind, f"write it like this:\n{contract.example(group)}")
+    return Problem(where, f"is {found}", contract.kind, f"write it like this:\n{contract.example(group)}")
 
 
 def _derives(component: type, base: str) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gandlf_synth.config import Component
 from gandlf_synth.config.signature import factory_of, parameter_model
 from gandlf_synth.losses import build_loss
+from gandlf_synth.losses.adversarial import AdversarialLoss
 from gandlf_synth.testing.promises import Promises, checked_component, seen_unless
 
 _SHAPES = ((4, 2, 6, 5), (2, 2, 4, 3, 5))
@@ -36,6 +37,10 @@ def check_loss(name: str, parameters: Mapping[str, object] | None = None) -> Non
     promises.add("its gradient is finite under bf16 autocast", _bf16, component, where)
     if "reduction" in parameter_model(factory_of("losses", component, where)).model_fields:
         promises.add("reduction none, mean and sum agree", _reductions, component, where)
+    if isinstance(build_loss(component, where), AdversarialLoss):
+        promises.add(
+            "it pulls scores of real images up, and those of synthetic ones down", _adversarial, component, where
+        )
     promises.check()
 
 
@@ -88,6 +93,20 @@ def _reductions(component: Component, where: str) -> str:
         return seen_unless(False, "one number for reduction none")
     kept = torch.allclose(every.mean(), mean, rtol=1e-4) and torch.allclose(every.sum(), total, rtol=1e-4)
     return seen_unless(kept, f"mean {float(mean)} and sum {float(total)} of values with mean {float(every.mean())}")
+
+
+def _adversarial(component: Component, where: str) -> str:
+    loss = build_loss(component, where)
+    if not isinstance(loss, AdversarialLoss):
+        return ""
+    real, fake = (torch.linspace(-0.5, 0.5, 8).requires_grad_() for _ in range(2))
+    pulls = {
+        "real images in the discriminator's loss": -_gradient(loss.for_discriminator(real, fake), real),
+        "synthetic images in the discriminator's loss": _gradient(loss.for_discriminator(real, fake), fake),
+        "the generator's images": -_gradient(loss.for_generator(fake), fake),
+    }
+    wrong = [name for name, pull in pulls.items() if not (pull >= 0).all() or not pull.any()]
+    return seen_unless(not wrong, f"the wrong direction for {', '.join(wrong)}")
 
 
 def _gradient(loss: Tensor, output: Tensor) -> Tensor:
