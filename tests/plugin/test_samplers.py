@@ -118,3 +118,17 @@ def test_one_that_serves_every_path_serves_flow_matching(cli: Cli, plugin: tuple
     config.write_text("model_config: {model_name: flow_matching, sampler: straight_down}\n")
 
     assert cli("config", "show", "-c", config, *plugin)[0] == 0
+
+
+@pytest.mark.parametrize("section", ["inference_parameters", "sample_metrics_config"])
+def test_a_wrong_sampler_of_a_section_is_named_before_training(
+    cli: Cli, plugin: tuple[object, ...], tmp_path: Path, section: str
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"model_config: {{model_name: ddpm}}\n{section}:\n  sampler: jiter\n")
+
+    code, _, err = cli("config", "show", "-c", config, *plugin)
+
+    assert code == 2
+    assert f"config.yaml:3: {section}.sampler: unknown name 'jiter' in samplers" in err
+    assert "did you mean 'jitter'?" in err

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gandlf_synth import registry
 from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images, load_model
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.files import TakesPaths
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     if not module.samplers:
         what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
         raise ConfigError(Problem("model_config.model_name", what))
+    unknown = [registry.unknown_name("samplers", name, "samplers") for name in request.samplers]
+    raise_if_any([problem for problem in unknown if problem], ConfigError)
     for name in request.samplers:
         module.check_sampling(SamplingOptions(sampler=name))
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)

@@ -1,6 +1,6 @@
 """A text in the YAML that names a component of an open group."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -16,6 +16,7 @@ class RegisteredName:
 
     Args:
         group: such as ``noise_schedules``.
+        others: further texts that the field takes, such as ``auto``.
 
     Example:
         >>> from typing import Annotated
@@ -25,14 +26,16 @@ class RegisteredName:
     """
 
     group: str
+    others: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """Return the names that are allowed."""
-        return registry.names(self.group)
+        return [*self.others, *registry.names(self.group)]
 
     def problem(self, name: str) -> Problem | None:
         """Return the problem with ``name``, else None; its place is added by whoever reads the YAML."""
-        return registry.unknown_name(self.group, name, "")
+        problem = None if name in self.others else registry.unknown_name(self.group, name, "")
+        return replace(problem, allowed=", ".join([*self.others, problem.allowed])) if problem else None
 
     def check(self, name: str) -> str:
         """Return ``name``.

@@ -1,10 +1,10 @@
 """How images are sampled: each option is declared once, for the YAML, the command line and Python."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from gandlf_synth import registry
+from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.config.section import Section
 
 
@@ -17,25 +17,12 @@ class SamplingOptions(Section):
 
     model_config = ConfigDict(frozen=True)
 
-    sampler: str | None = None
+    sampler: Annotated[str, RegisteredName("samplers")] | None = None
     """Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm; absent: the model's default."""
     num_inference_steps: int | None = Field(None, ge=1)
     """Denoising steps of a diffusion model; absent: the model's default."""
     guidance_scale: float | None = Field(None, ge=0)
     """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
-
-
-def _writer_name(value: str) -> str:
-    problem = None if value == "auto" else registry.unknown_name("writers", value, "")
-    if problem:
-        raise ValueError(
-            f"{problem.what}; allowed: auto, {problem.allowed}" + (f"; {problem.fix}" if problem.fix else "")
-        )
-    return value
-
-
-def _writer_names(schema: dict[str, Any]) -> None:
-    schema["enum"] = ["auto", *registry.names("writers")]
 
 
 class InferenceParameters(SamplingOptions):
@@ -45,7 +32,7 @@ class InferenceParameters(SamplingOptions):
     """Images sampled together; it changes speed and memory, not the images."""
     n_images_to_generate: int | dict[str, int] = 16
     """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
-    output_format: Annotated[str, AfterValidator(_writer_name), Field(json_schema_extra=_writer_names)] = "auto"
+    output_format: Annotated[str, RegisteredName("writers", others=("auto",))] = "auto"
     """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology."""
 
 

@@ -5,22 +5,19 @@ remove too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coe
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from gandlf_synth.diffusion.objective import PredictionType, clean_from
-from gandlf_synth.diffusion.samplers.base import NoiseLevel, Predict, Sampler, Transition
+from gandlf_synth.diffusion.samplers.base import NoiseLevel, Predict, Sampler
 from gandlf_synth.diffusion.schedules import NoiseSchedule
 
 _NO_NOISE = NoiseLevel(-1, 1.0, 0.0)
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """(noisy (batch, …), timesteps (batch,)) → output in the denoiser's prediction type."""
-
-Progress = Callable[[Iterable[Transition]], Iterable[Transition]]
-"""Wraps the steps, to show them."""
 
 
 def inference_timesteps(num_timesteps: int, num_inference_steps: int) -> list[int]:
@@ -44,7 +41,6 @@ def sample(
     num_inference_steps: int,
     clip_sample: bool = True,
     generators: Sequence[torch.Generator] | None = None,
-    progress: Progress = iter,
 ) -> Tensor:
     """Return samples of a diffusion model, of the shape of ``noise``.
 
@@ -58,7 +54,6 @@ def sample(
             with ``heun``.
         clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
         generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
-        progress: wraps the steps, to show them.
 
     Example:
         >>> from gandlf_synth.diffusion.samplers.ddim import ddim
@@ -77,7 +72,7 @@ def sample(
         signal = max(level.signal, 1e-4) if prediction_type == "epsilon" else level.signal  # it divides by the signal
         return clean_from(prediction_type, output, noisy, *torch.tensor([signal, level.sigma], dtype=torch.float64))
 
-    return _walk(predict, noise, [*levels, _NO_NOISE], sampler, clip_sample, generators, progress)
+    return _walk(predict, noise, [*levels, _NO_NOISE], sampler, clip_sample, generators)
 
 
 def flow_sample(
@@ -88,7 +83,6 @@ def flow_sample(
     num_inference_steps: int,
     clip_sample: bool = True,
     generators: Sequence[torch.Generator] | None = None,
-    progress: Progress = iter,
 ) -> Tensor:
     """Return samples, of the shape of ``noise``, by following the flow back from noise in even steps of time.
 
@@ -99,7 +93,6 @@ def flow_sample(
         num_inference_steps: steps; one evaluation each, two with ``heun``.
         clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
         generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
-        progress: wraps the steps, to show them.
 
     Example:
         >>> from gandlf_synth.diffusion.samplers.euler import euler
@@ -113,7 +106,7 @@ def flow_sample(
         return noisy - level.time * velocity(noisy, torch.full((len(noisy),), level.time, device=noisy.device))
 
     levels = [NoiseLevel(time, 1 - time, time) for time in times]
-    return _walk(predict, noise, levels, sampler, clip_sample, generators, progress)
+    return _walk(predict, noise, levels, sampler, clip_sample, generators)
 
 
 def _walk(
@@ -123,7 +116,6 @@ def _walk(
     sampler: Sampler,
     clip_sample: bool,
     generators: Sequence[torch.Generator] | None,
-    progress: Progress,
 ) -> Tensor:
     """Return what ``sampler`` makes of ``noise`` on its way down ``levels``."""
 
@@ -135,5 +127,4 @@ def _walk(
             return torch.randn_like(noise)
         return torch.stack([torch.randn(noise.shape[1:], generator=rng) for rng in generators]).to(noise)
 
-    transitions = progress(list(itertools.pairwise(levels)))
-    return sampler(predict_in_range if clip_sample else predict, noise, transitions, fresh_noise)
+    return sampler(predict_in_range if clip_sample else predict, noise, list(itertools.pairwise(levels)), fresh_noise)

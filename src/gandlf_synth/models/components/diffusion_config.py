@@ -16,7 +16,8 @@ from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserA
 class SamplerName(RegisteredName):
     """Marks a field that takes any registered sampler which is made for the paths of a process."""
 
-    process: ProcessKind
+    group: str = "samplers"
+    process: ProcessKind = "diffusion"
 
     def names(self) -> list[str]:
         """Return the samplers of the process."""
@@ -72,7 +73,7 @@ class DiffusionSettings(DenoisingSettings):
     """Noise levels (sigma / signal, from above the first to the second) at which guidance acts; absent: all."""
     guidance_rescale: float = Field(0.0, ge=0, le=1)
     """How far guided outputs are scaled back to the spread of unguided ones; 0.7 is usual with strong guidance."""
-    sampler: Annotated[str, SamplerName("samplers", "diffusion")] | None = None
+    sampler: Annotated[str, SamplerName(process="diffusion")] | None = None
     """A registered sampler; absent: ``ddim``, or ``ddpm`` (ancestral) where num_eval_timesteps is given."""
     num_inference_steps: int | None = Field(None, ge=1)
     """Denoising steps; absent: 50, or num_eval_timesteps where it is given."""
@@ -98,7 +99,7 @@ class FlowSettings(DenoisingSettings):
     """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell."""
     optimal_transport: bool = False
     """Pair the images of a batch with the nearest noise, regardless of their classes."""
-    sampler: Annotated[str, SamplerName("samplers", "flow")] = "dpmpp_2m"
+    sampler: Annotated[str, SamplerName(process="flow")] = "dpmpp_2m"
     """A registered sampler; this one is of second order at one evaluation a step (docs/decisions/0010-recipes.md)."""
     num_inference_steps: int = Field(20, ge=1)
     """Steps; ``heun`` evaluates the network twice in each."""
