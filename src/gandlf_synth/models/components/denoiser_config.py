@@ -221,7 +221,7 @@ def _with_known_keys(error: ValidationError, section: type[DenoiserArchitecture]
     details = []
     for detail in error.errors(include_url=False):
         kind: str | PydanticCustomError = detail["type"]
-        if kind == "extra_forbidden":
+        if kind == "extra_forbidden" and len(detail["loc"]) == 1:
             key, known = str(detail["loc"][-1]), list(section.model_fields)
             text = str(Problem("", "unknown key", listing(known), did_you_mean(key, known)))
             kind = PydanticCustomError("value_error", "{error}", {"error": text})
