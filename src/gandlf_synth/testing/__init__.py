@@ -12,13 +12,14 @@ from gandlf_synth.testing.denoisers import check_denoiser
 from gandlf_synth.testing.diffusion import check_noise_schedule, check_sampler
 from gandlf_synth.testing.feature_extractors import check_feature_extractor
 from gandlf_synth.testing.losses import check_loss
-from gandlf_synth.testing.models import check_model, synthetic_data, synthetic_spec
+from gandlf_synth.testing.models import check_model
 from gandlf_synth.testing.optimization import check_optimizer, check_scheduler
 from gandlf_synth.testing.paired_metrics import check_paired_metric
 from gandlf_synth.testing.postprocessing import check_postprocessing
 from gandlf_synth.testing.preprocessing import check_preprocessing
 from gandlf_synth.testing.readers import check_reader
 from gandlf_synth.testing.set_metrics import check_set_metric
+from gandlf_synth.testing.synthetic_data import synthetic_data, synthetic_spec
 from gandlf_synth.testing.writers import check_writer
 
 __all__ = [

@@ -12,32 +12,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.config import Config, Document, LabelingParadigm, LoaderOptions, Phase, SamplingOptions, validate
+from gandlf_synth.config import Config, Document, LabelingParadigm, SamplingOptions, validate
 from gandlf_synth.data.loading.condition import Condition, class_condition
-from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import PreparedSample
-from gandlf_synth.data.loading.value_range import ValueRange
-from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import PluginError, Problem, StoppedError, raise_if_any
-from gandlf_synth.geometry import Geometry
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.testing.synthetic_data import synthetic_data, synthetic_spec
 from gandlf_synth.training.fit import fit
 
-_SAMPLES = 6
-_CLASSES = 2
 _SEEDS = (11, 12, 13)
 
 
@@ -226,64 +219,3 @@ def _resolved(document: Document) -> Config:
     config = validate(document).config
     compute = config.compute.model_copy(update={"accelerator": "cpu", "num_devices": 1, "precision": "32-true"})
     return config.model_copy(update={"compute": compute})
-
-
-def synthetic_spec(shape: tuple[int, ...], channels: int, paradigm: LabelingParadigm) -> DataSpec:
-    """Return the facts of made-up data: images of ``shape`` with values in [-1, 1], two classes where labelled."""
-    labels = () if paradigm == "unlabeled" else tuple(range(_CLASSES))
-    return DataSpec(
-        spatial_dims=len(shape),
-        num_channels=channels,
-        shape=shape,
-        affine=tuple(tuple(row) for row in np.eye(4).tolist()),
-        physical=True,
-        modality="rad",
-        paradigm=paradigm,
-        labels=labels,
-        class_names=tuple(f"class_{label}" for label in labels),
-        low=(0.0,) * channels,
-        high=(100.0,) * channels,
-        range_scale=(1.0,) * channels,
-        range_offset=(0.0,) * channels,
-        dtype="float32",
-        column_channels=(1,) * channels,
-        column_names=tuple(f"channel_{index}" for index in range(channels)),
-    )
-
-
-def synthetic_data(
-    spec: DataSpec,
-    root: Path,
-    *,
-    samples: int = _SAMPLES,
-    batch_size: int = 4,
-    phases: tuple[Phase, ...] = ("train", "val", "test"),
-) -> SynthesisDataModule:
-    """Return made-up data of ``spec``, written under ``root``, the same in every phase; classes differ in level."""
-    rng = np.random.default_rng(0)
-    prepared, rows = [], []
-    for index in range(samples):
-        label = index % _CLASSES if spec.num_classes else None
-        array = np.clip(rng.normal((label or 0) - 0.5, 0.2, (spec.num_channels, *spec.shape)), -1, 1)
-        path = root / f"sample_{index}.npy"
-        np.save(path, array.astype(np.float32))
-        ones = (1.0,) * spec.num_channels
-        geometry = Geometry(spec.shape).to_json()
-        prepared.append(
-            PreparedSample(
-                path=path,
-                geometry=geometry,
-                scale=ones,
-                offset=ones,
-                low=ones,
-                high=ones,
-                low_tail=ones,
-                high_tail=ones,
-            )
-        )
-        rows.append(Sample(index + 1, f"subject_{index}", (path,) * len(spec.column_channels), label, None))
-    split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), prepared)
-    identity = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
-    loaders = {phase: LoaderOptions() for phase in phases}
-    splits = dict.fromkeys(phases, split)
-    return SynthesisDataModule(splits, identity, spec.parts, [], loaders, batch_size, 0, seed=3)
