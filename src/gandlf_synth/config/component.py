@@ -1,7 +1,7 @@
 """A component named in the YAML (a loss, an optimizer, a transform) in every way in which users write one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -21,13 +21,13 @@ class Component(BaseModel):
     """The registered name; case does not matter."""
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """Everything but the name."""
         return dict(self.model_extra or {})
 
     @model_validator(mode="before")
     @classmethod
-    def _from_any_form(cls, value: Any) -> Any:
+    def _from_any_form(cls, value: object) -> object:
         value = _merge_list(value)
         if isinstance(value, str):
             return {"name": value}
@@ -44,7 +44,7 @@ class Component(BaseModel):
         return value
 
 
-def _merge_list(value: Any) -> Any:
+def _merge_list(value: object) -> object:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return value
     if len(value) == 1 and isinstance(value[0], str):
@@ -73,7 +73,7 @@ class ByNetwork(BaseModel):
         return self
 
 
-def _one_or_by_network(value: Any) -> Any:
+def _one_or_by_network(value: object) -> object:
     merged = _merge_list(value)
     if isinstance(merged, Component | ByNetwork) or not isinstance(merged, Mapping):
         return merged if not isinstance(merged, str) else Component(name=merged)
@@ -84,7 +84,7 @@ def _one_or_by_network(value: Any) -> Any:
     return Component.model_validate(merged)
 
 
-def _names_a_component(value: Any) -> bool:
+def _names_a_component(value: object) -> bool:
     value = _merge_list(value)
     if isinstance(value, str):
         return True
@@ -107,7 +107,7 @@ class Step(BaseModel):
     parameters: Any = None
 
 
-def _steps(value: Any) -> Any:
+def _steps(value: object) -> object:
     if value is None:
         return []
     if isinstance(value, str):
@@ -119,17 +119,17 @@ def _steps(value: Any) -> Any:
     return value
 
 
-def _one_step(item: Any) -> list[Any]:
+def _one_step(item: object) -> list[object]:
     if isinstance(item, Mapping) and set(item) == {"name", "parameters"}:
         return [Step(**item)]
     steps = _steps(item) if isinstance(item, str | Mapping) else [item]
-    return list(steps)
+    return list(steps) if isinstance(steps, Sequence) else [steps]
 
 
 Steps = Annotated[list[Step], BeforeValidator(_steps)]
 """A pipeline, in the order written: a mapping, a bare name, or a list of either."""
 
 
-def steps_as_written(steps: Sequence[Step]) -> list[Any]:
+def steps_as_written(steps: Sequence[Step]) -> list[object]:
     """Return a pipeline in the YAML's own style, as a list of ``name`` or ``{name: parameters}``."""
     return [step.name if step.parameters is None else {step.name: step.parameters} for step in steps]

@@ -55,7 +55,7 @@ def factory_of(group: str, component: Component, where: str) -> Factory:
     return factory
 
 
-def build(factory: Factory, component: Component, where: str, /, *args: Any, **context: Any) -> Any:
+def build(factory: Factory, component: Component, where: str, /, *args: object, **context: object) -> Any:
     """Return ``factory(*args, **parameters of the component, **context)``.
 
     Args:
@@ -102,7 +102,7 @@ def _signature(factory: Factory) -> inspect.Signature:
         return inspect.signature(factory)
 
 
-def _annotation(parameter: inspect.Parameter) -> Any:
+def _annotation(parameter: inspect.Parameter) -> object:
     annotation = parameter.annotation
     return Any if annotation is parameter.empty or isinstance(annotation, str) else annotation
 
@@ -125,7 +125,7 @@ def _in_one_mapping(document: Document, path: KeyPath, component: Component) -> 
     return replace(document, content=content, lines=lines)
 
 
-def _place(node: Any, path: KeyPath) -> KeyPath:
+def _place(node: object, path: KeyPath) -> KeyPath:
     """Return ``path`` with the indices of lists that stand for mappings, or an empty path when it is not there."""
     place: KeyPath = ()
     for part in path:
