@@ -1,7 +1,7 @@
 """A component named in the YAML (a loss, an optimizer, a transform) in every way in which users write one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
