@@ -85,10 +85,10 @@ def test_the_average_follows_closely_at_first_and_slowly_later() -> None:
     average = ExponentialMovingAverage(0.999)
     averaged = [torch.zeros(1)]
 
-    average._average(averaged, [torch.ones(1)], None)
+    average._average(averaged, [torch.ones(1)])
     first = averaged[0].item()
     average._latest_update_step = 100_000
-    average._average(averaged, [torch.full((1,), first + 1)], None)
+    average._average(averaged, [torch.full((1,), first + 1)])
 
     assert first == pytest.approx(0.9)
     assert averaged[0].item() == pytest.approx(first + 0.001, abs=1e-6)

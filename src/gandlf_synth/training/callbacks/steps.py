@@ -1,5 +1,7 @@
 """What happens around every step: random numbers are seeded, gradients judged, weights averaged."""
 
+from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,19 +111,44 @@ class ExponentialMovingAverage(WeightAveraging):
     Checkpoints hold the average in ``state_dict``, and the weights being trained beside it.
     """
 
+    _latest_update_step: int
+
     def __init__(self, decay: float) -> None:
-        super().__init__(multi_avg_fn=self._average)
+        super().__init__()
         self._decay = decay
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Take the weights in after every step of an optimizer."""
+        if trainer.global_step > self._latest_update_step and self._average_model is not None:
+            # Torch's own update reads its counter, which lies on the GPU, and so waits for the GPU.
+            self._take_in(pl_module)
+            self._average_model.n_averaged += 1
+            self._latest_update_step = trainer.global_step
+
     @torch.no_grad()
-    def _average(self, averaged: Any, current: Any, _: Any) -> None:
-        if not averaged[0].is_floating_point():
-            torch._foreach_copy_(list(averaged), list(current))
-            return
-        steps = self._latest_update_step  # torch's own counter lives on the GPU, and reading it would wait for the GPU
+    def _take_in(self, module: LightningModule) -> None:
+        pairs = zip(_values(self.averaged_module()), _values(module), strict=True)
+        by_type: dict[torch.dtype, list[tuple[torch.Tensor, torch.Tensor]]] = defaultdict(list)
+        for averaged, current in pairs:
+            by_type[averaged.dtype].append((averaged.detach(), current.detach()))
+        for dtype, tensors in by_type.items():
+            own, new = (list(side) for side in zip(*tensors, strict=True))
+            if self._latest_update_step and dtype.is_floating_point:
+                self._average(own, new)
+            else:
+                torch._foreach_copy_(own, new)
+
+    def _average(self, averaged: list[torch.Tensor], current: list[torch.Tensor]) -> None:
+        steps = self._latest_update_step
         decay = min(self._decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
+        torch._foreach_lerp_(averaged, current, 1 - decay)
 
     def averaged_module(self) -> Any:
         """Return the module with the averaged weights, or None before training."""
         return None if self._average_model is None else self._average_model.module
+
+
+def _values(module: Any) -> Any:
+    return chain(module.parameters(), module.buffers())
