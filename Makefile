@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check coverage doctest bench bench-loader slow docs clean
+.PHONY: demo test check coverage doctest bench bench-loader gpu slow docs clean
 demo: $(VENV)/ready
 	$(BIN)/gandlf-synth demo -o demo_output
 
@@ -26,6 +26,12 @@ check: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.throughput
+
+# About 7 minutes on one GPU; nothing where there is none. CSV=FILE adds a training of MINUTES on its pictures.
+MINUTES ?= 3
+gpu: $(VENV)/ready
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -n 8 -m gpu tests/gpu
+	$(BIN)/python -m benchmarks.gpu $(if $(CSV),--csv $(CSV) --minutes $(MINUTES))
 
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow

@@ -43,10 +43,12 @@ class Waits(Callback):
         torch.cuda.set_sync_debug_mode("default")
         warnings.showwarning = self._shown
 
-    def _note(self, message: Any, *_: Any) -> None:
+    def _note(self, message: Any, *_: Any, **__: Any) -> None:
         if "synchroniz" not in str(message):
             return
-        frames = [each for each in traceback.extract_stack() if not each.filename.endswith(("warnings.py", "_steps.py"))]
+        frames = [
+            each for each in traceback.extract_stack() if not each.filename.endswith(("warnings.py", "_steps.py"))
+        ]
         own = [each for each in frames if "gandlf_synth" in each.filename]
         inner = own[-1] if own and own[-1].name != "fit" else frames[-1]
         self.places[f"{Path(inner.filename).name}:{inner.name}"] += 1
