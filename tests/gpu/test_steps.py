@@ -51,6 +51,8 @@ class Waits(Callback):
         ]
         own = [each for each in frames if "gandlf_synth" in each.filename]
         inner = own[-1] if own and own[-1].name != "fit" else frames[-1]
+        if inner.name == "set_sync_debug_mode":  # it says, once, that it is a prototype
+            return
         self.places[f"{Path(inner.filename).name}:{inner.name}"] += 1
 
 
@@ -70,7 +72,7 @@ def test_a_training_step_waits_for_what_is_listed(family: str, dims: int, tmp_pa
 def test_running_out_of_memory_says_what_to_change(tmp_path: Path) -> None:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.0005)
-    channels = {"num_channels": [256, 256], "attention_levels": [False, False], "norm_num_groups": 32}
+    channels = {"num_channels": [256, 256, 256, 256]}
 
     try:
         with pytest.raises(ResourceError, match=r"ran out of memory: .*try one of: batch_size: 2 with"):

@@ -55,7 +55,8 @@ class LatentScale(nn.Module):
         Raises:
             CheckpointError: a channel does not have a variance near 1 when scaled.
         """
-        std = _moments(self.scaled(batch) for batch in latents)[1]
+        # Latents that were stored lie on the CPU, the scale where the model is.
+        std = _moments(latents)[1] / self.std.flatten().cpu()
         if not bool(((std - 1).abs() < _TOLERANCE).all()):
             what = f"scaled latents have standard deviations {[round(float(each), 2) for each in std]}, not 1"
             fix = "resume with the data, preprocessing and autoencoder that the run began with"
