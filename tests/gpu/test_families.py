@@ -8,8 +8,9 @@ import torch
 from tests.runs import Run, train
 
 from gandlf_synth import registry
+from gandlf_synth.config.sampling import SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
-from gandlf_synth.models.base import GenerativeModule, SamplingOptions
+from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
 
 FAMILIES = sorted(registry.names("models"))

@@ -15,7 +15,7 @@ from gandlf_synth import registry
 from gandlf_synth.errors import ResourceError
 
 WAITS = {
-    "finite.py:_finite": "whether a step may be taken has to be known before it is",
+    "steps.py:_finite": "whether a step may be taken has to be known before it is",
     "reconstruction_loss.py:_dissimilarity": "MONAI makes the window of SSIM on the CPU",
 }
 """What a training step waits for the GPU for, and why; everything else is an error."""
@@ -65,7 +65,7 @@ def test_a_training_step_waits_for_what_is_listed(family: str, dims: int, tmp_pa
         compute = {"accelerator": "cuda", "precision": "bf16-mixed"}
         train(family, tmp_path, dims=dims, samples=24, callbacks=[waits], compute=compute)
 
-    assert waits.places["finite.py:_finite"] >= 4
+    assert waits.places["steps.py:_finite"] >= 4
     assert set(waits.places) <= set(WAITS), f"{family}, {dims}D waits at {dict(waits.places)}"
 
 
