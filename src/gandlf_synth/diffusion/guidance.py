@@ -28,6 +28,14 @@ def classifier_free_guidance(
         active: whether guidance acts at these timesteps, of one noise level; where it does not, the conditional model
             is used alone; None: everywhere (Kynkäänniemi et al. 2024, arXiv 2404.07724, eq. 5).
         rescale: share φ of the output that is scaled back to the conditional one's spread (Lin et al. 2024, eq. 15-16).
+
+    Example:
+        >>> def denoiser(noisy, timesteps, class_labels):
+        ...     return noisy + class_labels[:, None]
+        >>> known, unknown = {"class_labels": torch.tensor([2])}, {"class_labels": torch.tensor([0])}
+        >>> guided = classifier_free_guidance(denoiser, known, unknown, scale=3.0)
+        >>> guided(torch.zeros(1, 2), torch.tensor([10]))
+        tensor([[6., 6.]])
     """
 
     def denoise(noisy: Tensor, timesteps: Tensor) -> Tensor:

@@ -24,6 +24,12 @@ def clean_from(prediction_type: PredictionType, output: Tensor, noisy: Tensor, s
     """Return the clean image that a denoiser's ``output`` stands for.
 
     An ``epsilon`` output says nothing about the clean image where ``signal`` is 0; the result is infinite there.
+
+    Example:
+        >>> clean, noise, signal, sigma = torch.tensor([0.5, -1.0]), torch.ones(2), torch.tensor(0.6), torch.tensor(0.8)
+        >>> output = target_for("v_prediction", clean, noise, signal, sigma)
+        >>> clean_from("v_prediction", output, signal * clean + sigma * noise, signal, sigma)
+        tensor([ 0.5000, -1.0000])
     """
     if prediction_type == "epsilon":
         return (noisy - sigma * output) / signal
@@ -40,6 +46,10 @@ def min_snr_weight(prediction_type: PredictionType, signal: Tensor, sigma: Tenso
         signal: how much of the clean image is left, any shape.
         sigma: how much noise there is, of the same shape.
         gamma: the largest weight in terms of the clean image, 5 in the paper.
+
+    Example:
+        >>> min_snr_weight("sample", torch.tensor([0.6, 0.9]), torch.tensor([0.8, 0.1]), gamma=5.0)
+        tensor([0.5625, 5.0000])
     """
     snr = (signal / sigma) ** 2
     capped = torch.clamp(snr, max=gamma)

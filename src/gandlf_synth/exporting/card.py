@@ -61,10 +61,10 @@ def model_card(module: GenerativeModule, model_dir: Path) -> str:
 
 
 def _evaluation(model_dir: Path) -> list[str]:
-    found = sorted(model_dir.rglob("metrics.json"))
-    if not found:
+    evaluations = sorted(model_dir.rglob("metrics.json"))
+    if not evaluations:
         return ["Not evaluated: `gandlf-synth evaluate` measures fidelity, diversity, memorisation and usefulness."]
-    return ["```json", json.dumps(_json(found[-1]), indent=2)[:4000], "```"]
+    return ["```json", json.dumps(_json(evaluations[-1]), indent=2)[:4000], "```"]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -50,8 +50,8 @@ def write_onnx(part: ExportedNetwork, path: Path) -> Path:
 
 
 @torch.inference_mode()
-def _check(found: Tensor, part: ExportedNetwork, path: Path) -> None:
+def _check(output: Tensor, part: ExportedNetwork, path: Path) -> None:
     expected = part.network(*part.inputs)
-    difference = float((found - expected).abs().max())
+    difference = float((output - expected).abs().max())
     if difference > _TOLERANCE * max(1.0, float(expected.abs().max())):
         raise PluginError(Problem(str(path), f"differs from the original by up to {difference:.2g}; it was not kept"))

@@ -63,7 +63,7 @@ def test_samples_are_decoded_from_unscaled_latents() -> None:
 
 
 def test_latents_are_made_once_in_the_order_of_the_images(tmp_path: Path) -> None:
-    from gandlf_synth.models.latent_diffusion.latents import stored_latents
+    from gandlf_synth.models.latent_diffusion.latents import cache_latents
 
     spec = synthetic_spec((10, 12), 1, "unlabeled")
     data = synthetic_data(spec, tmp_path)
@@ -72,7 +72,7 @@ def test_latents_are_made_once_in_the_order_of_the_images(tmp_path: Path) -> Non
     dataset = data.dataset("train")
 
     def make() -> Any:
-        return stored_latents(dataset, module._encode, module.noise_shape, module.first_stage, _OneProcess())
+        return cache_latents(dataset, module._encode, module.noise_shape, module.first_stage, _OneProcess())
 
     first = make()
     written = first.path.stat().st_mtime_ns

@@ -121,10 +121,9 @@ def sampler_problem(name: str, process: ProcessKind, where: str) -> Problem | No
     if unknown is None and serves(registry.load("samplers", name), process):
         return None
     names = sampler_names(process)
-    what = (
-        f"unknown name {name!r} in samplers" if unknown else f"the sampler {name!r} is not made for {_PATHS[process]}"
-    )
-    return Problem(where, what, listing(names), did_you_mean(name, names) if unknown else "")
+    if unknown:
+        return Problem(where, f"unknown name {name!r} in samplers", listing(names), did_you_mean(name, names))
+    return Problem(where, f"the sampler {name!r} is not made for {_PATHS[process]}", listing(names))
 
 
 def ddim_step(noisy: "Tensor", clean: "Tensor", start: NoiseLevel, end: NoiseLevel) -> "Tensor":

@@ -58,7 +58,7 @@ class LatentScale(nn.Module):
         # Latents that were stored lie on the CPU, the scale where the model is.
         std = _moments(latents)[1] / self.std.flatten().cpu()
         if not bool(((std - 1).abs() < _TOLERANCE).all()):
-            what = f"scaled latents have standard deviations {[round(float(each), 2) for each in std]}, not 1"
+            what = f"scaled latents have standard deviations {[round(value, 2) for value in std.tolist()]}, not 1"
             fix = "resume with the data, preprocessing and autoencoder that the run began with"
             raise CheckpointError(Problem("first stage", what, fix=fix))
 
@@ -82,10 +82,10 @@ def _moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return mean, (square / count - mean**2).clamp(min=1e-12).sqrt()
 
 
-def stored_latents(
+def cache_latents(
     dataset: PreparedDataset, encode: Encode, latent_shape: tuple[int, ...], weights: nn.Module, trainer: Trainer
 ) -> MappedImages | None:
-    """Return the latents of ``dataset`` from a file beside its images, made where there is none; None where they vary.
+    """Return the latents of ``dataset`` from a file beside its images, written where there is none; None where they vary.
 
     Args:
         dataset: the split.
@@ -97,7 +97,7 @@ def stored_latents(
     images = dataset.mapped
     if images is None:
         return None
-    key = digest([images.path.name, weights_digest(weights)])
+    key = digest([images.path.name, digest_weights(weights)])
     path = images.path.with_name(f"latents-{key}.f32")
     shape = (len(dataset), *latent_shape)
     if trainer.is_global_zero and not _complete(path, shape):
@@ -106,21 +106,21 @@ def stored_latents(
     return MappedImages(path, shape)
 
 
-def batches_of(stored: MappedImages) -> Iterator[Tensor]:
+def read_batches(stored: MappedImages) -> Iterator[Tensor]:
     """Yield all of ``stored``, a few at a time."""
     for places in torch.split(torch.arange(stored.shape[0]), 64):
         yield stored.gather(places)
 
 
-def drawn_batches(dataset: PreparedDataset, encode: Encode) -> Iterator[Tensor]:
+def draw_batches(dataset: PreparedDataset, encode: Encode) -> Iterator[Tensor]:
     """Yield the latents of images as training draws them, for the scale."""
-    drawn = torch.linspace(0, len(dataset) - 1, min(_DRAWN, len(dataset))).long()
-    for places in torch.split(drawn, _CHUNK):
+    sample = torch.linspace(0, len(dataset) - 1, min(_DRAWN, len(dataset))).long()
+    for places in torch.split(sample, _CHUNK):
         batch: Batch = dataset.__getitems__(places.tolist())
         yield encode(batch["image"])
 
 
-def weights_digest(module: nn.Module) -> str:
+def digest_weights(module: nn.Module) -> str:
     """Return a digest of the weights of ``module``."""
     total = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):

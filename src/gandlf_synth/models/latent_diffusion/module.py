@@ -18,9 +18,9 @@ from gandlf_synth.models.components.flow_process import FlowProcess
 from gandlf_synth.models.latent_diffusion.config import LatentDDPM, LatentDiffusionConfig
 from gandlf_synth.models.latent_diffusion.latents import (
     LatentScale,
-    batches_of,
-    drawn_batches,
-    stored_latents,
+    cache_latents,
+    draw_batches,
+    read_batches,
 )
 
 
@@ -83,11 +83,11 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         phases: tuple[Phase, ...] = ("train", "val")
         for phase in phases:
             if data.has(phase):
-                self._stored[phase] = stored_latents(
+                self._stored[phase] = cache_latents(
                     data.dataset(phase), self._encode, self.noise_shape, self.first_stage, self.trainer
                 )
         stored = self._stored["train"]
-        latents = batches_of(stored) if stored is not None else drawn_batches(data.dataset("train"), self._encode)
+        latents = read_batches(stored) if stored is not None else draw_batches(data.dataset("train"), self._encode)
         if self.scale.measured:
             self.scale.check(latents)
         else:
