@@ -85,7 +85,7 @@ def _moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 def cache_latents(
     dataset: PreparedDataset, encode: Encode, latent_shape: tuple[int, ...], weights: nn.Module, trainer: Trainer
 ) -> MappedImages | None:
-    """Return the latents of ``dataset`` from a file beside its images, written where there is none; None where they vary.
+    """Return the latents of ``dataset`` from a file beside its images, which is written first; None where they vary.
 
     Args:
         dataset: the split.
