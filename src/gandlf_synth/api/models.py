@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gandlf_synth.models.base import GenerativeModule
 
 
-def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "GenerativeModule[Any]":
+def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "GenerativeModule":
     """Return the trained model in a folder, with its averaged weights, ready to sample.
 
     Args:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -102,7 +102,7 @@ class _Job:
 
     checkpoint: Path
     loaded: LoadedConfig | None
-    module: "GenerativeModule[Any]"
+    module: "GenerativeModule"
     parameters: InferenceParameters
     counts: int | dict[str, int]
     seed: int

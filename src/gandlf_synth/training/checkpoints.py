@@ -22,7 +22,7 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
     Unlike Lightning's own it does not build the file in memory first.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, object], path: Any, storage_options: object = None) -> None:
         """Write ``checkpoint``.
 
         Raises:
@@ -42,7 +42,7 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
 class Description(Callback):
     """Puts configuration and data facts into every checkpoint, so that it stands alone."""
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, object]) -> None:
         """Add the description."""
         checkpoint[HEADER_KEY] = describe_module(pl_module)
 
@@ -79,7 +79,7 @@ def checkpoint_rules(config: Config, folder: ModelFolder, *, validated: bool) ->
         folder: where they go.
         validated: whether there is a validation split.
     """
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "dirpath": folder.checkpoints,
         "auto_insert_metric_name": False,
         "enable_version_counter": False,

@@ -24,7 +24,7 @@ _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
 """Memory of a training step per input value, about what a U-Net with 32 to 64 channels needs."""
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)  # noqa: PLC0105
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Prerequisite
 from gandlf_synth.display.reporter import Reporter
@@ -16,12 +17,12 @@ from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 
 def train_first_stage(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     stage: Prerequisite,
     request: TrainingRequest,
     config: Config,
     reporter: Reporter,
-    train: Callable[[TrainingRequest, Any], Any],
+    train: Callable[[TrainingRequest, Console], object],
 ) -> float | None:
     """Give ``module`` its trained first stage, and return the seconds that are left of ``request.seconds``.
 

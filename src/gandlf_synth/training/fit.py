@@ -60,7 +60,7 @@ class _SampleStopping(EarlyStopping):
 
 
 def fit(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     data: SynthesisDataModule,
     config: Config,
     folder: ModelFolder,
@@ -136,13 +136,13 @@ def _callbacks(
 
 
 def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
-    options: dict[str, Any] = {"mode": stopping.monitor_mode, "patience": stopping.patience}
+    options: dict[str, object] = {"mode": stopping.monitor_mode, "patience": stopping.patience}
     if stopping.monitor_value.startswith("sample_"):
         return _SampleStopping(stopping.monitor_value, check_on_train_epoch_end=True, **options)
     return EarlyStopping(stopping.monitor_value, **options)
 
 
-def _stepping(module: GenerativeModule[Any], model: ModelConfig) -> dict[str, Any]:
+def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, Any]:
     """Return how Lightning steps the optimizer; models of several optimizers step by themselves."""
     if not module.automatic_optimization:
         return {}
@@ -168,7 +168,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, A
     }
 
 
-def _steps(trainer: Trainer, module: GenerativeModule[Any]) -> int:
+def _steps(trainer: Trainer, module: GenerativeModule) -> int:
     """Return the number of training steps, however many networks took part in each."""
     if module.automatic_optimization:
         return int(trainer.global_step)

@@ -72,7 +72,7 @@ def _files(folder: ModelFolder) -> list[Any]:
     return [logger(folder.root, name=folder.logs.name, version=run) for logger in (CSVLogger, TensorBoardLogger)]
 
 
-def _mlflow(options: MLflowConfig, content: Mapping[str, Any], folder: ModelFolder, known: str | None) -> Any:
+def _mlflow(options: MLflowConfig, content: Mapping[str, object], folder: ModelFolder, known: str | None) -> Any:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
     from lightning.pytorch.loggers import MLFlowLogger
     from mlflow.exceptions import MlflowException
@@ -108,7 +108,7 @@ def _is_kept(client: Any, run_id: str) -> bool:
         return False
 
 
-def _log_parameters(logger: Any, content: Mapping[str, Any]) -> None:
+def _log_parameters(logger: Any, content: Mapping[str, object]) -> None:
     """Log parameters; MLflow refuses to change those of an earlier start, so what differs becomes a tag."""
     now = dict(_flat(content))
     earlier = logger.experiment.get_run(logger.run_id).data.params
@@ -118,7 +118,7 @@ def _log_parameters(logger: Any, content: Mapping[str, Any]) -> None:
             logger.experiment.set_tag(logger.run_id, f"resumed/{name}", now[name])
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(content: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in content.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}/")
@@ -126,7 +126,7 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield f"{prefix}{name}", str(value)[:_LONGEST_PARAMETER]
 
 
-def _wandb(options: WandbConfig, content: dict[str, Any], folder: ModelFolder, known: str | None) -> Any:
+def _wandb(options: WandbConfig, content: dict[str, object], folder: ModelFolder, known: str | None) -> Any:
     os.environ["WANDB_ERROR_REPORTING"] = "false"  # read when wandb is imported
     import wandb
     from lightning.pytorch.loggers import WandbLogger

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -48,7 +48,7 @@ class Plan:
     """The resolved configuration with the reasons; what training follows."""
 
     config: Config
-    choices: list[Choice[Any]] = field(default_factory=list)
+    choices: list[Choice[object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def reason(self, key: str) -> str:
@@ -123,7 +123,7 @@ class _Planner:
     def __init__(self, config: Config, data: Fingerprint, train: Manifest, device: Device) -> None:
         self._config, self._data, self._train, self._device = config, data, train, device
         self._required = config.model.required_shape(data.spatial_dims)
-        self._choices: list[Choice[Any]] = []
+        self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
 
     def plan(self) -> Plan:

@@ -84,7 +84,7 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
     return loaded
 
 
-def _decided(content: dict[str, Any]) -> dict[str, Any]:
+def _decided(content: dict[str, object]) -> dict[str, Any]:
     """Return ``content`` without what it leaves open."""
     nested = {key: _decided(value) if isinstance(value, dict) else value for key, value in content.items()}
     return {key: value for key, value in nested.items() if value != "auto"}

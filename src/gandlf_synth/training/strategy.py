@@ -90,7 +90,7 @@ def _sharded(compute: ComputeConfig, several_optimizers: bool) -> Any:
     return _build_strategy(SHARDED[compute.strategy], compute.strategy_config)
 
 
-def _build_strategy(name: str, options: dict[str, Any]) -> Any:
+def _build_strategy(name: str, options: dict[str, object]) -> Any:
     from lightning.pytorch import strategies
 
     try:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from rich.console import Console
 
 from gandlf_synth.config import Config, resolved
+from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.build import build_module
@@ -42,11 +42,11 @@ class _Clock(Callback):
         self.seconds: list[float] = []
         self._started = 0.0
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         self._started = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         self.seconds.append(time.monotonic() - self._started)
 

@@ -45,12 +45,12 @@ class SampleGrid(Callback):
         self._shown = epoch
         if not trainer.is_global_zero or not isinstance(pl_module, GenerativeModule):
             return
-        callbacks: list[Any] = trainer.callbacks
+        callbacks: list[Callback] = trainer.callbacks
         average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
         self._write(module, self._folder / f"epoch_{epoch:04d}.png")
 
-    def _write(self, module: GenerativeModule[Any], path: Path) -> None:
+    def _write(self, module: GenerativeModule, path: Path) -> None:
         was_training = module.training
         module.eval()
         spec = module.spec

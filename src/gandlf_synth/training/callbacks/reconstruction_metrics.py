@@ -1,7 +1,6 @@
 """Paired metrics during training: how near reconstructions are to the images of validation and test."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,13 +25,13 @@ class ReconstructionMetrics(Callback):
         self._metrics = metrics
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, *_: object
     ) -> None:
         """Measure a batch of validation images."""
         self._measure("val", pl_module, batch)
 
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, *_: object
     ) -> None:
         """Measure a batch of test images."""
         self._measure("test", pl_module, batch)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.health import Symptom
 
@@ -46,7 +47,7 @@ class RunProgress(Callback):
         self._bar.start()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Move the bar."""
         now = time.monotonic()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ class SampleMetrics(Callback):
     @classmethod
     def measured(cls, trainer: Trainer) -> bool:
         """Say whether there are new values in this epoch."""
-        callbacks: list[Any] = trainer.callbacks
+        callbacks: list[Callback] = trainer.callbacks
         return any(isinstance(callback, cls) and callback._measured == trainer.current_epoch for callback in callbacks)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -87,7 +86,7 @@ class SampleMetrics(Callback):
             f"epoch {epoch}: sample_kid {kid.value:.4g} ({kid.low:.4g} to {kid.high:.4g}), {shown}; {count} images"
         )
 
-    def _look_at_real(self, trainer: Trainer, module: GenerativeModule[Any]) -> _Real:
+    def _look_at_real(self, trainer: Trainer, module: GenerativeModule) -> _Real:
         data: SynthesisDataModule = trainer.datamodule
         held_out, condition = self._of(data.dataset("val"), 0)
         train, _ = self._of(data.dataset("train", augmented=False), 1)
@@ -110,9 +109,9 @@ class SampleMetrics(Callback):
         condition = join([part["condition"] for part in parts])
         return features((part["image"] for part in parts), self._extractor), condition
 
-    def _features(self, trainer: Trainer, pl_module: GenerativeModule[Any], real: _Real) -> Floats:
+    def _features(self, trainer: Trainer, pl_module: GenerativeModule, real: _Real) -> Floats:
         """Return the features of samples, made by all processes in equal parts."""
-        callbacks: list[Any] = trainer.callbacks
+        callbacks: list[Callback] = trainer.callbacks
         average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
         count = -(-self._config.n_images // trainer.world_size)

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import Problem, TrainingError
 from gandlf_synth.files import write_json
 from gandlf_synth.provenance import Purpose, fold_seed
@@ -25,7 +26,7 @@ class StepSeeds(Callback):
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Seed the batch."""
         torch.manual_seed(fold_seed(self._seed, Purpose.STEP, trainer.global_rank, trainer.current_epoch, batch_idx))
 
@@ -50,9 +51,9 @@ class FiniteSteps(Callback):
         self._folder = folder
         self._last_good = last_good
         self._skipped = 0
-        self._batch: tuple[int, list[int]] = (0, [])
+        self._batch: tuple[int, torch.Tensor] = (0, torch.empty(0))
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Remember which samples are in hand."""
         self._batch = (batch_idx, batch["index"])
 

@@ -4,10 +4,12 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import StoppedError
 
 _COOLDOWN = 0.4
@@ -33,7 +35,7 @@ class TimeBudget(Callback):
         """Start the clock."""
         self._started = time.monotonic()
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Tell the model the time, and set the learning rate for what is left of it."""
         elapsed = min(1.0, (time.monotonic() - self._started) / self._seconds)
         pl_module.elapsed_fraction = elapsed
@@ -46,7 +48,7 @@ class TimeBudget(Callback):
                 group["lr"] = optimizer.defaults["lr"] * factor
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop when the time is over."""
         over = time.monotonic() - self._started >= self._seconds
@@ -82,7 +84,7 @@ class Interruption(Callback):
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]) -> None:
         """Note that there is a checkpoint, whoever asked for it."""
         self._saved = time.monotonic()
 
@@ -91,7 +93,7 @@ class Interruption(Callback):
         self._stop_if(trainer, trainer.strategy.reduce_boolean_decision(self._received is not None, all=False))
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Save and stop when a signal came, save when it is time; at an epoch's end others save."""
         accumulating = (batch_idx + 1) % pl_module.config.accumulate_grad_batches != 0
@@ -114,7 +116,7 @@ class Interruption(Callback):
             signal.signal(number, handler)
         self._previous = {}
 
-    def _receive(self, number: int, frame: Any) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
             raise KeyboardInterrupt
         self._received = signal.Signals(number)
