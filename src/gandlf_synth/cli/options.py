@@ -195,13 +195,13 @@ def console() -> "Console":
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the whole result as JSON.")
 
 
-def emit(result: Any, text: object, as_json: bool) -> None:
+def emit(result: object, text: object, as_json: bool) -> None:
     """Write a result to the standard output: as JSON, or the one line of ``text`` that scripts want."""
     if is_first_process():
         click.echo(json.dumps(_plain(result), indent=2) if as_json else text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return ``value`` as JSON can hold it."""
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

@@ -96,7 +96,7 @@ def _plain(node: Any, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
     return node if node is None else str(node)
 
 
-def _name(key: Any) -> str:
+def _name(key: object) -> str:
     return key if isinstance(key, str) else str(key)
 
 

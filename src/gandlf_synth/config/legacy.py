@@ -26,5 +26,5 @@ InMemory = Annotated[bool, _accepted("GaNDLF", "prepared data is kept in memory 
 """``in_memory``."""
 Verbose = Annotated[bool, _accepted("GaNDLF", "has no effect")]
 """``verbose``."""
-Version = Annotated[dict[str, Any] | None, _accepted("GaNDLF", "has no effect")]
+Version = Annotated[dict[str, object] | None, _accepted("GaNDLF", "has no effect")]
 """``version``."""

@@ -1,9 +1,10 @@
 """Turns what pydantic found wrong into problems that name file, line, key, and what would have been right."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from gandlf_synth.config.document import Document, KeyPath
 from gandlf_synth.errors import Problem, did_you_mean, listing
@@ -20,27 +21,27 @@ def problems_of(
         model: the class that validated them.
         prefix: the key path in ``document`` under which they stand.
     """
-    by_path: dict[KeyPath, list[Any]] = {}
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         path = _written_path(document, prefix, detail["loc"])
         by_path.setdefault(path, []).append(detail)
     return [_problem(path, details, document, model, prefix) for path, details in by_path.items()]
 
 
-def _written_path(document: Document, prefix: KeyPath, location: tuple[Any, ...]) -> KeyPath:
+def _written_path(document: Document, prefix: KeyPath, location: tuple[int | str, ...]) -> KeyPath:
     """Keep the parts of pydantic's location that are keys of the document; unions add parts that are not."""
     path, node = prefix, _follow(document.content, prefix)
     for position, part in enumerate(location):
         is_key = isinstance(node, Mapping) and part in node
         is_item = isinstance(node, list) and isinstance(part, int) and part < len(node)
         if is_key or is_item:
-            path, node = (*path, part), node[part]
+            path, node = (*path, part), _follow(node, (part,))
         elif position == len(location) - 1 and isinstance(part, str) and isinstance(node, Mapping | None):
             path = (*path, part)
     return path
 
 
-def _follow(node: Any, path: KeyPath) -> Any:
+def _follow(node: object, path: KeyPath) -> object:
     for part in path:
         if isinstance(node, Mapping):
             node = node.get(part)
@@ -49,7 +50,9 @@ def _follow(node: Any, path: KeyPath) -> Any:
     return node
 
 
-def _problem(path: KeyPath, details: list[Any], document: Document, model: type[BaseModel], prefix: KeyPath) -> Problem:
+def _problem(
+    path: KeyPath, details: list[ErrorDetails], document: Document, model: type[BaseModel], prefix: KeyPath
+) -> Problem:
     where = document.where(path)
     kinds = {detail["type"] for detail in details}
     if "extra_forbidden" in kinds:
@@ -66,7 +69,7 @@ def _problem(path: KeyPath, details: list[Any], document: Document, model: type[
     return Problem(where, f"{value!r} is not valid", allowed, hint)
 
 
-def _allowed(detail: Any) -> str:
+def _allowed(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "literal_error":
         return ", ".join(_choices(detail))
@@ -78,14 +81,14 @@ def _allowed(detail: Any) -> str:
     return message.split(", unable to")[0]
 
 
-def _choices(detail: Any) -> list[str]:
+def _choices(detail: ErrorDetails) -> list[str]:
     if detail["type"] != "literal_error":
         return []
     return [choice.strip().strip("'") for choice in detail["ctx"]["expected"].replace(" or ", ", ").split(",")]
 
 
 def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    current: Any = model
+    current: type[BaseModel] | None = model
     for part in path:
         field = _field(current, part) if current else None
         current = _section(field.annotation) if field else None
@@ -94,14 +97,14 @@ def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     return [field.alias or name for name, field in current.model_fields.items()]
 
 
-def _field(model: type[BaseModel], key: Any) -> Any:
+def _field(model: type[BaseModel], key: int | str) -> FieldInfo | None:
     for name, field in model.model_fields.items():
         if key in (name, field.alias):
             return field
     return None
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
+def _section(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):

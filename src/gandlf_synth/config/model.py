@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
 
@@ -137,7 +137,7 @@ class ModelConfig(BaseModel):
         return []
 
     @field_serializer("conditioning")
-    def _conditioning_as_written(self, steps: Sequence[Step]) -> list[Any]:
+    def _conditioning_as_written(self, steps: Sequence[Step]) -> list[object]:
         return steps_as_written(steps)
 
     @model_validator(mode="after")

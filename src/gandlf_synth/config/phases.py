@@ -1,7 +1,7 @@
 """Sections of the YAML that are written per phase: train, val, test, inference."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_serializer, model_validator
 
@@ -13,7 +13,7 @@ PHASES: tuple[Phase, ...] = ("train", "val", "test", "inference")
 _ALIASES = {"validation": "val", "infer": "inference"}
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     renamed = {_ALIASES.get(key, key): content for key, content in value.items()}
@@ -34,7 +34,7 @@ class PhasedSteps(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_for_all(cls, value: Any) -> Any:
+    def _one_for_all(cls, value: object) -> object:
         if value is None:
             return {}
         value = _canonical(value)
@@ -47,7 +47,7 @@ class PhasedSteps(BaseModel):
         return value
 
     @model_serializer
-    def _as_written(self) -> dict[str, Any]:
+    def _as_written(self) -> dict[str, object]:
         written = {phase: getattr(self, phase) for phase in PHASES}
         return {phase: steps_as_written(steps) for phase, steps in written.items() if steps is not None}
 
@@ -95,5 +95,5 @@ class LoaderConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
+    def _names(cls, value: object) -> object:
         return {} if value is None else _canonical(value)

@@ -20,7 +20,7 @@ from gandlf_synth.config.model import ModelConfig
 from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.config.schema import Config
 
-_PLAIN = {Component: "name with parameters", ByNetwork: "one per network", Step: "transform"}
+_PLAIN: dict[type, str] = {Component: "name with parameters", ByNetwork: "one per network", Step: "transform"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _keys(schema: type[BaseModel], prefix: str) -> Iterator[KeyDescription]:
             yield from _keys(section, f"{path}.")
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
+def _section(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in get_args(annotation):
@@ -78,10 +78,10 @@ def _default(field: FieldInfo) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-_WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+_WORDS: dict[type, str] = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
 
-def _kind(annotation: Any) -> str:
+def _kind(annotation: object) -> str:
     parts = get_args(annotation)
     origin = get_origin(annotation)
     if origin is Annotated:
@@ -93,8 +93,9 @@ def _kind(annotation: Any) -> str:
         return " | ".join(str(value) for value in parts)
     if origin in (list, dict):
         return f"list of {_kind(parts[0])}" if origin is list else "mapping"
-    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return (_PLAIN | _WORDS).get(annotation, "section" if is_section else "any")
+    if not isinstance(annotation, type):
+        return "any"
+    return (_PLAIN | _WORDS).get(annotation, "section" if issubclass(annotation, BaseModel) else "any")
 
 
 _ANY = ["string", "object", "array", "null"]

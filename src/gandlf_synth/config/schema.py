@@ -1,6 +1,6 @@
 """The top level of the YAML."""
 
-from typing import Annotated, Any, Generic, Literal, Self
+from typing import Annotated, Generic, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -38,15 +38,15 @@ MetricNames = Annotated[Steps, PlainSerializer(steps_as_written)]
 M = TypeVar("M", bound=ModelConfig, default=ModelConfig)
 
 
-def _none_is_empty(value: Any) -> Any:
+def _none_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _every(value: Any) -> Any:
+def _every(value: object) -> object:
     return {"every_n_epochs": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -72,7 +72,7 @@ class ComputeConfig(Section):
     """Machines."""
     strategy: Literal["auto", "ddp", "fsdp", "deepspeed"] = "auto"
     """How several devices share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` share the model too."""
-    strategy_config: dict[str, Any] = {}
+    strategy_config: dict[str, object] = {}
     """Keyword arguments of the strategy; for deepspeed ``stage: 2`` or ``config: path/to/ds.json``."""
     deterministic: bool = False
     """Use only algorithms that give equal bits on a GPU in every run; slower. On a CPU they always do."""

@@ -1,6 +1,6 @@
 """What sections of the YAML are built on: their base class, and values with a form of their own."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -13,7 +13,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-def as_text(value: Any) -> Any:
+def as_text(value: object) -> object:
     """Return a whole number as text, for values that are texts and may be written as numbers, such as ``32``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 

@@ -1,10 +1,9 @@
 """Which checkpoints a run keeps, and how they are written: whole or not at all."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
@@ -22,7 +21,7 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
     Unlike Lightning's own it does not build the file in memory first.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, object], path: Any, storage_options: object = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, object], path: str | Path, storage_options: object = None) -> None:
         """Write ``checkpoint``.
 
         Raises:
@@ -42,7 +41,7 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
 class Description(Callback):
     """Puts configuration and data facts into every checkpoint, so that it stands alone."""
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, object]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, object]) -> None:
         """Add the description."""
         checkpoint[HEADER_KEY] = describe_module(pl_module)
 
@@ -58,7 +57,7 @@ class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
 class _BestCheckpoint(_NamedCheckpoint):
     """Keeps the checkpoint with the lowest ``val_loss``, once the model says that its values can be compared."""
 
-    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if pl_module.val_loss_comparable:
             super().on_validation_end(trainer, pl_module)
 
@@ -66,7 +65,7 @@ class _BestCheckpoint(_NamedCheckpoint):
 class _BestSamples(_NamedCheckpoint):
     """Keeps the checkpoint whose samples are nearest to the validation images."""
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if SampleMetrics.measured(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
@@ -54,7 +53,7 @@ class FitResult:
 class _SampleStopping(EarlyStopping):
     """Stops after so many measurements of samples without improvement."""
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if SampleMetrics.measured(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
@@ -142,7 +141,7 @@ def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
     return EarlyStopping(stopping.monitor_value, **options)
 
 
-def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, Any]:
+def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, object]:
     """Return how Lightning steps the optimizer; models of several optimizers step by themselves."""
     if not module.automatic_optimization:
         return {}
@@ -153,7 +152,7 @@ def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, Any]:
+def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, object]:
     on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
     devices = compute.num_devices
     if devices == "auto" and on_cpu:

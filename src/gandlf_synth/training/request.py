@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gandlf_synth.config import Document, LoadedConfig, ModelConfig, merged, read_document, validate
 from gandlf_synth.errors import CheckpointError, ConfigError, Problem, option, raise_if_any
@@ -84,7 +84,7 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
     return loaded
 
 
-def _decided(content: dict[str, object]) -> dict[str, Any]:
+def _decided(content: dict[str, object]) -> dict[str, object]:
     """Return ``content`` without what it leaves open."""
     nested = {key: _decided(value) if isinstance(value, dict) else value for key, value in content.items()}
     return {key: value for key, value in nested.items() if value != "auto"}
