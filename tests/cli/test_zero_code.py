@@ -63,7 +63,7 @@ def test_config_explain(cli: Cli) -> None:
     wrong, _, err = cli("config", "explain", "beta_schedul_")
 
     assert code == 0
-    assert "linear | scaled_linear | cosine | sigmoid" in out
+    assert "cosine | linear | scaled_linear | sigmoid" in out
     assert wrong == 2
     assert "did you mean 'beta_schedule'?" in err
 
