@@ -23,7 +23,7 @@ from gandlf_synth.training.fit import FitResult, fit
 class Run:
     """A run that has ended, and what it left."""
 
-    module: GenerativeModule[Any]
+    module: GenerativeModule
     result: FitResult
     folder: ModelFolder
 
@@ -43,7 +43,7 @@ def tiny_spec(dims: int, paradigm: LabelingParadigm = "custom", channels: int = 
     return synthetic_spec((10, 12, 9)[:dims], channels, paradigm)
 
 
-def tiny_module(config: Config[Any], spec: DataSpec) -> GenerativeModule[Any]:
+def tiny_module(config: Config[Any], spec: DataSpec) -> GenerativeModule:
     """The model with the weights of seed 0."""
     torch.manual_seed(0)
     return build_module(config.model.model_dump(mode="json"), spec)

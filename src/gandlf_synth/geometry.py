@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 
+Voxels = NDArray[Any]
+"""The values of an image, ``(channels, *spatial)`` unless said otherwise, in any number type."""
+
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Turns an RAS+ affine into ITK's and DICOM's LPS+, and back."""
 

@@ -1,12 +1,10 @@
 """Views of an image as a radiologist's screen shows it, ready to be tiled or saved."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from gandlf_synth.geometry import Affine, Geometry
+from gandlf_synth.geometry import Affine, Geometry, Voxels
 
 View = NDArray[np.uint8]
 """``(rows, columns)`` grey or ``(rows, columns, 3)`` RGB."""
@@ -17,7 +15,7 @@ _SCREEN = "LPI"
 
 
 def views(
-    voxels: NDArray[Any], geometry: Geometry, *, colour: bool = False, low: float = -1.0, high: float = 1.0
+    voxels: Voxels, geometry: Geometry, *, colour: bool = False, low: float = -1.0, high: float = 1.0
 ) -> list[View]:
     """Return what to show of an image: one view per channel in 2D, three orthogonal ones per channel in 3D.
 
@@ -44,7 +42,7 @@ def views(
     return [plane[..., channel] for channel in range(len(grey)) for plane in planes]
 
 
-def _to_uint8(voxels: NDArray[Any], low: float, high: float) -> View:
+def _to_uint8(voxels: Voxels, low: float, high: float) -> View:
     span = (high - low) or 1.0
     shares = np.nan_to_num((np.asarray(voxels, dtype=np.float32) - low) / span, nan=0.0, posinf=1.0, neginf=0.0)
     view: View = np.rint(shares.clip(0, 1) * 255).astype(np.uint8)
@@ -65,14 +63,14 @@ def _anatomical_planes(grey: View, geometry: Geometry) -> list[View]:
     return [_square(_middle(volume, axis), np.delete(spacing, axis)) for axis in across]
 
 
-def _orientation(geometry: Geometry) -> NDArray[Any]:
+def _orientation(geometry: Geometry) -> Voxels:
     """Return nibabel's orientation of the three axes; that of an identity affine where it states none."""
     from nibabel.orientations import io_orientation
 
     affine: Affine = geometry.affine.copy()
     if geometry.spatial_dims == 2:
         affine[:3, 2] = np.cross(affine[:3, 0], affine[:3, 1])
-    found: NDArray[Any] = io_orientation(affine if np.isfinite(affine).all() else np.eye(4))
+    found: Voxels = io_orientation(affine if np.isfinite(affine).all() else np.eye(4))
     return found if np.isfinite(found).all() else io_orientation(np.eye(4))
 
 

@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.files import atomic_path, write_csv, write_text
+from gandlf_synth.geometry import Voxels
 from gandlf_synth.metrics.first_order import NAMES
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.results import Measurement
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Voxels]
 """What the figures are drawn from, by name."""
 
 _SAMPLES = 12

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +67,7 @@ class SweepResult:
 
 
 def sweep_samplers(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     manifest: Manifest,
     pipeline: Pipeline,
     extractor: Extractor,
@@ -102,7 +101,7 @@ def sweep_samplers(
 
 
 def sweep(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     real: Floats,
     condition: Condition,
     extractor: Extractor,

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+from gandlf_synth.geometry import Voxels
 from gandlf_synth.metrics.intervals import Estimate
 
 Outcome = Literal["good", "look", "bad", "unknown"]
@@ -105,4 +105,4 @@ class Measurement:
     per_class: Sequence[ClassRow] = ()
     copies: Sequence[CopyPair] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: Mapping[str, Voxels] = field(default_factory=dict)

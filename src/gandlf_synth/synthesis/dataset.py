@@ -1,7 +1,7 @@
 """A trained generator as a ``torch.utils.data.Dataset``: synthetic images on the fly, for augmentation."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -35,7 +35,7 @@ class SyntheticDataset(Dataset[SyntheticItem]):
 
     def __init__(
         self,
-        module: GenerativeModule[Any],
+        module: GenerativeModule,
         counts: int | dict[str, int],
         seed: int = 42,
         options: SamplingOptions | None = None,

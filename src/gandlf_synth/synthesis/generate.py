@@ -44,7 +44,7 @@ class GenerationResult:
 
 
 def generate_images(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     requests: Sequence[ImageRequest],
     folder: Path,
     source: Mapping[str, Any],
@@ -117,7 +117,7 @@ def _refusals(files: ImageFiles, requests: Sequence[ImageRequest], gate: CopyGat
 
 
 def made(
-    module: GenerativeModule[Any], batches: Any, options: SamplingOptions, gate: CopyGate | None
+    module: GenerativeModule, batches: Any, options: SamplingOptions, gate: CopyGate | None
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]:
     """Yield every request of ``batches`` with an image that passes ``gate``, and what to record of it."""
     for request, image in sampled(module, batches, options):
@@ -129,7 +129,7 @@ def made(
 
 def _past(
     gate: CopyGate,
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     options: SamplingOptions,
     request: ImageRequest,
     image: NDArray[np.float32],
@@ -149,7 +149,7 @@ def _past(
 
 
 def sampled(
-    module: GenerativeModule[Any], batches: Any, options: SamplingOptions
+    module: GenerativeModule, batches: Any, options: SamplingOptions
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32]]]:
     """Yield every request of ``batches`` with its image, ``(channels, *shape)`` in [-1, 1]."""
     module.eval()

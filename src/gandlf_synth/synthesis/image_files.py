@@ -13,16 +13,17 @@ from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import to_8_bit, to_file_values
 from gandlf_synth.files import write_csv, write_json
+from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.requests import ImageRequest
 
 
-def file_parts(values: NDArray[Any], spec: DataSpec, writer: Writer) -> list[tuple[str, NDArray[Any]]]:
+def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[str, Voxels]]:
     """Return the voxels of each file of ``values (channels, *shape)``, with what to add to the file's name.
 
     A file holds the channels of one CSV column, or one channel where the format cannot hold them together.
     """
-    parts: list[tuple[str, NDArray[Any]]] = []
+    parts: list[tuple[str, Voxels]] = []
     for ending, column in _by_column(values, spec):
         if writer.fits(column):
             parts.append((ending, column))
@@ -31,7 +32,7 @@ def file_parts(values: NDArray[Any], spec: DataSpec, writer: Writer) -> list[tup
     return parts
 
 
-def _by_column(values: NDArray[Any], spec: DataSpec) -> list[tuple[str, NDArray[Any]]]:
+def _by_column(values: Voxels, spec: DataSpec) -> list[tuple[str, Voxels]]:
     if len(spec.column_channels) == 1:
         return [("", values)]
     ends = np.cumsum(spec.column_channels)[:-1]

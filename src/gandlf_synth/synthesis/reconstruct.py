@@ -59,7 +59,7 @@ class _Pair:
 
 
 def reconstruct_images(
-    module: GenerativeModule[Any],
+    module: GenerativeModule,
     manifest: Manifest,
     pipeline: Pipeline,
     folder: Path,
@@ -110,9 +110,7 @@ def reconstruct_images(
 
 
 @torch.inference_mode()
-def _reconstructed(
-    module: GenerativeModule[Any], manifest: Manifest, pipeline: Pipeline, batches: Any
-) -> Iterator[_Pair]:
+def _reconstructed(module: GenerativeModule, manifest: Manifest, pipeline: Pipeline, batches: Any) -> Iterator[_Pair]:
     spec = module.spec
     for samples in batches:
         prepared = [preprocessed(manifest, sample, pipeline) for sample in samples]

@@ -40,7 +40,7 @@ class _Case:
     spec: DataSpec
     root: Path
 
-    def module(self) -> GenerativeModule[Any]:
+    def module(self) -> GenerativeModule:
         torch.manual_seed(0)
         return build_module(self.config.model.model_dump(mode="json"), self.spec)
 
@@ -51,9 +51,9 @@ class _Case:
         *,
         resume: bool = False,
         precision: str = "32-true",
-        module: GenerativeModule[Any] | None = None,
+        module: GenerativeModule | None = None,
         callbacks: Sequence[Callback] = (),
-    ) -> GenerativeModule[Any]:
+    ) -> GenerativeModule:
         compute = self.config.compute.model_copy(update={"precision": precision})
         config = self.config.model_copy(update={"num_epochs": epochs, "compute": compute})
         folder = ModelFolder(self.root / name)
@@ -73,7 +73,7 @@ class _Case:
         classes = self.spec.num_classes
         return class_condition([index % classes for index in range(count)] if classes else None)
 
-    def sample(self, module: GenerativeModule[Any], seeds: tuple[int, ...], condition: Condition) -> Tensor:
+    def sample(self, module: GenerativeModule, seeds: tuple[int, ...], condition: Condition) -> Tensor:
         (images,) = sample_batches(module.eval(), [(seeds, condition)], SamplingOptions())
         return images
 
@@ -121,7 +121,7 @@ def _broken_promises(case: _Case, where: str) -> list[Problem]:
     return problems
 
 
-def _every_parameter_learns(case: _Case, _: GenerativeModule[Any]) -> bool:
+def _every_parameter_learns(case: _Case, _: GenerativeModule) -> bool:
     module = case.module()
     waiting = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     for name, parameter in module.named_parameters():
@@ -131,20 +131,20 @@ def _every_parameter_learns(case: _Case, _: GenerativeModule[Any]) -> bool:
     return not waiting
 
 
-def _shape_and_range(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _shape_and_range(case: _Case, trained: GenerativeModule) -> bool:
     images = case.sample(trained, _SEEDS, case.condition(3))
     expected = (3, case.spec.num_channels, *case.spec.shape)
     return images.shape == expected and bool(torch.isfinite(images).all()) and float(images.abs().max()) <= 1
 
 
-def _same_seed(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _same_seed(case: _Case, trained: GenerativeModule) -> bool:
     torch.manual_seed(1)
     first = case.sample(trained, _SEEDS, case.condition(3))
     torch.manual_seed(2)
     return torch.equal(first, case.sample(trained, _SEEDS, case.condition(3)))
 
 
-def _own_seed(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _own_seed(case: _Case, trained: GenerativeModule) -> bool:
     condition = case.condition(3)
     together = case.sample(trained, _SEEDS, condition)
     alone = case.sample(trained, _SEEDS[2:], condition.rows(slice(2, None)))
@@ -152,22 +152,22 @@ def _own_seed(case: _Case, trained: GenerativeModule[Any]) -> bool:
     return different and torch.allclose(together[2:], alone, atol=1e-4)
 
 
-def _untouched_rng(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _untouched_rng(case: _Case, trained: GenerativeModule) -> bool:
     before = torch.get_rng_state()
     case.sample(trained, _SEEDS, case.condition(3))
     return torch.equal(before, torch.get_rng_state())
 
 
-def _repeatable(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _repeatable(case: _Case, trained: GenerativeModule) -> bool:
     return _equal_weights(case.train("again", 2), trained)
 
 
-def _exact_resume(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _exact_resume(case: _Case, trained: GenerativeModule) -> bool:
     case.train("resumed", 1)
     return _equal_weights(case.train("resumed", 2, resume=True), trained)
 
 
-def _exact_resume_in_an_epoch(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _exact_resume_in_an_epoch(case: _Case, trained: GenerativeModule) -> bool:
     with suppress(StoppedError):  # where gradients of a whole epoch are added up, the epoch is finished first
         return _equal_weights(case.train("stopped", 2, callbacks=[_SignalInEpoch(1)]), trained)
     return _equal_weights(case.train("stopped", 2, resume=True), trained)
@@ -184,19 +184,19 @@ class _SignalInEpoch(Callback):
             signal.raise_signal(signal.SIGTERM)
 
 
-def _bf16(case: _Case, _: GenerativeModule[Any]) -> bool:
+def _bf16(case: _Case, _: GenerativeModule) -> bool:
     weights = case.train("bf16", 1, precision="bf16-mixed").state_dict().values()
     return all(bool(torch.isfinite(value).all()) for value in weights if value.is_floating_point())
 
 
-def _labels_matter(case: _Case, trained: GenerativeModule[Any]) -> bool:
+def _labels_matter(case: _Case, trained: GenerativeModule) -> bool:
     if not case.spec.num_classes:
         return True
     images = [case.sample(trained, _SEEDS[:1], class_condition([label])) for label in range(2)]
     return not torch.equal(*images)
 
 
-_PROMISES: dict[str, Callable[[_Case, GenerativeModule[Any]], bool]] = {
+_PROMISES: dict[str, Callable[[_Case, GenerativeModule], bool]] = {
     "every trainable parameter gets a gradient (an unused one stops distributed training)": _every_parameter_learns,
     "sample returns finite images of (seeds, channels, *shape) within [-1, 1]": _shape_and_range,
     "the same seeds give the same bytes, whatever torch's own generator holds": _same_seed,
@@ -210,7 +210,7 @@ _PROMISES: dict[str, Callable[[_Case, GenerativeModule[Any]], bool]] = {
 }
 
 
-def _equal_weights(one: GenerativeModule[Any], other: GenerativeModule[Any]) -> bool:
+def _equal_weights(one: GenerativeModule, other: GenerativeModule) -> bool:
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all(torch.equal(first, second) for first, second in pairs)
 

@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.writers import Writer, read_provenance
-from gandlf_synth.geometry import Geometry, picture_geometry
+from gandlf_synth.geometry import Geometry, Voxels, picture_geometry
 from gandlf_synth.testing.promises import Promises, seen_unless
 
 _SHAPES = {2: (7, 5), 3: (7, 5, 6)}
@@ -26,7 +24,7 @@ _PROVENANCE = {"mark": "SYNTHETIC", "seed": 7, "class": "Größe", "nested": {"v
 class _Case:
     """What one file is made from."""
 
-    voxels: NDArray[Any]
+    voxels: Voxels
     geometry: Geometry
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, model_validator
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.processing.base import Augmentation, Postprocessing, Shape, Transform, TransformError
 from gandlf_synth.data.processing.postprocessing import Values
-from gandlf_synth.geometry import Geometry
+from gandlf_synth.geometry import Geometry, Voxels
 
 _OPEN = ConfigDict(extra="allow", frozen=True)
 _AXES = 3
@@ -85,7 +85,7 @@ def _transformed(image: Image, transform: Callable[[Any], Any]) -> Image:
     return image.on_grid(array, Geometry(array.shape[1:], placed, image.geometry.physical), _mask(changed, dims))
 
 
-def _volume(array: NDArray[Any], dims: int) -> torch.Tensor:
+def _volume(array: Voxels, dims: int) -> torch.Tensor:
     whole = array if dims == _AXES else array[..., None]
     return torch.from_numpy(np.ascontiguousarray(whole, np.float32))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from gandlf_synth.geometry import Voxels
 from gandlf_synth.optim import Horizon
 
 
@@ -58,11 +58,11 @@ def loss(_: str, entry: Callable[..., Tensor]) -> Callable[..., nn.Module]:
     return make
 
 
-def metric(_: str, entry: Callable[..., Any]) -> Callable[[NDArray[Any], NDArray[Any]], float]:
+def metric(_: str, entry: Callable[..., Any]) -> Callable[[Voxels, Voxels], float]:
     """Return GaNDLF's metric as a function of original and reconstruction, ``(channels, *shape)``."""
     accepted = inspect.signature(entry).parameters
 
-    def measure(original: NDArray[Any], reconstruction: NDArray[Any]) -> float:
+    def measure(original: Voxels, reconstruction: Voxels) -> float:
         pair = [torch.from_numpy(np.ascontiguousarray(each, np.float32))[None] for each in (reconstruction, original)]
         more = {"params": {"problem_type": "synthesis"}} if "params" in accepted else {}
         return float(torch.as_tensor(entry(*pair, **more)).float().mean())

@@ -1,16 +1,15 @@
 """An image in memory: voxels, the grid they lie on, and how their values relate to the file's."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.geometry import Geometry
+from gandlf_synth.geometry import Geometry, Voxels
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.int32]
-Values = NDArray[Any]
+Values = Voxels
 """Voxels in the number type of a file."""
 
 

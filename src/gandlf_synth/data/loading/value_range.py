@@ -16,6 +16,7 @@ from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.processing.postprocessing import postprocessed
+from gandlf_synth.geometry import Voxels
 
 Values = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class ValueRange:
         np.clip(mapped, -1, 1, out=mapped)
         return mapped
 
-    def from_network(self, image: NDArray[Any]) -> Values:
+    def from_network(self, image: Voxels) -> Values:
         """Return ``image (channels, *shape)``, as a network makes it, in prepared values."""
         values: Values = (image - _per_channel(self.offset, image)) / _per_channel(self.scale, image)
         return values
@@ -77,14 +78,14 @@ def fit_value_range(samples: Sequence[PreparedSample]) -> ValueRange:
     return ValueRange(scale, -1 - low * scale)
 
 
-def undo_preprocessing(image: NDArray[Any], prepared: Image, spec: DataSpec) -> Values:
+def undo_preprocessing(image: Voxels, prepared: Image, spec: DataSpec) -> Values:
     """Return ``image (channels, *shape)``, as a network makes it of ``prepared``, in the units of its file."""
     values = ValueRange.of(spec).from_network(image)
     restored: Values = (values - _per_channel(prepared.offset, image)) / _per_channel(prepared.scale, image)
     return restored
 
 
-def to_file_values(image: NDArray[np.float32], spec: DataSpec, steps: Sequence[Step] = ()) -> NDArray[Any]:
+def to_file_values(image: NDArray[np.float32], spec: DataSpec, steps: Sequence[Step] = ()) -> Voxels:
     """Return a synthetic ``image (channels, *shape)`` in the units and the number type of the data.
 
     -1 and 1 go back to the values they stood for, the medians over the training images where these differ. Whole
@@ -115,7 +116,7 @@ def to_8_bit(image: NDArray[np.float32], spec: DataSpec, steps: Sequence[Step] =
     return grey
 
 
-def in_number_type(values: Values, number_type: str) -> NDArray[Any]:
+def in_number_type(values: Values, number_type: str) -> Voxels:
     """Return ``values`` in a number type; whole numbers are rounded and kept within it, others are float32.
 
     Example:
@@ -141,12 +142,12 @@ def _rounded(values: Values, dtype: np.dtype[Any]) -> Values:
     return np.clip(np.rint(values), limits.min, limits.max)
 
 
-def _per_channel(numbers: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+def _per_channel(numbers: Voxels, image: Voxels) -> Voxels:
     """Return a number per channel, shaped so that it meets ``image (channels, *shape)``."""
     return numbers[(slice(None), *(None,) * (image.ndim - 1))]
 
 
-def windowed(image: NDArray[Any], low: Any, high: Any) -> NDArray[np.float32]:
+def windowed(image: Voxels, low: Any, high: Any) -> NDArray[np.float32]:
     """Return ``image`` with ``low`` at -1 and ``high`` at 1, clipped, to be shown beside what a network makes.
 
     Example:

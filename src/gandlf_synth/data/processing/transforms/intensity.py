@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.processing.base import Transform, TransformError
+from gandlf_synth.geometry import Voxels
 
 Values = NDArray[np.float64]
 Range = tuple[float, float]
@@ -253,7 +254,7 @@ def _nonzero(values: Values) -> Values:
     return np.where(values == 0, 1.0, values)
 
 
-def _standardised(image: Image, chosen: Callable[[NDArray[Any]], NDArray[Any]]) -> Image:
+def _standardised(image: Image, chosen: Callable[[Voxels], Voxels]) -> Image:
     means, deviations = np.zeros(image.num_channels), np.ones(image.num_channels)
     for index, channel in enumerate(image.array):
         values = chosen(channel).astype(float)

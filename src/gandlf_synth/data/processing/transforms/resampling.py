@@ -1,12 +1,10 @@
 """Voxels on another grid."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Array, Image, Mask
-from gandlf_synth.geometry import Geometry
+from gandlf_synth.geometry import Geometry, Voxels
 
 
 def on_grid(image: Image, new: Geometry) -> Image:
@@ -41,7 +39,7 @@ def resample_grid(array: Array, old: Geometry, new: Geometry) -> Array:
     return result
 
 
-def resample_onto(values: NDArray[Any], old: Geometry, new: Geometry) -> NDArray[np.float64]:
+def resample_onto(values: Voxels, old: Geometry, new: Geometry) -> NDArray[np.float64]:
     """Return ``values (channels, *old.shape)`` interpolated linearly at the voxel centres of any grid ``new``.
 
     Voxels that lie outside of ``old`` get the smallest value of their channel.
