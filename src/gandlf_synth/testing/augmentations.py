@@ -55,7 +55,7 @@ def _image(spatial_dims: int, num_channels: int) -> Tensor:
     axes = torch.meshgrid(*(torch.linspace(-1, 1, length) for length in _SHAPE[:spatial_dims]), indexing="ij")
     distance = torch.stack([(axis - 0.1 * place).square() for place, axis in enumerate(axes, 1)]).sum(0).sqrt()
     noise = torch.rand(num_channels, *distance.shape, generator=torch.Generator().manual_seed(0))
-    return torch.where(distance < 0.7, 0.5 * noise + 0.3 * axes[0], torch.tensor(-1.0)).contiguous()
+    return torch.where(distance < 0.9, 0.5 * noise + 0.3 * axes[0], torch.tensor(-1.0)).contiguous()
 
 
 def _augmented(step: Step, image: Tensor, seed: int) -> Tensor:
