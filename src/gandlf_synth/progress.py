@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Gives back the items of a loop, and shows how far it is; ``display.progress_bar`` makes one for a terminal."""
+    """Gives back the items of a loop, and shows how far it is; see ``display.console.progress_bar``."""
 
     def __call__(self, items: Iterable[T], total: int, description: str, /) -> Iterable[T]:
         """Return ``items``, of which there are ``total``; ``description`` says what is done to them."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gandlf_synth import registry
-from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images, load_model
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.files import TakesPaths
@@ -32,19 +31,19 @@ def evaluate(
     request: "EvaluationRequest", formats: Sequence[str] = ("html",), console: "Console | None" = None
 ) -> EvaluationResult:
     """Compare two sets of images and write numbers and reports; see ``evaluation.run.run_evaluation``."""
-    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.run import run_evaluation
 
-    evaluation = run_evaluation(request, progress_bar(console or silent()))
+    evaluation = run_evaluation(request, progress_bar(console or silent_console()))
     return EvaluationResult(evaluation, report(request.output_dir, formats))
 
 
 def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) -> "PairedResult":
     """Compare reconstructions with their originals, image by image; see ``evaluation.paired.run_paired``."""
-    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.paired import run_paired
 
-    return run_paired(request, progress_bar(console or silent()))
+    return run_paired(request, progress_bar(console or silent_console()))
 
 
 def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]:
@@ -118,7 +117,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     module = load_model(request.model_dir, request.checkpoint)
 
     from gandlf_synth.config import SamplingOptions
-    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.sweep import sweep_samplers
     from gandlf_synth.metrics.extractors import build_extractor
     from gandlf_synth.synthesis.sharing import Share
@@ -140,7 +139,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
         extractor,
         [(name, steps) for name in request.samplers or module.samplers for steps in request.steps],
         folder.root,
-        progress_bar(console or silent()),
+        progress_bar(console or silent_console()),
         count=request.count,
         batch_size=request.batch_size,
         seed=request.seed,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gandlf_synth import registry
-from gandlf_synth.api.console import silent
 from gandlf_synth.api.models import configuration_of, given_images
 from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
 from gandlf_synth.config.messages import problems_of
@@ -148,15 +147,14 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
     """
     job = _check_job(request)
 
-    from gandlf_synth.display.progress import progress_bar
-    from gandlf_synth.display.reporter import Reporter
+    from gandlf_synth.display.console import Reporter, progress_bar, silent_console
     from gandlf_synth.synthesis.generate import generate_images
     from gandlf_synth.synthesis.output import folder_for, model_source
     from gandlf_synth.synthesis.sharing import join
 
     module, parameters, loaded = job.module, job.parameters, job.loaded
     share = join()
-    terminal = (console if share.is_first else None) or silent()
+    terminal = (console if share.is_first else None) or silent_console()
     source = {**model_source(job.checkpoint, request.model_dir), "user_seed": job.seed}
     record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
     gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
@@ -229,7 +227,7 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     loaded = configuration_of(request.config, folder)
 
     from gandlf_synth.data.formats.writers import choose_writer
-    from gandlf_synth.display.progress import progress_bar
+    from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.output import inference_folder, model_source
     from gandlf_synth.synthesis.reconstruct import reconstruct_images
@@ -245,7 +243,7 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         pipeline,
         inference_folder(folder.root, request.output_dir),
         model_source(checkpoint, folder.root),
-        progress_bar(console or silent()),
+        progress_bar(console or silent_console()),
         batch_size=request.batch_size,
         writer=choose_writer(request.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=True),
         metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],

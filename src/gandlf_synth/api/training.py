@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gandlf_synth.api.console import silent
 from gandlf_synth.config import LabelingParadigm
 
 if TYPE_CHECKING:
@@ -61,16 +60,18 @@ def train(request: "TrainingRequest", console: "Console | None" = None) -> "Trai
         ...
     gandlf_synth.errors.ConfigError: missing.yaml: cannot be read: No such file or directory
     """
+    from gandlf_synth.display.console import silent_console
     from gandlf_synth.training.run import run_training
 
-    return run_training(request, console or silent())
+    return run_training(request, console or silent_console())
 
 
 def plan_training(request: "TrainingRequest", console: "Console | None" = None) -> "Plan":
     """Return what ``train`` would do: every automatic choice with its reason; writes nothing into the model folder."""
+    from gandlf_synth.display.console import silent_console
     from gandlf_synth.training.run import plan_training as plan
 
-    return plan(request, console or silent()).plan
+    return plan(request, console or silent_console()).plan
 
 
 def check(request: "TrainingRequest", console: "Console | None" = None, *, fast: bool = False) -> "CheckReport":
@@ -88,18 +89,20 @@ def check(request: "TrainingRequest", console: "Console | None" = None, *, fast:
     >>> report.stops_a_run, [finding.kind for finding in report.findings]
     (True, ['CSV'])
     """
+    from gandlf_synth.display.console import silent_console
     from gandlf_synth.training.checking import check_run
 
-    return check_run(request, console or silent(), fast=fast)
+    return check_run(request, console or silent_console(), fast=fast)
 
 
 def preview(
     request: "TrainingRequest", folder: Path | str, console: "Console | None" = None, *, count: int = 6
 ) -> Path:
     """Write a picture of what the network will see, and return it; see ``training.preview.preview``."""
+    from gandlf_synth.display.console import silent_console
     from gandlf_synth.training.preview import preview as show
 
-    return show(request, Path(folder), console or silent(), count=count)
+    return show(request, Path(folder), console or silent_console(), count=count)
 
 
 def verify_install() -> "InstallReport":

@@ -15,7 +15,7 @@ from gandlf_synth.data.table.construct_series import construct_by_series
 from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
-from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import write_text
 from gandlf_synth.projects.recipe import Recipe, choose_recipe

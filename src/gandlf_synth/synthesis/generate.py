@@ -13,7 +13,7 @@ from gandlf_synth.config import SamplingOptions, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.display.console import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule

@@ -10,7 +10,7 @@ from gandlf_synth.config import Phase, resolved
 from gandlf_synth.data.inspection.checks import Finding, constant_images, imbalance, outliers
 from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
 from gandlf_synth.training.request import TrainingRequest, read_configuration

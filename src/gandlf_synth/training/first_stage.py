@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Prerequisite
-from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.display.console import Reporter
 from gandlf_synth.model_folder import Mode, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module

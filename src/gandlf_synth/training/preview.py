@@ -17,7 +17,7 @@ from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.display.console import progress_bar
 from gandlf_synth.files import write_text
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import Purpose, fold_seed

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from gandlf_synth.config import Config
-from gandlf_synth.display.progress import progress_bar
-from gandlf_synth.display.reporter import Reporter
+from gandlf_synth.display.console import Reporter, progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json
 from gandlf_synth.launcher import is_first_process, peak_memory_mb

@@ -18,7 +18,7 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
-from gandlf_synth.display.progress import progress_bar
+from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, Problem, raise_if_any
 from gandlf_synth.progress import Progress
 from gandlf_synth.training.request import TrainingRequest

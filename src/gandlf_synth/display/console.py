@@ -1,10 +1,36 @@
-"""What a run says: on the terminal for the person, in a log file for later."""
+"""What a person reads on a terminal: lines that a log keeps too, and progress bars."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
+from rich import progress as bars
 from rich.console import Console
 from rich.text import Text
+
+from gandlf_synth.progress import Progress
+
+T = TypeVar("T")
+
+
+def silent_console() -> Console:
+    """Return a console that shows nothing, for callers that gave none."""
+    return Console(quiet=True)
+
+
+def progress_bar(console: Console) -> Progress:
+    """Return a function that shows a loop as a bar with the time left on ``console``."""
+
+    def show(items: Iterable[T], total: int, description: str, /) -> Iterator[T]:
+        columns = (
+            bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+            bars.TimeElapsedColumn(), bars.TextColumn("left"), bars.TimeRemainingColumn(),
+        )  # fmt: skip
+        with bars.Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            yield from progress.track(items, total=total, description=description)
+
+    return show
 
 
 class Reporter:
