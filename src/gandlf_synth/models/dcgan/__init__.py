@@ -9,6 +9,6 @@ FAMILY = ModelFamily(
     module="gandlf_synth.models.dcgan.module:DCGAN",
     tiny={
         "architecture": {"latent_vector_size": 8, "init_channels_generator": 16, "init_channels_discriminator": 8},
-        "optimizers": {"name": "adam", "lr": 1e-3},
+        "optimizers": {"name": "adam", "lr": 1e-3, "weight_decay": 0.0},
     },
 )

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import GANConfig
+from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 Norm = Literal["batch", "group", "none"]
 
@@ -47,7 +47,7 @@ class DCGANConfig(GANConfig):
     """The two networks."""
     losses: Components = Component(name="bcelogits")
     """The loss of the scores: bcelogits, hinge, bce, mse (least squares), plain_mean (Wasserstein)."""
-    optimizers: Components = Component.model_validate({"name": "adam", "lr": 2e-4, "betas": [0.5, 0.999]})
+    optimizers: Components = adam_without_decay(lr=2e-4, betas=(0.5, 0.999))
     """The optimizer of both networks, or one for each."""
     ema_decay: float = Field(0.995, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""

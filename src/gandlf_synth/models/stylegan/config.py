@@ -1,11 +1,11 @@
 """The configuration of ``stylegan``; defaults of the architecture are those of the existing GaNDLF-Synth."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import GANConfig
+from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 _STAGES = 8
 _EPOCHS = 30.0
@@ -111,12 +111,15 @@ class StyleGANArchitecture(ArchitectureConfig):
 class StyleGANConfig(GANConfig):
     """The ``model_config`` section of ``stylegan``."""
 
+    equalized: ClassVar[bool] = True
+
     architecture: StyleGANArchitecture = StyleGANArchitecture()
     """The networks and their stages, which also decide the size of images."""
     losses: Components = Component(name="plain_mean")
     """The loss of the critic's scores; plain_mean is the Wasserstein loss."""
-    optimizers: Components = Component.model_validate({"name": "adam", "lr": 1e-3, "betas": [0.0, 0.99]})
-    """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
+    optimizers: Components = adam_without_decay(lr=1e-3, betas=(0.0, 0.99))
+    """The optimizer of both networks, or one for each; learning rates are for equalized weights, which decay
+    (coupled ``weight_decay``) would pull harder than the gradient does."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
     default_forward_step: int | None = Field(None, ge=0)
@@ -137,14 +140,15 @@ class StyleGANConfig(GANConfig):
         return [self.architecture.final_size] * spatial_dims
 
     def plan_notes(self, num_epochs: int) -> list[str]:
-        """Say so when the run ends before the last stage is faded in."""
-        architecture = self.architecture
+        """Say so, too, when the run ends before the last stage is faded in."""
+        architecture, notes = self.architecture, super().plan_notes(num_epochs)
         stage, alpha = architecture.position(num_epochs)
         if stage == architecture.num_stages - 1 and alpha == 1:
-            return []
+            return notes
         needed = sum(architecture.progressive_epochs)
         return [
+            *notes,
             f"num_epochs {num_epochs} ends in stage {stage} of 0 to {architecture.num_stages - 1}, where images have "
             f"{architecture.size_at(stage)} voxels a side and are enlarged to {architecture.final_size}; all stages "
-            f"take {needed:g} epochs"
+            f"take {needed:g} epochs",
         ]

@@ -1,9 +1,11 @@
 """The configuration of ``stylegan2``."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from gandlf_synth.config import ArchitectureConfig, Component, Components
-from gandlf_synth.models.components.gan_config import GANConfig
+from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 
 class StyleGAN2Architecture(ArchitectureConfig):
@@ -26,12 +28,15 @@ class StyleGAN2Architecture(ArchitectureConfig):
 class StyleGAN2Config(GANConfig):
     """The ``model_config`` section of ``stylegan2``."""
 
+    equalized: ClassVar[bool] = True
+
     architecture: StyleGAN2Architecture = StyleGAN2Architecture()
     """The networks."""
     losses: Components = Component(name="bcelogits")
     """The loss of the discriminator's scores; bcelogits is the non-saturating logistic loss of the paper."""
-    optimizers: Components = Component.model_validate({"name": "adam", "lr": 2.5e-3, "betas": [0.0, 0.99]})
-    """The optimizer of both networks, or one for each; learning rates are for equalized weights."""
+    optimizers: Components = adam_without_decay(lr=2.5e-3, betas=(0.0, 0.99))
+    """The optimizer of both networks, or one for each; learning rates are for equalized weights, which decay
+    (coupled ``weight_decay``) would pull harder than the gradient does."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
     r1_gamma: float | None = Field(None, ge=0)
