@@ -1,6 +1,7 @@
 """Differentiable augmentation of what a discriminator sees, in 2D and 3D, so that it does not learn images by heart."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Literal
 
 import torch
@@ -82,11 +83,26 @@ class AnatomicalAugmentation:
             images = torch.where(mirrored, images.flip(self._mirror_axis + 2), images)
         images = self._move(images, probability)
         mean = images.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
-        factor = 1 + self._contrast * _signed(images, probability)
-        return (images - mean) * factor + mean + self._brightness * _signed(images, probability)
+        contrast, brightness = self._contrast * _signed(images, probability), _signed(images, probability)
+        return images + contrast * (images - mean) + self._brightness * brightness
 
     def _move(self, images: Tensor, probability: float | Tensor) -> Tensor:
-        """Resample around the center, background outside; in 32 bits."""
+        """Resample around the center, background outside; in 32 bits, since 16 cannot tell neighboring voxels apart."""
+        with torch.autocast(images.device.type, enabled=False):
+            images = images.float()
+            matrix, shift = self._draw_placement(images, probability)
+            identity = torch.eye(matrix.shape[-1], device=images.device)
+            unmoved = (matrix == identity).flatten(1).all(1) & (shift == 0).all(1)
+            sides = images.shape[:1:-1]
+            for row, column in permutations(range(len(sides)), 2):
+                matrix[:, row, column] *= sides[column] / sides[row]
+            placement = torch.cat([matrix, shift[..., None]], 2)
+            grid = functional.affine_grid(placement, list(images.shape), align_corners=False)
+            moved = grid_sample(images - _BACKGROUND, grid) + _BACKGROUND
+            return torch.where(unmoved.view(-1, *[1] * (images.ndim - 1)), images, moved)
+
+    def _draw_placement(self, images: Tensor, probability: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return turns and scalings ``(batch, axes, axes)`` in voxels, and shifts ``(batch, axes)`` in half sides."""
         batch, dims = len(images), images.ndim - 2
         matrix = torch.eye(dims, device=images.device).expand(batch, dims, dims)
         for first in range(dims):
@@ -94,15 +110,8 @@ class AnatomicalAugmentation:
                 angle = self._radians * _signed(images, probability).flatten()
                 matrix = matrix @ _rotation(angle, dims, first, second)
         matrix = matrix * (1 + self._scaling * _signed(images, probability).view(batch, 1, 1))
-        sides = images.shape[:1:-1]
-        for row in range(dims):
-            for column in range(dims):
-                matrix[:, row, column] *= sides[column] / sides[row]
         shift = torch.stack([2 * self._translation * _signed(images, probability).flatten() for _ in range(dims)], 1)
-        grid = functional.affine_grid(torch.cat([matrix, shift[..., None]], 2), list(images.shape), align_corners=False)
-        with torch.autocast(images.device.type, enabled=False):
-            above_background = images.float() - _BACKGROUND
-            return grid_sample(above_background, grid.float()) + _BACKGROUND
+        return matrix, shift
 
 
 def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
