@@ -64,7 +64,7 @@ class NiftiReader(Reader):
                 header = _header(stream)
                 shape, volume = _chosen_volume(header, part)
                 geometry = Geometry(shape, _affine(header, len(shape)))
-                voxels = _voxels(stream, header, shape, path, volume)
+                return _scaled(_voxels(stream, header, shape, path, volume), header, geometry)
         except EOFError as error:
             raise UnreadableError("is truncated: the compressed data ends early") from error
         except (gzip.BadGzipFile, zlib.error) as error:
@@ -73,7 +73,6 @@ class NiftiReader(Reader):
             raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
-        return _scaled(voxels, header, geometry)
 
 
 def _opened(path: Path) -> BinaryIO:
