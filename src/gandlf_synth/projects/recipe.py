@@ -1,21 +1,20 @@
 """The YAML of a new project: few keys, each with the reason for its value and what else it could be."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import ceil, prod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
 
 from gandlf_synth.config import resolved
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
-from gandlf_synth.training.defaults import Device
+from gandlf_synth.projects.networks import Surroundings, line, network_lines
+from gandlf_synth.training.defaults import Device, choose_shape
 from gandlf_synth.training.plan import Plan
 
 _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
 _FEW_SUBJECTS = 100
-_WIDTHS = {("cpu", 2): (32, 64, 96), ("cpu", 3): (16, 32, 64), ("gpu", 2): (64, 128, 256), ("gpu", 3): (32, 64, 128)}
 _VOLUME = 3
 _SMALLEST_FOR_LATENTS = 16
-_UNET_FAMILIES = ("ddpm", "flow_matching")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def choose_recipe(
     subjects: int,
     device: Device,
     model_name: str | None,
-    make_plan: Callable[[str], Plan],
+    make_plan: Callable[[Sequence[str]], Plan],
 ) -> Recipe:
     """Return the YAML for a data set.
 
@@ -42,25 +41,26 @@ def choose_recipe(
         subjects: the subjects among them.
         device: what it will run on.
         model_name: the family; None: chosen here.
-        make_plan: returns the plan for a family of which nothing else is written.
+        make_plan: returns the plan of a YAML, given as lines.
     """
     name, reason = (model_name, "asked for") if model_name else _family(facts)
-    plan = make_plan(name)
+    surroundings = Surroundings(choose_shape(facts, device).value, device)
+    plan = make_plan(["model_config:", f"  model_name: {name}", *network_lines(name, surroundings)])
     shape, batch = resolved(plan.config.model.tensor_shape), resolved(plan.config.batch_size)
     epochs, epochs_reason = _epochs(samples, batch, device)
     lines = [
         "# Written by `gandlf-synth init` for these images; every value can be changed, every line left out.",
         f"# {_described(facts, samples, subjects)}",
         "model_config:",
-        _line("  model_name", name, f"{reason}; others: gandlf-synth models"),
-        _line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
-        *_network(name, shape, device),
-        _line("num_epochs", epochs, epochs_reason),
-        _line("batch_size", batch, f"{plan.reason('batch_size')}; halve it when memory runs out"),
+        line("  model_name", name, f"{reason}; others: gandlf-synth models"),
+        line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
+        *network_lines(name, replace(surroundings, epochs=epochs)),
+        line("num_epochs", epochs, epochs_reason),
+        line("batch_size", batch, f"{plan.reason('batch_size')}; halve it when memory runs out"),
         *_data_lines(plan, facts),
         "inference_parameters:",
-        _line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
-        _line("  batch_size", batch, "images sampled together; changes speed, not the images"),
+        line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
+        line("  batch_size", batch, "images sampled together; changes speed, not the images"),
     ]
     return Recipe("\n".join(lines) + "\n", _notes(subjects))
 
@@ -69,31 +69,6 @@ def _family(facts: Fingerprint) -> tuple[str, str]:
     if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
         return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
     return "ddpm", "diffusion gives the best images for the time and is the hardest to break"
-
-
-def _network(name: str, shape: list[int], device: Device) -> list[str]:
-    if name == "latent_diffusion" and len(shape) == _VOLUME:
-        return [
-            "  first_stage: # the autoencoder, trained first by the same command",
-            "    model_name: autoencoder_kl",
-            _line("    architecture", f"{{num_channels: {list(_WIDTHS[device.kind, _VOLUME])}, norm_num_groups: 16}}",
-                  "latents are a quarter of the size along each axis"),
-        ]  # fmt: skip
-    if name not in _UNET_FAMILIES:
-        return []
-    widths = _WIDTHS[device.kind, len(shape)]
-    attention = [False, False, prod(length / 4 for length in shape) <= 32**2]
-    written = str(attention).lower()
-    return [
-        "  architecture:",
-        _line("    num_channels", list(widths), f"per resolution; what a {device.kind.upper()} trains in good time"),
-        f"    attention_levels: {written}",
-        "    num_res_blocks: 1" if device.kind == "cpu" else "    num_res_blocks: 2",
-        f"    num_head_channels: {widths[-1] // 2}",
-        f"    norm_num_groups: {min(16, widths[0])}",
-        _line("  optimizers", "{name: adamw, lr: 1e-3}" if device.kind == "cpu" else "{name: adamw, lr: 3e-4}",
-              "a higher rate for a short run; others: adam, lion, …"),
-    ]  # fmt: skip
 
 
 def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
@@ -107,15 +82,11 @@ def _data_lines(plan: Plan, facts: Fingerprint) -> list[str]:
     paradigm = plan.config.model.labeling_paradigm
     normalization = [choice.reason for choice in plan.choices if choice.key == "data_preprocessing"][-1]
     return [
-        _line("modality", plan.config.modality, plan.reason("modality")),
+        line("modality", plan.config.modality, plan.reason("modality")),
         f"# labels: {paradigm} ({plan.reason('model_config.labeling_paradigm')}); channels: {facts.num_channels}",
         f"# preprocessing: chosen for the data, listed in the model folder's resolved_config.yaml; {normalization}",
         "# data_augmentation: [{flip: {axis: [0], probability: 0.5}}]   # only if a mirrored image is plausible",
     ]
-
-
-def _line(key: str, value: object, comment: str) -> str:
-    return f"{key}: {value}".ljust(42) + f" # {comment}"
 
 
 def _described(facts: Fingerprint, samples: int, subjects: int) -> str:

@@ -1,5 +1,6 @@
 """Looks at a folder or a CSV of images and writes the project for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,9 +123,8 @@ def _csv_of(split: str, project: Path) -> Path:
 
 
 def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str | None) -> Recipe:
-    def plan(name: str) -> Plan:
-        document = parse_document(f"model_config: {{model_name: {name}}}", "init")
-        return make_plan(validate(document), facts, train, device)
+    def plan(lines: Sequence[str]) -> Plan:
+        return make_plan(validate(parse_document("\n".join(lines), "init")), facts, train, device)
 
     subjects = len({sample.subject for sample in train.samples})
     return choose_recipe(facts, len(train.samples), subjects, device, model_name, plan)
