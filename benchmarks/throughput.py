@@ -117,7 +117,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 def _bare_step(module: Any, precision: str) -> Any:
     """Return a function of (batch, number) that takes a step without Lightning's trainer."""
-    silent: dict[str, Any] = {"log": _nothing, "log_dict": _nothing, "training_progress": 0.5, "epoch_progress": 0.5}
+    silent: dict[str, Any] = {"log": _nothing, "log_dict": _nothing, "training_progress": 0.5}
     alone = SimpleNamespace(strategy=SimpleNamespace(broadcast=lambda value: value), world_size=1)
     silent |= {"turns": 1, "watch": _nothing, "trainer": alone}  # what only a run under a trainer has
     module.__class__ = type("Bare", (type(module),), silent)

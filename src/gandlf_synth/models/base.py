@@ -72,11 +72,18 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
         return min(1.0, max(by_steps, self.elapsed_fraction))
 
-    @property
-    def epoch_progress(self) -> float:
-        """The share of the training that was over when the epoch began, for choices that hold for a whole epoch."""
-        by_epochs = float(self.trainer.current_epoch / (self.trainer.max_epochs or 1))
-        return min(1.0, max(by_epochs, self.elapsed_fraction))
+    def progress_before(self, batch_idx: int) -> float:
+        """Return the share of the training that is over when a batch of the present epoch begins, in [0, 1].
+
+        All processes get the same, so that networks may begin to learn by it.
+        """
+        in_epoch = batch_idx / max(1, self.trainer.num_training_batches)
+        by_steps = float(self.trainer.current_epoch + in_epoch) / (self.trainer.max_epochs or 1)
+        return min(1.0, max(by_steps, self.elapsed_fraction))
+
+    def learning_span(self, network: str) -> tuple[float, float]:
+        """Return when ``network`` begins and ceases to learn, as shares of the training; schedules fill that time."""
+        return 0.0, 1.0
 
     @abstractmethod
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:

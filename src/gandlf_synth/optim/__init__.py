@@ -20,7 +20,7 @@ class Horizon:
 
     Args:
         steps_per_epoch: steps of the optimizer in an epoch.
-        num_epochs: epochs of the run.
+        num_epochs: epochs of the run, or of the part of it in which the network learns: not always a whole number.
         monitor: the logged value to watch, for schedulers that watch one.
 
     Example:
@@ -30,13 +30,13 @@ class Horizon:
     """
 
     steps_per_epoch: int
-    num_epochs: int
+    num_epochs: float
     monitor: str = "train_loss"
 
     @property
     def num_steps(self) -> int:
-        """Steps of the optimizer in the whole run."""
-        return self.steps_per_epoch * self.num_epochs
+        """Steps of the optimizer in all those epochs, at least one."""
+        return max(1, round(self.steps_per_epoch * self.num_epochs))
 
     def steps(self, epochs: float) -> int:
         """Return the steps in ``epochs``, at least one."""
@@ -79,7 +79,7 @@ def build_scheduler(
     component: Component,
     optimizer: "Optimizer",
     steps_per_epoch: int,
-    num_epochs: int,
+    num_epochs: float,
     where: str,
     *,
     monitor: str = "train_loss",
@@ -90,13 +90,14 @@ def build_scheduler(
         component: name and parameters.
         optimizer: what it schedules.
         steps_per_epoch: steps of the optimizer in an epoch.
-        num_epochs: epochs of the run.
+        num_epochs: epochs in which it acts, not always a whole number.
         where: the place in the configuration, for messages.
         monitor: the logged value that a scheduler watches unless the component names another.
 
     Raises:
         ConfigError: the name or a parameter is wrong.
     """
-    horizon = Horizon(max(1, steps_per_epoch), max(1, num_epochs), monitor)
+    steps = max(1, steps_per_epoch)
+    horizon = Horizon(steps, max(1 / steps, num_epochs), monitor)
     entry: SchedulerEntry = build(factory_of("schedulers", component, where), component, where, optimizer, horizon)
     return entry

@@ -29,8 +29,9 @@ def scheduler(name: str, entry: Callable[[dict[str, Any]], Any]) -> Callable[...
 
     def make(optimizer: Optimizer, horizon: Horizon, /, **more: Any) -> dict[str, Any]:
         rate = optimizer.param_groups[0]["lr"]
-        parameters = {"optimizer_object": optimizer, "learning_rate": rate, "num_epochs": horizon.num_epochs}
-        defaults = {"step_size": max(1, horizon.num_epochs // 5)}
+        epochs = max(1, round(horizon.num_epochs))
+        parameters = {"optimizer_object": optimizer, "learning_rate": rate, "num_epochs": epochs}
+        defaults = {"step_size": max(1, epochs // 5)}
         made = entry({**parameters, "scheduler": {"type": name, **defaults, **more}})
         watched = {"monitor": horizon.monitor} if isinstance(made, ReduceLROnPlateau) else {}
         return {"scheduler": made, "interval": "epoch", **watched}

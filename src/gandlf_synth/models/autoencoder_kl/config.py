@@ -79,7 +79,7 @@ class AutoencoderKLConfig(ReconstructionConfig):
     adversarial_weight: float = Field(0.01, ge=0)
     """Weight of the patch discriminator's verdict; 0: no discriminator is trained."""
     adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
-    """Share of the training after which the discriminator joins; it starts with an epoch."""
+    """Share of the training after which the discriminator joins."""
     adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
     """What the discriminator minimizes."""
     tile_shape: list[int] | None = None

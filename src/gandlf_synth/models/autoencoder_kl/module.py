@@ -62,11 +62,20 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         names = self.config.networks if self.discriminator is not None else self.config.networks[:1]
         return {name: self._optimizer_of(name) for name in names}
 
-    def on_train_epoch_start(self) -> None:
-        """Decide, for all processes alike, whether the discriminator takes part in this epoch."""
-        due = self.discriminator is not None and self.epoch_progress >= self.config.adversarial_start_fraction
-        self._with_discriminator = bool(self.trainer.strategy.broadcast(due))
-        self.adversarial.fill_(self._with_discriminator)
+    def learning_span(self, network: str) -> tuple[float, float]:
+        """Return the time of the autoencoder, all of it, or of the discriminator, which joins later."""
+        start = self.config.adversarial_start_fraction
+        return (start, 1.0) if network == "discriminator" and start < 1 else (0.0, 1.0)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Decide whether the discriminator takes part; only where no gradients wait for a step."""
+        if batch_idx % self.config.accumulate_grad_batches:
+            return
+        start = self.config.adversarial_start_fraction
+        due = self.discriminator is not None and self.progress_before(batch_idx) >= start
+        if due != self._with_discriminator:
+            self._with_discriminator = due
+            self.adversarial.fill_(due)
 
     @property
     def with_discriminator(self) -> bool:

@@ -87,8 +87,12 @@ class MultiOptimizerModule(GenerativeModule[C]):
         self.clip_gradients(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
 
     def on_train_epoch_end(self) -> None:
-        """Step the schedulers that count epochs."""
-        for optimizer in self.trainer.optimizers:
+        """Step the schedulers that count epochs, of networks that learned in this one."""
+        begun, over = self.progress_before(0), self.progress_before(int(self.trainer.num_training_batches))
+        for name, optimizer in zip(self.config.networks, self.trainer.optimizers, strict=False):
+            start, end = self.learning_span(name)
+            if over <= start or begun >= end:
+                continue
             for entry in self._schedulers_of(optimizer, "epoch"):
                 if not isinstance(entry.scheduler, ReduceLROnPlateau):
                     entry.scheduler.step()  # type: ignore[call-arg, unused-ignore]
@@ -106,8 +110,9 @@ class MultiOptimizerModule(GenerativeModule[C]):
         component = self.config.component("schedulers", name)
         if component is None:
             return None
+        start, end = self.learning_span(name)
         return build_scheduler(
-            component, optimizer, steps, epochs, "model_config.schedulers", monitor=f"train_{name}_loss"
+            component, optimizer, steps, epochs * (end - start), "model_config.schedulers", monitor=f"train_{name}_loss"
         )
 
     def _lightning_optimizer(self, name: str) -> LightningOptimizer:

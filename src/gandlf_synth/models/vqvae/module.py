@@ -67,14 +67,24 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         """Return encoder, decoder and the prior's transformer."""
         return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer]
 
-    def on_train_epoch_start(self) -> None:
-        """Decide, for all processes alike, which of the two learns in this epoch."""
+    def learning_span(self, network: str) -> tuple[float, float]:
+        """Return the time of the autoencoder or, at the end of the training, of the prior."""
         fraction = self.config.prior_fraction
-        with_prior = fraction > 0 and self.epoch_progress >= 1 - fraction
-        with_prior = bool(self.trainer.strategy.broadcast(with_prior))
-        self._learning = (not with_prior or fraction == 1, with_prior)
-        self.with_autoencoder.fill_(self._learning[0])
-        self.with_prior.fill_(with_prior)
+        if fraction in (0, 1):
+            return 0.0, 1.0
+        return (0.0, 1 - fraction) if network == "model" else (1 - fraction, 1.0)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Decide which of the two learns; only where no gradients wait for a step."""
+        if batch_idx % self.config.accumulate_grad_batches:
+            return
+        fraction = self.config.prior_fraction
+        with_prior = fraction > 0 and self.progress_before(batch_idx) >= 1 - fraction
+        learning = (not with_prior or fraction == 1, with_prior)
+        if learning != self._learning:
+            self._learning = learning
+            self.with_autoencoder.fill_(learning[0])
+            self.with_prior.fill_(with_prior)
 
     @property
     def learning(self) -> tuple[bool, bool]:

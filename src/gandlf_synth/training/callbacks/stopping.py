@@ -16,10 +16,11 @@ _COOLDOWN = 0.4
 
 
 class TimeBudget(Callback):
-    """Stops training after a wall time; without a scheduler, lowers the learning rate linearly to zero at its end.
+    """Stops training after a wall time; without a scheduler, lowers the learning rates linearly to zero at the end.
 
     A constant rate leaves noise in the weights, and so in the images; a linear cooldown over the last part of the run
-    removes it (Hägele et al. 2024, arXiv 2405.18392).
+    removes it (Hägele et al. 2024, arXiv 2405.18392). Networks that take turns cool down each at the end of its own.
+    The clock is the first process's: by it all processes choose alike what learns.
 
     Args:
         seconds: the wall time of the training.
@@ -36,16 +37,18 @@ class TimeBudget(Callback):
         self._started = time.monotonic()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Tell the model the time, and set the learning rate for what is left of it."""
-        elapsed = min(1.0, (time.monotonic() - self._started) / self._seconds)
+        """Tell the model the time, and set the learning rates for what is left of it."""
+        seconds: float = trainer.strategy.broadcast(time.monotonic() - self._started)
+        elapsed = min(1.0, seconds / self._seconds)
         pl_module.elapsed_fraction = elapsed
         if not self._cool_down:
             return
-        left = 1 - elapsed
-        factor = min(1.0, left / _COOLDOWN)
-        for optimizer in trainer.optimizers:
+        networks = pl_module.config.networks
+        for number, optimizer in enumerate(trainer.optimizers):
+            start, end = pl_module.learning_span(networks[min(number, len(networks) - 1)])
+            left = (end - elapsed) / (end - start)
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * factor
+                group["lr"] = optimizer.defaults["lr"] * min(1.0, max(0.0, left / _COOLDOWN))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
