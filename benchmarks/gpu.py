@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gandlf_synth.config import Document, validate
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.checkpoint import build_module
+from gandlf_synth.models.build import build_module
 from gandlf_synth.provenance import software_versions
 from gandlf_synth.testing import synthetic_data, synthetic_spec
 from gandlf_synth.training.fit import fit

@@ -137,15 +137,13 @@ def _bare_step(module: Any, precision: str) -> Any:
         return step
     optimizers = module._optimizers()
 
-    def update(name: str, loss: Any, _: int) -> Any:
-        with module._only(name):
-            value = loss()
-            value.backward()
+    def update(name: str, loss: torch.Tensor, _: int) -> torch.Tensor:
+        loss.backward()
         if module.config.gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(module.network(name).parameters(), module.config.gradient_clip_val)
         optimizers[name].step()
         optimizers[name].zero_grad()
-        return value.detach()
+        return loss.detach()
 
     module.update = update
 
