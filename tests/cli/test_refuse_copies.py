@@ -67,7 +67,7 @@ def test_a_copy_is_made_again_from_another_seed(trained: tuple[Path, Path], tmp_
     from gandlf_synth import api
     from gandlf_synth.config import SamplingOptions
     from gandlf_synth.data.loading.condition import Condition
-    from gandlf_synth.synthesis.generate import made
+    from gandlf_synth.synthesis.generate import accepted_images
     from gandlf_synth.synthesis.requests import ImageRequest
 
     module = api.load_model(trained[1]).eval()
@@ -76,7 +76,7 @@ def test_a_copy_is_made_again_from_another_seed(trained: tuple[Path, Path], tmp_
     known = torch.cat([faces(30, 2)[..., :16, :16], first])
     gate = build_copy_gate([known], [str(index) for index in range(31)], "data.csv")
 
-    ((_, image, record),) = made(module, [[ImageRequest(0, 5, None)]], SamplingOptions(), gate)
+    ((_, image, record),) = accepted_images(module, [[ImageRequest(0, 5, None)]], SamplingOptions(), gate)
 
     assert record["copies_refused"] >= 1
     assert record["sampled_with_seed"] != 5

@@ -1,6 +1,6 @@
 """Samples a trained model and writes the images, each with its provenance."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def generate_images(
     rows: dict[str, list[Any]] = {}
     batches = share.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
-    for request, image, more in made(module, bar(missing, len(missing), "Generating"), options, gate):
+    for request, image, more in accepted_images(module, bar(missing, len(missing), "Generating"), options, gate):
         files.write(request, image, more)
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
@@ -116,18 +116,18 @@ def _refusals(files: ImageFiles, requests: Sequence[ImageRequest], gate: CopyGat
     return f"{total} copies of training images were refused and made again (correlation > {gate.limit:.4f}){which}"
 
 
-def made(
-    module: GenerativeModule, batches: Any, options: SamplingOptions, gate: CopyGate | None
+def accepted_images(
+    module: GenerativeModule, batches: Iterable[Sequence[ImageRequest]], options: SamplingOptions, gate: CopyGate | None
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]:
     """Yield every request of ``batches`` with an image that passes ``gate``, and what to record of it."""
-    for request, image in sampled(module, batches, options):
+    for request, image in sample_requests(module, batches, options):
         if gate is None:
             yield request, image, {}
         else:
-            yield request, *_past(gate, module, options, request, image)
+            yield request, *_first_accepted(gate, module, options, request, image)
 
 
-def _past(
+def _first_accepted(
     gate: CopyGate,
     module: GenerativeModule,
     options: SamplingOptions,
@@ -139,17 +139,17 @@ def _past(
     for refused in range(TRIES):
         correlation = float(gate.correlations(torch.from_numpy(image)[None])[0])
         if correlation <= gate.limit:
-            found = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
-            return image, found
+            facts = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
+            return image, facts
         seed = fold_seed(request.seed, Purpose.IMAGE_AGAIN, refused + 1)
-        ((_, image),) = sampled(module, [[replace(request, seed=seed)]], options)
+        ((_, image),) = sample_requests(module, [[replace(request, seed=seed)]], options)
     what = f"is a copy of a training image from each of {TRIES} seeds"
     fix = "train on more subjects, for a shorter time or with a smaller network"
     raise TrainingError(Problem(f"image {request.index}", what, fix=fix))
 
 
-def sampled(
-    module: GenerativeModule, batches: Any, options: SamplingOptions
+def sample_requests(
+    module: GenerativeModule, batches: Iterable[Sequence[ImageRequest]], options: SamplingOptions
 ) -> Iterator[tuple[ImageRequest, NDArray[np.float32]]]:
     """Yield every request of ``batches`` with its image, ``(channels, *shape)`` in [-1, 1]."""
     module.eval()
