@@ -12,7 +12,7 @@ from gandlf_synth import registry
 from gandlf_synth.api.models import configuration_of, given_images
 from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
 from gandlf_synth.config.messages import problems_of
-from gandlf_synth.errors import ConfigError, Problem, listing
+from gandlf_synth.errors import ConfigError, Problem, listing, option
 from gandlf_synth.files import TakesPaths
 
 if TYPE_CHECKING:
@@ -267,4 +267,5 @@ def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: 
     try:
         return InferenceParameters.model_validate({**dict(parameters), **options})
     except ValidationError as error:
-        raise ConfigError(*problems_of(error, Document("GenerationRequest", options), InferenceParameters)) from error
+        document = Document("GenerationRequest", options, places={(name,): option(name) for name in names})
+        raise ConfigError(*problems_of(error, document, InferenceParameters)) from error
