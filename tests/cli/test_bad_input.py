@@ -221,7 +221,8 @@ def test_a_checkpoint_that_is_not_ours_is_refused_and_runs_nothing(cli: Cli, tmp
         (("-n", "0"), 2, "asks for no image"),
         (("-n", "two"), 2, "'two' is not valid"),
         (("-n", "3", "--only", "3"), 2, "names image 3; allowed: 0 to 2"),
-        (("--sampler", "dimm"), 2, "--sampler: unknown name 'dimm' in samplers"),
+        (("--sampler", "dimm"), 2, "did you mean 'ddim'?"),
+        (("--sampler", "dimm"), 2, "--sampler: unknown name 'dimm' in samplers; allowed: ddim, "),
         (("--steps", "0"), 2, "--steps"),
     ],
 )
