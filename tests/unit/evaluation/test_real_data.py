@@ -124,8 +124,8 @@ def test_planted_copies_are_found(
         flagged = np.array([row["copy"] == "1" for row in csv.DictReader(file) if row["copy"]])
     recall = flagged[planted].mean()
     alarms = np.delete(flagged, planted).mean()
-    record_property("recall", recall)
-    record_property("false alarms", alarms)
+    record_property("recall", float(recall))
+    record_property("false alarms", float(alarms))
     assert recall >= 0.95
     assert alarms <= 0.05
     copies = found.metric("copies")
