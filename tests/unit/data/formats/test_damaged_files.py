@@ -170,3 +170,15 @@ def test_an_axis_without_voxels(tmp_path: Path) -> None:
     for name in ("a.npy", "a.nii"):
         with pytest.raises(UnreadableError, match=r"axis without voxels|axis of length 0|damaged"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("byte", [0, ord("'"), ord("{")])
+def test_a_numpy_header_that_python_cannot_parse_is_damage(tmp_path: Path, byte: int) -> None:
+    whole, damaged = tmp_path / "whole.npy", tmp_path / "damaged.npy"
+    np.save(whole, np.zeros((8, 8), np.float32))
+    content = bytearray(whole.read_bytes())
+    content[60] = byte
+    damaged.write_bytes(content)
+
+    with pytest.raises(UnreadableError, match="truncated or damaged"):
+        read_image(damaged)

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -59,7 +60,7 @@ class NumpyReader(Reader):
                 return _image(_array(file, path.stat().st_size))
         except zipfile.BadZipFile as error:
             raise UnreadableError("is not an .npz file, or truncated or damaged") from error
-        except (*DAMAGE, NotImplementedError) as error:
+        except (*DAMAGE, NotImplementedError, SyntaxError, TokenError) as error:  # numpy parses a header as Python
             raise UnreadableError(f"is truncated or damaged: {error}") from error
 
 
