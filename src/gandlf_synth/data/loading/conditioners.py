@@ -102,11 +102,12 @@ class ClassLabel(Conditioner):
     def encode(self, sample: Sample, facts: Mapping[str, JsonValue]) -> int | None:
         """Return the index of the row's label."""
         labels = facts["labels"]
-        known = isinstance(labels, list) and sample.label in labels
-        return labels.index(sample.label) if known and isinstance(labels, list) else None
+        if not isinstance(labels, list) or sample.label not in labels:
+            return None
+        return labels.index(sample.label)
 
 
-def class_part(labels: Sequence[int], drop_fraction: float = 0.0) -> ConditionPart:
+def class_part(labels: Sequence[int]) -> ConditionPart:
     """Return the part of models that know the classes ``labels``.
 
     Example:
@@ -114,9 +115,7 @@ def class_part(labels: Sequence[int], drop_fraction: float = 0.0) -> ConditionPa
         2
     """
     facts: dict[str, JsonValue] = {"labels": list(labels)}
-    return ConditionPart(
-        name="class", conditioner="class", kind="class", size=len(labels), facts=facts, drop_fraction=drop_fraction
-    )
+    return ConditionPart(name="class", conditioner="class", kind="class", size=len(labels), facts=facts)
 
 
 def network_sizes(parts: Sequence[ConditionPart]) -> dict[str, int]:
