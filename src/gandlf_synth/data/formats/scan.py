@@ -3,6 +3,7 @@
 Results are kept in the cache by file identity (path, size, modification time), so that a second run reads nothing.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress, no_progress
 from gandlf_synth.provenance import digest
 
-_VERSION = 2
+_VERSION = 3
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
 _AIR = (-4096.0, -600.0)
@@ -48,6 +49,8 @@ class FileScan(BaseModel):
     """Per channel, the 99.5th percentile."""
     modality: str = ""
     """What a DICOM header says: ``CT``, ``MR`` and so on."""
+    content: str = ""
+    """A digest of the voxels' values: the same for the same image under another name or compression."""
     problem: tuple[str, str, str] | None = None
     """What is wrong, what is allowed, what to do."""
 
@@ -146,7 +149,14 @@ def _measure(image: Image) -> FileScan:
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         modality=image.modality,
+        content=voxel_digest(image),
     )
+
+
+def voxel_digest(image: Image) -> str:
+    """Return 16 hexadecimal digits that stand for the values of the voxels, whatever holds them."""
+    little_endian = np.ascontiguousarray(image.array, "<f4")
+    return hashlib.blake2b(little_endian.data, digest_size=8).hexdigest()
 
 
 def _colour_fraction(image: Image) -> float:
