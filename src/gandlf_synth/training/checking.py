@@ -1,14 +1,15 @@
 """Everything that can be known of a run before it begins, all at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from rich.console import Console
 
 from gandlf_synth.config import Phase, resolved
-from gandlf_synth.data.inspection.checks import Finding, constant_images, imbalance, outliers
+from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
 from gandlf_synth.data.inspection.duplicates import duplicates
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
@@ -50,6 +51,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
             with noting(report, "data"):
                 planned = plan_survey(survey)
                 report.facts |= _facts(planned.plan, planned.splits)
+                report.add(_mixed_units(planned.facts))
                 if not fast and not report.stops_a_run:
                     report.facts |= _cost(planned, console)
     report.sort()
@@ -64,6 +66,12 @@ def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Find
         *imbalance(images.splits["train"]),
     ]
     return warnings if fast else [*warnings, *duplicates(manifests, images.scans, progress_bar(console))]
+
+
+def _mixed_units(facts: Fingerprint) -> list[Finding]:
+    """Return the images in another unit than most; where the preprocessing is written, they stop no run."""
+    problems = [problem for units in facts.units for problem in units.problems]
+    return [replace(finding, severity="warning") for finding in findings_of(problems, "mixed units")]
 
 
 def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:

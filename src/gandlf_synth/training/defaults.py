@@ -10,8 +10,11 @@ import numpy as np
 from gandlf_synth.config import ComputeConfig, LabelingParadigm, Step
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.units import Units
 from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
+from gandlf_synth.data.table.row_checks import capped
+from gandlf_synth.errors import DataError, raise_if_any
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
@@ -131,19 +134,36 @@ def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice
 
 
 def choose_normalization(data: Fingerprint) -> Choice[list[Step]]:
-    """Choose the step that brings intensities to [-1, 1]."""
-    source: dict[str, list[float]]
-    if data.modality == "CT":
+    """Choose the step that brings intensities to [-1, 1], by one window for all images where they share a unit.
+
+    Raises:
+        DataError: every image that is in another unit than most of its column.
+    """
+    raise_if_any(capped([problem for units in data.units for problem in units.problems]), DataError)
+    windows = [_window_of(units) for units in data.units]
+    reasons = list(dict.fromkeys(reason for _, reason in windows))
+    if len(reasons) > 1:
+        reasons = [f"Channel_{column}: {reason}" for column, (_, reason) in enumerate(windows)]
+    ends = [window for (window, _), count in zip(windows, data.column_channels, strict=True) for _ in range(count)]
+    parameters: dict[str, object] = {}
+    if any(ends):
+        same = ends.count(ends[0]) == len(ends)
+        parameters["in_min_max"] = ends[0] if same else ends
+    if not all(ends):
+        parameters["percentiles"] = [0.5, 99.5]
+    step = Step(name="rescale", parameters={**parameters, "out_min_max": [-1.0, 1.0]})
+    return Choice("data_preprocessing", [step], "; ".join(reasons))
+
+
+def _window_of(units: Units) -> tuple[list[float] | None, str]:
+    """Return the values that become -1 and 1, None for each image's own, and why."""
+    if units.unit == "hounsfield":
         low, high = CT_WINDOW
-        source = {"in_min_max": [low, high]}
-        reason = f"CT: the same window of {low:g} to {high:g} HU for all images, from air to dense bone"
-    elif data.dtype == "uint8" and not data.physical:
-        source, reason = {"in_min_max": [0.0, 255.0]}, "8-bit pictures: their whole range"
-    else:
-        source = {"percentiles": [0.5, 99.5]}
-        reason = "units differ between images: each channel of each image by its own 0.5th and 99.5th percentile"
-    step = Step(name="rescale", parameters={**source, "out_min_max": [-1.0, 1.0]})
-    return Choice("data_preprocessing", [step], reason)
+        window = f"the same window of {low:g} to {high:g} HU for all images, from air to dense bone"
+        return [low, high], f"CT: {window}; {units.evidence}"
+    if units.unit == "full_scale":
+        return [0.0, float(units.full_scale)], f"{units.evidence}: the whole scale of 0 to {units.full_scale:g}"
+    return None, f"{units.evidence}: each channel of each image by its own 0.5th and 99.5th percentile"
 
 
 def choose_batch_size(

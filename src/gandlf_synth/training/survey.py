@@ -15,6 +15,7 @@ from gandlf_synth.config import Config, LoadedConfig, Phase
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.inspection.checks import Finding, findings_of
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.inspection.units import check_depths
 from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
@@ -141,7 +142,9 @@ def survey_images(
     facts = None
     with noting(findings, "mixed data"):
         manifests = [manifest for manifest in splits.values() if manifest.samples]
-        facts = fingerprint(manifests, scans) if manifests else None
+        if manifests:
+            facts = fingerprint(manifests, scans)
+            check_depths(manifests, scans)
     return ImageSurvey(splits, scans, facts)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.units import Units
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
@@ -28,6 +29,7 @@ def facts(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **cha
         "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
         "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
         "dtype": "float32", "physical": True, "notes": (),
+        "units": (Units("arbitrary", "units differ between images"),),
     }  # fmt: skip
     return Fingerprint(**(own | changes))
 
@@ -62,7 +64,7 @@ def test_pictures_are_not_distorted(same_aspect: bool, step: str) -> None:
 
 
 def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
-    (picture,) = choose_normalization(facts((8, 8), physical=False, dtype="uint8")).value
+    (picture,) = choose_normalization(facts((8, 8), units=(Units("full_scale", "8-bit pictures", 255),))).value
     (scan,) = choose_normalization(facts((8, 8, 8))).value
 
     assert picture.parameters == {"in_min_max": [0.0, 255.0], "out_min_max": [-1.0, 1.0]}

@@ -25,8 +25,10 @@ from gandlf_synth.provenance import digest
 _VERSION = 3
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
-_AIR = (-4096.0, -600.0)
-_HARDEST = 4096.0
+_SAME = 0.5
+"""Values nearer than this are one constant, which interpolation has touched."""
+HOUNSFIELD_EDGES = (-1100.0, -850.0, -200.0, 150.0, 3100.0)
+"""HU between which CT shows nothing, air, lung and partial volumes, fat and soft tissue, bone and contrast, metal."""
 _COLOUR_SPREAD = 1 / 16
 """Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
 
@@ -47,6 +49,16 @@ class FileScan(BaseModel):
     """Per channel, the 0.5th percentile."""
     high: tuple[float, ...] = ()
     """Per channel, the 99.5th percentile."""
+    smallest: float = 0.0
+    """The smallest value of all channels."""
+    largest: float = 0.0
+    """The largest value of all channels."""
+    smallest_share: float = 0.0
+    """The share of voxels that have the smallest value, as a background constant does."""
+    whole_numbers: bool = True
+    """Whether all values are whole numbers, whatever their type."""
+    hounsfield_shares: tuple[float, ...] = ()
+    """The share of voxels below, between and above ``HOUNSFIELD_EDGES``."""
     modality: str = ""
     """What a DICOM header says: ``CT``, ``MR`` and so on."""
     content: str = ""
@@ -58,18 +70,6 @@ class FileScan(BaseModel):
     def geometry(self) -> Geometry:
         """The grid of the file."""
         return Geometry.from_json({"shape": self.shape, "affine": self.affine, "physical": self.physical})
-
-    @property
-    def in_hounsfield(self) -> bool:
-        """Whether the values are Hounsfield units: a DICOM file says CT, or no other file could look like this.
-
-        Air is at -1000 HU by definition, scanners pad with -1024 and below, and bone and metal end by 4000: whole
-        numbers between, of which the lowest half percent is near air's, are nothing else.
-        """
-        if self.modality:
-            return self.modality == "CT"
-        looks = bool(self.low) and _AIR[0] <= min(self.low) <= _AIR[1] and 0 <= max(self.high) <= _HARDEST
-        return looks and self.physical and np.issubdtype(np.dtype(self.dtype), np.signedinteger)
 
     def problem_at(self, where: str) -> Problem | None:
         """Return the problem with the file, placed, or None."""
@@ -139,6 +139,8 @@ def _measure(image: Image) -> FileScan:
         what = f"has {bad:,} voxels that are NaN or infinite"
         return FileScan(problem=(what, "finite numbers", "replace them, or leave the row out"))
     low, high = np.percentile(flat, _PERCENTILES, axis=1)
+    smallest = float(flat.min())
+    below = [float((flat < edge).mean()) for edge in HOUNSFIELD_EDGES]
     return FileScan(
         shape=image.geometry.shape,
         affine=tuple(tuple(row) for row in image.geometry.affine.tolist()),
@@ -148,6 +150,11 @@ def _measure(image: Image) -> FileScan:
         colour_fraction=_colour_fraction(image),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
+        smallest=smallest,
+        largest=float(flat.max()),
+        smallest_share=float((flat <= smallest + _SAME).mean()),
+        whole_numbers=bool((flat == np.rint(flat)).all()),
+        hounsfield_shares=tuple(np.diff([0.0, *below, 1.0]).tolist()),
         modality=image.modality,
         content=voxel_digest(image),
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.consistency import check_channels, check_images
+from gandlf_synth.data.inspection.units import Units, cells_of, find_units
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import listing
 
@@ -33,7 +34,7 @@ class Fingerprint:
         dtype: the number type of the files, the most common one.
         physical: whether the files state sizes in millimetres.
         notes: what a person should know of it.
-        modality: ``CT`` where all values are Hounsfield units, else what most files state, or nothing.
+        units: of each CSV column.
     """
 
     spatial_dims: int
@@ -47,7 +48,7 @@ class Fingerprint:
     dtype: str
     physical: bool
     notes: tuple[str, ...]
-    modality: str = ""
+    units: tuple[Units, ...]
 
     @property
     def num_channels(self) -> int:
@@ -71,7 +72,8 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     columns = [[scans[sample.channels[column]] for sample in samples] for column in range(manifests[0].num_columns)]
     channels, notes = _column_channels(columns)
     check_channels(manifests, scans, channels)
-    return _summary(manifests[0], columns, channels, notes)
+    units = tuple(find_units(cells) for cells in cells_of(manifests, scans))
+    return _summary(manifests[0], columns, channels, units, notes)
 
 
 def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str]]:
@@ -99,7 +101,13 @@ def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str
     return channels, notes
 
 
-def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[int], notes: list[str]) -> Fingerprint:
+def _summary(
+    manifest: Manifest,
+    columns: list[list[FileScan]],
+    channels: list[int],
+    units: tuple[Units, ...],
+    notes: list[str],
+) -> Fingerprint:
     first = columns[0]
     shapes = np.array([scan.shape for scan in first])
     extents = np.array([_canonical_order(scan) for scan in first])
@@ -119,17 +127,9 @@ def _summary(manifest: Manifest, columns: list[list[FileScan]], channels: list[i
         high=_medians(columns, channels, "high"),
         dtype=types.most_common(1)[0][0],
         physical=all(scan.physical for scan in first),
-        modality=_modality(columns),
+        units=units,
         notes=tuple(notes),
     )
-
-
-def _modality(columns: list[list[FileScan]]) -> str:
-    all_scans = [scan for scans in columns for scan in scans]
-    if all(scan.in_hounsfield for scan in all_scans):
-        return "CT"
-    stated = Counter(scan.modality for scan in all_scans if scan.modality != "CT")
-    return stated.most_common(1)[0][0] if stated else ""
 
 
 def _canonical_order(scan: FileScan) -> list[float]:

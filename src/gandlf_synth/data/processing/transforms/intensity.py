@@ -79,12 +79,18 @@ class Rescale(Transform):
         >>> image = Image.from_file_values(np.array([[[0, 50, 100]]], np.float32), Geometry((1, 3)))
         >>> Rescale(out_min_max=(-1, 1))(image).array.tolist()
         [[[-1.0, 0.0, 1.0]]]
+
+        CT in the first channel, and a scan without units in the second:
+
+        >>> pair = Image.from_file_values(np.array([[[-1000, 0]], [[3, 8]]], np.float32), Geometry((1, 2)))
+        >>> Rescale(in_min_max=[(-1000, 1000), None])(pair).array.tolist()
+        [[[0.0, 0.5]], [[0.0, 1.0]]]
     """
 
     normalizes: ClassVar[bool] = True
 
-    in_min_max: Range | None = None
-    """The range to map; absent: each channel's own, between ``percentiles``."""
+    in_min_max: Range | list[Range | None] | None = None
+    """The range to map, or one for each channel; absent: each channel's own, between ``percentiles``."""
     out_min_max: Range = (0.0, 1.0)
     """The range to map to."""
     percentiles: tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]] = (0.0, 100.0)
@@ -92,8 +98,9 @@ class Rescale(Transform):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for name in ("in_min_max", "out_min_max", "percentiles"):
-            ends = getattr(self, name)
+        given = self.in_min_max if isinstance(self.in_min_max, list) else [self.in_min_max]
+        named = [*(("in_min_max", ends) for ends in given), ("out_min_max", self.out_min_max)]
+        for name, ends in [*named, ("percentiles", self.percentiles)]:
             if ends is not None and ends[0] >= ends[1]:
                 raise ValueError(f"{name} {list(ends)} must be in ascending order")
         return self
@@ -107,13 +114,17 @@ class Rescale(Transform):
         return mapped.with_values(np.clip(mapped.array, out_low, out_high))
 
     def _ends(self, image: Image) -> tuple[Values, Values]:
-        if self.in_min_max is not None:
-            low, high = (np.full(image.num_channels, end, dtype=float) for end in self.in_min_max)
-            return low, high
-        flat = image.array.reshape(image.num_channels, -1)
-        low, high = np.percentile(flat, self.percentiles, axis=1).astype(float)
-        flat_tails = high <= low
-        return np.where(flat_tails, flat.min(axis=1), low), np.where(flat_tails, flat.max(axis=1), high)
+        given = self.in_min_max if isinstance(self.in_min_max, list) else [self.in_min_max] * image.num_channels
+        if len(given) != image.num_channels:
+            what = f"in_min_max has {len(given)} ranges, but the image has {image.num_channels} channels"
+            raise TransformError(what)
+        ends = [fixed or self._own_ends(channel) for fixed, channel in zip(given, image.array, strict=True)]
+        low, high = np.array(ends, dtype=float).T
+        return low, high
+
+    def _own_ends(self, channel: Voxels) -> Range:
+        low, high = np.percentile(channel, self.percentiles)
+        return (float(low), float(high)) if high > low else (float(channel.min()), float(channel.max()))
 
 
 class Normalize(Transform):
