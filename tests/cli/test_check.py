@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tests.factories import Cli, TableOf, TinyConfig, read_table, write_nifti, write_picture
+from tests.factories import Cli, TableOf, TinyConfig, read_table, write_nifti, write_picture, write_table
+from tests.opened import opened_files
 
 from gandlf_synth.config import load_config
 
@@ -153,3 +154,20 @@ def test_preview_shows_files_and_what_becomes_of_them(
     assert picture.height > 3 * 120
     resolved = load_config(tmp_path / "seen" / "resolved_config.yaml").config
     assert resolved.model.tensor_shape == [8, 8]
+
+
+def test_a_folder_that_is_not_there_is_one_sentence_and_one_reading_of_the_csv(
+    cli: Cli, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path / "data.csv", ["Channel_0"], [[tmp_path / f"drive/{row}/a.png"] for row in range(50)])
+    report = tmp_path / "report.json"
+
+    with opened_files() as opened:
+        code, _, _ = cli("check", "-c", tiny_config([8, 8]), "-dt", table, "--json", report)
+
+    assert code == 3
+    assert opened.count(str(table)) == 1
+    first, *rest = json.loads(report.read_text())["findings"]
+    wanted = f"none of the 50 files exists; the nearest folder that does is {tmp_path}; is {tmp_path}/drive mounted?"
+    assert first["what"] == wanted
+    assert [each["row"] for each in rest] == list(range(1, 51))

@@ -17,7 +17,7 @@ from gandlf_synth.data.inspection.checks import Finding, findings_of
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.inspection.units import check_depths
 from gandlf_synth.data.loading.store import default_cache
-from gandlf_synth.data.table.manifest import Manifest, read_manifest
+from gandlf_synth.data.table.manifest import Manifest, read_manifest, read_usable_rows
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, Problem, raise_if_any
@@ -156,19 +156,13 @@ def _read_tables(request: TrainingRequest, findings: Findings | None) -> dict[Ph
 
 def _read_table(path: Path, findings: Findings | None) -> Manifest | None:
     """Read a CSV; with findings, without the rows that cannot be used, or None when nothing is left."""
-    left_out: frozenset[int] = frozenset()
-    while True:
-        try:
-            return read_manifest(path, left_out)
-        except DataError as error:
-            if findings is None:
-                raise
-            noted = findings_of(error.problems, "CSV")
-            findings.add([finding for finding in noted if finding.where and finding not in findings.findings])
-            rows = {finding.row for finding in noted if finding.row is not None} - left_out
-            if not rows:
-                return None
-            left_out |= rows
+    if findings is None:
+        return read_manifest(path)
+    manifest: Manifest | None = None
+    with noting(findings, "CSV"):
+        manifest, problems = read_usable_rows(path)
+        findings.add(findings_of(problems, "CSV"))
+    return manifest
 
 
 def _divide(

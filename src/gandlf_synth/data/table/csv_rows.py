@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing
@@ -50,24 +51,24 @@ class Row:
         """Where the row is, for messages."""
         return f"{self.csv} row {self.number} (line {self.line})"
 
-    @property
+    @cached_property
     def channels(self) -> dict[str, Path]:
         """The path in every channel column that is filled, in the order of the channels."""
         names = sorted((name for name in self.cells if name.startswith("Channel_")), key=lambda name: int(name[8:]))
         return {name: self.csv.parent / self.cells[name] for name in names if self.cells[name]}
 
-    @property
+    @cached_property
     def files(self) -> dict[str, Path]:
         """The path in every column that names a file."""
         return self.channels if self.mask is None else {**self.channels, "Mask": self.mask}
 
-    @property
+    @cached_property
     def label(self) -> int | None:
         """The class number; None where the cell is empty or no integer."""
         match = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", self.cells.get("Label", ""))
         return int(match[1]) if match else None
 
-    @property
+    @cached_property
     def mask(self) -> Path | None:
         """The file of the mask, if the row names one."""
         return self.csv.parent / self.cells["Mask"] if self.cells.get("Mask") else None

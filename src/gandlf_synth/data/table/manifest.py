@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gandlf_synth.config import LabelingParadigm
 from gandlf_synth.data.table.csv_rows import Row, columns_of, extra_columns_of, read_records
-from gandlf_synth.data.table.row_checks import capped, problems_of
+from gandlf_synth.data.table.row_checks import RowProblem, capped, cell_problems, file_problems
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
@@ -94,41 +94,80 @@ def paradigm(manifest: Manifest) -> LabelingParadigm:
     return "patient" if all(sample.label_name == sample.subject for sample in manifest.samples) else "custom"
 
 
-def read_manifest(path: Path, left_out: frozenset[int] = frozenset()) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
     (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels). Further columns are kept as text in
     ``Sample.extra``; ``Source_0`` … and ``Region`` are reserved. UTF-8, separated by commas, semicolons or tabs.
 
-    Args:
-        path: the CSV.
-        left_out: rows to pass over.
-
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
     """
+    table = _read_table(path)
+    kinds = [table.problems, *cell_problems(table.rows), *file_problems(table.rows)]
+    raise_if_any([problem for kind in kinds for problem in capped(kind)], DataError)
+    return _manifest(table, table.rows)
+
+
+def read_usable_rows(path: Path) -> tuple[Manifest | None, list[Problem]]:
+    """Return the samples of the rows that can be used, None where there are none, and everything that is wrong.
+
+    The CSV is read once, and every file is looked for once.
+
+    Raises:
+        DataError: the file is no table.
+    """
+    table = _read_table(path)
+    rows, problems = table.rows, dict[Problem, int | None]()
+    kinds = [table.problems, *cell_problems(rows), *file_problems(rows)]
+    while True:  # what is wrong with a row may show only beside the rows that stay
+        found = {problem: number for kind in kinds for number, problem in kind}
+        problems |= found
+        bad = set(found.values()) - {None}
+        if not bad:
+            break
+        rows = [row for row in rows if row.number not in bad]
+        kinds = cell_problems(rows)
+    usable = rows and not found and all(number is not None for number, _ in table.problems)
+    return (_manifest(table, rows) if usable else None), list(problems)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The rows of a CSV that have all their cells, and what is wrong with the header and the other rows."""
+
+    path: Path
+    rows: list[Row]
+    extra_columns: tuple[str, ...]
+    problems: list[RowProblem]
+
+
+def _read_table(path: Path) -> _Table:
     names, records = read_records(path)
-    columns, problems = columns_of(path, names)
+    columns, header_problems = columns_of(path, names)
+    problems: list[RowProblem] = [(None, problem) for problem in header_problems]
     extra_columns = extra_columns_of(names, columns)
     rows = []
     for number, (line, cells) in enumerate(records, 1):
-        if number in left_out:
-            continue
         known = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
         extra = {name: cell for name, cell in zip(names, cells, strict=False) if name in extra_columns}
         row = Row(path, number, line, known, extra)
         if len(cells) == len(names):
             rows.append(row)
         else:
+            what = f"has {len(cells)} cells where the header has {len(names)}"
             fix = "write paths that hold the separator in double quotes"
-            problems.append(Problem(row.place, f"has {len(cells)} cells where the header has {len(names)}", fix=fix))
-    if len(records) <= len(left_out):
-        problems.append(Problem(str(path), "has a header but no rows", "one row per sample"))
-    raise_if_any([*capped(problems), *problems_of(rows)], DataError)
+            problems.append((number, Problem(row.place, what, fix=fix)))
+    if not records:
+        problems.append((None, Problem(str(path), "has a header but no rows", "one row per sample")))
+    return _Table(path, rows, extra_columns, problems)
+
+
+def _manifest(table: _Table, rows: Sequence[Row]) -> Manifest:
     subjects, rule, identify = _subjects(rows)
     samples = [_sample(row, subject) for row, subject in zip(rows, subjects, strict=True)]
-    return Manifest(path, tuple(samples), rule, identify, extra_columns)
+    return Manifest(table.path, tuple(samples), rule, identify, table.extra_columns)
 
 
 def _sample(row: Row, subject: str) -> Sample:

@@ -1,55 +1,81 @@
 """What may be wrong in the rows of a CSV; every check returns all problems of its kind."""
 
+import errno
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import exists, locate
 from gandlf_synth.data.table.csv_rows import Row
 from gandlf_synth.errors import Problem, listing
 
+RowProblem = tuple[int | None, Problem]
+"""The number of a row that cannot be used, with the reason; None for what concerns the table as a whole."""
+
 _SHOWN = 20
+_AT_ONCE = 16
+"""Files that are asked for at a time: most of the wait is the network's."""
+_CHUNK = 500
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
-def problems_of(rows: Sequence[Row]) -> list[Problem]:
-    """Return everything that is wrong in the cells of ``rows`` and with the files that they name."""
-    checks = (_empty_cells, _labels_not_integer, _labels_inconsistent, _repeated)
-    return [*(problem for check in checks for problem in capped(check(rows))), *_missing_files(rows)]
+def cell_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
+    """Return everything that is wrong in the cells of ``rows``, by kind."""
+    return [check(rows) for check in (_empty_cells, _labels_not_integer, _labels_inconsistent, _repeated)]
 
 
-def capped(problems: list[Problem]) -> list[Problem]:
+def file_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
+    """Return what is wrong with the files that ``rows`` name: where they all would lie, then each of them."""
+    named = [(row, column, file) for row in rows for column, file in row.files.items()]
+    cells: list[tuple[Row, str, Path]] = []
+    problems: list[RowProblem] = []
+    for (row, column, file), obstacle in zip(named, _obstacles([file for _, _, file in named]), strict=True):
+        if obstacle:
+            cells.append((row, column, file))
+            fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
+            problems.append((row.number, Problem(f"{row.place}, column {column} ({file})", obstacle, fix=fix)))
+    return [_where_all_would_lie(cells, len(named)), problems]
+
+
+def capped(problems: Sequence[RowProblem]) -> list[Problem]:
     """Return the first problems of a kind, and how many there are more."""
     more = len(problems) - _SHOWN
-    return problems if more <= 1 else [*problems[:_SHOWN], Problem("", f"… and {more} more like these")]
+    shown = [problem for _, problem in (problems if more <= 1 else problems[:_SHOWN])]
+    return shown if more <= 1 else [*shown, Problem("", f"… and {more} more like these")]
 
 
-def _empty_cells(rows: Sequence[Row]) -> list[Problem]:
-    problems = []
+def _empty_cells(rows: Sequence[Row]) -> list[RowProblem]:
+    problems: list[RowProblem] = []
     for column in rows[0].cells if rows else ():
         empty = [row for row in rows if not row.cells[column]]
         if column.startswith("Channel_"):
-            problems += [Problem(f"{row.place}, column {column}", "is empty", "the path of an image") for row in empty]
+            allowed = "the path of an image"
+            problems += [(row.number, Problem(f"{row.place}, column {column}", "is empty", allowed)) for row in empty]
         elif empty and len(empty) < len(rows):
             which = listing((str(row.number) for row in empty), _SHOWN)
             what = f"is given in {len(rows) - len(empty)} of {len(rows)} rows and empty in rows {which}"
-            problems.append(Problem(f"{rows[0].csv} column {column}", what, "all rows or none"))
+            problems.append((None, Problem(f"{rows[0].csv} column {column}", what, "all rows or none")))
     return problems
 
 
-def _labels_not_integer(rows: Sequence[Row]) -> list[Problem]:
+def _labels_not_integer(rows: Sequence[Row]) -> list[RowProblem]:
     bad = [row for row in rows if row.label is None and row.cells.get("Label")]
     fix = "put class names into LabelMapping"
-    problems = [Problem(f"{row.place}, column Label", f"is {row.cells['Label']!r}", "an integer", fix) for row in bad]
+    problems: list[RowProblem] = [
+        (row.number, Problem(f"{row.place}, column Label", f"is {row.cells['Label']!r}", "an integer", fix))
+        for row in bad
+    ]
     named = any(row.cells.get("LabelMapping") for row in rows)
     if named and not any(row.cells.get("Label") for row in rows):
-        problems.append(
-            Problem(f"{rows[0].csv} header", "has LabelMapping but no Label", "an integer Label for every class name")
-        )
+        allowed = "an integer Label for every class name"
+        problems.append((None, Problem(f"{rows[0].csv} header", "has LabelMapping but no Label", allowed)))
     return problems
 
 
-def _labels_inconsistent(rows: Sequence[Row]) -> list[Problem]:
+def _labels_inconsistent(rows: Sequence[Row]) -> list[RowProblem]:
     names: dict[str, dict[str, int]] = defaultdict(dict)
     labels: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
@@ -57,42 +83,58 @@ def _labels_inconsistent(rows: Sequence[Row]) -> list[Problem]:
         if name and row.label is not None:
             names[f"Label {row.label} has several LabelMappings"].setdefault(repr(name), row.number)
             labels[f"LabelMapping {name!r} has several Labels"].setdefault(str(row.label), row.number)
-    problems = []
+    problems: list[RowProblem] = []
     for what, values in [*names.items(), *labels.items()]:
         if len(values) > 1:
             places = listing((f"{value} (row {number})" for value, number in values.items()), _SHOWN)
-            problems.append(Problem(str(rows[0].csv), f"{what}: {places}", "one name per label"))
+            problems.append((None, Problem(str(rows[0].csv), f"{what}: {places}", "one name per label")))
     return problems
 
 
-def _repeated(rows: Sequence[Row]) -> list[Problem]:
+def _repeated(rows: Sequence[Row]) -> list[RowProblem]:
     first: dict[tuple[str, ...], Row] = {}
-    problems = []
+    problems: list[RowProblem] = []
     for row in rows:
         key = tuple(os.path.normpath(file) for file in row.channels.values())
         if len(set(key)) < len(key):
-            problems.append(Problem(row.place, f"names one file for two channels: {listing(key)}"))
+            problems.append((row.number, Problem(row.place, f"names one file for two channels: {listing(key)}")))
         if first.setdefault(key, row) is not row and len(key) == len(rows[0].channels):
-            problems.append(Problem(row.place, f"lists the same images as row {first[key].number}: {listing(key)}"))
+            what = f"lists the same images as row {first[key].number}: {listing(key)}"
+            problems.append((row.number, Problem(row.place, what)))
     return problems
 
 
-def _missing_files(rows: Sequence[Row]) -> list[Problem]:
-    named = [(row, column, file) for row in rows for column, file in row.files.items()]
-    cells = [(row, column, file) for row, column, file in named if not exists(locate(file).path)]
-    problems = []
-    for row, column, file in cells:
-        fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
-        problems.append(Problem(f"{row.place}, column {column} ({file})", "does not exist", fix=fix))
-    shared = {_first_missing(folder) for folder in {file.parent for _, _, file in cells}}
-    hint = []
-    if len(cells) > 1 and len(shared) == 1 and None not in shared:
-        relative = not Path(cells[0][0].cells[cells[0][1]]).is_absolute()
-        fix = f"relative paths start at the folder of the CSV, {rows[0].csv.parent.absolute()}" if relative else ""
-        what = f"all {len(cells)} missing files lie in {shared.pop()}, which does not exist"
-        hint = [Problem(str(rows[0].csv), what, fix=fix)]
-    return [*hint, *capped(problems)]
+def _obstacles(files: Sequence[Path]) -> Iterator[str]:
+    """Yield for each file why it cannot be looked at; nothing where it can."""
+    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from chain.from_iterable(pool.map(lambda chunk: [_obstacle(file) for file in chunk], chunks))
 
 
-def _first_missing(folder: Path) -> Path | None:
-    return next((path for path in [*reversed(folder.parents), folder] if not exists(path)), None)
+def _obstacle(file: Path) -> str:
+    try:
+        os.stat(locate(file).path)  # noqa: PTH116
+    except OSError as error:
+        return "does not exist" if error.errno in _NOT_THERE else f"cannot be reached: {error.strerror}"
+    except ValueError:  # a NUL in the name
+        return "does not exist"
+    return ""
+
+
+def _where_all_would_lie(cells: Sequence[tuple[Row, str, Path]], named: int) -> list[RowProblem]:
+    """Return what the missing files have in common, of ``named`` files in all: a folder that is not there."""
+    if len(cells) < 2:
+        return []
+    common = Path(os.path.commonpath({os.path.abspath(file.parent) for _, _, file in cells}))  # noqa: PTH100
+    gone = next((path for path in [*reversed(common.parents), common] if not exists(path)), None)
+    everything = len(cells) == named
+    if gone is None and not everything:
+        return []
+    row, column, _ = cells[0]
+    relative = not Path(row.cells[column]).is_absolute()
+    start = f"relative paths start at the folder of the CSV, {row.csv.parent.absolute()}" if relative else ""
+    what = f"all {len(cells)} missing files lie in {gone}, which does not exist"
+    if everything:
+        what = f"none of the {named:,} files exists; the nearest folder that does is {gone.parent if gone else common}"
+        start = "; ".join(part for part in (f"is {gone or common} mounted?", start) if part)
+    return [(None, Problem(str(row.csv), what, fix=start))]

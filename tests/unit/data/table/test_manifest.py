@@ -256,10 +256,15 @@ def test_missing_files_name_row_and_column(folder: Path) -> None:
 
 def test_many_missing_files_in_a_missing_folder(folder: Path) -> None:
     text = problems(folder, "Channel_0", *(f"images/{number}/a.png" for number in range(500)))
-    hint = "DIR/data.csv: all 500 missing files lie in DIR/images, which does not exist; relative paths start at"
-    assert f"{hint} the folder of the CSV, DIR" in text
+    hint = "DIR/data.csv: none of the 500 files exists; the nearest folder that does is DIR; is DIR/images mounted?"
+    assert f"{hint}; relative paths start at the folder of the CSV, DIR" in text
     assert text.count("column Channel_0") == 20
     assert "… and 480 more like these" in text
+
+
+def test_a_missing_folder_of_some_of_the_files(folder: Path) -> None:
+    text = problems(folder, "Channel_0", "p1/t1.nii.gz", *(f"images/{number}/a.png" for number in range(3)))
+    assert "DIR/data.csv: all 3 missing files lie in DIR/images, which does not exist; relative paths start" in text
 
 
 def test_all_problems_are_reported_at_once(folder: Path) -> None:
