@@ -27,11 +27,13 @@ check: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.throughput
 
-# About 7 minutes on one GPU; nothing where there is none. CSV=FILE adds a training of MINUTES on its pictures.
+# About 6 minutes on one GPU and the cores CORES; nothing where there is none. CSV=FILE adds a training of MINUTES.
 MINUTES ?= 3
+CORES ?= 0-5
 gpu: $(VENV)/ready
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -n 8 -m gpu tests/gpu
-	$(BIN)/python -m benchmarks.gpu $(if $(CSV),--csv $(CSV) --minutes $(MINUTES))
+	timeout 170 taskset -c $(CORES) $(BIN)/python -m benchmarks.gpu --seconds 150
+	OMP_NUM_THREADS=1 timeout -s INT 300 taskset -c $(CORES) $(BIN)/python -m pytest -v -n 6 --timeout 120 -m gpu tests/gpu
+	$(if $(CSV),taskset -c $(CORES) $(BIN)/python -m benchmarks.gpu --cases --csv $(CSV) --minutes $(MINUTES))
 
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow

@@ -15,7 +15,7 @@ from gandlf_synth import registry
 from gandlf_synth.errors import ResourceError
 
 WAITS = {
-    "steps.py:_finite": "whether a step may be taken has to be known before it is",
+    "finite_steps.py:values": "the CPU learns here what the GPU found in the gradients of the step before",
     "reconstruction_loss.py:_dissimilarity": "MONAI makes the window of SSIM on the CPU",
 }
 """What a training step waits for the GPU for, and why; everything else is an error."""
@@ -65,8 +65,20 @@ def test_a_training_step_waits_for_what_is_listed(family: str, dims: int, tmp_pa
         compute = {"accelerator": "cuda", "precision": "bf16-mixed"}
         train(family, tmp_path, dims=dims, samples=24, callbacks=[waits], compute=compute)
 
-    assert waits.places["steps.py:_finite"] >= 4
     assert set(waits.places) <= set(WAITS), f"{family}, {dims}D waits at {dict(waits.places)}"
+
+
+def test_a_wait_in_a_training_step_is_noticed(tmp_path: Path) -> None:
+    waits = Waits()
+
+    class Looks(Callback):
+        def on_before_zero_grad(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+            next(pl_module.parameters()).sum().item()
+
+    with warnings.catch_warnings():
+        train("ddpm", tmp_path, samples=24, callbacks=[Looks(), waits], compute={"accelerator": "cuda"})
+
+    assert waits.places
 
 
 def test_running_out_of_memory_says_what_to_change(tmp_path: Path) -> None:

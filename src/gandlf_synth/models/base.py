@@ -131,6 +131,14 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """
         return list(self.children())
 
+    def networks_for_graphs(self) -> Sequence[nn.Module]:
+        """Return the networks that a GPU may train as CUDA graphs; none unless overridden.
+
+        Training calls them once a step, ``module(…)`` with tensors that need no gradient, for one tensor and its first
+        derivatives, and neither waits for the GPU nor decides anything by values on it.
+        """
+        return []
+
     def sampling_defaults(self, options: SamplingOptions) -> Mapping[str, object]:
         """Return the options that ``sample`` would use, for the record."""
         return {}

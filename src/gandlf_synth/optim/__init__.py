@@ -72,7 +72,22 @@ def build_optimizer(component: Component, parameters: "ParamsT", where: str) -> 
         0.01
     """
     optimizer: Optimizer = build(factory_of("optimizers", component, where), component, where, parameters)
+    _fuse(optimizer)
     return optimizer
+
+
+def _fuse(optimizer: "Optimizer") -> None:
+    """Let one kernel update all weights, where they lie on a CUDA device and torch has such a kernel.
+
+    Torch's own argument ``fused`` would also take the gradient scaler's work over, and clipping with it.
+    """
+    from torch.optim import SGD, Adam
+
+    if not isinstance(optimizer, Adam | SGD):
+        return
+    for group in optimizer.param_groups:
+        if all(weights.is_cuda for weights in group["params"]):
+            group["fused"] = True
 
 
 def build_scheduler(

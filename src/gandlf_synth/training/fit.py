@@ -20,6 +20,7 @@ from gandlf_synth.launcher import node_count, processes_here
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.training.callbacks import (
+    CudaGraphs,
     ExponentialMovingAverage,
     FiniteSteps,
     HealthMonitor,
@@ -128,6 +129,8 @@ def _callbacks(
         callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))
+    if config.compute.cuda_graphs and not config.compute.compile and config.model.accumulate_grad_batches == 1:
+        callbacks.append(CudaGraphs())
     if seconds is not None:
         callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]

@@ -190,6 +190,10 @@ class DenoisingModule(GenerativeModule[C]):
         """Return the denoiser."""
         return [self.process.denoiser]
 
+    def networks_for_graphs(self) -> Sequence[nn.Module]:
+        """Return the denoiser."""
+        return [self.process.denoiser]
+
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the denoiser; its inputs are ``noisy``, ``timesteps`` and the parts of the condition that it takes."""
         noisy = torch.randn(2, *self.noise_shape)

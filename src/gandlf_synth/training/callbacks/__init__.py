@@ -1,13 +1,16 @@
 """What happens during training besides the steps of the model."""
 
+from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
+from gandlf_synth.training.callbacks.graphs import CudaGraphs
 from gandlf_synth.training.callbacks.grid import SampleGrid
 from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
 from gandlf_synth.training.callbacks.reports import HealthMonitor, RunProgress
 from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
-from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage, FiniteSteps, StepSeeds
+from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage, StepSeeds
 from gandlf_synth.training.callbacks.stopping import Interruption, TimeBudget
 
 __all__ = [
+    "CudaGraphs",
     "ExponentialMovingAverage",
     "FiniteSteps",
     "HealthMonitor",

@@ -1,0 +1,147 @@
+"""Training passes as CUDA graphs: the GPU gets all kernels of a network in one call instead of one by one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from gandlf_synth.models.base import GenerativeModule
+
+_WARM_UP = 3
+_MOST_MEMORY = 0.4
+"""Share of the GPU's memory that a step may need: a graph keeps its own, beside what other passes need."""
+
+
+class CudaGraphs(Callback):
+    """Runs the networks of ``module.networks_for_graphs()`` as CUDA graphs while they train.
+
+    A small network is through sooner than the CPU can launch its kernels, and the GPU waits for every one. Batches of
+    another size, validation and sampling go the usual way; so does all the rest where a graph cannot be made.
+    """
+
+    def __init__(self) -> None:
+        self._graphed: list[nn.Module] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put graphs in the place of the networks' own passes."""
+        if not isinstance(pl_module, GenerativeModule) or pl_module.device.type != "cuda" or trainer.world_size > 1:
+            return
+        self._graphed = list(pl_module.networks_for_graphs())
+        for network in self._graphed:
+            network.forward = _GraphedForward(network)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the networks their own passes back."""
+        self._give_back()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the networks their own passes back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        while self._graphed:
+            del self._graphed.pop().forward
+
+
+class _GraphedForward:
+    """The pass of ``network``, recorded at the first training batch and replayed for all that are like it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+        self._forward: Callable[..., Tensor] = network.forward
+        self._likeness: object = None
+        self._recording: _Recording | None = None
+
+    def __call__(self, *inputs: Tensor, **more: Tensor) -> Tensor:
+        """Return what the network makes of its inputs."""
+        trains = self._network.training and torch.is_grad_enabled()
+        if not trains or any(each.requires_grad for each in (*inputs, *more.values())):
+            return self._forward(*inputs, **more)
+        likeness = [(name, each.shape, each.dtype) for name, each in (*enumerate(inputs), *more.items())]
+        if self._likeness is None:
+            self._likeness = likeness
+            self._recording = self._record((*inputs, *more.values()), len(inputs), tuple(more))
+        if self._recording is None or likeness != self._likeness:
+            return self._forward(*inputs, **more)
+        held = (*inputs, *more.values(), *self._recording.weights)
+        output: Tensor = _Replay.apply(self._recording, *held)  # type: ignore[no-untyped-call, unused-ignore]
+        return output
+
+    def _record(self, inputs: Sequence[Tensor], by_place: int, names: Sequence[str]) -> "_Recording | None":
+        device = inputs[0].device
+        random_numbers = torch.cuda.get_rng_state(device)
+
+        def call(*held: Tensor) -> Tensor:
+            return self._forward(*held[:by_place], **dict(zip(names, held[by_place:], strict=True)))
+
+        try:
+            return _Recording(call, inputs, [each for each in self._network.parameters() if each.requires_grad])
+        except RuntimeError:
+            torch.cuda.synchronize(device)
+            torch.cuda.empty_cache()
+            return None
+        finally:
+            torch.cuda.set_rng_state(random_numbers, device)
+
+
+class _TooLargeError(RuntimeError):
+    """A graph would leave too little memory for the rest."""
+
+
+class _Recording:
+    """The forward and the backward pass of ``call`` at fixed places in memory.
+
+    Args:
+        call: the network.
+        inputs: of the shapes that will come.
+        weights: what gets gradients.
+
+    Raises:
+        RuntimeError: an operation that no graph can hold, or too little memory.
+    """
+
+    def __init__(self, call: Callable[..., Tensor], inputs: Sequence[Tensor], weights: Sequence[nn.Parameter]) -> None:
+        self.inputs = [each.detach().clone() for each in inputs]
+        self.weights = weights
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(_WARM_UP):
+                output = call(*self.inputs)
+                torch.autograd.grad(output, weights, torch.zeros_like(output), allow_unused=True)
+        torch.cuda.current_stream().wait_stream(beside)
+        torch.cuda.synchronize()
+        if torch.cuda.max_memory_allocated() > _MOST_MEMORY * torch.cuda.get_device_properties().total_memory:
+            raise _TooLargeError
+        # Loaders pin memory in a thread of their own, which only this mode allows while a graph is recorded.
+        options: dict[str, Any] = {"pool": torch.cuda.graph_pool_handle(), "capture_error_mode": "thread_local"}
+        self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.forward, **options):
+            self.output = call(*self.inputs)
+        self.gradient = torch.zeros_like(self.output)
+        with torch.cuda.graph(self.backward, **options):
+            self.gradients = torch.autograd.grad(self.output, weights, self.gradient, allow_unused=True)
+
+
+class _Replay(torch.autograd.Function):
+    """A recorded pass as one node of autograd."""
+
+    @staticmethod
+    def forward(context: Any, recording: _Recording, *inputs_and_weights: Tensor) -> Tensor:
+        context.recording = recording
+        for held, new in zip(recording.inputs, inputs_and_weights, strict=False):
+            held.copy_(new)
+        recording.forward.replay()
+        return recording.output.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        recording: _Recording = context.recording
+        recording.gradient.copy_(gradient)
+        recording.backward.replay()
+        before: list[None] = [None] * (1 + len(recording.inputs))
+        return (*before, *(each if each is None else each.detach() for each in recording.gradients))
