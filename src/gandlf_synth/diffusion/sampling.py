@@ -109,6 +109,41 @@ def flow_sample(
     return _walk(predict, noise, levels, sampler, clip_sample, generators)
 
 
+def edm_sample(
+    denoise: Denoise,
+    noise: Tensor,
+    sigmas: Sequence[float],
+    *,
+    sampler: Sampler,
+    clip_sample: bool = True,
+    generators: Sequence[torch.Generator] | None = None,
+) -> Tensor:
+    """Return samples, of the shape of ``noise``, of a denoiser of ``clean + sigma · noise``.
+
+    With ``heun`` this is the deterministic sampler of Karras et al. 2022, algorithm 1.
+
+    Args:
+        denoise: (noisy (batch, …), sigma (batch,)) → the predicted clean image.
+        noise: ``(batch, …)``, standard normal.
+        sigmas: where each step starts, falling; see ``edm.sampling_sigmas``.
+        sampler: walks the levels.
+        clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
+        generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
+
+    Example:
+        >>> from gandlf_synth.diffusion.samplers.heun import heun
+        >>> always_half = lambda noisy, sigma: torch.full_like(noisy, 0.5)
+        >>> edm_sample(always_half, torch.randn(1, 3), [80.0, 1.0, 0.002], sampler=heun)
+        tensor([[0.5000, 0.5000, 0.5000]])
+    """
+
+    def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
+        return denoise(noisy, torch.full((len(noisy),), level.sigma, dtype=noisy.dtype, device=noisy.device))
+
+    levels = [*(NoiseLevel(sigma, 1.0, sigma) for sigma in sigmas), NoiseLevel(0.0, 1.0, 0.0)]
+    return _walk(predict, sigmas[0] * noise, levels, sampler, clip_sample, generators)
+
+
 def _walk(
     predict: Predict,
     noise: Tensor,

@@ -203,6 +203,12 @@ def test_noise_prediction_turns_zero_snr_off_unless_it_was_asked_for() -> None:
     assert "zero_terminal_snr needs prediction_type v_prediction or sample" in found
 
 
+@pytest.mark.parametrize("text", ["edm: {p_mean: -0.4}", "prediction_type: edm, beta_schedule: linear"])
+def test_keys_that_the_prediction_type_does_not_use_are_refused(text: str) -> None:
+    (found,) = problems(f"model_config: {{model_name: ddpm, {text}}}\n")
+    assert "prediction_type edm" in found
+
+
 def test_what_a_configuration_dumps_is_that_configuration_again() -> None:
     text = SMALLEST + "data_preprocessing: {train: [{resize: [8, 8]}, normalize]}\nmetrics: []\n"
     first = config(text)

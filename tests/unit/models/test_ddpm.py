@@ -61,7 +61,8 @@ def test_sampler_and_steps_come_from_the_call_then_the_configuration(
 
 
 @pytest.mark.parametrize(
-    "section", [{"prediction_type": "epsilon"}, {"prediction_type": "sample"}, {"min_snr_gamma": 5.0}]
+    "section",
+    [{"prediction_type": "epsilon"}, {"prediction_type": "sample"}, {"prediction_type": "edm"}, {"min_snr_gamma": 5.0}],
 )
 def test_every_objective_trains(section: dict[str, object]) -> None:
     check_model("ddpm", paradigm="custom", model_config={**FAMILY.tiny, **section})

@@ -54,17 +54,48 @@ class DenoisingSettings(BaseModel):
     """Keep predicted images in the data's range while sampling."""
 
 
+class EDMSettings(BaseModel):
+    """Noise levels of ``prediction_type: edm``; the defaults are those of Karras et al. 2022, table 1."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    sigma_data: float | None = Field(None, gt=0)
+    """Standard deviation of what is noised; absent: 0.5 for images, which lie in [-1, 1], and 1 for latents."""
+    p_mean: float = -1.2
+    """Mean of the logarithm of the noise levels that are trained on."""
+    p_std: float = Field(1.2, gt=0)
+    """Standard deviation of that logarithm."""
+    sigma_min: float = Field(0.002, gt=0)
+    """The lowest noise level at which a step of sampling starts."""
+    sigma_max: float = Field(80.0, gt=0)
+    """The noise level at which sampling starts."""
+    rho: float = Field(7.0, gt=0)
+    """How much denser the steps of sampling are at low noise."""
+
+    @model_validator(mode="after")
+    def _levels_fall(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min:g} must be below sigma_max {self.sigma_max:g}")
+        return self
+
+
 class DiffusionSettings(DenoisingSettings):
     """Schedule, objective, guidance and sampler."""
+
+    usual_sigma: ClassVar[float] = 0.5
+    """Standard deviation of what is noised, unless ``edm.sigma_data`` says another."""
 
     architecture: Annotated[DDPMArchitecture | ForwardProcess, ByDenoiser(DDPMArchitecture, ForwardProcess)] = (
         DDPMArchitecture()
     )
     """The network and the length of the forward process."""
-    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
-    """What the network predicts: the noise, the clean image, or v."""
+    prediction_type: Literal["epsilon", "sample", "v_prediction", "edm"] = "v_prediction"
+    """What the network predicts: the noise, the clean image, v, or with ``edm`` the mixture of image and noise that has
+    variance 1 at every noise level; the levels are then those of ``edm``, without timesteps."""
+    edm: EDMSettings = EDMSettings()
+    """Noise levels of ``prediction_type: edm``."""
     beta_schedule: Annotated[str, RegisteredName("noise_schedules")] = "cosine"
-    """How noise grows over the timesteps: a registered noise schedule."""
+    """How noise grows over the timesteps: a registered noise schedule; not used with ``edm``."""
     zero_terminal_snr: bool = True
     """End the forward process in pure noise, so that samples have the right brightness; not with ``epsilon``."""
     min_snr_gamma: float | None = Field(None, gt=0)
@@ -74,9 +105,9 @@ class DiffusionSettings(DenoisingSettings):
     guidance_rescale: float = Field(0.0, ge=0, le=1)
     """How far guided outputs are scaled back to the spread of unguided ones; 0.7 is usual with strong guidance."""
     sampler: Annotated[str, SamplerName(process="diffusion")] | None = None
-    """A registered sampler; absent: ``ddim``, or ``ddpm`` (ancestral) where num_eval_timesteps is given."""
+    """A registered sampler; absent: ``ddim``; with ``edm`` ``heun``; with num_eval_timesteps ``ddpm`` (ancestral)."""
     num_inference_steps: int | None = Field(None, ge=1)
-    """Denoising steps; absent: 50, or num_eval_timesteps where it is given."""
+    """Denoising steps; absent: 50, 18 with ``edm``, or num_eval_timesteps where it is given."""
 
     @model_validator(mode="after")
     def _snr_fits_prediction(self) -> Self:
@@ -87,6 +118,16 @@ class DiffusionSettings(DenoisingSettings):
                     "zero_terminal_snr needs prediction_type v_prediction or sample: noise says nothing at zero SNR"
                 )
             self.zero_terminal_snr = False
+        return self
+
+    @model_validator(mode="after")
+    def _keys_fit_levels(self) -> Self:
+        edm = self.prediction_type == "edm"
+        keys = ("beta_schedule", "zero_terminal_snr", "min_snr_gamma") if edm else ("edm",)
+        unused = [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
+        if unused:
+            which = "is not used with prediction_type edm" if edm else "is used with prediction_type edm only"
+            raise ValueError(f"{', '.join(unused)} {which}; leave it out")
         return self
 
 

@@ -9,7 +9,7 @@ from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
-from gandlf_synth.diffusion.objective import min_snr_weight, target_for
+from gandlf_synth.diffusion.objective import PredictionType, min_snr_weight, target_for
 from gandlf_synth.diffusion.sampling import sample
 from gandlf_synth.diffusion.schedules import noise_schedule
 from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
@@ -40,7 +40,10 @@ class DiffusionProcess(DenoisingProcess):
         parts: Sequence[ConditionPart] = (),
     ) -> None:
         super().__init__(settings, criterion, spatial_dims, channels, parts)
+        if settings.prediction_type == "edm":
+            raise ValueError("edm has no timesteps; see EDMProcess")
         self.settings = settings
+        self.prediction_type: PredictionType = settings.prediction_type
         self.schedule = noise_schedule(
             settings.beta_schedule,
             settings.architecture.num_train_timesteps,
@@ -52,12 +55,11 @@ class DiffusionProcess(DenoisingProcess):
         spread = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
         timesteps = (spread * self.schedule.num_timesteps).long()
         signal, sigma = self.schedule.levels(timesteps, clean)
-        prediction_type = self.settings.prediction_type
-        target = target_for(prediction_type, clean, noise, signal, sigma)
+        target = target_for(self.prediction_type, clean, noise, signal, sigma)
         output = self.denoiser(signal * clean + sigma * noise, timesteps, **condition.inputs())
         error = self.criterion(output, target)
         if self.settings.min_snr_gamma is not None:
-            error = error * min_snr_weight(prediction_type, signal, sigma, self.settings.min_snr_gamma)
+            error = error * min_snr_weight(self.prediction_type, signal, sigma, self.settings.min_snr_gamma)
         return error.mean()  # type: ignore[no-any-return]
 
     def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
@@ -84,7 +86,7 @@ class DiffusionProcess(DenoisingProcess):
             denoise,
             noise,
             self.schedule,
-            self.settings.prediction_type,
+            self.prediction_type,
             sampler=registry.load("samplers", choice["sampler"]),
             num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,

@@ -1,8 +1,8 @@
 """``ddpm``: denoising diffusion in pixel space (Ho et al. 2020, arXiv 2006.11239)."""
 
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.models.components.build_process import build_process
 from gandlf_synth.models.components.denoising import DenoisingModule
-from gandlf_synth.models.components.diffusion_process import DiffusionProcess
 from gandlf_synth.models.ddpm.config import DDPMConfig
 
 
@@ -11,4 +11,4 @@ class DDPM(DenoisingModule[DDPMConfig]):
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = DiffusionProcess(config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.parts)
+        self.process = build_process(config, self.build_loss(), spec, spec.num_channels)

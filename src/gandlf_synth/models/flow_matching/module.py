@@ -1,8 +1,8 @@
 """``flow_matching``: straight paths between images and noise (Lipman et al. 2023, arXiv 2210.02747)."""
 
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.models.components.build_process import build_process
 from gandlf_synth.models.components.denoising import DenoisingModule
-from gandlf_synth.models.components.flow_process import FlowProcess
 from gandlf_synth.models.flow_matching.config import FlowMatchingConfig
 
 
@@ -11,4 +11,4 @@ class FlowMatching(DenoisingModule[FlowMatchingConfig]):
 
     def __init__(self, config: FlowMatchingConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = FlowProcess(config, self.build_loss(), spec.spatial_dims, spec.num_channels, spec.parts)
+        self.process = build_process(config, self.build_loss(), spec, spec.num_channels)

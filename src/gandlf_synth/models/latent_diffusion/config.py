@@ -1,7 +1,7 @@
 """The configuration of ``latent_diffusion``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
@@ -41,6 +41,8 @@ class LatentFlowArchitecture(UNetArchitecture):
 
 class LatentDDPM(DiffusionSettings):
     """Diffusion of the latents, with the keys of ``ddpm``."""
+
+    usual_sigma: ClassVar[float] = 1.0
 
     model_name: Literal["ddpm"] = "ddpm"
     """``ddpm`` or ``flow_matching``."""

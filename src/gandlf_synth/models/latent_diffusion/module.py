@@ -11,11 +11,10 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
 from gandlf_synth.models.build import build_module
+from gandlf_synth.models.components.build_process import build_process
 from gandlf_synth.models.components.denoising import DenoisingModule
-from gandlf_synth.models.components.diffusion_process import DiffusionProcess
 from gandlf_synth.models.components.first_stage import FirstStage
-from gandlf_synth.models.components.flow_process import FlowProcess
-from gandlf_synth.models.latent_diffusion.config import LatentDDPM, LatentDiffusionConfig
+from gandlf_synth.models.latent_diffusion.config import LatentDiffusionConfig
 from gandlf_synth.models.latent_diffusion.latents import (
     LatentScale,
     cache_latents,
@@ -35,11 +34,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         self.first_stage = autoencoder
         self.first_stage.requires_grad_(False).eval()
         channels = self.noise_shape[0]
-        settings, loss = config.second_stage, self.build_loss()
-        if isinstance(settings, LatentDDPM):
-            self.process = DiffusionProcess(settings, loss, spec.spatial_dims, channels, spec.parts)
-        else:
-            self.process = FlowProcess(settings, loss, spec.spatial_dims, channels, spec.parts)
+        self.process = build_process(config.second_stage, self.build_loss(), spec, channels)
         self.scale = LatentScale(spec.spatial_dims, channels)
         self._stored: dict[str, MappedImages | None] = {}
 

@@ -1,0 +1,20 @@
+"""Which process the settings of diffusion or flow matching ask for."""
+
+from torch import nn
+
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.models.components.denoising import DenoisingProcess
+from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
+from gandlf_synth.models.components.diffusion_process import DiffusionProcess
+from gandlf_synth.models.components.edm_process import EDMProcess
+from gandlf_synth.models.components.flow_process import FlowProcess
+
+
+def build_process(
+    settings: DiffusionSettings | FlowSettings, criterion: nn.Module, spec: DataSpec, channels: int
+) -> DenoisingProcess:
+    """Return the process of ``settings`` on ``channels`` of what is noised: the images of ``spec`` or their latents."""
+    if isinstance(settings, FlowSettings):
+        return FlowProcess(settings, criterion, spec.spatial_dims, channels, spec.parts)
+    process = EDMProcess if settings.prediction_type == "edm" else DiffusionProcess
+    return process(settings, criterion, spec.spatial_dims, channels, spec.parts)
