@@ -1,9 +1,218 @@
-"""The configurations of this project that take part: the families as they come."""
+"""The recipes that are compared, by name: the families as they come, variants of one thing each, and rivals."""
 
 from typing import Any
 
-OURS: dict[str, dict[str, Any]] = {
-    "ddpm": {"model_name": "ddpm"},
-    "flow_matching": {"model_name": "flow_matching"},
-    "latent_diffusion": {"model_name": "latent_diffusion"},
+from benchmarks.quality.recipe import Recipe
+
+_WIDTHS = {"thin": [16, 32, 64], "medium": [32, 64, 96], "wide": [48, 96, 144]}
+
+
+def unet(width: str, groups: int) -> dict[str, Any]:
+    """Return a U-Net of three resolutions with attention at the coarsest."""
+    channels = _WIDTHS[width]
+    return {
+        "num_channels": channels,
+        "attention_levels": [False, False, True],
+        "num_res_blocks": 1,
+        "num_head_channels": channels[-1] // 2,
+        "norm_num_groups": groups,
+    }
+
+
+def denoiser(objective: str, width: str, *, groups: int = 16, batch: int = 8, **settings: Any) -> Recipe:
+    """Return a recipe of ``ddpm`` (``edm`` or ``v``) or ``flow_matching`` (``flow``).
+
+    Args:
+        objective: ``edm``, ``v`` or ``flow``.
+        width: ``thin``, ``medium`` or ``wide``.
+        groups: of the normalization.
+        batch: images in a batch.
+        settings: ``rate``, ``levels`` (the section ``edm``), and those of ``Recipe``.
+    """
+    rate, levels = settings.pop("rate", 1e-3 if width == "wide" else 2e-3), settings.pop("levels", None)
+    model: dict[str, Any] = {
+        "model_name": "flow_matching" if objective == "flow" else "ddpm",
+        "architecture": unet(width, groups),
+        "optimizers": {"name": "adamw", "lr": rate, "weight_decay": 0.01},
+    }
+    if objective == "edm":
+        model |= {"prediction_type": "edm", **({"edm": levels} if levels else {})}
+    return Recipe(model, batch, **{"averages": (0.03, 0.05, 0.1), **settings})
+
+
+def _objectives() -> dict[str, Recipe]:
+    pairs = [(objective, width) for objective in ("edm", "v", "flow") for width in _WIDTHS]
+    return {f"{objective}-{width}": denoiser(objective, width) for objective, width in pairs}
+
+
+def _groups() -> dict[str, Recipe]:
+    counts = {"thin": (1, 4, 8), "medium": (1, 4, 8, 32), "wide": (4, 48)}
+    pairs = [(width, groups) for width in counts for groups in counts[width]]
+    edm = {f"edm-{width}-groups{groups}": denoiser("edm", width, groups=groups) for width, groups in pairs}
+    return edm | {f"flow-thin-groups{groups}": denoiser("flow", "thin", groups=groups) for groups in (4, 8)}
+
+
+def _batches_and_rates() -> dict[str, Recipe]:
+    found = {}
+    for width in ("thin", "medium"):
+        found |= {f"edm-{width}-batch{batch}": denoiser("edm", width, batch=batch) for batch in (4, 16, 32)}
+        found |= {f"edm-{width}-rate{rate:g}": denoiser("edm", width, rate=rate) for rate in (5e-4, 1e-3, 4e-3)}
+    found |= {f"edm-medium-cooldown{part:g}": denoiser("edm", "medium", cooldown=part) for part in (0.0, 0.2, 0.8)}
+    found["edm-medium-warmup0.05"] = denoiser("edm", "medium", warmup=0.05)
+    return found
+
+
+def _levels_and_samplers() -> dict[str, Recipe]:
+    found = {f"edm-medium-mean{mean:g}": denoiser("edm", "medium", levels={"p_mean": mean}) for mean in (-0.8, -0.4)}
+    samplings = tuple(
+        {"sampler": sampler, "num_inference_steps": steps}
+        for sampler, steps in (("dpmpp_2m", 18), ("dpmpp_2m", 36), ("heun", 36))
+    )
+    found["edm-medium-samplers"] = denoiser("edm", "medium", averages=(), samplings=samplings)
+    return found
+
+
+def _vqvae(channels: list[int], codes: int, **settings: Any) -> Recipe:
+    """Return the vqvae of ``configs/vqvae_2d.yaml`` with other settings."""
+    architecture = {
+        "num_channels_upsample_downsample_layers": channels,
+        "num_residual_layers": 1,
+        "num_residual_channels": channels,
+        "downsample_conv_parameters": [[2, 4, 1, 1]] * len(channels),
+        "upsample_conv_parameters": [[2, 4, 1, 1, 0]] * len(channels),
+        "num_embeddings": codes,
+        "embedding_dim": 32,
+        "EMA_decay": 0.95,
+        **settings.pop("architecture", {}),
+    }
+    model = {
+        "model_name": "vqvae",
+        "losses": {"name": "l1"},
+        "structure_weight": 0.1,
+        "gradient_weight": 0.1,
+        "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.0},
+        "architecture": architecture,
+        **settings,
+    }
+    return Recipe(model, 16)
+
+
+def _autoencoder(channels: list[int], groups: int, **settings: Any) -> dict[str, Any]:
+    return {
+        "model_name": "autoencoder_kl",
+        "architecture": {"num_channels": channels, "norm_num_groups": groups, "latent_channels": 4},
+        "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.0},
+        **settings,
+    }
+
+
+_ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
+_SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [False, True], "num_res_blocks": 2,
+                            "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
+
+_FAMILIES_2D = {
+    "stylegan2": Recipe(
+        {
+            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
+            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
+            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
+                             "channel_base": 1024, "channel_max": 128},
+        },
+        16,
+    ),
+    "dcgan": Recipe(
+        {
+            "model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995,
+            "optimizers": {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "weight_decay": 0.0},
+            "architecture": {"init_channels_generator": 256, "init_channels_discriminator": 32,
+                             "minibatch_std_group_size": 4},
+        },
+        16,
+    ),
+    "stylegan": Recipe(
+        {
+            "model_name": "stylegan", "ema_decay": 0.995, "optimizers": {**_ADAM, "lr": 1e-3},
+            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "first_conv_channels": 128,
+                             "progressive_size_starting_value": 4,
+                             "progressive_layers_scaling_factors": [1, 1, 0.5, 0.25, 0.125],
+                             "progressive_epochs": [0.13, 0.13, 0.2, 0.27, 0.27]},
+        },
+        16,
+    ),
+    "vqvae": _vqvae([32, 64], 128),
+    "vqvae-ae": _vqvae([32, 64], 128, prior_fraction=0.0),
+    "vqvae-ae-512": _vqvae([32, 64], 512, prior_fraction=0.0),
+    "vqvae-ae-plain": _vqvae([32, 64], 128, prior_fraction=0.0, structure_weight=0.0, gradient_weight=0.0),
+    "vqvae-ae-residual2": _vqvae([32, 64], 128, prior_fraction=0.0, architecture={"num_residual_layers": 2}),
+    "vqvae-ae-wide": _vqvae([64, 64], 256, prior_fraction=0.0),
+    "vqvae-ae-rate3e-3": _vqvae([32, 64], 128, prior_fraction=0.0,
+                                optimizers={"name": "adamw", "lr": 3e-3, "weight_decay": 0.0}),
+    "vqvae-ae-perceptual": _vqvae([32, 64], 128, prior_fraction=0.0, perceptual_network="efficientnet-lite0"),
+    "vqvae-prior0.3": _vqvae([32, 64], 128, prior_fraction=0.3),
+    "vqvae-codes8": _vqvae([32, 64, 64], 256),
+    "vqvae-codes512": _vqvae([32, 64], 512),
+    "vqvae-plain": _vqvae([32, 64], 128, structure_weight=0.0, gradient_weight=0.0),
+    "vqvae-residual2": _vqvae([32, 64], 128, architecture={"num_residual_layers": 2}),
+    "vqvae-perceptual": _vqvae([32, 64], 128, perceptual_network="efficientnet-lite0"),
+    "vqvae-cool": _vqvae([32, 64], 128, temperature=0.9),
+    "latent-2d": Recipe(
+        {"model_name": "latent_diffusion", "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_SECOND},
+         "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01}},
+        16, averages=(0.05, 0.1), first=Recipe(_autoencoder([32, 64, 64], 8), 16),
+    ),
+}  # fmt: skip
+
+_FAMILIES_3D = {
+    f"autoencoder_kl-groups{groups}": Recipe(_autoencoder([16, 32, 64], groups), 4) for groups in (4, 16)
+} | {
+    "autoencoder_kl-medium": Recipe(_autoencoder([32, 64, 64], 8), 2),
+    "autoencoder_kl-plain": Recipe(_autoencoder([16, 32, 64], 4, adversarial_weight=0.0, structure_weight=0.0), 4),
+    "autoencoder_kl-l2": Recipe(_autoencoder([16, 32, 64], 4, adversarial_weight=0.0, structure_weight=0.0,
+                                gradient_weight=0.0, losses={"name": "mse"}), 4),
+    "latent-3d": Recipe(
+        {"model_name": "latent_diffusion", "second_stage": {"model_name": "ddpm", **_SECOND},
+         "optimizers": {"name": "adamw", "lr": 5e-4, "weight_decay": 0.01}},
+        16, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 4),
+    ),
+    "latent-3d-edm": Recipe(
+        {"model_name": "latent_diffusion", "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_SECOND},
+         "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01}},
+        16, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 4),
+    ),
+    "edm-3d": denoiser("edm", "thin", batch=2, groups=8),
+}  # fmt: skip
+
+_EPSILON = {"prediction_type": "epsilon", "beta_schedule": "linear", "zero_terminal_snr": False, "sampler": "ddpm",
+            "num_inference_steps": 250}  # fmt: skip
+
+_RIVALS = {
+    # MONAI tutorials, generation/2d_ddpm and 3d_ddpm: network, rate and loss; 250 of their 1000 ancestral steps.
+    "rival-monai": Recipe(
+        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
+         "optimizers": {"name": "adam", "lr": 2.5e-5, "weight_decay": 0.0},
+         "architecture": {"num_channels": [128, 256, 256], "attention_levels": [False, True, True], "num_res_blocks": 1,
+                          "num_head_channels": 256, "norm_num_groups": 32}},
+        32, cooldown=0.0,
+    ),
+    # diffusers' training example: its optimizer, rates and objective on a U-Net that costs what ours does.
+    "rival-diffusers": Recipe(
+        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.9999,
+         "optimizers": {"name": "adamw", "lr": 1e-4, "weight_decay": 0.01},
+         "architecture": unet("medium", 32)},
+        16, warmup=0.05, cooldown=0.95,
+    ),
+    # The existing GaNDLF-Synth's default ddpm.
+    "rival-existing": Recipe(
+        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
+         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0}},
+        32, cooldown=0.0,
+    ),
+}  # fmt: skip
+
+SETS: dict[str, dict[str, Recipe]] = {
+    "ablation": _objectives() | _groups() | _batches_and_rates() | _levels_and_samplers(),
+    "families-2d": _FAMILIES_2D,
+    "families-3d": _FAMILIES_3D,
+    "rivals": _RIVALS,
 }
+RECIPES: dict[str, Recipe] = {name: recipe for recipes in SETS.values() for name, recipe in recipes.items()}

@@ -32,11 +32,18 @@ def efficientnet_lite0(weights: Path | None = None) -> Extractor:
     path = Path(next(iter(spec.submodule_search_locations or ()))) / _FILE if spec else Path(_FILE)
     network = EfficientNet.from_name(NAME).eval()
     load_weights(network, read_state(path), path, ())
+    return Extractor(NAME, _Pooled(network), sha256(path), 224, layers=_layers(network))
 
-    def pooled(planes: Tensor) -> Tensor:
-        return torch.mean(network.extract_features(planes), dim=(2, 3))
 
-    return Extractor(NAME, pooled, sha256(path), 224, layers=_layers(network))
+class _Pooled(nn.Module):
+    """The network up to its global average pooling; a module, so that it can be moved to a GPU."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, planes: Tensor) -> Tensor:
+        return torch.mean(self.network.extract_features(planes), dim=(2, 3))
 
 
 def _layers(network: nn.Module) -> tuple[nn.Module, ...]:

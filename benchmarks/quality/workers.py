@@ -1,0 +1,53 @@
+"""Processes that take runs from a queue, one thread each, and add a line to the results after each."""
+
+import argparse
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import torch
+
+from benchmarks.quality.datasets import load_image_set
+from benchmarks.quality.recipes import RECIPES
+from benchmarks.quality.run import Run, carry_out
+from benchmarks.quality.scoring import Judge
+from benchmarks.quality.speeds import read_speeds
+
+CACHE = Path(os.environ.get("QUALITY_CACHE", Path(gettempdir()) / "benchmark_quality"))
+"""Where prepared images lie."""
+_LONGEST_SCORING = 25.0
+
+
+def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> None:
+    """Carry out runs until the queue says None; none begins after ``deadline``, of ``time.time``."""
+    torch.set_num_threads(1)
+    judge = Judge(torch.device(options.device))
+    speeds = read_speeds(options.speeds)
+    end = None if deadline is None else time.monotonic() + deadline - time.time() - _LONGEST_SCORING
+    while (task := queue.get()) is not None:
+        data, name, seed, budget = task
+        if end is not None and time.monotonic() > end:
+            continue
+        speed = speeds.get(f"{data}/{name}", {}) if options.device == "cuda" else {}
+        recipe = RECIPES[name]
+        share = 1 - recipe.first_share if recipe.first else 1.0
+        first = speed.get("first_steps_per_second")
+        run = Run(
+            name, recipe, seed, budget,
+            steps=round(speed["steps_per_second"] * budget * share) if speed else None,
+            first_steps=round(first * budget * recipe.first_share) if first else None,
+            images=options.images if data != "hippocampus" else min(options.images, 120), deadline=end,
+        )  # fmt: skip
+        try:
+            found = carry_out(run, load_image_set(data, CACHE), judge, options.pictures) | speed
+        except Exception as error:  # noqa: BLE001  the other runs go on
+            found = {"recipe": name, "data": data, "seed": seed, "cpu_seconds": budget, "error": repr(error)[:500]}
+            traceback.print_exc()
+        with options.output.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+        kid = found.get("scores", {}).get("own", {}).get("kid")
+        print(data, name, seed, budget, "steps", found.get("steps"), "KID", kid, found.get("seconds"), "s", flush=True)
