@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.launcher import Hardware, hardware
 from gandlf_synth.models.build import build_module
 from gandlf_synth.provenance import software_versions

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth import registry
+from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
 from gandlf_synth.data.table.manifest import Sample

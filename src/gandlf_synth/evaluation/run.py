@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from gandlf_synth.data.loading.store import default_cache
+from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.features import extract_features
 from gandlf_synth.evaluation.grid import Grid, choose_grid

@@ -9,8 +9,8 @@ from rich.console import Console
 from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.config.phases import PHASES
+from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.construct import ConstructReport
 from gandlf_synth.data.table.construct_series import construct_by_series
 from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix

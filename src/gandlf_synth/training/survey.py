@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 
 from gandlf_synth.config import Config, LoadedConfig, Phase
+from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.inspection.checks import Finding, findings_of
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.inspection.units import check_depths
-from gandlf_synth.data.loading.store import default_cache
 from gandlf_synth.data.table.manifest import Manifest, read_manifest, read_usable_rows
 from gandlf_synth.data.table.splits import check_disjoint, check_labels, split
 from gandlf_synth.display.console import progress_bar

@@ -1,28 +1,42 @@
 """Reads every image once: finds what is wrong with it, and measures what the automatic choices need.
 
-Results are kept in the cache by file identity (path, size, modification time), so that a second run reads nothing.
+What was read is kept in the cache as it goes, for as long as the system says that the file is the same, and the code
+that reads it is. What could not be read is never kept: that may be a matter of rights, memory or a network.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gandlf_synth.data.formats.cache_folder import known_in, writable_cache
+from gandlf_synth.data.formats.code_version import reader_version
+from gandlf_synth.data.formats.fact_store import FactStore
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers import UnreadableError, read_image, source_files
+from gandlf_synth.data.formats.readers import UnreadableError, read_image, reader_for, source_files
 from gandlf_synth.errors import Problem
-from gandlf_synth.files import write_json
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress, no_progress
 from gandlf_synth.provenance import digest
 
-_VERSION = 3
+T = TypeVar("T")
+SCANS = "scans.sqlite"
+"""The file of the cache that holds what is known of images, by path."""
+_PART = 1024
+_LOOKS_AT_ONCE = 16
+"""Files whose state is asked for at a time: most of the wait is the network's."""
+_KEPT_EVERY = 1.0
+_FINE_STEP, _COARSE_STEP = 0.02, 2.0
+"""Seconds between two ticks of a file system's clock: some ms on most, up to 2 s where it has no fractions."""
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
 _SAME = 0.5
@@ -33,10 +47,9 @@ _COLOUR_SPREAD = 1 / 16
 """Difference between channels, as a share of the type's range, from which a pixel is coloured; JPEG noise is below."""
 
 
-class FileScan(BaseModel):
+@dataclass(frozen=True, slots=True)
+class FileScan:
     """What one image file holds, or why it cannot be used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     shape: tuple[int, ...] = ()
     affine: tuple[tuple[float, ...], ...] = ()
@@ -65,6 +78,13 @@ class FileScan(BaseModel):
     """A digest of the voxels' values: the same for the same image under another name or compression."""
     problem: tuple[str, str, str] | None = None
     """What is wrong, what is allowed, what to do."""
+    identity: str = ""
+    """``identity`` of the file that was read; empty where it changed meanwhile."""
+
+    @property
+    def image_key(self) -> str:
+        """A digest of everything that a pipeline gets of the file: voxels, grid, number type and modality."""
+        return digest([self.content, self.shape, self.affine, self.physical, self.dtype, self.channels, self.modality])
 
     @property
     def geometry(self) -> Geometry:
@@ -76,17 +96,24 @@ class FileScan(BaseModel):
         return Problem(where, *self.problem) if self.problem else None
 
 
+_FIELDS = tuple(field.name for field in fields(FileScan))
 Scans = Mapping[Path, FileScan]
 """What is known of every file of a data set."""
 
 
 def identity(path: Path) -> str:
-    """Return a digest that changes when what ``path`` names does: a file, or all files of a folder.
+    """Return a text that changes when what ``path`` names does, a file or all files of a folder, or what reads it.
 
-    It is made of the path, and the size and modification time of every file.
+    It is made of size, times of change and inode of every file, and of the code of the reader. A program can set the
+    time of modification back, but not the time of change.
+
+    Raises:
+        OSError: a file cannot be looked at.
     """
-    files = [(file, file.stat()) for file in source_files(path)]
-    return digest([os.path.realpath(path), *((file.name, own.st_size, own.st_mtime_ns) for file, own in files)])
+    stats = [(file.name, file.stat()) for file in source_files(path)]
+    states = [(name, own.st_size, own.st_mtime_ns, own.st_ctime_ns, own.st_ino) for name, own in stats]
+    reader = reader_for(path)
+    return digest([states, reader_version(type(reader)) if reader else ""])
 
 
 def stored_bytes(path: Path) -> int:
@@ -94,7 +121,7 @@ def stored_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in source_files(path))
 
 
-def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
+def scan_files(paths: Iterable[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
     """Return the scan of every path, reading only files that were not scanned before.
 
     Args:
@@ -103,33 +130,110 @@ def scan_files(paths: Sequence[Path], cache: Path, progress: Progress = no_progr
         progress: shows how far it is.
     """
     unique = list(dict.fromkeys(paths))
-    identities = {path: identity(path) for path in unique}
-    store = cache / f"scan-v{_VERSION}-{digest(sorted(identities.values()))}.json"
-    known = _load(store)
-    missing = [path for path in unique if identities[path] not in known]
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        identities = dict(zip(unique, chain.from_iterable(pool.map(_identities, _parts(unique))), strict=True))
+    scans = _known(identities, cache)
+    missing = [path for path in unique if path not in scans]
     if missing:
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            results = progress(pool.map(scan_file, missing), len(missing), "Checking images")
-            known.update((identities[path], scan) for path, scan in zip(missing, results, strict=True))
-        write_json(store, {key: scan.model_dump() for key, scan in known.items()})
-    return {path: known[identities[path]] for path in unique}
+        scans |= _scanned(missing, FactStore(writable_cache(cache) / SCANS), progress)
+    return {path: scans[path] for path in unique}
 
 
-def _load(store: Path) -> dict[str, FileScan]:
+def _identities(paths: Sequence[Path]) -> list[str]:
+    return [_identity_if_there(path) for path in paths]
+
+
+def _identity_if_there(path: Path) -> str:
     try:
-        content = json.loads(store.read_text())
-        return {key: FileScan.model_validate(scan) for key, scan in content.items()}
-    except (OSError, ValueError, ValidationError):
-        return {}
+        return identity(path)
+    except OSError:
+        return ""
+
+
+def _known(identities: Mapping[Path, str], cache: Path) -> dict[Path, FileScan]:
+    """Return what the cache says of the files that are still as they were."""
+    keys = {_key(path): path for path in identities}
+    scans: dict[Path, FileScan] = {}
+    shared: dict[object, Any] = {}
+    for key, text in known_in(cache, SCANS, keys):
+        path, scan = keys[key], _from_text(text, shared)
+        if scan is not None and scan.identity and scan.identity == identities[path]:
+            scans[path] = scan
+    return scans
+
+
+def _scanned(paths: Sequence[Path], store: FactStore, progress: Progress) -> dict[Path, FileScan]:
+    """Return the scans of ``paths``; they are kept every second, so that an interruption loses nothing."""
+    scans: dict[Path, FileScan] = {}
+    unkept: dict[str, str] = {}
+    last = time.monotonic()
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        results = chain.from_iterable(pool.map(_scan_to_keep, part) for part in _parts(paths))
+        try:
+            for path, scan in progress(zip(paths, results, strict=True), len(paths), "Checking images"):
+                scans[path] = scan
+                if scan.identity:
+                    unkept[_key(path)] = json.dumps([getattr(scan, name) for name in _FIELDS])
+                if time.monotonic() - last > _KEPT_EVERY:
+                    store.keep(unkept)
+                    unkept, last = {}, time.monotonic()
+        finally:
+            store.keep(unkept)
+    return scans
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield ``items`` in lists, so that a long CSV takes no more memory in flight than a short one."""
+    rest = iter(items)
+    while part := list(islice(rest, _PART)):
+        yield part
+
+
+def _key(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 (a link stays a link: what it leads to has another inode)
+
+
+def _from_text(text: str, shared: dict[object, Any]) -> FileScan | None:
+    """Return the scan that ``text`` holds, None where it is of another version; equal values are one object."""
+    values = [_tuples(value) for value in json.loads(text)]
+    if len(values) != len(_FIELDS):
+        return None
+    return FileScan(*(shared.setdefault((type(value), value), value) for value in values))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def scan_file(path: Path) -> FileScan:
     """Read and measure one file; an unusable one gives a scan that says why."""
     try:
-        image = read_image(path)
+        return _measure(read_image(path))
     except UnreadableError as error:
         return FileScan(problem=(error.what, error.allowed, error.fix))
-    return _measure(image)
+    except OSError as error:
+        return FileScan(problem=(f"cannot be read: {error.strerror or error}", "", ""))
+
+
+def _scan_to_keep(path: Path) -> FileScan:
+    """Return the scan of a file, with its identity where it can be read and nobody wrote to it meanwhile."""
+    try:
+        before = _settled_identity(path)
+        scan = scan_file(path)
+        unchanged = before == identity(path)
+    except OSError:
+        return scan_file(path)
+    return replace(scan, identity=before) if unchanged and scan.problem is None else scan
+
+
+def _settled_identity(path: Path) -> str:
+    """Return the identity of a file once a further change would show in its times, which tick in steps."""
+    newest = max((max(own.st_mtime_ns, own.st_ctime_ns) for own in map(Path.stat, source_files(path))), default=0)
+    step = _COARSE_STEP if newest % 10**9 == 0 else _FINE_STEP
+    wait = newest / 1e9 + step - time.time()
+    if 0 < wait <= step:
+        time.sleep(wait)
+    return identity(path)
 
 
 def _measure(image: Image) -> FileScan:

@@ -8,6 +8,9 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from gandlf_synth.data.formats.fact_store import FactStore
+from gandlf_synth.data.formats.scan import SCANS
+
 _log = logging.getLogger(__name__)
 _held: dict[Path, FileLock] = {}
 
@@ -30,12 +33,13 @@ def lease(folder: Path) -> None:
 def shrink(cache: Path, limit: int) -> None:
     """Remove the folders of prepared data that were used longest ago until ``cache`` takes at most ``limit`` bytes.
 
-    Folders with a live lease stay, even where they alone take more.
+    Folders with a live lease stay, even where they alone take more. What is known of files goes last.
     """
+    scans = cache / SCANS
     with _gate(cache):
         folders = sorted(cache.glob("prepared-*"), key=_last_use)
         sizes = {folder: _size(folder) for folder in folders}
-        total = sum(sizes.values())
+        total = sum(sizes.values()) + _file_size(scans)
         for folder in folders:
             if total <= limit:
                 return
@@ -43,6 +47,10 @@ def shrink(cache: Path, limit: int) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
                 total -= sizes[folder]
                 _log.warning("%s is removed from the cache, which is limited to %d bytes", folder, limit)
+        if total > limit and scans.is_file():
+            before = _file_size(scans)
+            FactStore(scans).clear()
+            total -= before - _file_size(scans)
     if total > limit:
         _log.warning("the cache %s takes %d bytes, all of it in use; its limit is %d", cache, total, limit)
 
@@ -73,8 +81,10 @@ def _last_use(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.iterdir():
-        with suppress(OSError):
-            total += path.stat().st_size
-    return total
+    return sum(_file_size(path) for path in folder.iterdir())
+
+
+def _file_size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -6,7 +6,6 @@ atomically, and shared by every run with the same cache folder.
 
 import json
 import logging
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,14 +66,6 @@ class PreparedSample(BaseModel):
     def grid(self) -> Geometry:
         """The grid of the prepared voxels."""
         return Geometry.from_json(self.geometry)
-
-
-def default_cache() -> Path:
-    """Return the folder for prepared data: GANDLF_SYNTH_CACHE, or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("GANDLF_SYNTH_CACHE")
-    return Path(chosen) if chosen else user_cache_path("gandlf-synth")
 
 
 class PreparedSamples(Sequence[PreparedSample]):

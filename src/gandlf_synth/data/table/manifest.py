@@ -106,7 +106,8 @@ def read_manifest(path: Path) -> Manifest:
     """
     table = _read_table(path)
     kinds = [table.problems, *cell_problems(table.rows), *file_problems(table.rows)]
-    raise_if_any([problem for kind in kinds for problem in capped(kind)], DataError)
+    shown = [capped([problem for _, problem in kind]) for kind in kinds]
+    raise_if_any([problem for kind in shown for problem in kind], DataError)
     return _manifest(table, table.rows)
 
 

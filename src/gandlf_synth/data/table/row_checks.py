@@ -40,11 +40,10 @@ def file_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
     return [_where_all_would_lie(cells, len(named)), problems]
 
 
-def capped(problems: Sequence[RowProblem]) -> list[Problem]:
+def capped(problems: Sequence[Problem]) -> list[Problem]:
     """Return the first problems of a kind, and how many there are more."""
     more = len(problems) - _SHOWN
-    shown = [problem for _, problem in (problems if more <= 1 else problems[:_SHOWN])]
-    return shown if more <= 1 else [*shown, Problem("", f"… and {more} more like these")]
+    return list(problems) if more <= 1 else [*problems[:_SHOWN], Problem("", f"… and {more} more like these")]
 
 
 def _empty_cells(rows: Sequence[Row]) -> list[RowProblem]:

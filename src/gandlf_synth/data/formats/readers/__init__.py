@@ -8,6 +8,7 @@ from gandlf_synth.data.formats.readers.cell import (
     locate,
     read_image,
     readable_suffixes,
+    reader_for,
     source_files,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "locate",
     "read_image",
     "readable_suffixes",
+    "reader_for",
     "source_files",
 ]

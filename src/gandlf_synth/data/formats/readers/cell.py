@@ -54,6 +54,11 @@ def is_readable(path: Path) -> bool:
     return _reader_for(locate(path).path) is not None
 
 
+def reader_for(cell: Path) -> Reader | None:
+    """Return what reads ``cell``, None where nothing does."""
+    return _reader_for(locate(cell).path)
+
+
 def source_files(cell: Path) -> list[Path]:
     """Return the files that decide what ``read_image(cell)`` returns: one, or all of a DICOM folder, and so on."""
     path = locate(cell).path
