@@ -86,6 +86,10 @@ class ModelConfig(BaseModel):
     """The optimizer, or one per network; absent: the family's own."""
     schedulers: Components | None = None
     """The learning-rate scheduler, or one per network; absent: the family's own."""
+    lr_warmup_fraction: float = Field(0.0, ge=0, le=1)
+    """Share of the training in which the learning rate rises to its full value; not used with ``schedulers``."""
+    lr_cooldown_fraction: float = Field(0.4, ge=0, le=1)
+    """Share of the training, at its end, in which the learning rate falls to zero; not used with ``schedulers``."""
     architecture: ArchitectureConfig = ArchitectureConfig()
     """The family's networks."""
     norm_type: legacy.NormType = "batch"

@@ -25,6 +25,7 @@ from gandlf_synth.training.callbacks import (
     FiniteSteps,
     HealthMonitor,
     Interruption,
+    RateSchedule,
     ReconstructionMetrics,
     RunProgress,
     SampleGrid,
@@ -132,7 +133,9 @@ def _callbacks(
     if config.compute.cuda_graphs and not config.compute.compile and config.model.accumulate_grad_batches == 1:
         callbacks.append(CudaGraphs())
     if seconds is not None:
-        callbacks.append(TimeBudget(seconds, cool_down=config.model.schedulers is None))
+        callbacks.append(TimeBudget(seconds, cool_down=False))
+    if config.model.schedulers is None:
+        callbacks.append(RateSchedule(config.model.lr_warmup_fraction, config.model.lr_cooldown_fraction))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
     return [*callbacks, *checkpoint_rules(config, folder, validated=data.has("val"))]
 

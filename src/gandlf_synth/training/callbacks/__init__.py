@@ -3,6 +3,7 @@
 from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
 from gandlf_synth.training.callbacks.graphs import CudaGraphs
 from gandlf_synth.training.callbacks.grid import SampleGrid
+from gandlf_synth.training.callbacks.rate_schedule import RateSchedule
 from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
 from gandlf_synth.training.callbacks.reports import HealthMonitor, RunProgress
 from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
@@ -15,6 +16,7 @@ __all__ = [
     "FiniteSteps",
     "HealthMonitor",
     "Interruption",
+    "RateSchedule",
     "ReconstructionMetrics",
     "RunProgress",
     "SampleGrid",

@@ -14,7 +14,7 @@ from tests.runs import tiny_config, tiny_module, tiny_spec, train
 from gandlf_synth.errors import StoppedError
 from gandlf_synth.registry import load
 from gandlf_synth.testing import check_model
-from gandlf_synth.training.callbacks import TimeBudget
+from gandlf_synth.training.callbacks import RateSchedule
 
 STAGES = {
     "vqvae": ({"prior_fraction": 0.5}, "prior"),
@@ -119,22 +119,20 @@ def test_a_scheduler_spans_the_stage_of_its_network(family: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "model", "prior"), [(0.0, 1, 1), (0.4, 0.5, 1), (0.5, 0, 1), (0.9, 0, 0.5), (1.0, 0, 0)]
+    ("progress", "model", "prior"), [(0.0, 1, 1), (0.4, 0.5, 1), (0.5, 0, 1), (0.9, 0, 0.5), (1.0, 0, 0)]
 )
+@pytest.mark.parametrize("by_clock", [False, True])
 def test_each_network_cools_down_at_the_end_of_its_own_time(
-    elapsed: float, model: float, prior: float, monkeypatch: pytest.MonkeyPatch
+    progress: float, model: float, prior: float, by_clock: bool
 ) -> None:
     module: Any = tiny_module(tiny_config("vqvae", {}, prior_fraction=0.5), tiny_spec(2))
     optimizers = list(module._optimizers().values())
-    trainer: Any = SimpleNamespace(optimizers=optimizers, strategy=SimpleNamespace(broadcast=lambda value: value))
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    budget = TimeBudget(100.0, cool_down=True)
-    budget.on_train_start(trainer, module)
-    clock[0] = 100 * elapsed
+    epoch = 0 if by_clock else round(10 * progress)
+    trainer: Any = SimpleNamespace(optimizers=optimizers, current_epoch=epoch, max_epochs=10, num_training_batches=4)
+    module.trainer = trainer
+    module.elapsed_fraction = progress if by_clock else 0.0
 
-    budget.on_train_batch_start(trainer, module, None, 0)
+    RateSchedule(warmup=0.0, cooldown=0.4).on_train_batch_start(trainer, module, None, 0)  # type: ignore[arg-type]
 
     shares = [optimizer.param_groups[0]["lr"] / optimizer.defaults["lr"] for optimizer in optimizers]
     assert shares == [pytest.approx(model), pytest.approx(prior)]
-    assert module.elapsed_fraction == elapsed
