@@ -53,6 +53,8 @@ def evaluate(
     request = EvaluationRequest(thresholds=parse_thresholds(thresholds), command=command, **options)
     terminal = console()
     result = api.evaluate(request, parse_formats(formats), terminal)
+    for warning in result.evaluation.warnings:
+        terminal.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     for verdict in result.evaluation.verdicts:
         terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
     emit(result, "\n".join(map(str, result.reports)), as_json)

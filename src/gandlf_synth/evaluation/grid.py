@@ -1,14 +1,16 @@
 """The grid on which all sets are compared: size, slices, channels and the window of values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
+from gandlf_synth.data.inspection.units import check_depths
 from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.request import EvaluationRequest
+from gandlf_synth.evaluation.set_units import Window, other_units, told
 from gandlf_synth.metrics.slicing import STACKS
 
 _WILD = 4.0
@@ -27,6 +29,7 @@ class Grid:
         slices: per stack.
         column_channels: channels of each CSV column.
         low, high: the window per channel; None: each image's own 0.5th and 99.5th percentile.
+        own: the windows of sets in other units than the real images, by the sets' names.
     """
 
     size: tuple[int, int]
@@ -35,6 +38,14 @@ class Grid:
     column_channels: tuple[int, ...]
     low: tuple[float, ...] | None
     high: tuple[float, ...] | None
+    own: Mapping[str, Window] = field(default_factory=dict)
+
+    def of(self, name: str) -> "Grid":
+        """Return the grid for the set ``name``, whose window may be its own."""
+        if name not in self.own:
+            return replace(self, own={})
+        low, high = self.own[name]
+        return replace(self, low=low, high=high, own={})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,8 +58,10 @@ class Grid:
         """How values become [0, 1]."""
         if self.low is None or self.high is None:
             return "each image and channel by its own 0.5th and 99.5th percentile, clipped"
-        windows = ", ".join(f"{low:g} to {high:g}" for low, high in zip(self.low, self.high, strict=True))
-        return f"one window for all images, clipped: {windows}"
+        if not self.own:
+            return f"one window for all images, clipped: {told((self.low, self.high))}"
+        others = "; ".join(f"{name} {told(window)}" for name, window in self.own.items())
+        return f"sets in different units, each in its own window, clipped: {told((self.low, self.high))}; {others}"
 
     @property
     def resize_rule(self) -> str:
@@ -57,8 +70,8 @@ class Grid:
         return f"{slices}bilinear with antialiasing to {self.size[0]}×{self.size[1]} pixels"
 
 
-def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tuple[Grid, list[str]]:
-    """Return the grid on which all sets are compared, and notes on it.
+def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tuple[Grid, list[str], list[str]]:
+    """Return the grid on which all sets are compared, notes on it, and warnings of units that differ.
 
     The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
 
@@ -70,9 +83,18 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tupl
     both = [fingerprint([source.manifest], scans) for source in sources[:2]]
     size, notes = _size(both, whole.spatial_dims, request)
     low, high = _window(whole, both, sources[0], request)
+    own: dict[str, Window] = {}
+    warnings: list[str] = []
+    if low is not None and high is not None:
+        for source in sources:
+            check_depths([source.manifest], source.scans)
+        facts = {source.name: fingerprint([source.manifest], scans) for source in sources}
+        own, warnings = other_units(facts, common=request.intensity == "common")
+        if own:
+            low, high = both[0].low, both[0].high
     slices = request.slices if whole.spatial_dims == len(STACKS) else 1
     notes += list(whole.notes)
-    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high), notes
+    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own), notes, warnings
 
 
 def _size(both: Sequence[Fingerprint], dims: int, request: EvaluationRequest) -> tuple[tuple[int, int], list[str]]:

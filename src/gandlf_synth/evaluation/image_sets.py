@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
+from gandlf_synth.data.formats.recorded_scale import scan_in_data_units
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError, Problem, listing
@@ -25,8 +26,8 @@ class ImageSet:
         name: ``real``, ``synthetic`` or ``train``.
         path: the CSV or folder.
         manifest: its samples.
-        scans: what each file holds.
-        notes: what was left out.
+        scans: what each file holds, in the units of the data where the file records them.
+        notes: what was left out, and what was brought back to the units of the data.
     """
 
     name: str
@@ -43,8 +44,12 @@ def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, 
         DataError: nothing there; fewer than two images; without ``skip_unreadable``, unusable files are found later.
     """
     manifest = read_manifest(_find_csv(source, cache))
-    scans = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
+    stored = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
+    scans = {path: scan_in_data_units(path, scan) for path, scan in stored.items()}
+    converted = sum(scans[path] is not scan for path, scan in stored.items())
     notes: list[str] = []
+    if converted:
+        notes.append(f"{name}: the values of {converted} pictures are taken in the units of the data, as they record")
     if skip_unreadable:
         usable = [s for s in manifest.samples if not any(scans[path].problem for path in s.channels)]
         left_out = len(manifest.samples) - len(usable)

@@ -12,12 +12,15 @@ from gandlf_synth import registry
 from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.formats.image import stacked
 from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.recorded_scale import read_in_data_units
+from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set
 from gandlf_synth.evaluation.report.templates import load_template, page_file
+from gandlf_synth.evaluation.set_units import compared_ranges, other_units
 from gandlf_synth.files import TakesPaths, write_csv, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, Indices, bootstrap
 from gandlf_synth.metrics.paired import Array, PairedMetric
@@ -84,6 +87,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
         for name, path in (("real", request.real), ("synthetic", request.synthetic))
     ]
     pairs, notes = _pairs(*sources)
+    notes += _check_units(*sources)
     rows, problems = [], []
     for original, reconstruction in progress(pairs, len(pairs), "Comparing pairs"):
         try:
@@ -97,6 +101,21 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
     result = PairedResult(metrics, per_class, notes, request.output_dir / "report.html")
     _write(request, result, rows, names)
     return result
+
+
+def _check_units(real: ImageSet, synthetic: ImageSet) -> list[str]:
+    """Return what to tell of the units, with what the sets themselves have to tell.
+
+    Raises:
+        DataError: the sets are in different units.
+    """
+    facts = {source.name: fingerprint([source.manifest], source.scans) for source in (real, synthetic)}
+    own, warnings = other_units(facts, common=False)
+    if own:
+        what = f"is in another unit than the originals: {compared_ranges(facts['real'], *facts.popitem())}"
+        fix = "write both in one unit: an error is a difference of values"
+        raise DataError(Problem(str(synthetic.path), what, fix=fix))
+    return [*real.notes, *synthetic.notes, *warnings]
 
 
 @dataclass(frozen=True)
@@ -135,7 +154,7 @@ def _stem(sample: Sample) -> str:
 
 
 def _values(original: Sample, reconstruction: Sample, measures: Mapping[str, PairedMetric]) -> dict[str, float]:
-    images = [stacked([read_image(path) for path in sample.channels]) for sample in (original, reconstruction)]
+    images = [stacked([read_in_data_units(path) for path in sample.channels]) for sample in (original, reconstruction)]
     if images[0].array.shape != images[1].array.shape:
         sizes = ["×".join(map(str, image.array.shape)) for image in images]
         raise TransformError(f"is {sizes[1]}, and {original.channels[0]} is {sizes[0]} (channels first)")

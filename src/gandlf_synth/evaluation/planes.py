@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.image import Image, stacked
-from gandlf_synth.data.formats.readers import locate, read_image, source_files
+from gandlf_synth.data.formats.readers import locate, source_files
+from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
@@ -27,7 +28,7 @@ from gandlf_synth.metrics.slicing import cut_stacks, resize_planes, resize_volum
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
-_VERSION = 1
+_VERSION = 2
 _AHEAD = 128
 """Images read before they are written, which bounds memory."""
 VOLUME = "volume"
@@ -131,7 +132,7 @@ def _half(values: torch.Tensor) -> NDArray[np.float16]:
 def _read(sample: Sample, grid: Grid) -> Image:
     """Return an image with all its channels, as many of each CSV column as the grid has."""
     columns = zip(sample.channels, grid.column_channels, strict=True)
-    return stacked([with_channels(read_image(path), channels) for path, channels in columns])
+    return stacked([with_channels(read_in_data_units(path), channels) for path, channels in columns])
 
 
 def _read_pixels(

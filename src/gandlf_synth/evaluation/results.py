@@ -32,6 +32,8 @@ class Evaluation(BaseModel):
     metrics: list[Metric]
     per_class: list[ClassRow]
     copies: list[CopyPair]
+    warnings: list[str] = []
+    """What may leave every number without meaning; to be read before the verdicts."""
     verdicts: list[Verdict]
     notes: list[str]
     versions: dict[str, str]

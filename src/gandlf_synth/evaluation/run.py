@@ -49,13 +49,12 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     cache = default_cache()
     sources = _load_sources(request, cache, progress)
-    grid, notes = choose_grid(sources, request)
+    grid, notes, warnings = choose_grid(sources, request)
     extractor.check_images(grid.spatial_dims)
-    planes = [read_planes(source, grid, cache, progress) for source in sources]
-    sets = ImageSets(*(
-        extract_features(part, extractor, cache, progress, _volumes(part, grid, extractor, cache, progress))
-        for part in planes
-    ))  # fmt: skip
+    planes = [read_planes(source, grid.of(source.name), cache, progress) for source in sources]
+    volumes = [_volumes(part, grid.of(part.name), extractor, cache, progress) for part in planes]
+    pairs = zip(planes, volumes, strict=True)
+    sets = ImageSets(*(extract_features(part, extractor, cache, progress, cubes) for part, cubes in pairs))
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
     measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
     measurements = [measurement for _, measurement in measured]
@@ -70,6 +69,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         metrics=[metric for measurement in measurements for metric in measurement.metrics],
         per_class=[row for measurement in measurements for row in measurement.per_class],
         copies=[pair for measurement in measurements for pair in measurement.copies],
+        warnings=warnings,
         verdicts=verdicts(measured, thresholds),
         notes=_identical(planes) + notes + ([extractor.caution] if extractor.caution else []),
         versions=software_versions(),

@@ -9,20 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
+from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.value_range import to_8_bit, to_file_values
+from gandlf_synth.data.loading.value_range import data_scale, picture_scale, to_8_bit, to_file_values
 from gandlf_synth.files import write_csv, write_json
-from gandlf_synth.geometry import Voxels
+from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.requests import ImageRequest
 
 
-def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[str, Voxels]]:
-    """Return the voxels of each file of ``values (channels, *shape)``, with what to add to the file's name.
+def write_parts(
+    place: Path, values: Voxels, spec: DataSpec, writer: Writer, geometry: Geometry, record: Mapping[str, Any],
+    recorded: RecordedScale,
+) -> list[Path]:  # fmt: skip
+    """Write the files of one image and the sidecar that lists them; return the files.
 
     A file holds the channels of one CSV column, or one channel where the format cannot hold them together.
+
+    Args:
+        place: folder and beginning of the names.
+        values: ``(channels, *shape)``, as they are written.
+        spec: the data.
+        writer: the file format.
+        geometry: the grid.
+        record: the provenance.
+        recorded: how the values relate to those of the data; each file says it of its channels.
     """
+    paths: list[Path] = []
+    start = 0
+    for ending, voxels in file_parts(values, spec, writer):
+        path = place.with_name(f"{place.name}{ending}{writer.suffix}")
+        scale = recorded.channels(start, len(voxels))
+        writer(path, voxels, geometry, {**record, **scale.as_provenance()})
+        paths.append(path)
+        start += len(voxels)
+    about = {**record, **recorded.as_provenance(), "files": [path.name for path in paths]}
+    write_json(place.with_name(f"{place.name}.json"), about)
+    return paths
+
+
+def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[str, Voxels]]:
+    """Return the voxels of each file, with what to add to the file's name."""
     parts: list[tuple[str, Voxels]] = []
     for ending, column in _by_column(values, spec):
         if writer.fits(column):
@@ -68,16 +96,13 @@ class ImageFiles:
 
     def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""
-        stem = self._stem(request)
-        record = {**self._about, **self._identity(request), **more}
-        convert = to_8_bit if self._writer.as_pictures else to_file_values
-        values = convert(image, self._spec, self._steps)
-        paths = []
-        for ending, voxels in file_parts(values, self._spec, self._writer):
-            path = self._folder / f"{stem}{ending}{self._writer.suffix}"
-            self._writer(path, voxels, self._spec.geometry, record)
-            paths.append(path)
-        write_json(self._folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
+        spec, record = self._spec, {**self._about, **self._identity(request), **more}
+        if self._writer.as_pictures:
+            values, recorded = to_8_bit(image, spec, self._steps), picture_scale(spec)
+        else:
+            values, recorded = to_file_values(image, spec, self._steps), data_scale(spec)
+        place = self._folder / self._stem(request)
+        write_parts(place, values, spec, self._writer, spec.geometry, record, recorded)
 
     def write_csv(self, path: Path, requests: Sequence[ImageRequest]) -> list[Path]:
         """Write the images of ``requests`` as a CSV that training reads, with relative paths; return the files."""

@@ -16,16 +16,16 @@ from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.network_input import network_input, preprocessed
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.value_range import in_number_type, undo_preprocessing, windowed
+from gandlf_synth.data.loading.value_range import data_scale, in_number_type, undo_preprocessing, windowed
 from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
-from gandlf_synth.files import write_csv, write_json
+from gandlf_synth.files import write_csv
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
-from gandlf_synth.synthesis.image_files import file_parts
+from gandlf_synth.synthesis.image_files import write_parts
 
 _SHOWN = 8
 _DEFAULT_METRICS = (
@@ -129,16 +129,10 @@ def _original(sample: Sample, spec: DataSpec) -> Image:
 
 
 def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> list[Path]:
-    stem = f"reconstruction_{pair.sample.row}"
+    place = folder / f"reconstruction_{pair.sample.row}"
     record = {**about, "row": pair.sample.row, "kind": "reconstruction"}
-    paths = []
     values = in_number_type(pair.values, pair.original.dtype)
-    for ending, voxels in file_parts(values, spec, writer):
-        path = folder / f"{stem}{ending}{writer.suffix}"
-        writer(path, voxels, pair.original.geometry, record)
-        paths.append(path)
-    write_json(folder / f"{stem}.json", {**record, "files": [path.name for path in paths]})
-    return paths
+    return write_parts(place, values, spec, writer, pair.original.geometry, record, data_scale(spec))
 
 
 def _shown(pair: _Pair, spec: DataSpec) -> list[SheetRow]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.processing.postprocessing import postprocessed
@@ -110,10 +111,26 @@ def to_8_bit(image: NDArray[np.float32], spec: DataSpec, steps: Sequence[Step] =
     if spec.dtype == "uint8":
         values: NDArray[np.uint8] = to_file_values(image, spec, steps)
         return values
-    low, high = (_per_channel(np.array(ends), image) for ends in (spec.low, spec.high))
-    shares = (postprocessed(_synthetic_values(image, spec), steps) - low) / (high - low)
-    grey: NDArray[np.uint8] = np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8)
-    return grey
+    recorded = picture_scale(spec)
+    scale, offset = (_per_channel(np.array(numbers), image) for numbers in (recorded.scale, recorded.offset))
+    grey = (postprocessed(_synthetic_values(image, spec), steps) - offset) / scale
+    picture: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return picture
+
+
+def picture_scale(spec: DataSpec) -> RecordedScale:
+    """Return how the values that ``to_8_bit`` gives relate to those of the data."""
+    if spec.dtype == "uint8":
+        return data_scale(spec)
+    low, high = np.array(spec.low), np.array(spec.high)
+    scale = np.where(high > low, high - low, 1.0) / 255
+    return RecordedScale(scale=tuple(scale.tolist()), offset=spec.low, number_type=spec.dtype)
+
+
+def data_scale(spec: DataSpec) -> RecordedScale:
+    """Return what is recorded of values in the units of the data."""
+    ones, zeros = (1.0,) * spec.num_channels, (0.0,) * spec.num_channels
+    return RecordedScale(scale=ones, offset=zeros, number_type=spec.dtype)
 
 
 def in_number_type(values: Values, number_type: str) -> Voxels:

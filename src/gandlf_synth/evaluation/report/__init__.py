@@ -26,7 +26,7 @@ def render_page(evaluation: Evaluation, arrays: Arrays) -> str:
 
 def render_markdown(evaluation: Evaluation) -> str:
     """Return verdicts, numbers and notes, without pictures."""
-    lines = ["# Evaluation of synthetic images", ""]
+    lines = ["# Evaluation of synthetic images", "", *(f"> {warning}\n" for warning in evaluation.warnings)]
     for verdict in evaluation.verdicts:
         question = question_title(verdict.question)
         lines.append(f"- **{question}** ({_OUTCOMES[verdict.outcome]}) {verdict.sentence}")
