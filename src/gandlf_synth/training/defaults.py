@@ -10,11 +10,9 @@ import numpy as np
 from gandlf_synth.config import ComputeConfig, LabelingParadigm, Step
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.inspection.units import Units
+from gandlf_synth.data.inspection.units import Units, raise_shown
 from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
-from gandlf_synth.data.table.row_checks import capped
-from gandlf_synth.errors import DataError, raise_if_any
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
@@ -139,7 +137,7 @@ def choose_normalization(data: Fingerprint) -> Choice[list[Step]]:
     Raises:
         DataError: every image that is in another unit than most of its column.
     """
-    raise_if_any(capped([problem for units in data.units for problem in units.problems]), DataError)
+    raise_shown([problem for units in data.units for problem in units.problems])
     windows = [_window_of(units) for units in data.units]
     reasons = list(dict.fromkeys(reason for _, reason in windows))
     if len(reasons) > 1:

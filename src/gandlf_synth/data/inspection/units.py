@@ -84,8 +84,16 @@ def check_depths(manifests: Sequence[Manifest], scans: Scans) -> None:
     Raises:
         DataError: every picture with another number of bits than most.
     """
-    problems = [problem for cells in cells_of(manifests, scans) for problem in _other_depths(cells)]
-    raise_if_any(capped(problems), DataError)
+    raise_shown([problem for cells in cells_of(manifests, scans) for problem in _other_depths(cells)])
+
+
+def raise_shown(problems: Sequence[Problem]) -> None:
+    """Raise the first of ``problems``, with how many there are more.
+
+    Raises:
+        DataError: there are any.
+    """
+    raise_if_any(capped([(None, problem) for problem in problems]), DataError)
 
 
 def _other_depths(cells: Sequence[Cell]) -> list[Problem]:
