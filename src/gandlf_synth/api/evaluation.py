@@ -132,11 +132,12 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     extractor.check_images(module.spec.spatial_dims)
     manifest, pipeline = given_images(request.csv, module.spec, loaded)
+    device = Share().device
     return sweep_samplers(
-        module.to(Share().device),
+        module.to(device),
         manifest,
         pipeline,
-        extractor,
+        extractor.to(device),
         [(name, steps) for name in request.samplers or module.samplers for steps in request.steps],
         folder.root,
         progress_bar(console or silent_console()),

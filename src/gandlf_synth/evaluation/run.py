@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
@@ -47,6 +48,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     thresholds = complete_thresholds(request.thresholds)
     run_record = _run_record(request.model_dir)
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
+    extractor.to("cuda" if torch.cuda.is_available() else "cpu")
     cache = default_cache()
     sources = _load_sources(request, cache, progress)
     grid, notes, warnings = choose_grid(sources, request)

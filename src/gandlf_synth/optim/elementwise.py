@@ -1,6 +1,7 @@
 """Optimizers that treat every weight alike, each from its paper: Lion, ADOPT, AdEMAMix."""
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable
 from math import exp, log
 from typing import Any
@@ -10,21 +11,22 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+Tensors = list[Tensor]
 Options = dict[str, Any]
 """What torch keeps for an optimizer: the state of a tensor, or the hyperparameters of a group of weights."""
 
 
 class ElementwiseOptimizer(Optimizer, ABC):
-    """An optimizer that is defined by what it does to one tensor of weights."""
+    """An optimizer that does the same to every weight, so that all tensors of weights are changed in one call."""
 
     @abstractmethod
-    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
+    def update(self, weights: Tensors, gradients: Tensors, states: list[Options], group: Options) -> None:
         """Change ``weights`` in place.
 
         Args:
-            weights: of any shape.
-            gradient: shaped as ``weights``; must not be changed.
-            state: what is remembered of these weights; empty at the first step.
+            weights: tensors of any shapes, which have taken the same number of steps.
+            gradients: shaped as ``weights``; must not be changed.
+            states: what is remembered of each tensor; empty at its first step.
             group: the hyperparameters.
         """
 
@@ -36,9 +38,14 @@ class ElementwiseOptimizer(Optimizer, ABC):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            together: dict[int, list[Tensor]] = defaultdict(list)
             for weights in group["params"]:
                 if weights.grad is not None:
-                    self.update(weights, weights.grad, self.state[weights], group)
+                    state = self.state[weights]
+                    together[state.get("step", 0) if state else -1].append(weights)
+            for weights in together.values():
+                gradients = [each.grad for each in weights if each.grad is not None]
+                self.update(weights, gradients, [self.state[each] for each in weights], group)
         return loss
 
 
@@ -65,15 +72,18 @@ class Lion(ElementwiseOptimizer):
     def __init__(self, params: ParamsT, lr: float, betas: tuple[float, float], weight_decay: float) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
-    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
-        """Apply algorithm 2 to one tensor."""
+    def update(self, weights: Tensors, gradients: Tensors, states: list[Options], group: Options) -> None:
+        """Apply algorithm 2."""
         beta1, beta2 = group["betas"]
-        if not state:
-            state["momentum"] = torch.zeros_like(weights)
-        momentum = state["momentum"]
-        direction = momentum.lerp(gradient, 1 - beta1).sign_()  # c = β₁ m + (1 − β₁) g
-        weights.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])  # θ −= η(sign c + λθ)
-        momentum.lerp_(gradient, 1 - beta2)  # m = β₂ m + (1 − β₂) g
+        for each, state in zip(weights, states, strict=True):
+            if not state:
+                state["momentum"] = torch.zeros_like(each)
+        (momentum,) = _remembered(states, "momentum")
+        direction = torch._foreach_lerp(momentum, gradients, 1 - beta1)  # c = β₁ m + (1 − β₁) g
+        torch._foreach_sign_(direction)
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, direction, alpha=-group["lr"])  # θ −= η (sign c + λθ)
+        torch._foreach_lerp_(momentum, gradients, 1 - beta2)  # m = β₂ m + (1 − β₂) g
 
 
 class ADOPT(ElementwiseOptimizer):
@@ -106,23 +116,28 @@ class ADOPT(ElementwiseOptimizer):
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decoupled": decoupled}
         super().__init__(params, options)
 
-    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
-        """Apply the clipped algorithm to one tensor; the first gradient only initializes."""
+    def update(self, weights: Tensors, gradients: Tensors, states: list[Options], group: Options) -> None:
+        """Apply the clipped algorithm; the first gradient only initializes."""
         if group["weight_decay"] and not group["decoupled"]:
-            gradient = gradient.add(weights, alpha=group["weight_decay"])
-        if not state:
-            state.update(step=0, mean=torch.zeros_like(weights), square=gradient.square())  # m₀ = 0, v₀ = g₀²
+            gradients = list(torch._foreach_add(gradients, weights, alpha=group["weight_decay"]))
+        if not states[0]:
+            for gradient, state in zip(gradients, states, strict=True):
+                state.update(step=0, mean=torch.zeros_like(gradient), square=gradient.square())  # m₀ = 0, v₀ = g₀²
             return
         beta1, beta2 = group["betas"]
-        mean, square = state["mean"], state["square"]
-        state["step"] += 1
-        bound = state["step"] ** 0.25  # cₜ
-        normed = gradient.div(square.sqrt().clamp_(min=group["eps"])).clamp_(-bound, bound)
-        mean.lerp_(normed, 1 - beta1)  # mₜ = β₁ mₜ₋₁ + (1 − β₁) clip(gₜ / max(√vₜ₋₁, ε), cₜ)
+        mean, square = _remembered(states, "mean", "square")
+        bound = _count(states) ** 0.25  # cₜ
+        divisor = torch._foreach_sqrt(square)
+        torch._foreach_clamp_min_(divisor, group["eps"])
+        normed = torch._foreach_div(gradients, divisor)
+        torch._foreach_clamp_min_(normed, -bound)
+        torch._foreach_clamp_max_(normed, bound)
+        torch._foreach_lerp_(mean, normed, 1 - beta1)  # mₜ = β₁ mₜ₋₁ + (1 − β₁) clip(gₜ / max(√vₜ₋₁, ε), cₜ)
         if group["decoupled"]:
-            weights.mul_(1 - group["lr"] * group["weight_decay"])
-        weights.add_(mean, alpha=-group["lr"])  # θₜ = θₜ₋₁ − α mₜ
-        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)  # vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, mean, alpha=-group["lr"])  # θₜ = θₜ₋₁ − α mₜ
+        torch._foreach_mul_(square, beta2)  # vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²
+        torch._foreach_addcmul_(square, gradients, gradients, value=1 - beta2)
 
 
 class AdEMAMix(ElementwiseOptimizer):
@@ -151,20 +166,39 @@ class AdEMAMix(ElementwiseOptimizer):
         options = {"lr": lr, "betas": betas, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, options | {"num_warmup_steps": num_warmup_steps})
 
-    def update(self, weights: Tensor, gradient: Tensor, state: Options, group: Options) -> None:
-        """Apply algorithm 1 to one tensor."""
-        if not state:
-            state.update(step=0, **{name: torch.zeros_like(weights) for name in ("fast", "slow", "square")})
-        state["step"] += 1
-        step, fast, slow, square = state["step"], state["fast"], state["slow"], state["square"]
+    def update(self, weights: Tensors, gradients: Tensors, states: list[Options], group: Options) -> None:
+        """Apply algorithm 1."""
+        if not states[0]:
+            for each, state in zip(weights, states, strict=True):
+                state.update(step=0, **{name: torch.zeros_like(each) for name in ("fast", "slow", "square")})
+        step = _count(states)
+        fast, slow, square = _remembered(states, "fast", "slow", "square")
         beta1, beta2, _ = group["betas"]
         alpha, beta3 = _warmed_up(step, group)
-        fast.lerp_(gradient, 1 - beta1)  # m₁ = β₁ m₁ + (1 − β₁) g
-        slow.lerp_(gradient, 1 - beta3)  # m₂ = β₃ m₂ + (1 − β₃) g
-        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)  # ν = β₂ ν + (1 − β₂) g²
-        divisor = square.div(1 - beta2**step).sqrt_().add_(group["eps"])  # √ν̂ + ε
-        direction = fast.div(1 - beta1**step).add_(slow, alpha=alpha)  # m̂₁ + α m₂; m₂ is not corrected for its start
-        weights.mul_(1 - group["lr"] * group["weight_decay"]).addcdiv_(direction, divisor, value=-group["lr"])
+        torch._foreach_lerp_(fast, gradients, 1 - beta1)  # m₁ = β₁ m₁ + (1 − β₁) g
+        torch._foreach_lerp_(slow, gradients, 1 - beta3)  # m₂ = β₃ m₂ + (1 − β₃) g
+        torch._foreach_mul_(square, beta2)  # ν = β₂ ν + (1 − β₂) g²
+        torch._foreach_addcmul_(square, gradients, gradients, value=1 - beta2)
+        divisor = torch._foreach_div(square, 1 - beta2**step)
+        torch._foreach_sqrt_(divisor)
+        torch._foreach_add_(divisor, group["eps"])  # √ν̂ + ε
+        direction = torch._foreach_div(fast, 1 - beta1**step)
+        torch._foreach_add_(direction, slow, alpha=alpha)  # m̂₁ + α m₂; m₂ is not corrected for its start
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_addcdiv_(weights, direction, divisor, value=-group["lr"])
+
+
+def _remembered(states: list[Options], *names: str) -> tuple[list[Tensor], ...]:
+    """Return what the states of all tensors hold under each name."""
+    return tuple([state[name] for state in states] for name in names)
+
+
+def _count(states: list[Options]) -> int:
+    """Count a step in all ``states``, which have taken the same number; return it."""
+    step: int = states[0]["step"] + 1
+    for state in states:
+        state["step"] = step
+    return step
 
 
 def _warmed_up(step: int, group: Options) -> tuple[float, float]:

@@ -137,6 +137,34 @@ def test_a_resumed_optimizer_goes_on_as_if_nothing_had_happened(name: str) -> No
     assert weight.item() == whole
 
 
+@pytest.mark.parametrize("parameters", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled": True}])
+@pytest.mark.parametrize("name", ["lion", "adopt", "ademamix"])
+def test_many_tensors_are_changed_together_as_each_alone(name: str, parameters: dict[str, Any]) -> None:
+    if name != "adopt":
+        parameters = {key: value for key, value in parameters.items() if key != "decoupled"}
+    rng = torch.Generator().manual_seed(0)
+    starts = [torch.randn(shape, generator=rng) for shape in ((3,), (2, 2), (), (5,))]
+    together, alone = ([Parameter(start.clone()) for start in starts] for _ in range(2))
+    component = Component.model_validate({"name": name, **parameters})
+    one, many = (
+        [build_optimizer(component, weights, "optimizers") for weights in groups]
+        for groups in ([together], [[each] for each in alone])
+    )
+
+    for step in range(6):
+        for number, pair in enumerate(zip(together, alone, strict=True)):
+            gradient = torch.randn(pair[0].shape, generator=rng)
+            # The third tensor joins late, and the first has no gradient in between.
+            left_out = (number == 0 and step == 3) or (number == 2 and step < 2)
+            for weights in pair:
+                weights.grad = None if left_out else gradient.clone()
+        for made in (*one, *many):
+            made.step()
+
+    for ours, theirs in zip(together, alone, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
 def test_a_negative_rate_names_the_place_and_what_is_allowed() -> None:
     with pytest.raises(ConfigError) as caught:
         optimizer("adam", Parameter(torch.ones(1)), lr=-1)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +18,31 @@ RGB = 3
 _VOLUME_DIMS = 3
 
 
+class FeatureNetwork(nn.Module):
+    """A network together with how its features are read, so that both move to a device as one.
+
+    Args:
+        network: looks at the images.
+        read: takes the network and images, returns ``(batch, features)``.
+    """
+
+    def __init__(self, network: nn.Module, read: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self._read = read
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features of ``images``."""
+        return self._read(self.network, images)
+
+
 @dataclass(frozen=True)
 class Extractor:
     """Turns images into features; this one looks at planes, ``VolumeExtractor`` at volumes.
 
     Args:
         name: of the registry.
-        network: takes ``(batch, 3, side, side)``, returns ``(batch, features)``.
+        network: takes ``(batch, 3, side, side)``, returns ``(batch, features)``; it runs on a GPU if it is a module.
         weights_sha256: which weights; for seeded ones a text that says so.
         side: images are resized to so many pixels a side.
         mean, deviation: of the colours that the network was trained with, for values in [0, 1].
@@ -59,6 +77,18 @@ class Extractor:
             where = f"{option('extractor')} {self.name}"
             raise ConfigError(Problem(where, "looks at volumes and the images are 2D", fix=fix))
 
+    def to(self, device: torch.device | str) -> Self:
+        """Move the network to ``device``; one that is no module stays where it is."""
+        if isinstance(self.network, nn.Module):
+            self.network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is; the CPU if it is no module."""
+        weights = self.network.parameters() if isinstance(self.network, nn.Module) else iter(())
+        return next((each.device for each in weights), torch.device("cpu"))
+
     @property
     def resize_rule(self) -> str:
         """How images are brought to the network's input."""
@@ -69,9 +99,16 @@ class Extractor:
 
     @torch.no_grad()
     def __call__(self, planes: Tensor) -> Tensor:
-        """Return the features of ``planes (batch, channels, rows, columns)`` in [0, 1], ``(batch, dimension)``."""
+        """Return the features of ``planes (batch, channels, rows, columns)`` in [0, 1], ``(batch, dimension)``.
+
+        They are on the CPU, and the same from every device but for rounding.
+        """
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            return self._features(planes.to(self.device)).cpu()
+
+    def _features(self, planes: Tensor) -> Tensor:
         if planes.shape[1] not in {1, RGB}:
-            return torch.cat([self(planes[:, k : k + 1]) for k in range(planes.shape[1])], dim=1)
+            return torch.cat([self._features(planes[:, k : k + 1]) for k in range(planes.shape[1])], dim=1)
         planes = resize_planes(planes, (self.side, self.side))
         return self.network(self.normalized(planes)).flatten(1).float()
 
@@ -98,8 +135,7 @@ class VolumeExtractor(Extractor):
             "standard deviation 1; channels one by one, their features side by side"
         )
 
-    @torch.no_grad()
-    def __call__(self, volumes: Tensor) -> Tensor:
+    def _features(self, volumes: Tensor) -> Tensor:
         """Return the features of ``volumes (batch, channels, x, y, z)``, ``(batch, channels · dimension)``.
 
         One by one: a volume keeps all cores busy, and the maps of several would not fit everywhere.

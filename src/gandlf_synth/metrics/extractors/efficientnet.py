@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth.errors import MissingExtraError
-from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork
 from gandlf_synth.metrics.extractors.weights import load_weights, read_state, refuse_weights, sha256
 
 NAME = "efficientnet-lite0"
@@ -32,18 +32,11 @@ def efficientnet_lite0(weights: Path | None = None) -> Extractor:
     path = Path(next(iter(spec.submodule_search_locations or ()))) / _FILE if spec else Path(_FILE)
     network = EfficientNet.from_name(NAME).eval()
     load_weights(network, read_state(path), path, ())
-    return Extractor(NAME, _Pooled(network), sha256(path), 224, layers=_layers(network))
 
+    def pooled(trained: Any, planes: Tensor) -> Tensor:
+        return torch.mean(trained.extract_features(planes), dim=(2, 3))
 
-class _Pooled(nn.Module):
-    """The network up to its global average pooling; a module, so that it can be moved to a GPU."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, planes: Tensor) -> Tensor:
-        return torch.mean(self.network.extract_features(planes), dim=(2, 3))
+    return Extractor(NAME, FeatureNetwork(network, pooled), sha256(path), 224, layers=_layers(network))
 
 
 def _layers(network: nn.Module) -> tuple[nn.Module, ...]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.errors import ConfigError, Problem, option
-from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork
 from gandlf_synth.metrics.extractors.torchscript import load_script
 from gandlf_synth.metrics.extractors.weights import download, downloaded, place_of, read_state, require_weights, sha256
 
@@ -47,18 +47,17 @@ def _obtained(url: str, allow_download: bool) -> Path:
     raise ConfigError(Problem(f"{option('extractor')} {NAME}", "has no weights of its own", _WHAT, fix))
 
 
-def _script(path: Path) -> "_Bytes":
-    network = load_script(path)
-    return _Bytes(lambda planes: network(planes, return_features=True))
+def _script(path: Path) -> FeatureNetwork:
+    return FeatureNetwork(load_script(path), lambda network, planes: network(_bytes(planes), return_features=True))
 
 
-def _from_torch_fidelity(path: Path) -> "_Bytes":
+def _from_torch_fidelity(path: Path) -> FeatureNetwork:
     _check_network(str(path))
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     read_state(path)
     network = FeatureExtractorInceptionV3(NAME, ["2048"], feature_extractor_weights_path=str(path))
-    return _Bytes(lambda planes: network(planes)[0])
+    return FeatureNetwork(network, lambda trained, planes: trained(_bytes(planes))[0])
 
 
 def _check_network(where: str) -> None:
@@ -70,12 +69,6 @@ def _check_network(where: str) -> None:
         raise ConfigError(Problem(where, what, fix=fix))
 
 
-class _Bytes:
-    """Calls a network that takes values from 0 to 255."""
-
-    def __init__(self, network: "torch.nn.Module | object") -> None:
-        self._network = network
-
-    def __call__(self, planes: Tensor) -> Tensor:
-        features: Tensor = self._network((planes * _BYTE).round().to(torch.uint8))  # type: ignore[operator]
-        return features
+def _bytes(planes: Tensor) -> Tensor:
+    """Return values from 0 to 255, which the network takes."""
+    return (planes * _BYTE).round().to(torch.uint8)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth.errors import ConfigError, Problem, option
-from gandlf_synth.metrics.extractors.base import Extractor, VolumeExtractor, layers_of
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork, VolumeExtractor, layers_of
 from gandlf_synth.metrics.extractors.weights import load_weights, read_state, require_weights, sha256
 
 NAME = "medicalnet"
@@ -34,10 +34,10 @@ def medicalnet(weights: Path | None = None) -> Extractor:
     load_weights(network, state, path, ("fc.", "conv_seg."))
     network.eval()
 
-    def pooled(volumes: Tensor) -> Tensor:
-        return torch.flatten(network(volumes), 1)
+    def pooled(trained: nn.Module, volumes: Tensor) -> Tensor:
+        return torch.flatten(trained(volumes), 1)
 
-    return VolumeExtractor(NAME, pooled, sha256(path), _SIDE, layers=layers_of(network))
+    return VolumeExtractor(NAME, FeatureNetwork(network, pooled), sha256(path), _SIDE, layers=layers_of(network))
 
 
 def resnet(depth: int) -> nn.Module:

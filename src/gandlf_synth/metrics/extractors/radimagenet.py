@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gandlf_synth.metrics.extractors.base import Extractor, layers_of
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork, layers_of
 from gandlf_synth.metrics.extractors.weights import load_weights, read_state, require_weights, sha256
 
 NAME = "radimagenet-resnet50"
@@ -26,10 +26,18 @@ def radimagenet_resnet50(weights: Path | None = None) -> Extractor:
     load_weights(network, _torchvision_names(read_state(path)), path, ("fc.",))
     network.eval()
 
-    def pooled(planes: Tensor) -> Tensor:
-        return torch.flatten(network(planes), 1)
+    def pooled(trained: nn.Module, planes: Tensor) -> Tensor:
+        return torch.flatten(trained(planes), 1)
 
-    return Extractor(NAME, pooled, sha256(path), 224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), layers=layers_of(network))
+    return Extractor(
+        NAME,
+        FeatureNetwork(network, pooled),
+        sha256(path),
+        224,
+        (0.5, 0.5, 0.5),
+        (0.5, 0.5, 0.5),
+        layers=layers_of(network),
+    )
 
 
 def _torchvision_names(state: dict[str, Tensor]) -> dict[str, Tensor]:

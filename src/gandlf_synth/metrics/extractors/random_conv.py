@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork
 from gandlf_synth.metrics.extractors.weights import refuse_weights
 
 NAME = "random-conv"
@@ -26,9 +26,16 @@ def random_conv(weights: Path | None = None) -> Extractor:
             nn.Conv2d(3, 16, 3, 2), nn.ReLU(), nn.Conv2d(16, 32, 3, 2), nn.ReLU(), nn.Conv2d(32, _FEATURES, 3)
         ).eval()
 
-    def moments(planes: Tensor) -> Tensor:
-        maps = network(planes)
+    def moments(convolutions: nn.Module, planes: Tensor) -> Tensor:
+        maps = convolutions(planes)
         return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
 
     caution = "random weights, for regression tests only: do not publish these numbers"
-    return Extractor(NAME, moments, f"seeded {_SEED}, no file", 64, caution=caution, layers=tuple(network))
+    return Extractor(
+        NAME,
+        FeatureNetwork(network, moments),
+        f"seeded {_SEED}, no file",
+        64,
+        caution=caution,
+        layers=tuple(network),
+    )

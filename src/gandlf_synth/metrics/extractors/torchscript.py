@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gandlf_synth.errors import ConfigError, Problem
-from gandlf_synth.metrics.extractors.base import Extractor
+from gandlf_synth.metrics.extractors.base import Extractor, FeatureNetwork
 from gandlf_synth.metrics.extractors.weights import require_weights, sha256
 
 
@@ -21,11 +21,11 @@ def torchscript(weights: Path | None = None) -> Extractor:
     path = require_weights(weights, "torchscript", "a TorchScript file")
     network = load_script(path)
 
-    def pooled(planes: Tensor) -> Tensor:
-        features: Tensor = network(planes)
+    def pooled(script: nn.Module, planes: Tensor) -> Tensor:
+        features: Tensor = script(planes)
         return features if features.ndim == 2 else features.flatten(2).mean(dim=2)
 
-    return Extractor(f"torchscript:{path.name}", pooled, sha256(path), 224)
+    return Extractor(f"torchscript:{path.name}", FeatureNetwork(network, pooled), sha256(path), 224)
 
 
 def load_script(path: Path) -> torch.jit.ScriptModule:

@@ -55,6 +55,11 @@ class SampleMetrics(Callback):
         callbacks: list[Callback] = trainer.callbacks
         return any(isinstance(callback, cls) and callback._measured == trainer.current_epoch for callback in callbacks)
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the extractor look at images where the model makes them, if that is a GPU of CUDA."""
+        if pl_module.device.type == "cuda":
+            self._extractor.to(pl_module.device)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure when this epoch is due or the last one, by count or by the clock."""
         epoch = trainer.current_epoch + 1
