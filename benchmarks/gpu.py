@@ -270,7 +270,7 @@ def pictures(csv: Path, minutes: float, folder: Path, count: int = 300) -> dict[
         config, model_dir = Path(place) / "config.yaml", Path(place) / "model"
         config.write_text(json.dumps({"model_config": model, "num_epochs": 1000}))
         train = ["train", "-c", config, "-dt", csv, "-m-dir", model_dir, "-vr", "0.1", "--minutes", minutes, "-rt"]
-        made = ["generate", "-m-dir", model_dir, "-n", count, "--batch-size", 50, "-o", made_in]
+        made = ["generate", "-m-dir", model_dir, "-n", count, "--batch-size", 50, "--format", "png", "-i-dir", made_in]
         took = {}
         for words in (train, made):
             started = time.perf_counter()
