@@ -5,6 +5,7 @@ that whoever compares it with the data gets back to one unit.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,17 +78,17 @@ def scan_in_data_units(cell: Path, scan: FileScan) -> FileScan:
     if recorded is None or len(recorded.scale) != scan.channels:
         return scan
     scale, offset = np.array(recorded.scale), np.array(recorded.offset)
-    ends = {name: tuple((np.array(getattr(scan, name)) * scale + offset).tolist()) for name in ("low", "high")}
+    low, high = (tuple((np.array(ends) * scale + offset).tolist()) for ends in (scan.low, scan.high))
     extremes = np.concatenate([end * scale + offset for end in (scan.smallest, scan.largest)])
-    return scan.model_copy(
-        update={
-            **ends,
-            "smallest": float(extremes.min()),
-            "largest": float(extremes.max()),
-            "dtype": recorded.number_type,
-            "whole_numbers": False,
-            "hounsfield_shares": (),
-        }
+    return replace(
+        scan,
+        low=low,
+        high=high,
+        smallest=float(extremes.min()),
+        largest=float(extremes.max()),
+        dtype=recorded.number_type,
+        whole_numbers=False,
+        hounsfield_shares=(),
     )
 
 

@@ -93,7 +93,7 @@ def raise_shown(problems: Sequence[Problem]) -> None:
     Raises:
         DataError: there are any.
     """
-    raise_if_any(capped([(None, problem) for problem in problems]), DataError)
+    raise_if_any(capped(problems), DataError)
 
 
 def _other_depths(cells: Sequence[Cell]) -> list[Problem]:
