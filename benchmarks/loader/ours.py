@@ -9,6 +9,7 @@ from rich.console import Console
 from ruamel.yaml import YAML
 
 from gandlf_synth.config import parse_document
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.table.manifest import Manifest
@@ -23,12 +24,13 @@ class Planned:
     """A run before its data is prepared."""
 
     manifest: Manifest
+    scans: Scans
     facts: Fingerprint
     plan: Plan
 
     def prepare(self, cache: Path) -> TrainingData:
         """Preprocess what ``cache`` does not hold."""
-        return prepare_data({"train": self.manifest}, self.plan.config, self.facts, cache, no_progress)
+        return prepare_data({"train": self.manifest}, self.scans, self.plan.config, self.facts, cache, no_progress)
 
     def datamodule(self, data: TrainingData) -> SynthesisDataModule:
         """Return the loaders that training would use."""
@@ -41,4 +43,4 @@ def planned(configuration: dict[str, Any], csv: Path, cache: Path) -> Planned:
     YAML().dump({**configuration, "cache_dir": str(cache)}, text)
     request = TrainingRequest(parse_document(text.getvalue(), "benchmark"), csv, Path("model"))
     run = plan_run(request, Console(quiet=True))
-    return Planned(run.splits["train"], run.facts, run.plan)
+    return Planned(run.splits["train"], run.scans, run.facts, run.plan)

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from gandlf_synth.config import LabelingParadigm, LoaderOptions, Phase
+from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.data.loading.prepared import write_samples
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.geometry import Geometry
@@ -49,27 +50,15 @@ def synthetic_data(
 ) -> SynthesisDataModule:
     """Return made-up data of ``spec``, written under ``root``, the same in every phase; classes differ in level."""
     rng = np.random.default_rng(0)
-    prepared, rows = [], []
+    images, rows = [], []
     for index in range(samples):
         label = index % _CLASSES if spec.num_classes else None
         array = np.clip(rng.normal((label or 0) - 0.5, 0.2, (spec.num_channels, *spec.shape)), -1, 1)
         path = root / f"sample_{index}.npy"
         np.save(path, array.astype(np.float32))
-        ones = (1.0,) * spec.num_channels
-        geometry = Geometry(spec.shape).to_json()
-        prepared.append(
-            PreparedSample(
-                path=path,
-                geometry=geometry,
-                scale=ones,
-                offset=ones,
-                low=ones,
-                high=ones,
-                low_tail=ones,
-                high_tail=ones,
-            )
-        )
+        images.append(Image.from_file_values(array.astype(np.float32), Geometry(spec.shape)))
         rows.append(Sample(index + 1, f"subject_{index}", (path,) * len(spec.column_channels), label, None))
+    prepared = write_samples(images, root)
     split = Split(Manifest(root / "data.csv", tuple(rows), "each row"), prepared)
     identity = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
     loaders = {phase: LoaderOptions() for phase in phases}

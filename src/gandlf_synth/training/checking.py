@@ -95,7 +95,7 @@ def _cost(planned: PlannedRun, console: Console) -> dict[str, str]:
     from gandlf_synth.training.trial import try_steps
 
     config = planned.plan.config
-    data = prepare_data(planned.splits, config, planned.facts, planned.cache, progress_bar(console))
+    data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
     trial = try_steps(config, data)
     steps = ceil(len(planned.splits["train"].samples) / resolved(config.batch_size)) * config.num_epochs
     hours = steps * trial.seconds_per_step / 3600

@@ -1,6 +1,6 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +9,14 @@ import numpy as np
 
 from gandlf_synth.config import Config, Phase, Step, resolved
 from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.conditioners import fit_conditioners
 from gandlf_synth.data.loading.patches import Patches
+from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import PreparedSample, prepare
+from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.loading.value_range import ValueRange, fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
@@ -40,7 +42,7 @@ class TrainingData:
     """
 
     manifests: Mapping[Phase, Manifest]
-    samples: Mapping[Phase, Sequence[PreparedSample]]
+    samples: Mapping[Phase, PreparedSamples]
     value_range: ValueRange
     spec: DataSpec
 
@@ -48,7 +50,7 @@ class TrainingData:
         """Return the first ``count`` samples of training, and nothing else."""
         train = self.manifests["train"]
         manifest = train.subset(train.samples[:count])
-        return replace(self, manifests={"train": manifest}, samples={"train": self.samples["train"][:count]})
+        return replace(self, manifests={"train": manifest}, samples={"train": self.samples["train"].first(count)})
 
     def loaders(self, config: Config, workers: int) -> "SynthesisDataModule":
         """Return what reads the batches of every phase.
@@ -78,7 +80,12 @@ def loader_workers() -> int:
 
 
 def prepare_data(
-    manifests: Mapping[Phase, Manifest], config: Config, data: Fingerprint, cache: Path, progress: Progress
+    manifests: Mapping[Phase, Manifest],
+    scans: Scans,
+    config: Config,
+    data: Fingerprint,
+    cache: Path,
+    progress: Progress,
 ) -> TrainingData:
     """Preprocess every split as the resolved ``config`` says, with what the cache holds already.
 
@@ -93,7 +100,7 @@ def prepare_data(
         pipeline = Pipeline(steps, data.column_channels, shape, keeps_mask=bool(patches and patches.weighted))
         if patches:
             raise_if_any(_without_mask(manifest, patches), DataError)
-        samples[phase] = prepare(manifest, pipeline, cache, progress)
+        samples[phase] = prepare(manifest, pipeline, cache, progress, scans)
         if patches:
             raise_if_any(_too_small(manifest, samples[phase], patches), DataError)
     if config.cache_size is not None:
@@ -119,19 +126,19 @@ def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
     return [Problem(str(manifest.path), what, fix="add a Mask column, or use patch_sampler: uniform")]
 
 
-def _too_small(manifest: Manifest, samples: Sequence[PreparedSample], patches: Patches) -> list[Problem]:
+def _too_small(manifest: Manifest, samples: PreparedSamples, patches: Patches) -> list[Problem]:
+    grids = samples.rows["shape"]
     problems = []
-    for row, prepared in zip(manifest.samples, samples, strict=True):
-        grid = prepared.grid.shape
-        if any(length < size for length, size in zip(grid, patches.shape, strict=True)):
-            what = f"is {'×'.join(map(str, grid))} after preprocessing, smaller than a patch"
-            fix = "a smaller tensor_shape, or pad with crop_or_pad in data_preprocessing"
-            problems.append(Problem(manifest.where(row, 0), what, "×".join(map(str, patches.shape)) + " or more", fix))
-    return problems[:_SHOWN]
+    for place in np.flatnonzero((grids < np.array(patches.shape)).any(axis=1))[:_SHOWN]:
+        what = f"is {'×'.join(map(str, grids[place]))} after preprocessing, smaller than a patch"
+        fix = "a smaller tensor_shape, or pad with crop_or_pad in data_preprocessing"
+        where, allowed = manifest.where(manifest.samples[place], 0), "×".join(map(str, patches.shape)) + " or more"
+        problems.append(Problem(where, what, allowed, fix))
+    return problems
 
 
 def _describe(
-    config: Config, data: Fingerprint, train: Manifest, samples: Sequence[PreparedSample], value_range: ValueRange
+    config: Config, data: Fingerprint, train: Manifest, samples: PreparedSamples, value_range: ValueRange
 ) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
@@ -160,9 +167,10 @@ def _further(config: Config) -> list[Step]:
     return [step for step in config.model.conditioning if step.name.lower() != "class"]
 
 
-def _typical_affine(samples: Sequence[PreparedSample]) -> tuple[tuple[float, ...], ...]:
+def _typical_affine(samples: PreparedSamples) -> tuple[tuple[float, ...], ...]:
     """Return the median of the training grids' affines, or the first where their axes run differently."""
-    grids = [sample.grid for sample in samples]
-    same = len({grid.orientation for grid in grids}) == 1
-    affine = np.median([grid.affine for grid in grids], axis=0) if same else grids[0].affine
+    affines = samples.rows["affine"]
+    _, examples = np.unique(affines[:, :3, :3].reshape(len(affines), -1), axis=0, return_index=True)
+    same = len({samples.grid(int(place)).orientation for place in examples}) == 1
+    affine = np.median(affines, axis=0) if same else affines[0]
     return tuple(tuple(row) for row in affine.tolist())

@@ -13,6 +13,7 @@ from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.config.phases import PHASES
 from gandlf_synth.config.schema import Precision
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import final_shape, normalizes
 from gandlf_synth.data.table.manifest import Manifest
@@ -64,6 +65,7 @@ class PlannedRun:
         plan: the resolved configuration with its reasons.
         document: where the configuration was written.
         splits: the rows of each phase.
+        scans: what each file holds.
         facts: of the images.
         cache: where prepared data goes.
     """
@@ -71,6 +73,7 @@ class PlannedRun:
     plan: Plan
     document: Document
     splits: Mapping[Phase, Manifest]
+    scans: Scans
     facts: Fingerprint
     cache: Path
 
@@ -96,7 +99,7 @@ def plan_survey(survey: Survey) -> PlannedRun:
         raise ValueError("a run is planned only when its configuration can be used")
     plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute))
     plan.notes.append(f"subjects: {splits['train'].subject_rule}")
-    return PlannedRun(plan, loaded.document, splits, facts, survey.cache)
+    return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)
 
 
 def make_plan(loaded: LoadedConfig, data: Fingerprint, train: Manifest, device: Device) -> Plan:

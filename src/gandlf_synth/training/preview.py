@@ -48,12 +48,12 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     planned = plan_run(request, console)
     plan, facts = planned.plan, planned.facts
     chosen = _spread(planned.splits["train"], count)
-    data = prepare_data({"train": chosen}, plan.config, facts, planned.cache, progress_bar(console))
+    data = prepare_data({"train": chosen}, planned.scans, plan.config, facts, planned.cache, progress_bar(console))
     steps = plan.config.data_augmentation.train or []
     augmenter = Augmenter(list(steps), data.spec.spatial_dims) if steps else None
     rows = []
-    for sample, prepared in zip(chosen.samples, data.samples["train"], strict=True):
-        seen = torch.from_numpy(data.value_range.to_network(np.load(prepared.path)))
+    for place, sample in enumerate(chosen.samples):
+        seen = torch.from_numpy(data.value_range.to_network(data.samples["train"].voxels(place)))
         seeds = [fold_seed(plan.config.seed, Purpose.PREVIEW, sample.row, draw) for draw in range(_AUGMENTED)]
         drawn = [augmenter(seen, seed) for seed in seeds] if augmenter else []
         tiles = [*_raw(sample, facts.column_channels, data.spec)]

@@ -82,7 +82,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     from gandlf_synth.training.data import prepare_data
 
     extractor = _sample_extractor(config, planned.facts.spatial_dims)
-    data = prepare_data(planned.splits, config, planned.facts, planned.cache, progress_bar(console))
+    data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
     if request.resume_from is not None:
         check_same_model(request.resume_from, config.model, data.spec)
     with request.folder.locked() if first else nullcontext():

@@ -11,7 +11,7 @@ from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
 from gandlf_synth.data.loading.patches import Patches
-from gandlf_synth.data.loading.store import PreparedSample
+from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
@@ -22,7 +22,7 @@ class Split:
     """One phase's samples, prepared."""
 
     manifest: Manifest
-    samples: Sequence[PreparedSample]
+    samples: PreparedSamples
 
 
 class SynthesisDataModule(LightningDataModule):
@@ -68,7 +68,7 @@ class SynthesisDataModule(LightningDataModule):
         split = self._splits[phase]
         augmenter = None
         if phase == "train" and augmented and self._augmentation:
-            augmenter = Augmenter(list(self._augmentation), len(split.samples[0].grid.shape))
+            augmenter = Augmenter(list(self._augmentation), split.samples.grid(0).spatial_dims)
         condition = encode_rows(split.manifest.samples, self._parts)
         return PreparedDataset(
             split.samples, self._range, condition, augmenter, self._seed, self._patches, phase != "train"

@@ -1,11 +1,9 @@
-"""Prepared samples as batches, gathered from one memory-mapped file per split."""
+"""Prepared samples as batches, gathered from memory-mapped files."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import prod
 from typing import Any, TypedDict
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
@@ -13,10 +11,10 @@ from torch.utils.data import Dataset, DistributedSampler
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
-from gandlf_synth.data.loading.store import PreparedSample
+from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
-from gandlf_synth.provenance import Purpose, digest, fold_seed
+from gandlf_synth.provenance import Purpose, fold_seed
 
 
 class Batch(TypedDict):
@@ -45,7 +43,7 @@ class PreparedDataset(Dataset[Batch]):
 
     def __init__(
         self,
-        samples: Sequence[PreparedSample],
+        samples: PreparedSamples,
         value_range: ValueRange,
         condition: Condition | None = None,
         augmenter: Augmenter | None = None,
@@ -59,7 +57,7 @@ class PreparedDataset(Dataset[Batch]):
         self._condition = condition or Condition()
         self._augmenter = augmenter
         self._seed = seed
-        self._images = PatchImages(samples, value_range, patches) if patches else _mapped(samples, value_range)
+        self._images = PatchImages(samples, value_range, patches) if patches else MappedImages.of(samples, value_range)
 
     @property
     def condition(self) -> Condition:
@@ -98,18 +96,6 @@ class PreparedDataset(Dataset[Batch]):
     def __getitem__(self, key: int) -> Batch:
         """Return the batch of one sample."""
         return self.__getitems__([key])
-
-
-def _mapped(samples: Sequence[PreparedSample], value_range: ValueRange) -> MappedImages:
-    """Return the images of ``samples`` in [-1, 1], in one file beside theirs that is written when there is none."""
-    folder, first = samples[0].path.parent, samples[0]
-    names = (sample.path.name for sample in samples)
-    key = digest([value_range.scale.tolist(), value_range.offset.tolist(), *names])
-    path = folder / f"packed-{key}.f32"
-    shape = (len(samples), len(first.scale), *first.grid.shape)
-    if not path.is_file() or path.stat().st_size != 4 * prod(shape):
-        MappedImages.write(path, (value_range.to_network(np.load(sample.path)) for sample in samples))
-    return MappedImages(path, shape)
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.data.loading.store import PreparedSample, mask_of
+from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.value_range import ValueRange
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class PatchImages:
         patches: how they are drawn.
     """
 
-    def __init__(self, samples: Sequence[PreparedSample], value_range: ValueRange, patches: Patches) -> None:
+    def __init__(self, samples: PreparedSamples, value_range: ValueRange, patches: Patches) -> None:
         self._samples, self._range, self._patches = samples, value_range, patches
 
     def __len__(self) -> int:
@@ -59,17 +58,17 @@ class PatchImages:
         return torch.from_numpy(np.stack([self._patch(*pair) for pair in zip(places, seeds, strict=True)]))
 
     def _patch(self, place: int, seed: int) -> NDArray[np.float32]:
-        path = self._samples[place // self._patches.per_volume].path
-        volume, rng = np.load(path, mmap_mode="r"), np.random.default_rng(seed)
+        index = place // self._patches.per_volume
+        volume, rng = self._samples.voxels(index), np.random.default_rng(seed)
         last = np.array(volume.shape[1:], dtype=np.int64) - np.array(self._patches.shape, dtype=np.int64)
-        start = self._around_mask(path, last, rng) if self._patches.weighted else None
+        start = self._around_mask(index, last, rng) if self._patches.weighted else None
         if start is None:
             start = rng.integers(0, last + 1)
         window = tuple(slice(first, first + size) for first, size in zip(start, self._patches.shape, strict=True))
         return self._range.to_network(np.array(volume[(slice(None), *window)]))
 
-    def _around_mask(self, path: Path, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
-        mask = np.load(mask_of(path), mmap_mode="r")
+    def _around_mask(self, index: int, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
+        mask = self._samples.mask(index)
         marked = np.flatnonzero(mask)
         if not marked.size:
             return None

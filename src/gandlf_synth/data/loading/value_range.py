@@ -6,7 +6,7 @@ A file's value becomes a prepared value by the preprocessing, which is on record
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.recorded_scale import RecordedScale
+from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.data.loading.store import PreparedSample
 from gandlf_synth.data.processing.postprocessing import postprocessed
 from gandlf_synth.geometry import Voxels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Values = NDArray[np.float64]
 
@@ -52,27 +55,35 @@ class ValueRange:
         np.clip(mapped, -1, 1, out=mapped)
         return mapped
 
+    def tensor_to_network(self, prepared: "Tensor") -> "Tensor":
+        """Return ``prepared (batch, channels, *shape)`` mapped and clipped to [-1, 1], in its own memory."""
+        import torch
+
+        for ends, change in ((self.scale, prepared.mul_), (self.offset, prepared.add_)):
+            change(torch.from_numpy(ends.astype(np.float32)).view(-1, *(1,) * (prepared.ndim - 2)))
+        return prepared.clamp_(-1, 1)
+
     def from_network(self, image: Voxels) -> Values:
         """Return ``image (channels, *shape)``, as a network makes it, in prepared values."""
         values: Values = (image - _per_channel(self.offset, image)) / _per_channel(self.scale, image)
         return values
 
-    def file_values(self, samples: Sequence[PreparedSample], network_value: float) -> tuple[float, ...]:
+    def file_values(self, samples: PreparedSamples, network_value: float) -> tuple[float, ...]:
         """Return per channel the value in the files' units that ``network_value`` stands for; median over samples."""
         prepared = (network_value - self.offset) / self.scale
-        values = [(prepared - np.array(sample.offset)) / np.array(sample.scale) for sample in samples]
+        values = (prepared - samples.values("offset")) / samples.values("scale")
         return tuple(np.median(values, axis=0).tolist())
 
 
-def fit_value_range(samples: Sequence[PreparedSample]) -> ValueRange:
+def fit_value_range(samples: PreparedSamples) -> ValueRange:
     """Return the map that brings the training data to [-1, 1].
 
     The whole range of the data is used, unless rare extremes (beyond the 0.1 % tails) would waste a fifth of it.
     """
-    low = np.min([sample.low for sample in samples], axis=0)
-    high = np.max([sample.high for sample in samples], axis=0)
-    low_tail = np.min([sample.low_tail for sample in samples], axis=0)
-    high_tail = np.max([sample.high_tail for sample in samples], axis=0)
+    low = samples.values("low").min(axis=0)
+    high = samples.values("high").max(axis=0)
+    low_tail = samples.values("low_tail").min(axis=0)
+    high_tail = samples.values("high_tail").max(axis=0)
     wasteful = (high - low) > 1.25 * (high_tail - low_tail)
     low, high = np.where(wasteful, low_tail, low), np.where(wasteful, high_tail, high)
     scale = 2 / np.where(high > low, high - low, 1.0)

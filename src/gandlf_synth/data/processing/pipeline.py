@@ -1,5 +1,6 @@
 """A phase's deterministic preprocessing: the transforms, in order, and how one sample goes through them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,9 @@ import numpy as np
 
 from gandlf_synth import registry
 from gandlf_synth.config import Phase, Step
+from gandlf_synth.data.formats.code_version import step_version
 from gandlf_synth.data.formats.image import Image, stacked
-from gandlf_synth.data.formats.readers import exists, read_image
-from gandlf_synth.data.formats.scan import identity
+from gandlf_synth.data.formats.readers import exists, read_image, source_files
 from gandlf_synth.data.processing.base import Transform, TransformError
 from gandlf_synth.data.processing.transforms.spatial import Resize
 from gandlf_synth.data.table.manifest import Sample
@@ -40,8 +41,12 @@ class Pipeline:
 
     def key(self) -> list[Any]:
         """Return plain values that change whenever the outcome would."""
-        sources = [source_key(step, path) for step in self.steps for path in make_transform(step).sources()]
-        return [[step.model_dump() for step in self.steps], sources, self.column_channels, self.shape, self.keeps_mask]
+        transforms = self.transforms()
+        code = [*(step_version(type(transform)) for transform in transforms), step_version(Resize)]
+        pairs = zip(self.steps, transforms, strict=True)
+        sources = [source_key(step, path) for step, transform in pairs for path in transform.sources()]
+        steps = [step.model_dump() for step in self.steps]
+        return [steps, code, sources, self.column_channels, self.shape, self.keeps_mask]
 
     def __call__(self, sample: Sample) -> Image:
         """Return ``sample``, read and preprocessed, float32 ``(channels, *shape)``.
@@ -65,14 +70,21 @@ class Pipeline:
 
 
 def source_key(step: Step, path: Path) -> str:
-    """Return the identity of a file that a step reads beside the image.
+    """Return a digest of the content of a file that a step reads beside the image.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: there is no such file, or it cannot be read.
     """
     if not exists(path):
         raise ConfigError(Problem(f"data_preprocessing: {step.name}", f"{path} does not exist", "an image"))
-    return identity(path)
+    total = hashlib.sha256()
+    try:
+        for file in source_files(path):
+            total.update(file.read_bytes())
+    except OSError as error:
+        what = f"{path} cannot be read: {error.strerror or error}"
+        raise ConfigError(Problem(f"data_preprocessing: {step.name}", what, "an image")) from error
+    return total.hexdigest()
 
 
 def make_transform(step: Step) -> Transform:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -97,13 +96,13 @@ def cache_latents(
     images = dataset.mapped
     if images is None:
         return None
-    key = digest([images.path.name, digest_weights(weights)])
-    path = images.path.with_name(f"latents-{key}.f32")
+    key = digest([images.key, digest_weights(weights)])
+    path = images.folder / f"latents-{key}.f32"
     shape = (len(dataset), *latent_shape)
-    if trainer.is_global_zero and not _complete(path, shape):
+    if trainer.is_global_zero and not MappedImages.is_complete(path, shape):
         MappedImages.write(path, _encoded(images, len(dataset), encode))
     trainer.strategy.barrier()
-    return MappedImages(path, shape)
+    return MappedImages.read(path, shape)
 
 
 def read_batches(stored: MappedImages) -> Iterator[Tensor]:
@@ -126,10 +125,6 @@ def digest_weights(module: nn.Module) -> str:
     for name, value in sorted(module.state_dict().items()):
         total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:16]
-
-
-def _complete(path: Path, shape: tuple[int, ...]) -> bool:
-    return path.is_file() and path.stat().st_size == 4 * int(np.prod(shape))
 
 
 def _encoded(images: MappedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:

@@ -9,7 +9,8 @@ from tests.factories import Cli, write_nifti
 
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.patches import Patches
-from gandlf_synth.data.loading.store import PreparedSamples, prepare
+from gandlf_synth.data.loading.prepared import PreparedSamples
+from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
@@ -64,7 +65,7 @@ def test_patches_are_cut_from_their_volume_and_repeat_for_the_same_epoch_only(
     assert torch.equal(first, again)
     assert not torch.equal(first, later)
     for place, patch in enumerate(first):
-        volume = np.load(prepared[place // 4].path)[0] * np.float32(1e-4)
+        volume = prepared.voxels(place // 4)[0] * np.float32(1e-4)
         corner = np.argwhere(np.isclose(volume, patch[0, 0, 0, 0], atol=1e-7))[0]
         assert np.allclose(volume[tuple(slice(c, c + 4) for c in corner)], patch[0])
 
@@ -79,7 +80,7 @@ def test_weighted_patches_hold_what_the_mask_marks_in_their_middle(manifest: Man
     data, prepared = dataset(manifest, tmp_path / "c", (4, 4, 4), weighted=True)
 
     for place, patch in enumerate(data.__getitems__(list(range(12)))["image"]):
-        marked = np.load(prepared[place // 4].path)[0, 4, 4, 4] * np.float32(1e-4)
+        marked = prepared.voxels(place // 4)[0, 4, 4, 4] * np.float32(1e-4)
         assert patch[0, 2, 2, 2].item() == pytest.approx(marked, abs=1e-7)
 
 
