@@ -42,7 +42,8 @@ class GenerationRequest(TakesPaths):
         per_class: that many of every class.
         seed: decides the images.
         only: make only these indices.
-        batch_size, output_format, sampler, num_inference_steps, guidance_scale: as in ``inference_parameters``.
+        batch_size, output_format, sampler, num_inference_steps, guidance_scale, precision: as in
+            ``inference_parameters``.
         resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
         refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
 
@@ -64,6 +65,7 @@ class GenerationRequest(TakesPaths):
     sampler: str | None = None
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    precision: str | None = None
     resume: bool = False
     refuse_copies: Path | None = None
 
@@ -110,7 +112,9 @@ class _Job:
 
     @property
     def sampling(self) -> Mapping[str, object]:
-        return self.module.sampling_defaults(self.parameters)
+        from gandlf_synth.models.sampling import sampling_record
+
+        return sampling_record(self.module, self.parameters)
 
 
 def _check_job(request: GenerationRequest) -> _Job:

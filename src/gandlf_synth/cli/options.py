@@ -59,6 +59,7 @@ _SAMPLING_FLAGS = {
     "sampler": "--sampler",
     "num_inference_steps": "--steps",
     "guidance_scale": "--guidance-scale",
+    "precision": "--precision",
 }
 
 

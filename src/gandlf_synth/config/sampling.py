@@ -1,6 +1,6 @@
 """How images are sampled: each option is declared once, for the YAML, the command line and Python."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -12,7 +12,7 @@ class SamplingOptions(Section):
     """How a model samples; None takes the model's own default. A family ignores what it has no use for.
 
     >>> SamplingOptions(sampler="ddim", num_inference_steps=25)
-    SamplingOptions(sampler='ddim', num_inference_steps=25, guidance_scale=None)
+    SamplingOptions(sampler='ddim', num_inference_steps=25, guidance_scale=None, precision=None)
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,6 +23,9 @@ class SamplingOptions(Section):
     """Denoising steps of a diffusion model; absent: the model's default."""
     guidance_scale: float | None = Field(None, ge=0)
     """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
+    precision: Literal["32-true", "bf16-mixed"] | None = None
+    """Number format of sampling; absent: 32-true. ``bf16-mixed`` is faster with large images on a GPU; an image then
+    depends a little on the device and on the others of its batch."""
 
 
 class InferenceParameters(SamplingOptions):

@@ -160,6 +160,9 @@ def _walk(
     def fresh_noise() -> Tensor:
         if generators is None:
             return torch.randn_like(noise)
-        return torch.stack([torch.randn(noise.shape[1:], generator=rng) for rng in generators]).to(noise)
+        drawn = torch.empty(noise.shape, pin_memory=noise.is_cuda)  # the GPU goes on while it comes
+        for image, rng in zip(drawn, generators, strict=True):
+            torch.randn(image.shape, generator=rng, out=image)
+        return drawn.to(noise.device, noise.dtype, non_blocking=True)
 
     return sampler(predict_in_range if clip_sample else predict, noise, list(itertools.pairwise(levels)), fresh_noise)

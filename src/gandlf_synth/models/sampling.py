@@ -10,6 +10,9 @@ from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import complete
 from gandlf_synth.models.base import GenerativeModule
 
+_PRECISION = "32-true"
+"""With less, an image depends on the device and on the others of its batch, by rounding."""
+
 SampleBatch = tuple[Sequence[int], Condition]
 """The seeds of images that are sampled together, and what they are made from."""
 
@@ -29,7 +32,14 @@ def sample_batches(
     """
     for seeds, condition in batches:
         whole = complete(condition, module.spec.parts, len(seeds))
-        yield module.sample(seeds, whole.to(module.device), options).float().cpu()
+        with torch.autocast(module.device.type, torch.bfloat16, enabled=options.precision == "bf16-mixed"):
+            images = module.sample(seeds, whole.to(module.device), options)
+        yield images.float().cpu()
+
+
+def sampling_record(module: GenerativeModule, options: SamplingOptions) -> dict[str, object]:
+    """Return how ``module`` samples with ``options``, with everything filled in that they leave open."""
+    return {**module.sampling_defaults(options), "precision": options.precision or _PRECISION}
 
 
 def batched(seeds: Sequence[int], condition: Condition, batch_size: int) -> Iterator[SampleBatch]:

@@ -17,7 +17,7 @@ from gandlf_synth.display.console import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.models.sampling import sample_batches, sampling_record
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
@@ -80,7 +80,7 @@ def generate_images(
     spec, place = module.spec, InferenceFolder(folder)
     if share.is_first:
         reporter.open_log(place.log_file)
-    sampling = module.sampling_defaults(options)
+    sampling = sampling_record(module, options)
     about = {**source, "sampling": sampling, "software": software_versions()}
     if postprocessing:
         about["postprocessing"] = steps_as_written(postprocessing)
