@@ -131,8 +131,9 @@ def test_each_network_cools_down_at_the_end_of_its_own_time(
     trainer: Any = SimpleNamespace(optimizers=optimizers, current_epoch=epoch, max_epochs=10, num_training_batches=4)
     module.trainer = trainer
     module.elapsed_fraction = progress if by_clock else 0.0
+    batch: Any = None
 
-    RateSchedule(warmup=0.0, cooldown=0.4).on_train_batch_start(trainer, module, None, 0)  # type: ignore[arg-type]
+    RateSchedule(warmup=0.0, cooldown=0.4).on_train_batch_start(trainer, module, batch, 0)
 
     shares = [optimizer.param_groups[0]["lr"] / optimizer.defaults["lr"] for optimizer in optimizers]
     assert shares == [pytest.approx(model), pytest.approx(prior)]
