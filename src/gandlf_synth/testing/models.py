@@ -163,7 +163,8 @@ def _repeatable(case: _Case, trained: GenerativeModule) -> bool:
 
 
 def _exact_resume(case: _Case, trained: GenerativeModule) -> bool:
-    case.train("resumed", 1)
+    with suppress(StoppedError):
+        case.train("resumed", 2, callbacks=[_SignalAfterEpoch(0)])
     return _equal_weights(case.train("resumed", 2, resume=True), trained)
 
 
@@ -181,6 +182,17 @@ class _SignalInEpoch(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if (trainer.current_epoch, batch_idx) == (self._epoch, 0):
+            signal.raise_signal(signal.SIGTERM)
+
+
+class _SignalAfterEpoch(Callback):
+    """Sends SIGTERM when an epoch is over."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch == self._epoch:
             signal.raise_signal(signal.SIGTERM)
 
 

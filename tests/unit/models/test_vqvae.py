@@ -12,6 +12,7 @@ from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.vqvae import FAMILY
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture
+from gandlf_synth.testing import check_model
 
 
 def module_of(classes: int = 0, **section: object) -> Any:
@@ -39,6 +40,20 @@ def test_a_collapsed_codebook_is_a_symptom() -> None:
     (symptom,) = module.symptoms()
 
     assert "codebook collapse: 3 % of the codes are in use" in str(symptom)
+
+
+def test_a_discriminator_of_its_reconstructions_keeps_every_promise() -> None:
+    section = {**FAMILY.tiny, "adversarial_weight": 0.5, "adversarial_start_fraction": 0.0, "prior_fraction": 0.5}
+
+    check_model("vqvae", model_config=section)
+
+
+def test_autoencoder_discriminator_and_prior_take_their_turns() -> None:
+    module = module_of(adversarial_weight=0.5, adversarial_start_fraction=0.5, prior_fraction=0.2)
+
+    assert module.learning_span("model") == (0.0, pytest.approx(0.8))
+    assert module.learning_span("discriminator") == (pytest.approx(0.4), pytest.approx(0.8))
+    assert module.learning_span("prior") == (pytest.approx(0.8), 1.0)
 
 
 @pytest.mark.parametrize(

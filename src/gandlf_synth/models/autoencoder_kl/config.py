@@ -1,6 +1,6 @@
 """The configuration of ``autoencoder_kl``."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -76,12 +76,6 @@ class AutoencoderKLConfig(ReconstructionConfig):
     """Weight of the divergence of the latents from a standard normal, summed per image and divided by its voxels."""
     kl_warmup_fraction: float = Field(0.1, ge=0, le=1)
     """Share of the training over which ``kl_weight`` rises from 0."""
-    adversarial_weight: float = Field(0.01, ge=0)
-    """Weight of the patch discriminator's verdict; 0: no discriminator is trained."""
-    adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
-    """Share of the training after which the discriminator joins."""
-    adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
-    """What the discriminator minimizes."""
     tile_shape: list[int] | None = None
     """Encode and decode in windows of this many voxels, for volumes larger than memory; absent: in one go."""
     tile_overlap_fraction: float = Field(0.25, ge=0, lt=1)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-from monai.losses.adversarial_loss import PatchAdversarialLoss
 from monai.networks import nets
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,11 +16,10 @@ from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture,
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork
 from gandlf_synth.models.components.first_stage import AutoencoderModule, apply_in_windows
+from gandlf_synth.models.components.patch_adversary import build_adversary, last_weight
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
-from gandlf_synth.models.components.yaml_keys import name_yaml_keys
 from gandlf_synth.models.health import Symptom
 from gandlf_synth.networks.autoencoder_kl import build_autoencoder
-from gandlf_synth.networks.patch_discriminator import build_patch_discriminator
 from gandlf_synth.networks.sizes import crop, pad_to_multiple, padded_shape
 
 _COLLAPSED = 1.0
@@ -39,27 +37,28 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         self.stride = architecture.stride
         self._check_tiles()
         self.autoencoder = _build_autoencoder(architecture, spec)
-        self.discriminator = _build_discriminator(architecture, spec) if config.adversarial_weight > 0 else None
+        self.adversary = build_adversary(
+            config, spec, channels=architecture.discriminator_channels, num_layers=architecture.discriminator_num_layers
+        )
         latent_size = (size // self.stride for size in padded_shape(spec.shape, self.stride))
         self.prior = LatentGaussian(spec.num_classes, (architecture.latent_channels, *latent_size))
         self.criterion = ReconstructionLoss(config, self.build_loss("generator"), spec.shape)
-        self.adversarial_loss = _PatchAdversarialLoss(criterion=config.adversarial_loss)
         self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
         self._with_discriminator: bool | None = None
 
     def network(self, name: str) -> nn.Module:
         """Return the autoencoder as ``generator``, or the ``discriminator``."""
-        part: nn.Module = self.autoencoder if name == "generator" else self.discriminator or nn.Module()
+        part: nn.Module = self.autoencoder if name == "generator" else self.adversary or nn.Module()
         return part
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
         """Return encoder, decoder and, where there is one, the discriminator."""
-        networks = (self.autoencoder.encoder, self.autoencoder.decoder, self.discriminator)
-        return [network for network in networks if network is not None]
+        discriminators = [] if self.adversary is None else [self.adversary.discriminator]
+        return [self.autoencoder.encoder, self.autoencoder.decoder, *discriminators]
 
     def _optimizers(self) -> dict[str, Optimizer]:
-        names = self.config.networks if self.discriminator is not None else self.config.networks[:1]
+        names = self.config.networks if self.adversary is not None else self.config.networks[:1]
         return {name: self._optimizer_of(name) for name in names}
 
     def learning_span(self, network: str) -> tuple[float, float]:
@@ -72,7 +71,7 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         if batch_idx % self.config.accumulate_grad_batches:
             return
         start = self.config.adversarial_start_fraction
-        due = self.discriminator is not None and self.progress_before(batch_idx) >= start
+        due = self.adversary is not None and self.progress_before(batch_idx) >= start
         if due != self._with_discriminator:
             self._with_discriminator = due
             self.adversarial.fill_(due)
@@ -88,10 +87,10 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         with self.freeze_others("generator"):
             loss, reconstruction = self._generator_loss(batch)
             loss = self.update("generator", loss, batch_idx)
-        if self.with_discriminator and self.discriminator is not None:
+        if self.with_discriminator and self.adversary is not None:
             images = batch["image"]
             with self.freeze_others("discriminator"):
-                discriminator_loss = self._discriminator_loss(self.discriminator, images, reconstruction.detach())
+                discriminator_loss = self.adversary.discriminator_loss(images, reconstruction.detach())
                 discriminator_loss = self.update("discriminator", discriminator_loss, batch_idx)
             self.log(
                 "train_discriminator_loss", discriminator_loss, batch_size=len(images), on_step=False, on_epoch=True
@@ -113,22 +112,14 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         output = crop(output, images.shape[2:]).float()
         self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
         divergence = _kl_divergence(mean, sigma, images)
-        loss: Tensor = self.criterion(output, images) + self._kl_weight() * divergence
-        if self.with_discriminator and self.discriminator is not None:
-            scores = self.discriminator(output)[-1].float()
-            penalty: Tensor = self.adversarial_loss(scores, target_is_real=True, for_discriminator=False)
-            loss = loss + self.config.adversarial_weight * penalty
+        error: Tensor = self.criterion(output, images)
+        loss = error + self._kl_weight() * divergence
+        if self.with_discriminator and self.adversary is not None:
+            loss = loss + self.adversary.verdict(output, error, last_weight(self.autoencoder.decoder))
         self._nats = divergence.detach() * images[0, 0].numel()
         values = {"train_kl": divergence, "posterior_std": sigma.mean(), "latent_std": mean.std()}
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
         return loss, output
-
-    def _discriminator_loss(self, discriminator: nn.Module, images: Tensor, reconstruction: Tensor) -> Tensor:
-        # One pass over both keeps DistributedDataParallel's view of the weights whole.
-        real, fake = discriminator(torch.cat([images, reconstruction]))[-1].float().chunk(2)
-        loss_of_real: Tensor = self.adversarial_loss(real, target_is_real=True, for_discriminator=True)
-        loss_of_fake: Tensor = self.adversarial_loss(fake, target_is_real=False, for_discriminator=True)
-        return (loss_of_real + loss_of_fake) / 2
 
     def _kl_weight(self) -> float:
         warmup = self.config.kl_warmup_fraction
@@ -201,28 +192,8 @@ def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) 
     )
 
 
-def _build_discriminator(architecture: AutoencoderKLArchitecture, spec: DataSpec) -> nets.PatchDiscriminator:
-    with name_yaml_keys({"num_layers": "model_config.architecture.discriminator_num_layers"}):
-        return build_patch_discriminator(
-            shape=spec.shape,
-            channels=spec.num_channels,
-            init_channels=architecture.discriminator_channels,
-            num_layers=architecture.discriminator_num_layers,
-        )
-
-
 def _kl_divergence(mean: Tensor, sigma: Tensor, images: Tensor) -> Tensor:
     """Return KL(N(mean, sigma²) || N(0, 1)) (Kingma & Welling 2014, appendix B), summed per image, per image voxel."""
     mean, variance = mean.float(), sigma.float() ** 2
     nats = 0.5 * (mean**2 + variance - 1 - variance.clamp(min=1e-20).log())
     return nats.sum() / images[:, 0].numel()
-
-
-class _PatchAdversarialLoss(PatchAdversarialLoss):  # type: ignore[misc, unused-ignore]
-    """MONAI's, with targets made where the scores are: copies from the CPU wait for the GPU."""
-
-    def get_target_tensor(self, input: Tensor, target_is_real: bool) -> Tensor:  # noqa: A002
-        return torch.full_like(input, self.real_label if target_is_real else self.fake_label)
-
-    def get_zero_tensor(self, input: Tensor) -> Tensor:  # noqa: A002
-        return torch.zeros_like(input)

@@ -1,7 +1,7 @@
 """What families that reconstruct have in their configuration: the terms of the error."""
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,13 @@ class ReconstructionConfig(ModelConfig):
     """The file of its weights, for those that have none of their own; nothing is downloaded."""
     perceptual_weight: float = Field(0.1, gt=0)
     """Weight of the perceptual term, where a network for it is named."""
+    adversarial_weight: float = Field(0.1, ge=0)
+    """Weight of the verdict of a discriminator of patches, as a share of the pull of the other terms; 0: no
+    discriminator is trained."""
+    adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
+    """Share of the autoencoder's training after which the discriminator joins."""
+    adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
+    """What the discriminator minimizes."""
 
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Return what stands in for a perceptual loss, where no network for one is named."""

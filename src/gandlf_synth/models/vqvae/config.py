@@ -37,6 +37,10 @@ class VQVAEArchitecture(ArchitectureConfig):
     """Decay of the moving averages that make the codebook."""
     epsilon: float = Field(1e-5, gt=0)
     """Added to the counts of the codes."""
+    discriminator_channels: int = Field(32, ge=1)
+    """Feature channels of the patch discriminator's first layer."""
+    discriminator_num_layers: int | None = Field(None, ge=1)
+    """Layers of the patch discriminator; absent: 3, or as many as the image size allows."""
     prior_channels: int = Field(128, ge=1)
     """Feature channels of the transformer over the codes."""
     prior_layers: int = Field(4, ge=1)
@@ -97,18 +101,21 @@ class VQVAEArchitecture(ArchitectureConfig):
 class VQVAEConfig(ReconstructionConfig):
     """The ``model_config`` section of ``vqvae``."""
 
-    networks: ClassVar[tuple[str, ...]] = ("model", "prior")
+    networks: ClassVar[tuple[str, ...]] = ("model", "prior", "discriminator")
 
     architecture: VQVAEArchitecture = VQVAEArchitecture()
     """The networks."""
     losses: Components = Component(name="mse")
     """The error between an image and its reconstruction."""
     optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
-    """The optimizer, or one for the ``model`` (the autoencoder) and one for the ``prior``."""
+    """The optimizer, or one each for the ``model`` (the autoencoder), the ``prior`` and the ``discriminator``."""
     structure_weight: float = Field(0.0, ge=0)
     """Weight of 1 - SSIM."""
     gradient_weight: float = Field(0.0, ge=0)
     """Weight of the absolute error of the image gradients, which keeps edges sharp."""
+    adversarial_weight: float = Field(0.0, ge=0)
+    """Weight of the verdict of a discriminator of patches, as a share of the pull of the other terms; 0: no
+    discriminator is trained."""
     gradient_clip_val: float | None = Field(1.0, gt=0)
     """Largest norm (or value) of the gradients."""
     prior_fraction: float = Field(0.5, ge=0, le=1)

@@ -6,12 +6,14 @@ from math import prod
 import torch
 from monai.networks import nets
 from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
 
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.components.first_stage import AutoencoderModule
+from gandlf_synth.models.components.patch_adversary import build_adversary, last_weight
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.health import Symptom
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture, VQVAEConfig
@@ -49,10 +51,14 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
             dropout=architecture.prior_dropout,
         )
         self.criterion = ReconstructionLoss(config, self.build_loss("model"), spec.shape)
+        self.adversary = build_adversary(
+            config, spec, channels=architecture.discriminator_channels, num_layers=architecture.discriminator_num_layers
+        )
         self.register_buffer("with_autoencoder", torch.tensor(True))
         self.register_buffer("with_prior", torch.tensor(config.prior_fraction == 1))
         self._usage: Tensor | None = None
         self._learning: tuple[bool, bool] | None = None
+        self._with_discriminator = False
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -60,19 +66,31 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return self.learning[1] or self.config.prior_fraction == 0
 
     def network(self, name: str) -> nn.Module:
-        """Return the autoencoder as ``model``, or the ``prior``."""
-        return self.autoencoder if name == "model" else self.prior
+        """Return the autoencoder as ``model``, the ``prior`` or the ``discriminator``."""
+        networks: dict[str, nn.Module] = {
+            "model": self.autoencoder,
+            "prior": self.prior,
+            "discriminator": self.adversary or nn.Module(),
+        }
+        return networks[name]
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
-        """Return encoder, decoder and the prior's transformer."""
-        return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer]
+        """Return encoder, decoder, the prior's transformer and, where there is one, the discriminator."""
+        discriminators = [] if self.adversary is None else [self.adversary.discriminator]
+        return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer, *discriminators]
+
+    def _optimizers(self) -> dict[str, Optimizer]:
+        names = self.config.networks if self.adversary is not None else self.config.networks[:2]
+        return {name: self._optimizer_of(name) for name in names}
 
     def learning_span(self, network: str) -> tuple[float, float]:
-        """Return the time of the autoencoder or, at the end of the training, of the prior."""
+        """Return the time of the autoencoder, of its discriminator or, at the end of the training, of the prior."""
         fraction = self.config.prior_fraction
-        if fraction in (0, 1):
-            return 0.0, 1.0
-        return (0.0, 1 - fraction) if network == "model" else (1 - fraction, 1.0)
+        end = 1.0 if fraction in (0, 1) else 1 - fraction
+        if network == "prior":
+            return (0.0, 1.0) if end == 1 else (end, 1.0)
+        start = self.config.adversarial_start_fraction if network == "discriminator" else 0.0
+        return (start * end, end) if start < 1 else (0.0, end)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Decide which of the two learns; only where no gradients wait for a step."""
@@ -85,6 +103,9 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
             self._learning = learning
             self.with_autoencoder.fill_(learning[0])
             self.with_prior.fill_(with_prior)
+        start = self.config.adversarial_start_fraction
+        begun = start < 1 and self.progress_before(batch_idx) >= self.learning_span("discriminator")[0]
+        self._with_discriminator = learning[0] and begun and self.adversary is not None
 
     @property
     def learning(self) -> tuple[bool, bool]:
@@ -93,12 +114,23 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return self._learning or (bool(self.with_autoencoder), bool(self.with_prior))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Take a step of the autoencoder, of the prior, or of both."""
+        """Take a step of the autoencoder and its discriminator, of the prior, or of both."""
         losses = []
         autoencoder, prior = self.learning
         if autoencoder:
             with self.freeze_others("model"):
-                losses.append(self.update("model", self._autoencoder_loss(batch, batch_idx), batch_idx))
+                loss, reconstruction = self._autoencoder_loss(batch, batch_idx)
+                losses.append(self.update("model", loss, batch_idx))
+            if self._with_discriminator and self.adversary is not None:
+                with self.freeze_others("discriminator"):
+                    verdict = self.adversary.discriminator_loss(batch["image"], reconstruction.detach())
+                    self.log(
+                        "train_discriminator_loss",
+                        self.update("discriminator", verdict, batch_idx),
+                        on_epoch=True,
+                        on_step=False,
+                        batch_size=len(batch["image"]),
+                    )
         if prior:
             with self.freeze_others("prior"):
                 losses.append(self.update("prior", self._prior_loss(batch), batch_idx))
@@ -112,7 +144,8 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         loss: Tensor = self.criterion(self.decode(self.encode_mean(images)), images)
         return loss + self._prior_loss(batch) if self.learning[1] else loss
 
-    def _autoencoder_loss(self, batch: Batch, batch_idx: int) -> Tensor:
+    def _autoencoder_loss(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Return the autoencoder's loss and the reconstruction."""
         images = batch["image"]
         vectors = self._encode(images)
         if batch_idx % _REVIVE_EVERY == 0:
@@ -125,8 +158,11 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
             "codebook_usage": self._usage,
         }
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
-        loss: Tensor = self.criterion(output, images) + commitment
-        return loss
+        error: Tensor = self.criterion(output, images)
+        loss = error + commitment
+        if self._with_discriminator and self.adversary is not None:
+            loss = loss + self.adversary.verdict(output, error, last_weight(self.autoencoder.decoder))
+        return loss, output
 
     def _broadcast(self, values: Tensor) -> Tensor:
         """Return the first process's ``values``; Lightning's ``broadcast`` would pickle them with their device."""
