@@ -73,7 +73,7 @@ def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "t
     if loaded is not None and loaded.config.patch_sampler is not None:
         what = "the model was trained on patches, and whole images cannot be compared with them"
         raise ConfigError(Problem("patch_sampler", what))
-    manifest = read_manifest(csv)
+    manifest = read_manifest(csv).numbered_like(dict(zip(spec.labels, spec.class_names, strict=True)))
     if manifest.num_columns != len(spec.column_channels):
         what = f"has {manifest.num_columns} channel columns, but the model was trained on {len(spec.column_channels)}"
         raise ConfigError(Problem(str(csv), what))

@@ -115,6 +115,7 @@ def _cautions(sources: list[ImageSet]) -> list[str]:
         f"{source.name} {len(source.manifest.samples)}" for source in sources if len(source.manifest.samples) < _FEW
     ]
     notes = [f"subjects of {source.name}: {source.manifest.subject_rule}" for source in sources]
+    notes += [f"{source.name}: {note}" for source in sources for note in source.manifest.notes]
     if small:
         notes.append(f"few images ({', '.join(small)}): intervals are wide; {_FEW} and more per set are advised")
     return notes

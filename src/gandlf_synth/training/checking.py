@@ -81,6 +81,8 @@ def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:
         "images": ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in splits.items()),
         "network sees": f"{'×'.join(map(str, shape))}, {channels}",
     }
+    if notes := list(dict.fromkeys(note for manifest in splits.values() for note in manifest.notes)):
+        facts["CSV"] = "; ".join(notes)
     levels = getattr(plan.config.model.architecture, "num_channels", None)
     stride = 2 ** (len(levels) - 1) if isinstance(levels, list) and levels else 1
     if any(length % stride for length in shape):

@@ -98,7 +98,7 @@ def plan_survey(survey: Survey) -> PlannedRun:
     if loaded is None:
         raise ValueError("a run is planned only when its configuration can be used")
     plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute))
-    plan.notes.append(f"subjects: {splits['train'].subject_rule}")
+    plan.notes += [f"subjects: {splits['train'].subject_rule}", *splits["train"].notes]
     return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)
 
 

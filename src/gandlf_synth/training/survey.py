@@ -151,7 +151,9 @@ def survey_images(
 def _read_tables(request: TrainingRequest, findings: Findings | None) -> dict[Phase, Manifest]:
     paths: dict[Phase, Path | None] = {"train": request.train_csv, "val": request.val_csv, "test": request.test_csv}
     tables = {phase: _read_table(path, findings) for phase, path in paths.items() if path}
-    return {phase: table for phase, table in tables.items() if table is not None}
+    usable = {phase: table for phase, table in tables.items() if table is not None}
+    known = usable["train"].labels if "train" in usable else {}
+    return {phase: table if phase == "train" else table.numbered_like(known) for phase, table in usable.items()}
 
 
 def _read_table(path: Path, findings: Findings | None) -> Manifest | None:

@@ -1,11 +1,13 @@
 """The CSV as rows of text: its encoding, its separator, its header, and what each column stands for."""
 
+import codecs
 import csv
 import io
 import os
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -22,6 +24,13 @@ _VOCABULARY = {
     "mask": "Mask",
     "mask0": "Mask",
 }
+_IMAGE_COLUMNS = (
+    *("image", "images", "img", "path", "file", "filename", "filepath"),
+    *("imagepath", "imagefile", "imagefilename", "imagefilepath", "imgpath"),
+)
+"""Keys of columns that other tools call what is Channel_0 here; one alone of them counts as it."""
+_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[,;\t]*', re.IGNORECASE)
+"""The first line that Excel writes, or wants, to say how cells are separated."""
 _ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
 _RESERVED = re.compile(r"source[0-9]+|region")
 """Keys of columns that the vocabulary has and that nothing reads yet."""
@@ -82,7 +91,11 @@ def read_records(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     text = _text(path)
     header = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    stated = _SEPARATOR.fullmatch(header.strip(" "))
+    if stated:
+        text = text.replace(header, "", 1)
+    separator = stated[1] if stated else max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if "".join(cells).strip()]
     except csv.Error as error:
@@ -101,6 +114,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise DataError(Problem(str(path), f"cannot be read: {error.strerror}", "a CSV file")) from error
     fix = "save it as CSV in UTF-8"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with suppress(UnicodeDecodeError):
+            return content.decode("utf-16")
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise DataError(Problem(str(path), f"is not a text file: NUL byte in line {line}", fix=fix))
@@ -120,6 +136,7 @@ def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list
     columns = [
         f"Channel_{int(key[7:])}" if re.fullmatch(r"channel[0-9]+", key) else _VOCABULARY.get(key) for key in keys
     ]
+    columns, images = _with_image_column(columns, keys)
     problems = []
     for repeated, count in Counter(filter(None, columns)).items():
         if count > 1:
@@ -131,7 +148,8 @@ def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list
             what = f"has no column Channel_{number}" + (
                 f", but Channel_{max(numbers)}" if numbers else f": {listing(names)}"
             )
-            problems.append(Problem(where, what, _ALLOWED))
+            fix = f"rename the one with the images to Channel_0: {listing(names[place] for place in images)}"
+            problems.append(Problem(where, what, _ALLOWED, fix if images else ""))
             break
     for name, key, column in zip(names, keys, columns, strict=True):
         near = [] if column else get_close_matches(key, ["channel0", *_VOCABULARY], 1, _ALIKE)
@@ -141,6 +159,21 @@ def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list
                 Problem(where, f"unknown column {name!r}", _ALLOWED, f"did you mean {meant!r}? else rename it")
             )
     return columns, problems
+
+
+def _with_image_column(columns: Sequence[str | None], keys: Sequence[str]) -> tuple[list[str | None], list[int]]:
+    """Return ``columns`` with the one that is called like an image as Channel_0, or the places where it may be."""
+    if any(column and column.startswith("Channel_") for column in columns):
+        return list(columns), []
+    places = [place for place, key in enumerate(keys) if key in _IMAGE_COLUMNS]
+    if len(places) != 1:
+        return list(columns), places
+    return ["Channel_0" if place in places else column for place, column in enumerate(columns)], []
+
+
+def names_files(column: str | None) -> bool:
+    """Say whether a column holds paths."""
+    return column is not None and column.startswith(("Channel_", "Mask"))
 
 
 def _key(name: str) -> str:
@@ -175,5 +208,4 @@ def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
 
 
 def _absolute(source: Path, column: str | None, cell: str) -> str:
-    is_path = column is not None and column.startswith(("Channel_", "Mask"))
-    return os.path.join(source.parent.absolute(), cell) if is_path and cell else cell  # noqa: PTH118
+    return os.path.join(source.parent.absolute(), cell) if names_files(column) and cell else cell  # noqa: PTH118

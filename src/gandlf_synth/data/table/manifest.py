@@ -6,9 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unicodedata import normalize
 
 from gandlf_synth.config import LabelingParadigm
-from gandlf_synth.data.table.csv_rows import Row, columns_of, extra_columns_of, read_records
+from gandlf_synth.data.table.class_names import renumbered, with_numbered_names
+from gandlf_synth.data.table.csv_rows import Row, columns_of, extra_columns_of, names_files, read_records
+from gandlf_synth.data.table.path_cells import with_found_paths
 from gandlf_synth.data.table.row_checks import RowProblem, capped, cell_problems, file_problems
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
@@ -53,6 +56,8 @@ class Manifest:
         subject_rule: how subjects were found, for the run notes.
         names_identify: whether an equal subject name in another CSV means the same subject; file names do not.
         extra_columns: the columns that the vocabulary does not have, such as ``Age``, in the order of the CSV.
+        notes: how the CSV was read where another reading is possible.
+        numbering: the one of the notes that says how classes are numbered, where the CSV only names them.
     """
 
     path: Path
@@ -60,6 +65,8 @@ class Manifest:
     subject_rule: str
     names_identify: bool = True
     extra_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    numbering: str = ""
 
     @property
     def num_columns(self) -> int:
@@ -71,6 +78,18 @@ class Manifest:
         """The class name of every label, sorted by label; the label itself where it has no name."""
         names = {s.label: s.label_name or str(s.label) for s in self.samples if s.label is not None}
         return dict(sorted(names.items()))
+
+    def numbered_like(self, known: Mapping[int, str]) -> "Manifest":
+        """Return the manifest with the numbers that the classes have elsewhere, where its CSV only names them.
+
+        Args:
+            known: the class name of every label, as in the training data.
+        """
+        if not self.numbering:
+            return self
+        numbers = renumbered(list(self.labels.values()), known)
+        samples = tuple(replace(sample, label=numbers[sample.label_name or ""]) for sample in self.samples)
+        return replace(self, samples=samples, notes=tuple(note for note in self.notes if note != self.numbering))
 
     def where(self, sample: Sample, column: int) -> str:
         """Return the place of a cell for a message: ``data.csv row 7, column Channel_0 (image.png)``.
@@ -97,9 +116,10 @@ def paradigm(manifest: Manifest) -> LabelingParadigm:
 def read_manifest(path: Path) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
-    Columns, in any order and case: ``Channel_0``, ``Channel_1`` …; optionally ``Label`` (integer), ``LabelMapping``
-    (class name), ``SubjectID`` (or ``PatientID``), ``Mask`` (labels of voxels). Further columns are kept as text in
-    ``Sample.extra``; ``Source_0`` … and ``Region`` are reserved. UTF-8, separated by commas, semicolons or tabs.
+    Columns, in any order and case: ``Channel_0``, ``Channel_1`` … (a single one may be called ``image``, ``path`` or
+    ``filename``); optionally ``Label`` (integer, or the class name), ``LabelMapping`` (class name), ``SubjectID`` (or
+    ``PatientID``), ``Mask`` (labels of voxels). Further columns are kept as text in ``Sample.extra``; ``Source_0`` …
+    and ``Region`` are reserved. UTF-8 or UTF-16, separated by commas, semicolons or tabs, with or without ``sep=``.
 
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
@@ -142,6 +162,8 @@ class _Table:
     rows: list[Row]
     extra_columns: tuple[str, ...]
     problems: list[RowProblem]
+    notes: tuple[str, ...]
+    numbering: str
 
 
 def _read_table(path: Path) -> _Table:
@@ -151,7 +173,11 @@ def _read_table(path: Path) -> _Table:
     extra_columns = extra_columns_of(names, columns)
     rows = []
     for number, (line, cells) in enumerate(records, 1):
-        known = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+        known = {
+            column: cell if names_files(column) else normalize("NFC", cell)
+            for column, cell in zip(columns, cells, strict=False)
+            if column
+        }
         extra = {name: cell for name, cell in zip(names, cells, strict=False) if name in extra_columns}
         row = Row(path, number, line, known, extra)
         if len(cells) == len(names):
@@ -162,13 +188,18 @@ def _read_table(path: Path) -> _Table:
             problems.append((number, Problem(row.place, what, fix=fix)))
     if not records:
         problems.append((None, Problem(str(path), "has a header but no rows", "one row per sample")))
-    return _Table(path, rows, extra_columns, problems)
+    rows, notes = with_found_paths(rows)
+    rows, numbering = with_numbered_names(rows)
+    for name, column in zip(names, columns, strict=True):
+        if column == "Channel_0" and not name.lower().startswith("channel"):
+            notes.append(f"column {name!r} is read as Channel_0")
+    return _Table(path, rows, extra_columns, problems, (*notes, *([numbering] if numbering else [])), numbering)
 
 
 def _manifest(table: _Table, rows: Sequence[Row]) -> Manifest:
     subjects, rule, identify = _subjects(rows)
     samples = [_sample(row, subject) for row, subject in zip(rows, subjects, strict=True)]
-    return Manifest(table.path, tuple(samples), rule, identify, table.extra_columns)
+    return Manifest(table.path, tuple(samples), rule, identify, table.extra_columns, table.notes, table.numbering)
 
 
 def _sample(row: Row, subject: str) -> Sample:
@@ -211,4 +242,4 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     depth = 1
     while len({path.parts[-depth:] for path in paths}) < len(set(paths)):
         depth += 1
-    return ["/".join(path.parts[-depth:]) for path in paths]
+    return [normalize("NFC", "/".join(path.parts[-depth:])) for path in paths]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gandlf_synth.data.formats.readers import exists, locate
 from gandlf_synth.data.table.csv_rows import Row
+from gandlf_synth.data.table.path_cells import is_windows_path, windows_problem
 from gandlf_synth.errors import Problem, listing
 
 RowProblem = tuple[int | None, Problem]
@@ -31,13 +32,20 @@ def file_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
     """Return what is wrong with the files that ``rows`` name: where they all would lie, then each of them."""
     named = [(row, column, file) for row in rows for column, file in row.files.items()]
     cells: list[tuple[Row, str, Path]] = []
+    windows: list[tuple[Row, str]] = []
     problems: list[RowProblem] = []
     for (row, column, file), obstacle in zip(named, _obstacles([file for _, _, file in named]), strict=True):
-        if obstacle:
+        if obstacle and is_windows_path(row.cells[column]):
+            windows.append((row, row.cells[column]))
+            problems.append(
+                (row.number, Problem(f"{row.place}, column {column}", f"is {row.cells[column]!r}, a path of Windows"))
+            )
+        elif obstacle:
             cells.append((row, column, file))
             fix = "~ is not expanded; write the whole path" if row.cells[column].startswith("~") else ""
             problems.append((row.number, Problem(f"{row.place}, column {column} ({file})", obstacle, fix=fix)))
-    return [_where_all_would_lie(cells, len(named)), problems]
+    hint: list[RowProblem] = [(None, windows_problem(windows))] if windows else []
+    return [hint, _where_all_would_lie(cells, len(named)), problems]
 
 
 def capped(problems: Sequence[Problem]) -> list[Problem]:
@@ -63,15 +71,10 @@ def _empty_cells(rows: Sequence[Row]) -> list[RowProblem]:
 def _labels_not_integer(rows: Sequence[Row]) -> list[RowProblem]:
     bad = [row for row in rows if row.label is None and row.cells.get("Label")]
     fix = "put class names into LabelMapping"
-    problems: list[RowProblem] = [
+    return [
         (row.number, Problem(f"{row.place}, column Label", f"is {row.cells['Label']!r}", "an integer", fix))
         for row in bad
     ]
-    named = any(row.cells.get("LabelMapping") for row in rows)
-    if named and not any(row.cells.get("Label") for row in rows):
-        allowed = "an integer Label for every class name"
-        problems.append((None, Problem(f"{rows[0].csv} header", "has LabelMapping but no Label", allowed)))
-    return problems
 
 
 def _labels_inconsistent(rows: Sequence[Row]) -> list[RowProblem]:

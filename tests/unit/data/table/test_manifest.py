@@ -173,7 +173,7 @@ def test_a_folder_is_not_a_csv(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"\n \n", "is empty"),
         (b"Channel_0\na.png\nb\0c.png\n", "is not a text file: NUL byte in line 3"),
-        ("Channel_0\na.png".encode("utf-16"), "is not a text file: NUL byte in line 1"),
+        ("Channel_0\na.png".encode("utf-16-le"), "is not a text file: NUL byte in line 1"),
         (b"Channel_0\nM\xfcller.png\n", "is not UTF-8 text: byte 0xfc in line 2"),
         (b'Channel_0,Label\n"a.png,1\n', "cannot be read as CSV: unexpected end of data"),
         (b"Channel_0,Label\n", "has a header but no rows; allowed: one row per sample"),
@@ -190,7 +190,8 @@ def test_what_is_not_a_csv_of_rows(tmp_path: Path, content: bytes, message: str)
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("Image,Age", "header: has no column Channel_0: Image, Age; allowed: Channel_0, Channel_1, …"),
+        ("Scan,Age", "header: has no column Channel_0: Scan, Age; allowed: Channel_0, Channel_1, …"),
+        ("Image,File_Name", "rename the one with the images to Channel_0: Image, File_Name"),
         ("Channel_1", "header: has no column Channel_0, but Channel_1"),
         ("Channel_0,Channel_2", "header: has no column Channel_1, but Channel_2"),
         ("Channel_0,channel_0", "header: has Channel_0 2 times: 'Channel_0', 'channel_0'; allowed: each column once"),
@@ -198,7 +199,6 @@ def test_what_is_not_a_csv_of_rows(tmp_path: Path, content: bytes, message: str)
         ("Channel_0,Lable", "header: unknown column 'Lable'"),
         ("Channel_0,Lable", "did you mean 'Label'? else rename it"),
         ("Channel_0,Subject", "did you mean 'SubjectID'?"),
-        ("Channel_0,LabelMapping", "header: has LabelMapping but no Label"),
     ],
 )
 def test_header_problems(folder: Path, header: str, message: str) -> None:
