@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.factories import Array, Cli, TinyConfig, blob_picture, write_nifti, write_picture, write_table
 
 
-def report_of(cli: Cli, config: Path, table: Path, *options: object) -> tuple[int, dict]:
+def report_of(cli: Cli, config: Path, table: Path, *options: object) -> tuple[int, dict[str, Any]]:
     report = table.with_suffix(".json")
     code, _, _ = cli("check", "--fast", "-c", config, "-dt", table, "--json", report, *options)
     return code, json.loads(report.read_text())
