@@ -31,7 +31,7 @@ class Fingerprint:
         largest_extent: the largest size along each axis, in mm where known (volumes: along R, A, S), else in voxels.
         same_aspect: whether all images have the same proportions, within 5 %.
         low, high: per channel, medians of the images' 0.5th and 99.5th percentiles, in the files' units.
-        dtype: the number type of the files, the most common one.
+        dtype: the number type that holds the values of all files.
         physical: whether the files state sizes in millimetres.
         notes: what a person should know of it.
         units: of each CSV column.
@@ -113,9 +113,10 @@ def _summary(
     extents = np.array([_canonical_order(scan) for scan in first])
     proportions = extents / extents.max(axis=1, keepdims=True)
     types = Counter(scan.dtype for scans in columns for scan in scans)
+    number_type = str(np.result_type(*types))
     if len(types) > 1:
         counts = listing(f"{name} ({count})" for name, count in types.most_common())
-        notes = [*notes, f"files of several number types: {counts}"]
+        notes = [*notes, f"files of several number types: {counts}; synthetic ones hold {number_type}"]
     return Fingerprint(
         spatial_dims=shapes.shape[1],
         column_channels=tuple(channels),
@@ -125,7 +126,7 @@ def _summary(
         same_aspect=bool((np.ptp(proportions, axis=0) < 0.05).all()),
         low=_medians(columns, channels, "low"),
         high=_medians(columns, channels, "high"),
-        dtype=types.most_common(1)[0][0],
+        dtype=number_type,
         physical=all(scan.physical for scan in first),
         units=units,
         notes=tuple(notes),

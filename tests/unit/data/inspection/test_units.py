@@ -271,3 +271,13 @@ def test_exposures_that_differ_are_no_mixed_bits(tmp_path: Path) -> None:
     files = [as_png(tmp_path / str(k), (picture(k) * factor).astype(np.uint16)) for k, factor in enumerate(brightness)]
 
     assert window_of(table(tmp_path, files)) is None
+
+
+def test_the_number_type_of_synthetic_images_holds_the_values_of_all_files(tmp_path: Path) -> None:
+    files = [as_int16(tmp_path / str(seed), mri(seed)) for seed in range(3)]
+    files.append(as_float32(tmp_path / "share", mri(9) / 2000))
+
+    facts = facts_of(table(tmp_path, files))
+
+    assert facts.dtype == "float32"
+    assert "files of several number types: int16 (3), float32 (1); synthetic ones hold float32" in facts.notes
