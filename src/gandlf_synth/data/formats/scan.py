@@ -195,14 +195,13 @@ def _key(path: Path) -> str:
 
 def _from_text(text: str, shared: dict[object, Any]) -> FileScan | None:
     """Return the scan that ``text`` holds, None where it is of another version; equal values are one object."""
-    values = [_tuples(value) for value in json.loads(text)]
+    values = json.loads(text)
     if len(values) != len(_FIELDS):
         return None
-    return FileScan(*(shared.setdefault((type(value), value), value) for value in values))
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    for place, value in enumerate(values):
+        if isinstance(value, list):
+            values[place] = tuple(tuple(row) if isinstance(row, list) else row for row in value)
+    return FileScan(*(shared.setdefault(pair, pair[1]) for pair in enumerate(values)))
 
 
 def scan_file(path: Path) -> FileScan:

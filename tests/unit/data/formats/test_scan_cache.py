@@ -54,6 +54,15 @@ def test_one_row_fewer_or_more_reads_nothing_but_the_new_one(pictures: list[Path
     assert scan_files(pictures[:5], tmp_path / "c") == first
 
 
+def test_a_size_stays_a_whole_number_beside_equal_values(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.full((8, 8, 2), 8, np.uint8))
+
+    first, again = (scan_files([path], tmp_path / "c")[path] for _ in range(2))
+
+    assert (again, repr(again)) == (first, repr(first))
+
+
 def test_an_interruption_loses_nothing(pictures: list[Path], tmp_path: Path) -> None:
     def interrupted(items: Iterable[object], _total: int, _description: str) -> Iterable[object]:
         for number, item in enumerate(items):

@@ -98,7 +98,8 @@ def _reader_for(path: Path) -> Reader | None:
     readers = _readers()
     if path.is_dir():
         return readers.get(FOLDER)
-    suffixes = [suffix for suffix in readers if path.name.lower().endswith(suffix)]
+    name = path.name.lower()
+    suffixes = [suffix for suffix in readers if name.endswith(suffix)]
     if suffixes:
         return readers[max(suffixes, key=len)]
     return next((reader for reader in readers.values() if reader.recognizes(path)), None)
