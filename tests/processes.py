@@ -5,6 +5,7 @@ import random
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from shutil import which
@@ -36,8 +37,8 @@ def families_in_turn(count: int = 2) -> list[str]:
     return [families[(turn + place) % len(families)] for place in range(count)]
 
 
-def start(*words: object, launcher: tuple[str, ...] = PROGRAM) -> Process:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def start(*words: object, launcher: tuple[str, ...] = PROGRAM, variables: Mapping[str, str] | None = None) -> Process:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(variables or {})}
     command = [*launcher, *(str(word) for word in words)]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     started.append(process)
@@ -61,6 +62,15 @@ def run(*words: object, launcher: tuple[str, ...] = PROGRAM) -> tuple[str, str]:
 
 def torchrun(processes: int) -> tuple[str, ...]:
     return (*TORCHRUN, "--standalone", f"--nproc-per-node={processes}", "-m", "gandlf_synth")
+
+
+def srun(port: int, count: int = 2) -> list[dict[str, str]]:
+    """The variables by which srun tells each of ``count`` processes who it is; none of them ends the others."""
+    number = str(count)
+    shared = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": number, "SLURM_STEP_NUM_TASKS": number}
+    shared |= {"SLURM_NTASKS_PER_NODE": number, "SLURM_NNODES": "1", "SLURM_NODEID": "0"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [{**shared, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(count)]
 
 
 def nodes(port: int, count: int = 2) -> list[tuple[str, ...]]:

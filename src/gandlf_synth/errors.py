@@ -46,6 +46,8 @@ class GandlfSynthError(Exception):
     """The base of every error that the user can correct; it carries all problems, not only the first."""
 
     exit_code = 1
+    is_of_all = False
+    """Whether all processes of a distributed run raise it, so that only the first one says it."""
 
     def __init__(self, *problems: Problem) -> None:
         self.problems: Sequence[Problem] = problems

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
+from gandlf_synth.errors import ConfigError, Problem
+
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 
@@ -27,7 +29,8 @@ class Hardware(TypedDict):
 
 def process_count() -> int:
     """Return how many processes the launcher started on all machines; 1 without a launcher."""
-    return _number("WORLD_SIZE", "SLURM_NTASKS") or 1
+    tasks = 1 if _at_a_prompt_of_slurm() else _number("SLURM_NTASKS")
+    return _number("WORLD_SIZE") or tasks or 1
 
 
 def processes_here() -> int:
@@ -50,9 +53,67 @@ def is_first_process() -> bool:
     return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
+def check_launch() -> None:
+    """Refuse variables of a launcher that promise processes which it did not start; each would wait for the others.
+
+    Raises:
+        ConfigError: which variable is set, and what to do.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ:
+        return
+    world, tasks = _number("WORLD_SIZE") or 1, _number("SLURM_NTASKS") or 1
+    if world > 1:
+        what = f"promises {world} processes, but torchrun did not start this one"
+        fix = "start with python -m torch.distributed.run … -m gandlf_synth, or unset WORLD_SIZE"
+        raise ConfigError(Problem(f"WORLD_SIZE={world} in the environment", what, fix=fix))
+    if tasks == 1:
+        return
+    where = f"SLURM_NTASKS={tasks} in the environment"
+    if _number("SLURM_STEP_NUM_TASKS") != tasks:
+        if _at_a_prompt_of_slurm():
+            return
+        what = f"promises {tasks} processes, but srun did not start this one, so that it would wait for the others"
+        fix = "write srun before the command; for a single process ask for --ntasks-per-node=1, or unset SLURM_NTASKS"
+        raise ConfigError(Problem(where, what, fix=fix))
+    if _at_a_prompt_of_slurm():
+        name = os.environ["SLURM_JOB_NAME"]
+        what = f"is set by srun, but in a job called {name} its processes do not look for each other"
+        raise ConfigError(Problem(where, what, fix="write SLURM_JOB_NAME=train before srun"))
+    if not _number("SLURM_NTASKS_PER_NODE"):
+        what = "is set by srun without SLURM_NTASKS_PER_NODE, so that devices cannot be shared out"
+        raise ConfigError(Problem(where, what, fix="give srun --ntasks-per-node"))
+
+
+def is_lightnings_own() -> bool:
+    """Say whether Lightning started this process, after the one that it belongs to had planned the run."""
+    launched = "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_PROCID" in os.environ
+    return "LOCAL_RANK" in os.environ and not launched
+
+
+def launcher_counts() -> bool:
+    """Say whether a launcher decides how many processes there are; Lightning then starts none."""
+    slurm = "SLURM_NTASKS" in os.environ and not _at_a_prompt_of_slurm()
+    return slurm or "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _at_a_prompt_of_slurm() -> bool:
+    """Lightning leaves Slurm out of account in jobs with these names, which are those of interactive ones."""
+    return os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+
+
 def _number(*names: str) -> int | None:
-    """Return the first of the environment variables that is set and not empty."""
-    return next((int(os.environ[name]) for name in names if os.environ.get(name)), None)
+    """Return the first of the environment variables that is set and not empty.
+
+    Raises:
+        ConfigError: it is no number.
+    """
+    name = next((name for name in names if os.environ.get(name)), None)
+    if name is None:
+        return None
+    if not os.environ[name].isdecimal():
+        where = f"{name}={os.environ[name]} in the environment"
+        raise ConfigError(Problem(where, "is not a number", fix="unset it, or start with srun or torchrun"))
+    return int(os.environ[name])
 
 
 def hardware() -> Hardware:

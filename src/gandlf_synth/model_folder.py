@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from gandlf_synth.errors import CheckpointError, ConfigError, Problem, ResourceError, option
+from gandlf_synth.files import only_writer
 
 Mode = Literal["new", "resume", "reset"]
+FolderState = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,13 @@ class ModelFolder:
         Raises:
             ResourceError: another run is using the folder.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            fix = "wait for it, stop it, or use another folder"
-            raise ResourceError(Problem(f"model folder {self.root}", "is in use by another run", fix=fix)) from error
-        try:
+        with only_writer(self.root, "model folder"):
             yield
-        finally:
-            lock.release()
+
+    def state(self) -> FolderState:
+        """Return what tells this state of the folder from a later one, after another run has written there."""
+        files = (self.record, self.resolved_config, self.last, self.first_stage.last)
+        return tuple((file.stat().st_ino, file.stat().st_mtime_ns) for file in files if file.is_file())
 
     def holds_a_run(self) -> bool:
         """Say whether a training wrote here before."""
@@ -127,6 +123,19 @@ class ModelFolder:
         elif mode == "resume" and not (self.last.is_file() or self.first_stage.last.is_file()):
             fix = f"train without {option('resume')}"
             raise CheckpointError(Problem(where, "holds no checkpoints/last.ckpt to resume from", fix=fix))
+
+    def check_unchanged(self, mode: Mode, checkpoint: Path | None, seen: FolderState) -> None:
+        """Check again, under the lock: another run may have written here since ``state`` was ``seen``.
+
+        Raises:
+            ConfigError, CheckpointError: see ``check``.
+            ResourceError: a run that was to be continued or deleted is not what it was.
+        """
+        self.check(mode, checkpoint)
+        if self.state() != seen:
+            what = "was written by another run after this one had looked at it"
+            fix = "see what is there now, and begin again"
+            raise ResourceError(Problem(f"model folder {self.root}", what, fix=fix))
 
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder; trackers keep their history."""
@@ -176,6 +185,16 @@ class InferenceFolder:
     def log_file(self) -> Path:
         """What the run said."""
         return self.root / "inference_manager.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other calls out of the folder for the length of the block.
+
+        Raises:
+            ResourceError: another call is using the folder.
+        """
+        with only_writer(self.root, "output folder"):
+            yield
 
     @property
     def contact_sheet(self) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gandlf_synth import registry
 from gandlf_synth.api.models import configuration_of, given_images, load_model
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
-from gandlf_synth.files import TakesPaths
+from gandlf_synth.files import TakesPaths, only_writer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,8 +34,9 @@ def evaluate(
     from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.run import run_evaluation
 
-    evaluation = run_evaluation(request, progress_bar(console or silent_console()))
-    return EvaluationResult(evaluation, report(request.output_dir, formats))
+    with only_writer(request.output_dir, "output folder"):
+        evaluation = run_evaluation(request, progress_bar(console or silent_console()))
+        return EvaluationResult(evaluation, report(request.output_dir, formats))
 
 
 def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) -> "PairedResult":
@@ -43,7 +44,8 @@ def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) 
     from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.paired import run_paired
 
-    return run_paired(request, progress_bar(console or silent_console()))
+    with only_writer(request.output_dir, "output folder"):
+        return run_paired(request, progress_bar(console or silent_console()))
 
 
 def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]:
@@ -120,7 +122,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.sweep import sweep_samplers
     from gandlf_synth.metrics.extractors import build_extractor
-    from gandlf_synth.synthesis.sharing import Share
+    from gandlf_synth.ranks import Ranks
 
     if not module.samplers:
         what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
@@ -132,7 +134,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
     extractor.check_images(module.spec.spatial_dims)
     manifest, pipeline = given_images(request.csv, module.spec, loaded)
-    device = Share().device
+    device = Ranks().device
     return sweep_samplers(
         module.to(device),
         manifest,

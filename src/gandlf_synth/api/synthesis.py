@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.errors import ConfigError, Problem, listing, option
 from gandlf_synth.files import TakesPaths
+from gandlf_synth.model_folder import InferenceFolder, ModelFolder
+from gandlf_synth.ranks import Ranks, meet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,8 +122,6 @@ class _Job:
 
 def _check_job(request: GenerationRequest) -> _Job:
     """Return what is to be done, with everything checked that can be wrong."""
-    from gandlf_synth.model_folder import ModelFolder
-
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
@@ -149,38 +150,43 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         ConfigError: the configuration is wrong, or asks for what the model cannot do.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    job = _check_job(request)
+    ranks = meet()
+    with ranks.together():
+        job = _check_job(request)
 
-    from gandlf_synth.display.console import Reporter, progress_bar, silent_console
-    from gandlf_synth.synthesis.generate import generate_images
-    from gandlf_synth.synthesis.output import folder_for, model_source
-    from gandlf_synth.synthesis.sharing import join
+        from gandlf_synth.display.console import Reporter, progress_bar, silent_console
+        from gandlf_synth.synthesis.generate import generate_images
+        from gandlf_synth.synthesis.output import folder_for, model_source
 
-    module, parameters, loaded = job.module, job.parameters, job.loaded
-    share = join()
-    terminal = (console if share.is_first else None) or silent_console()
-    source = {**model_source(job.checkpoint, request.model_dir), "user_seed": job.seed}
-    record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
-    gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
-    if gate is not None:
-        record["copy_limit"] = gate.limit
-    record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
-    resume = request.resume
-    output = folder_for(request.model_dir, request.output_dir, record, resume=resume) if share.is_first else None
-    return generate_images(
-        module.to(share.device),
-        job.images,
-        share.broadcast(output),
-        source,
-        Reporter(terminal),
-        progress_bar(terminal),
-        batch_size=parameters.batch_size,
-        writer=job.writer,
-        options=job.parameters,
-        share=share,
-        postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
-        gate=gate,
-    )
+        module, parameters, loaded = job.module, job.parameters, job.loaded
+        source = {**model_source(job.checkpoint, request.model_dir), "user_seed": job.seed}
+        record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
+        gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
+        if gate is not None:
+            record["copy_limit"] = gate.limit
+        record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
+    ranks.check_same("model or configuration", record)
+    terminal = (console if ranks.is_first else None) or silent_console()
+    with ExitStack() as lock:
+        output = None
+        with ranks.together():
+            if ranks.is_first:
+                output = folder_for(request.model_dir, request.output_dir, record, resume=request.resume)
+                lock.enter_context(InferenceFolder(output).locked())
+        return generate_images(
+            module.to(ranks.device),
+            job.images,
+            Path(ranks.broadcast(str(output))),
+            source,
+            Reporter(terminal),
+            progress_bar(terminal),
+            batch_size=parameters.batch_size,
+            writer=job.writer,
+            options=job.parameters,
+            ranks=ranks,
+            postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
+            gate=gate,
+        )
 
 
 def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
@@ -224,8 +230,6 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         DataError: an image cannot be used.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    from gandlf_synth.model_folder import ModelFolder
-
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
@@ -235,14 +239,13 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.output import inference_folder, model_source
     from gandlf_synth.synthesis.reconstruct import reconstruct_images
-    from gandlf_synth.synthesis.sharing import Share
 
     module = load_module(checkpoint)
     spec = module.spec
     _check_reconstructs(module.config.model_name)
     manifest, pipeline = given_images(request.csv, spec, loaded)
     return reconstruct_images(
-        module.to(Share().device),
+        module.to(Ranks().device),
         manifest,
         pipeline,
         inference_folder(folder.root, request.output_dir),

@@ -17,6 +17,7 @@ from gandlf_synth.cli.projects import demo, init, new_model
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
 from gandlf_synth.errors import GandlfSynthError, spell_options
+from gandlf_synth.launcher import is_first_process
 from gandlf_synth.registry import load_plugin
 
 _HELP = """Train generative models on medical images and synthesise new ones, without writing code.
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GandlfSynthError as error:
         if "--debug" in words:
             raise
-        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+        if is_first_process() or not error.is_of_all:
+            click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
         return error.exit_code
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)

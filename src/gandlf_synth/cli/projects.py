@@ -52,7 +52,7 @@ def new_model(name: str, folder: Path, as_json: bool) -> None:
     if existing:
         raise ConfigError(Problem(", ".join(existing), "exists", fix="choose another name or folder"))
     for path, text in files.items():
-        write_text(path, text.replace("NAME", name))
+        write_text(path, text.replace("NAME", name), new=True)
     then = f"Next: pytest {folder / f'test_{name}.py'}; then set model_name: {name} and train --plugin {name}.py"
     emit(list(files), "\n".join([*map(str, files), then]), as_json)
 

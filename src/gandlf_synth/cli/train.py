@@ -25,6 +25,7 @@ from gandlf_synth.cli.options import (
     split_options,
 )
 from gandlf_synth.errors import ConfigError, Problem, StoppedError
+from gandlf_synth.ranks import meet
 
 
 @click.command()
@@ -63,7 +64,8 @@ def run_training(
     terminal = console()
     seconds = minutes * 60 if minutes else None
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
-    document = overridden(read_document(config), overrides)
+    with meet().together():
+        document = overridden(read_document(config), overrides)
     request = TrainingRequest(
         config=document, train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )

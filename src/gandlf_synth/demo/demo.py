@@ -19,6 +19,7 @@ from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.errors import ConfigError, Problem, option
+from gandlf_synth.files import holds_files, only_writer
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.training.request import TrainingRequest
 
@@ -49,12 +50,14 @@ def run_demo(
     Raises:
         ConfigError: ``output`` is there already.
     """
-    if output.exists() and any(output.iterdir()):
-        raise ConfigError(
-            Problem(
-                f"output folder {output}", "is not empty", fix=f"name another with {option('output')}, or delete it"
-            )
-        )
+    with only_writer(output, "output folder"):
+        if holds_files(output):
+            fix = f"name another with {option('output')}, or delete it"
+            raise ConfigError(Problem(f"output folder {output}", "is not empty", fix=fix))
+        return _run_all(output, console, data_dir, dimensions, minutes)
+
+
+def _run_all(output: Path, console: Console, data_dir: Path | None, dimensions: int, minutes: float) -> DemoResult:
     images = data_dir or _write_images(output / "images", dimensions, console)
     csv = output / "data.csv"
     report = api.construct_csv(images, [_ending(images)], "custom", csv)

@@ -8,7 +8,7 @@ from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.exporting.bundle import write_bundle
 from gandlf_synth.exporting.card import model_card
 from gandlf_synth.exporting.networks import write_onnx, write_torchscript
-from gandlf_synth.files import write_text
+from gandlf_synth.files import file_name, new_folder, write_text
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import write_safetensors
 
@@ -32,9 +32,14 @@ def export_package(
     Raises:
         ConfigError: the folder is not empty, or the family has no network that can stand alone.
         MissingExtraError: ONNX is asked for and its packages are not installed.
+        ResourceError: the disk is full or the folder cannot be written; nothing is left of it.
     """
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ConfigError(Problem(f"output folder {folder}", "is not empty", fix="name a new one"))
+    with new_folder(folder, "output folder") as temporary:
+        written = _write_all(module, model_dir, temporary, formats)
+    return [folder / path.relative_to(temporary) for path in written]
+
+
+def _write_all(module: GenerativeModule, model_dir: Path, folder: Path, formats: Sequence[ExportFormat]) -> list[Path]:
     networks = module.export_networks()
     if {"torchscript", "onnx"} & set(formats) and not networks:
         what = f"{module.config.model_name!r} has no network that can be used without this program"
@@ -45,7 +50,7 @@ def export_package(
     if "bundle" in formats:
         written += write_bundle(module, folder)
     if "torchscript" in formats:
-        written += [write_torchscript(part, folder / f"{name}.pt") for name, part in networks.items()]
+        written += [write_torchscript(part, folder / f"{file_name(name)}.pt") for name, part in networks.items()]
     if "onnx" in formats:
-        written += [write_onnx(part, folder / f"{name}.onnx") for name, part in networks.items()]
+        written += [write_onnx(part, folder / f"{file_name(name)}.onnx") for name, part in networks.items()]
     return written

@@ -17,8 +17,8 @@ from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.display.console import progress_bar
-from gandlf_synth.errors import ConfigError, Problem, option
-from gandlf_synth.files import write_text
+from gandlf_synth.errors import ConfigError, GandlfSynthError, Problem, option
+from gandlf_synth.files import only_writer, write_text
 from gandlf_synth.projects.recipe import Recipe, choose_recipe
 from gandlf_synth.training.defaults import Device, detect_device
 from gandlf_synth.training.plan import Plan, make_plan
@@ -65,11 +65,30 @@ def start_project(
         ConfigError: the project exists already.
         DataError: the images cannot make one data set; every reason.
     """
-    config = project / "config.yaml"
-    if config.exists() or (project / "data.csv").exists():
-        raise ConfigError(
-            Problem(f"project {project}", "exists already", fix=f"name another folder with {option('project')}")
-        )
+    with only_writer(project, "project"):
+        _check_new(project)
+        try:
+            return _write_project(source, project, console, model_name, memory_bytes)
+        except GandlfSynthError:
+            for file in _written(project):
+                file.unlink(missing_ok=True)
+            raise
+
+
+def _written(project: Path) -> list[Path]:
+    return [_config_of(project), *(_csv_of(split, project) for split in PHASES)]
+
+
+def _check_new(project: Path) -> None:
+    if any(file.exists() for file in _written(project)):
+        fix = f"name another folder with {option('project')}"
+        raise ConfigError(Problem(f"project {project}", "exists already", fix=fix))
+
+
+def _write_project(
+    source: Path, project: Path, console: Console, model_name: str | None, memory_bytes: int | None
+) -> Project:
+    config = _config_of(project)
     csvs = {"train": source} if source.is_file() else _write_csvs(detect_layout(source), project, console)
     manifests = {phase: read_manifest(csvs[phase]) for phase in PHASES if phase in csvs}
     facts = survey_images(manifests, default_cache(), progress_bar(console)).known_facts
@@ -116,6 +135,10 @@ def _write_series(layout: Layout, project: Path, console: Console) -> dict[str, 
 def _classes(report: ConstructReport) -> str:
     counts = ", ".join(f"{name} ({count})" for name, count in report.classes.items())
     return f", classes {counts}" if counts else ""
+
+
+def _config_of(project: Path) -> Path:
+    return project / "config.yaml"
 
 
 def _csv_of(split: str, project: Path) -> Path:

@@ -20,10 +20,10 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import sample_batches, sampling_record
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import Purpose, fold_seed, software_versions
+from gandlf_synth.ranks import Ranks
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.requests import ImageRequest, sample_batch
-from gandlf_synth.synthesis.sharing import Share
 
 _SHEET_IMAGES = 64
 
@@ -54,7 +54,7 @@ def generate_images(
     batch_size: int,
     writer: Writer,
     options: SamplingOptions,
-    share: Share,
+    ranks: Ranks,
     postprocessing: Sequence[Step] = (),
     gate: CopyGate | None = None,
 ) -> GenerationResult:
@@ -70,7 +70,7 @@ def generate_images(
         batch_size: images sampled together.
         writer: the file format.
         options: how to sample.
-        share: the part of this process.
+        ranks: the processes that share the images out.
         postprocessing: what is done to every image before it is written.
         gate: what no copy of a training image passes; such images are made again from other seeds.
 
@@ -78,7 +78,7 @@ def generate_images(
         TrainingError: the model makes hardly anything but copies.
     """
     spec, place = module.spec, InferenceFolder(folder)
-    if share.is_first:
+    if ranks.is_first:
         reporter.open_log(place.log_file)
     sampling = sampling_record(module, options)
     about = {**source, "sampling": sampling, "software": software_versions()}
@@ -86,16 +86,16 @@ def generate_images(
         about["postprocessing"] = steps_as_written(postprocessing)
     files = ImageFiles(folder, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
-    batches = share.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
+    batches = ranks.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
     for request, image, more in accepted_images(module, bar(missing, len(missing), "Generating"), options, gate):
         files.write(request, image, more)
         if sum(map(len, rows.values())) < _SHEET_IMAGES:
             title = "" if request.class_index is None else spec.class_names[request.class_index]
             rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
-    share.barrier()
+    ranks.barrier()
     sheet = place.contact_sheet
-    if not share.is_first:
+    if not ranks.is_first:
         return GenerationResult(folder, [], sheet)
     written = files.write_csv(place.images_csv, requests)
     if rows:

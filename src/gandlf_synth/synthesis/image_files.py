@@ -13,7 +13,7 @@ from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, picture_scale, to_8_bit, to_file_values
-from gandlf_synth.files import write_csv, write_json
+from gandlf_synth.files import file_name, write_csv, write_json
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.requests import ImageRequest
@@ -64,7 +64,7 @@ def _by_column(values: Voxels, spec: DataSpec) -> list[tuple[str, Voxels]]:
     if len(spec.column_channels) == 1:
         return [("", values)]
     ends = np.cumsum(spec.column_channels)[:-1]
-    return [(f"_{name}", part) for name, part in zip(spec.column_names, np.split(values, ends), strict=True)]
+    return [(f"_{file_name(name)}", part) for name, part in zip(spec.column_names, np.split(values, ends), strict=True)]
 
 
 class ImageFiles:
@@ -85,7 +85,7 @@ class ImageFiles:
 
     def paths(self, request: ImageRequest) -> list[Path]:
         """Return the files of ``request``'s image, once it is complete; the sidecar is written last."""
-        paths = [self._folder / name for name in self.record(request).get("files", [])]
+        paths = [self._folder / Path(name).name for name in self.record(request).get("files", [])]
         return paths if all(path.is_file() for path in paths) else []
 
     def record(self, request: ImageRequest) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, An
     """
     if resume:
         root = output_dir or model_dir
-        folders = map(InferenceFolder, root.glob(f"{model_dir.resolve().name}_inference_output*"))
+        folders = map(InferenceFolder, root.glob(f"{escape(model_dir.resolve().name)}_inference_output*"))
         begun = [folder for folder in folders if folder.request.is_file()]
         for folder in sorted(begun, key=lambda folder: folder.request.stat().st_mtime, reverse=True):
             if json.loads(folder.request.read_text()) == wanted:

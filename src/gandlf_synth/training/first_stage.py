@@ -13,6 +13,7 @@ from gandlf_synth.display.console import Reporter
 from gandlf_synth.model_folder import Mode, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
+from gandlf_synth.ranks import meet
 from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 
@@ -37,11 +38,11 @@ def train_first_stage(
     Raises:
         CheckpointError: a first stage that was given does not fit the model.
     """
-    started = time.monotonic()
+    started, ranks = time.monotonic(), meet()
     checkpoint = _given(stage)
     if checkpoint is None:
         folder = request.folder.first_stage
-        if not _finished(folder):
+        if not ranks.broadcast(_finished(folder)):
             reporter.say(f"First stage: {stage.model.model_name}", "bold")
             train(_request(request, config, stage, folder), reporter.console)
         checkpoint = folder.choose_checkpoint(None)
@@ -49,7 +50,7 @@ def train_first_stage(
     reporter.say(f"Second stage: {config.model.model_name}", "bold")
     if request.seconds is None:
         return None
-    return max(1.0, request.seconds - (time.monotonic() - started))
+    return ranks.broadcast(max(1.0, request.seconds - (time.monotonic() - started)))
 
 
 def _given(stage: Prerequisite) -> Path | None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from gandlf_synth import registry
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig, resolved
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
-from gandlf_synth.launcher import node_count, processes_here
+from gandlf_synth.launcher import launcher_counts, node_count, processes_here
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.training.callbacks import (
@@ -161,7 +161,7 @@ def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, object]
 def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, object]:
     on_cpu = compute.accelerator == "cpu" or not torch.cuda.is_available()
     devices = compute.num_devices
-    if devices == "auto" and on_cpu:
+    if devices == "auto" and (on_cpu or launcher_counts()):
         devices = processes_here()
     return {
         "accelerator": "cpu" if on_cpu and compute.accelerator == "auto" else compute.accelerator,

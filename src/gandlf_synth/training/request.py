@@ -68,13 +68,22 @@ class TrainingRequest(TakesPaths):
         return None if in_first_stage else self.folder.last
 
 
+def read_written(config: Path | Document) -> Document:
+    """Return the configuration as it was written.
+
+    Raises:
+        ConfigError: it cannot be read, or is not YAML.
+    """
+    return config if isinstance(config, Document) else read_document(config)
+
+
 def read_configuration(request: TrainingRequest) -> LoadedConfig:
     """Return the validated configuration; when resuming, laid over the choices of the earlier run.
 
     Raises:
         ConfigError: everything that is wrong with it.
     """
-    document = request.config if isinstance(request.config, Document) else read_document(request.config)
+    document = read_written(request.config)
     if request.mode == "resume" and request.folder.resolved_config.is_file():
         earlier = read_document(request.folder.resolved_config).content
         document = replace(document, content=merged(earlier, _decided(document.content)))

@@ -1,22 +1,23 @@
 """One training run, from request to record: plan, prepare, fit, record."""
 
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from gandlf_synth.config import Config
+from gandlf_synth.config import Config, Document, validate
 from gandlf_synth.display.console import Reporter, progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json
 from gandlf_synth.launcher import is_first_process, peak_memory_mb
-from gandlf_synth.provenance import RunRecord
+from gandlf_synth.provenance import RunRecord, digest
+from gandlf_synth.ranks import Ranks, meet, noticing_who_left
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
 from gandlf_synth.training.record import begin_record, write_beginning
-from gandlf_synth.training.request import TrainingRequest, check_same_model, read_configuration
+from gandlf_synth.training.request import TrainingRequest, check_same_model, read_configuration, read_written
 from gandlf_synth.training.strategy import check_compute, trains_several
 from gandlf_synth.training.survey import survey_run
 
@@ -51,11 +52,28 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     Raises:
         ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``errors``.
     """
-    if is_first_process():
-        request.folder.check(request.mode, request.checkpoint)
-    loaded = read_configuration(request)
-    check_machine(loaded.config)
-    return plan_survey(survey_run(request, loaded, console))
+    ranks = meet()
+    with ranks.together():
+        if is_first_process():
+            request.folder.check(request.mode, request.checkpoint)
+        written = read_written(request.config) if ranks.is_first else request.config
+    request = replace(request, config=ranks.broadcast(written))
+    with ranks.together():
+        loaded = read_configuration(request)
+        check_machine(loaded.config)
+        planned = plan_survey(survey_run(request, loaded, console))
+    return _as_the_first(planned, ranks)
+
+
+def _as_the_first(planned: PlannedRun, ranks: Ranks) -> PlannedRun:
+    """Return the run with the first process's choices, which other memory may have made different."""
+    content = ranks.broadcast(planned.plan.config.model_dump(mode="json", by_alias=True, exclude_none=True))
+    rows = [(phase, each.subject, each.label) for phase, table in planned.splits.items() for each in table.samples]
+    ranks.check_same("list of images", digest(rows))
+    if ranks.is_first:
+        return planned
+    config = validate(Document(planned.document.name, content)).config
+    return replace(planned, plan=replace(planned.plan, config=config))
 
 
 def check_machine(config: Config) -> None:
@@ -74,18 +92,24 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    first = is_first_process()
+    first, ranks = is_first_process(), meet()
     console = console if first else Console(quiet=True)
+    seen = request.folder.state()
     planned = plan_training(request, console)
     config = planned.plan.config
 
     from gandlf_synth.training.data import prepare_data
 
-    extractor = _sample_extractor(config, planned.facts.spatial_dims)
-    data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
-    if request.resume_from is not None:
-        check_same_model(request.resume_from, config.model, data.spec)
-    with request.folder.locked() if first else nullcontext():
+    with ranks.together():
+        extractor = _sample_extractor(config, planned.facts.spatial_dims)
+        data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
+        if request.resume_from is not None:
+            check_same_model(request.resume_from, config.model, data.spec)
+    with ExitStack() as lock:
+        with ranks.together():
+            if first:
+                lock.enter_context(request.folder.locked())
+                request.folder.check_unchanged(request.mode, request.checkpoint, seen)
         return _train(request, planned, data, Reporter(console), extractor)
 
 
@@ -121,10 +145,11 @@ def _train(
     if stage is not None and request.resume_from is None:
         seconds = train_first_stage(module, stage, request, config, reporter, run_training)
         seed_everything(config.seed, workers=True, verbose=False)
-    result = fit(
-        module, data.loaders(config, loader_workers()), config, folder, reporter.console,
-        resume_from=request.resume_from, seconds=seconds, callbacks=_sample_metrics(config, extractor, reporter),
-    )  # fmt: skip
+    with noticing_who_left():
+        result = fit(
+            module, data.loaders(config, loader_workers()), config, folder, reporter.console,
+            resume_from=request.resume_from, seconds=seconds, callbacks=_sample_metrics(config, extractor, reporter),
+        )  # fmt: skip
     record = _finish(record, result)
     if is_first_process():
         write_json(folder.record, record.model_dump())

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from gandlf_synth.config import ComputeConfig, ModelConfig
-from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError
-from gandlf_synth.launcher import process_count
+from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError, counted
+from gandlf_synth.launcher import launcher_counts, process_count, processes_here
 
 SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
 """Strategies that share the model's weights out among devices, and Lightning's classes for them."""
@@ -44,7 +44,24 @@ def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -
             where = f"compute.accelerator: {compute.accelerator}"
             what = f"{needed} asked for, {devices} found on this machine"
             raise ResourceError(Problem(where, what, fix="use accelerator: auto, or fewer num_devices"))
+    _check_launcher(compute, counts["cuda"])
     strategy_for(compute, several_optimizers=several_optimizers)
+
+
+def _check_launcher(compute: ComputeConfig, gpus: int) -> None:
+    """Refuse another number of devices than the launcher started processes, one for each."""
+    if not launcher_counts():
+        return
+    processes = processes_here()
+    if compute.num_devices not in ("auto", processes):
+        where = f"compute.num_devices: {compute.num_devices}"
+        what = f"contradicts the launcher, which starts {processes} per machine"
+        fix = "leave it out, or start as many: --ntasks-per-node of Slurm, --nproc-per-node of torchrun"
+        raise ConfigError(Problem(where, what, fix=fix))
+    if gpus and compute.accelerator != "cpu" and gpus < processes:
+        what = f"started {processes} processes on this machine, and this one sees {counted(gpus, 'GPU')}"
+        fix = "start fewer, or let every process see all of them: --gpus-per-node of Slurm, not --gpus-per-task"
+        raise ResourceError(Problem("the launcher", what, fix=fix))
 
 
 def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) -> Any:

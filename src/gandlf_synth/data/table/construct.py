@@ -88,7 +88,8 @@ def construct_csv(
     if tiles is not None:
         rows = _cut(input_dir, rows, tiles)
     labels = [] if paradigm == "unlabeled" else [getattr(row, _LABEL_FROM[paradigm]) for row in rows]
-    write_samples(output_file, input_dir, rows, labels, output_file.parent if relative_paths else None)
+    base = output_file.parent if relative_paths else None
+    write_samples(output_file, input_dir, rows, labels, base, new=not overwrite)
     subjects = len({row.subject for row in rows})
     if paradigm == "patient" and subjects == len(rows):
         layout.warnings.append("every patient has one row, so validation or test data cannot be split off")
@@ -177,15 +178,27 @@ def _cut(root: Path, rows: Sequence[SampleRow], grid: TileGrid) -> list[SampleRo
     return cut
 
 
-def write_samples(path: Path, root: Path, rows: Sequence[SampleRow], labels: Sequence[str], base: Path | None) -> None:
-    """Write the CSV of ``rows``, whose files are relative to ``root``; in it they are relative to ``base``, if any."""
+def write_samples(
+    path: Path,
+    root: Path,
+    rows: Sequence[SampleRow],
+    labels: Sequence[str],
+    base: Path | None,
+    *,
+    new: bool = False,
+) -> None:
+    """Write the CSV of ``rows``, whose files are relative to ``root``; in it they are relative to ``base``, if any.
+
+    Raises:
+        ConfigError: with ``new``, the CSV exists.
+    """
     channels = [f"Channel_{channel}" for channel in range(len(rows[0].files))]
     lines: list[list[object]] = [["SubjectID", *channels, *(["Label", "LabelMapping"] if labels else [])]]
     numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
     for index, row in enumerate(rows):
         files = [_written_path(root, file, base) for file in row.files]
         lines.append([row.subject, *files, *([numbers[labels[index]], labels[index]] if labels else [])])
-    write_csv(path, lines)
+    write_csv(path, lines, new=new)
 
 
 def _written_path(root: Path, file: str, base: Path | None) -> str:
