@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from gandlf_synth.errors import ConfigError, Problem, ResourceError
+from gandlf_synth.errors import ConfigError, DataError, Problem, ResourceError
 
 _NAME_PART = 60
 """Characters of a name that its temporary one repeats: the ending, which tells the format; any name stays legal."""
@@ -174,6 +174,35 @@ def write_text(path: Path, content: str, *, new: bool = False) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` to ``path`` atomically, as indented JSON with sorted keys."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def parse_json(text: str | bytes, where: str) -> dict[str, Any]:
+    """Return the mapping that a JSON text holds.
+
+    Raises:
+        DataError: it is no JSON, is nested too deeply, holds absurd numbers, or is no mapping.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError(Problem(where, f"is damaged, or no JSON of this program: {what}")) from error
+    if not isinstance(content, dict):
+        raise DataError(Problem(where, f"holds a {type(content).__name__}", "a mapping, as this program writes it"))
+    return content
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a JSON file holds that this program wrote.
+
+    Raises:
+        DataError: it cannot be read, or see ``parse_json``.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    return parse_json(content, str(path))
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:

@@ -1,6 +1,5 @@
 """New images, and given ones through a model."""
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from gandlf_synth.api.models import configuration_of, given_images
 from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.errors import ConfigError, Problem, listing, option
-from gandlf_synth.files import TakesPaths
+from gandlf_synth.files import TakesPaths, read_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 from gandlf_synth.ranks import Ranks, meet
 
@@ -268,7 +267,7 @@ def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: 
     """Return the options of the request, else of the configuration, else what a sweep found best."""
     parameters = loaded.config.inference_parameters if loaded else InferenceParameters()
     if sweep.is_file() and not (parameters.sampler or parameters.num_inference_steps or request.sampler):
-        parameters = parameters.model_copy(update=json.loads(sweep.read_text(encoding="utf-8")))
+        parameters = parameters.model_copy(update=read_json(sweep))
     names = [name for name in InferenceParameters.model_fields if getattr(request, name, None) is not None]
     options = {name: getattr(request, name) for name in names}
     try:

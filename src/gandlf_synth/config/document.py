@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gandlf_synth.config.limits import check_limits
 from gandlf_synth.errors import ConfigError, Problem
 
 KeyPath = tuple[str | int, ...]
@@ -63,6 +64,7 @@ def parse_document(text: str, name: str) -> Document:
     parser = YAML(typ="rt", pure=True)
     parser.version = (1, 2)
     try:
+        check_limits(parser.parse(text), name)
         tree = parser.load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -85,7 +87,8 @@ def _plain(node: Any, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
         )
     position: Any = getattr(node, "lc", None)
     if isinstance(node, dict):
-        lines.update({(*path, _name(key)): position.key(key)[0] + 1 for key in node})
+        written = position.data or {}  # not what a merge key (<<) brings in
+        lines.update({(*path, _name(key)): position.key(key)[0] + 1 for key in node if key in written})
         return {_name(key): _plain(value, (*path, _name(key)), lines) for key, value in node.items()}
     if isinstance(node, list):
         lines.update({(*path, index): position.item(index)[0] + 1 for index in range(len(node))})

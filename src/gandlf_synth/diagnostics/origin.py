@@ -1,11 +1,11 @@
 """Where a file that this program wrote comes from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from gandlf_synth.data.formats.writers import read_provenance
 from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.files import read_json
 from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint
 
 
@@ -22,8 +22,7 @@ def origin_of(file: Path) -> dict[str, Any]:
         model, spec = checkpoint_description(read_checkpoint(file))
         return {"model_config": model, "data": spec.model_dump(mode="json")}
     if file.suffix == ".json":
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return dict(content)
+        return read_json(file)
     provenance = read_provenance(file)
     if provenance is None:
         raise DataError(Problem(str(file), "says nothing of its origin: GaNDLF-Synth did not write it"))

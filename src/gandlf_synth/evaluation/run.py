@@ -1,7 +1,6 @@
 """One evaluation: two sets of images are read, measured by every registered set metric, and written down."""
 
 import csv
-import json
 import time
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.store import Arrays, EvaluationFolder, figure_arrays, write_images
 from gandlf_synth.evaluation.thresholds import complete_thresholds
 from gandlf_synth.evaluation.verdict import verdicts
+from gandlf_synth.files import read_json
 from gandlf_synth.launcher import peak_memory_mb
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
 from gandlf_synth.metrics.image_set import ImageSets
@@ -170,8 +170,7 @@ def _run_record(model_dir: Path | None) -> dict[str, JsonValue] | None:
     path = ModelFolder(model_dir).record
     if not path.is_file():
         raise DataError(Problem(str(path), "does not exist", "a model folder that training wrote"))
-    record: dict[str, JsonValue] = json.loads(path.read_text())
-    return record
+    return read_json(path)
 
 
 def _curves(model_dir: Path | None) -> Arrays:

@@ -4,17 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gandlf_synth import registry
-from gandlf_synth.errors import counted
+from gandlf_synth.errors import DataError, Problem, counted
+from gandlf_synth.files import read_json
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.provenance import RunRecord
 
 
 def model_card(module: GenerativeModule, model_dir: Path) -> str:
     """Return the card as Markdown, with what the run record and the last evaluation in ``model_dir`` say."""
     spec, name = module.spec, module.config.model_name
     family = registry.load("models", name)
-    record = _json(ModelFolder(model_dir).record)
+    record = _record(ModelFolder(model_dir).record)
     size = "×".join(str(length) for length in spec.shape)
     classes = ", ".join(spec.class_names) or "none"
     channels = counted(spec.num_channels, "channel")
@@ -67,6 +71,15 @@ def _evaluation(model_dir: Path) -> list[str]:
     return ["```json", json.dumps(_json(evaluations[-1]), indent=2)[:4000], "```"]
 
 
+def _record(path: Path) -> dict[str, Any]:
+    content = _json(path)
+    try:
+        return RunRecord.model_validate(content).model_dump() if content else {}
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        what = f"is no run record: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        raise DataError(Problem(str(path), what, fix="restore it, or move it away")) from error
+
+
 def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content
+    return read_json(path) if path.is_file() else {}

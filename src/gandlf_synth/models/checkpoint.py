@@ -3,19 +3,24 @@
 import json
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, cast
 
 import torch
 from pydantic import JsonValue, ValidationError
 from torch import Tensor
 
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.errors import CheckpointError, Problem
-from gandlf_synth.files import atomic_path
+from gandlf_synth.errors import CheckpointError, DataError, Problem
+from gandlf_synth.files import atomic_path, parse_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 
 FORMAT = 1
+_DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+"""What torch's reader raises on damaged files."""
 HEADER_KEY: Literal["gandlf_synth"] = "gandlf_synth"
 
 
@@ -63,14 +68,25 @@ def read_checkpoint(path: Path) -> CheckpointContent:
     except UnpicklingError as error:
         fix = "it was written by another program, or tampered with; nothing in it was run"
         raise CheckpointError(Problem(where, "holds more than weights and plain values", fix=fix)) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
-    if not isinstance(content, dict) or HEADER_KEY not in content:
+    return _checked(content, where)
+
+
+def _checked(content: object, where: str) -> CheckpointContent:
+    """Return what a checkpoint holds, which anybody may have written, if it has the parts that every reader needs."""
+    if not isinstance(content, dict) or not isinstance(content.get(HEADER_KEY), dict):
         raise CheckpointError(Problem(where, "is not a checkpoint of GaNDLF-Synth"))
-    version = content[HEADER_KEY].get("format")
+    header, weights = content[HEADER_KEY], content.get("state_dict")
+    version = header.get("format")
     if version != FORMAT:
         raise CheckpointError(Problem(where, f"has checkpoint format {version}", f"format {FORMAT}"))
-    return content
+    parts = {"model_name": str, "model_config": dict, "spec": dict}
+    missing = [name for name, kind in parts.items() if not isinstance(header.get(name), kind)]
+    if missing or not isinstance(weights, dict) or "model_name" not in header["model_config"]:
+        what = f"lacks {', '.join(missing) or 'weights or the name of its model'}"
+        raise CheckpointError(Problem(where, what, fix="use another checkpoint"))
+    return cast("CheckpointContent", content)
 
 
 def write_safetensors(module: GenerativeModule, path: Path) -> None:
@@ -93,7 +109,10 @@ def _read_safetensors(path: Path) -> CheckpointContent:
         raise CheckpointError(Problem(str(path), "is damaged and cannot be read")) from error
     if header is None:
         raise CheckpointError(Problem(str(path), "is not a checkpoint of GaNDLF-Synth"))
-    return {"gandlf_synth": json.loads(header), "state_dict": weights}
+    try:
+        return _checked({HEADER_KEY: parse_json(header, str(path)), "state_dict": weights}, str(path))
+    except DataError as error:
+        raise CheckpointError(*error.problems) from error
 
 
 def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule:
@@ -132,4 +151,7 @@ def _first_fault(error: ValidationError | RuntimeError) -> str:
 def checkpoint_description(content: CheckpointContent) -> tuple[dict[str, JsonValue], DataSpec]:
     """Return the resolved ``model_config`` section and the data facts of a checkpoint's content."""
     header = content[HEADER_KEY]
-    return header["model_config"], DataSpec.model_validate(header["spec"])
+    try:
+        return header["model_config"], DataSpec.model_validate(header["spec"])
+    except ValidationError as error:
+        raise CheckpointError(Problem("checkpoint", f"has wrong facts of the data: {_first_fault(error)}")) from error

@@ -1,6 +1,5 @@
 """One synthetic image as files: the image itself, one file per CSV column, and a sidecar JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, picture_scale, to_8_bit, to_file_values
-from gandlf_synth.files import file_name, write_csv, write_json
+from gandlf_synth.files import file_name, read_json, write_csv, write_json
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
 from gandlf_synth.synthesis.requests import ImageRequest
@@ -91,8 +90,7 @@ class ImageFiles:
     def record(self, request: ImageRequest) -> dict[str, Any]:
         """Return what the sidecar of ``request``'s image says, whoever wrote it; empty without one."""
         sidecar = self._folder / f"{self._stem(request)}.json"
-        record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-        return record
+        return read_json(sidecar) if sidecar.is_file() else {}
 
     def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""

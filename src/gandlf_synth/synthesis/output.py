@@ -1,13 +1,12 @@
 """Where inference writes, and what provenance says of the model."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from gandlf_synth.files import write_json
+from gandlf_synth.files import read_json, write_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 
 
@@ -45,7 +44,7 @@ def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, An
         folders = map(InferenceFolder, root.glob(f"{escape(model_dir.resolve().name)}_inference_output*"))
         begun = [folder for folder in folders if folder.request.is_file()]
         for folder in sorted(begun, key=lambda folder: folder.request.stat().st_mtime, reverse=True):
-            if json.loads(folder.request.read_text()) == wanted:
+            if read_json(folder.request) == wanted:
                 return folder.root
     new = inference_folder(model_dir, output_dir)
     write_json(InferenceFolder(new).request, wanted)
@@ -59,6 +58,6 @@ def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:
     source: dict[str, Any] = {"checkpoint": checkpoint.name, "checkpoint_sha256": model_digest}
     record = ModelFolder(model_dir).record
     if record.is_file():
-        content = json.loads(record.read_text())
-        source |= {key: content[key] for key in ("model_name", "config_digest", "data_digest")}
+        content = read_json(record)
+        source |= {key: content[key] for key in ("model_name", "config_digest", "data_digest") if key in content}
     return source

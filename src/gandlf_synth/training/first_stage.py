@@ -1,6 +1,5 @@
 """The model that another builds on: trained first, by the same command, in a folder inside the model folder."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Prerequisite
 from gandlf_synth.display.console import Reporter
+from gandlf_synth.files import read_json
 from gandlf_synth.model_folder import Mode, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
@@ -61,8 +61,7 @@ def _given(stage: Prerequisite) -> Path | None:
 def _finished(folder: ModelFolder) -> bool:
     if not (folder.record.is_file() and folder.last.is_file()):
         return False
-    epochs: int = json.loads(folder.record.read_text(encoding="utf-8"))["epochs"]
-    return epochs > 0
+    return bool(read_json(folder.record).get("epochs"))
 
 
 def _request(request: TrainingRequest, config: Config, stage: Prerequisite, folder: ModelFolder) -> TrainingRequest:

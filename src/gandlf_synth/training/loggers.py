@@ -1,6 +1,5 @@
 """Where the numbers of a run go: CSV and TensorBoard always, MLflow and Weights & Biases when they are asked for."""
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 from gandlf_synth.config import Config, LoggingConfig, MLflowConfig, WandbConfig
 from gandlf_synth.errors import MissingExtraError, Problem, ResourceError
-from gandlf_synth.files import write_json
+from gandlf_synth.files import read_json, write_json
 from gandlf_synth.launcher import is_first_process
 from gandlf_synth.model_folder import ModelFolder
 
@@ -47,7 +46,7 @@ def opened_loggers(config: Config, folder: ModelFolder) -> Iterator[list[Any]]:
     with ExitStack() as stack:
         loggers = _files(folder)
         if trackers is not None and is_first_process():
-            known = json.loads(folder.tracked_runs.read_text("utf-8")) if folder.tracked_runs.is_file() else {}
+            known = read_json(folder.tracked_runs) if folder.tracked_runs.is_file() else {}
             runs = dict(known)
             content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
             if trackers.mlflow:

@@ -2,11 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from gandlf_synth.config import LabelingParadigm
 from gandlf_synth.data.loading.conditioners import ConditionPart, class_part
 from gandlf_synth.geometry import Geometry
+
+_LONGEST_SIDE = 2**16
+_NUMBER_TYPES = {"bool", *(np.dtype(code).name for code in "bBhHiIlLqQefdg")}
 
 
 class DataSpec(BaseModel):
@@ -44,6 +48,25 @@ class DataSpec(BaseModel):
 
     conditions: tuple[ConditionPart, ...] = ()
     """What the model is conditioned on besides the class."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "DataSpec":
+        """Refuse facts that contradict one another: a checkpoint may come from anywhere."""
+        channels, columns = self.num_channels, len(self.column_channels)
+        if len(self.shape) != self.spatial_dims or not all(1 <= side <= _LONGEST_SIDE for side in self.shape):
+            raise ValueError(f"shape {self.shape} is no shape in {self.spatial_dims} dimensions")
+        if np.shape(self.affine) != (4, 4) or not np.isfinite(self.affine).all():
+            raise ValueError("affine is not 4×4 finite numbers")
+        if not all(number > 0 for number in self.column_channels) or sum(self.column_channels) != channels:
+            raise ValueError(f"column_channels {self.column_channels} are not {channels} channels")
+        per_channel = (self.low, self.high, self.range_scale, self.range_offset)
+        if any(len(values) != channels for values in per_channel) or len(self.column_names) != columns:
+            raise ValueError(f"values or names are not of {channels} channels in {columns} columns")
+        if len(self.labels) != len(self.class_names) or len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels and class_names do not belong together")
+        if self.dtype not in _NUMBER_TYPES:
+            raise ValueError(f"dtype {self.dtype[:40]!r} is no number type of images")
+        return self
 
     @property
     def parts(self) -> tuple[ConditionPart, ...]:
