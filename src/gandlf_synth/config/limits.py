@@ -23,31 +23,49 @@ def check_limits(events: Iterable[Any], name: str) -> None:
     Raises:
         ConfigError: which limit, and in which line.
     """
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []
-    values = 0
+    document = _Size(name)
     for event in events:
-        line, kind = event.start_mark.line + 1, type(event).__name__
-        if kind in ("MappingStartEvent", "SequenceStartEvent"):
-            open_nodes.append((event.anchor, values))
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            anchor, before = open_nodes.pop()
-            if anchor:
-                sizes[anchor] = values - before + 1
+        document.add(event)
+
+
+class _Size:
+    """Counts the values of a document as they come, each as often as aliases repeat it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._values = 0
+        self._anchored: dict[str, int] = {}
+        self._open: list[tuple[str | None, int]] = []
+
+    def add(self, event: Any) -> None:
+        """Take in the next event of the parser."""
+        kind, where = type(event).__name__, f"{self._name}:{event.start_mark.line + 1}"
+        if kind.endswith("EndEvent") and self._open:
+            self._close()
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            self._open.append((event.anchor, self._values))
         elif kind == "AliasEvent":
-            if event.anchor not in sizes:
-                raise ConfigError(Problem(f"{name}:{line}", f"*{event.anchor} repeats what it is itself a part of"))
-            values += sizes[event.anchor]
-        elif kind == "ScalarEvent" and event.anchor:
-            sizes[event.anchor] = 1
-        values += 1
-        if len(open_nodes) > _DEEPEST:
-            raise ConfigError(Problem(f"{name}:{line}", "is nested too deeply", f"{_DEEPEST} levels"))
-        if values > _MOST_VALUES:
+            self._repeat(event.anchor, where)
+        elif kind == "ScalarEvent":
+            self._anchored |= {event.anchor: 1} if event.anchor else {}
+            if event.style is None:
+                _check_number(event.value, where)
+        self._values += 1
+        if len(self._open) > _DEEPEST:
+            raise ConfigError(Problem(where, "is nested too deeply", f"{_DEEPEST} levels"))
+        if self._values > _MOST_VALUES:
             what = "holds too many values, counting each as often as aliases (*name) repeat it"
-            raise ConfigError(Problem(f"{name}:{line}", what, f"{_MOST_VALUES:,} values"))
-        if kind == "ScalarEvent" and event.style is None:
-            _check_number(event.value, f"{name}:{line}")
+            raise ConfigError(Problem(where, what, f"{_MOST_VALUES:,} values"))
+
+    def _close(self) -> None:
+        anchor, before = self._open.pop()
+        if anchor:
+            self._anchored[anchor] = self._values - before + 1
+
+    def _repeat(self, anchor: str, where: str) -> None:
+        if any(anchor == inside for inside, _ in self._open):
+            raise ConfigError(Problem(where, f"*{anchor} repeats what it is itself a part of"))
+        self._values += self._anchored.get(anchor, 1)
 
 
 def _check_number(text: str, where: str) -> None:
@@ -57,7 +75,7 @@ def _check_number(text: str, where: str) -> None:
         return
     shown = text if len(text) < 30 else f"{text[:12]}… ({len(text)} characters)"
     if len(digits) > _LONGEST_NUMBER and digits.isalnum():
-        raise ConfigError(Problem(where, f"{shown} is too long for a number", "put texts into quotation marks"))
+        raise ConfigError(Problem(where, f"{shown} is too long for a number", fix="put texts into quotation marks"))
     try:
         value = int(digits) if digits.isdecimal() else float(digits)
     except ValueError:
