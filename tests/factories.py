@@ -15,6 +15,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.units import Units
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.processing.pipeline import make_transform
 from gandlf_synth.evaluation.results import Evaluation, Verdict
@@ -184,6 +186,17 @@ def spec_of(dtype: str = "int16", channels: int = 1, classes: int = 2, **changes
         "column_channels": (1,) * channels, "column_names": tuple(f"t{i}" for i in range(channels)),
     }  # fmt: skip
     return DataSpec.model_validate({**facts, **changes})
+
+
+def facts_of(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **changes: object) -> Fingerprint:
+    """Return what is known of a data set of grey images of ``shape``."""
+    own = {
+        "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
+        "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
+        "dtype": "float32", "physical": True, "notes": (),
+        "units": (Units("arbitrary", "units differ between images"),),
+    }  # fmt: skip
+    return Fingerprint(**(own | changes))
 
 
 def image_of(array: Array, affine: Array | None = None) -> Image:

@@ -102,6 +102,8 @@ class RunRecord(BaseModel):
     hardware: Hardware
     started: str
     """Local time, ISO 8601."""
+    expected: dict[str, float] = {}
+    """What was expected before it began, where that was measured: steps, images, seconds, memory_mb."""
     seconds: float = 0.0
     epochs: int = 0
     steps: int = 0

@@ -20,11 +20,11 @@ def test_init_writes_a_project_that_trains_without_edits(cli: Cli, pictures: Pat
     config = load_config(tmp_path / "project" / "config.yaml").config
     assert config.model.model_name == "ddpm"
     assert generate.endswith("-n 16")
-    small = ("--set", "num_epochs=1", "--set", "model_config.architecture.num_channels=[48, 48, 48]")
+    small = ("--set", "num_epochs=1", "--set", "model_config.architecture=XS")
     code, _, err = cli(*train.split()[1:], *small, "--set", "model_config.save_eval_images_every_n_epochs=-1")
     assert code == 0, err
     resolved: Any = load_config(tmp_path / "project" / "model" / "resolved_config.yaml").config
-    assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [48, 48, 48])
+    assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [16, 32, 64])
 
 
 def test_init_never_writes_over_a_project(cli: Cli, pictures: Path, tmp_path: Path) -> None:

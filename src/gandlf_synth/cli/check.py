@@ -23,6 +23,7 @@ _LOG_WIDTH = 200
 @click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
 @set_option
 @split_options
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="What training with this limit would be.")
 @click.option("--fast", is_flag=True, help="Leave out the search for duplicates and the trial steps.")
 @click.option("--json", "json_file", type=PATH, help="Write the findings as JSON.")
 @click.option("--quarantine", type=PATH, help="Write the rows that cannot be used, with the reason, as CSV.")
@@ -31,6 +32,7 @@ def check(
     config: Path,
     train_csv: Path,
     overrides: tuple[str, ...],
+    minutes: float | None,
     fast: bool,
     json_file: Path | None,
     quarantine: Path | None,
@@ -44,7 +46,8 @@ def check(
     from gandlf_synth.training.request import TrainingRequest
 
     document = overridden(read_document(config), overrides)
-    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=Path(), **splits)
+    seconds = minutes * 60 if minutes else None
+    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=Path(), seconds=seconds, **splits)
     report = api.check(request, console(), fast=fast)
     _show(report)
     if json_file:

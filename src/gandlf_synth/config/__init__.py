@@ -4,13 +4,23 @@ from gandlf_synth.config.component import ByNetwork, Component, Components, Step
 from gandlf_synth.config.document import Document, merged, overridden, parse_document, read_document
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
 from gandlf_synth.config.loggers import LoggingConfig, MLflowConfig, WandbConfig
-from gandlf_synth.config.model import ArchitectureConfig, Auto, LabelingParadigm, ModelConfig, Prerequisite, resolved
+from gandlf_synth.config.model import (
+    ArchitectureConfig,
+    Auto,
+    LabelingParadigm,
+    ModelConfig,
+    Prerequisite,
+    Stretch,
+    resolved,
+)
+from gandlf_synth.config.network_size import SIZES, NetworkSize, Setting, Size, Sized
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.reference import KeyDescription, describe_keys, json_schema
 from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig, SamplingOptions
 from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig
 
 __all__ = [
+    "SIZES",
     "ArchitectureConfig",
     "Auto",
     "ByNetwork",
@@ -28,12 +38,17 @@ __all__ = [
     "LoggingConfig",
     "MLflowConfig",
     "ModelConfig",
+    "NetworkSize",
     "Phase",
     "PhasedSteps",
     "Prerequisite",
     "SampleMetricsConfig",
     "SamplingOptions",
+    "Setting",
+    "Size",
+    "Sized",
     "Step",
+    "Stretch",
     "WandbConfig",
     "components_at",
     "describe_keys",

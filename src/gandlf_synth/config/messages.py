@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gandlf_synth.config.document import Document, KeyPath
+from gandlf_synth.config.network_size import TAGS
 from gandlf_synth.errors import Problem, did_you_mean, listing
 
 
@@ -36,7 +37,12 @@ def _written_path(document: Document, prefix: KeyPath, location: tuple[int | str
         is_item = isinstance(node, list) and isinstance(part, int) and part < len(node)
         if is_key or is_item:
             path, node = (*path, part), _follow(node, (part,))
-        elif position == len(location) - 1 and isinstance(part, str) and isinstance(node, Mapping | None):
+        elif (
+            position == len(location) - 1
+            and isinstance(part, str)
+            and isinstance(node, Mapping | None)
+            and part not in TAGS
+        ):
             path = (*path, part)
     return path
 

@@ -1,29 +1,30 @@
 """What every model family has in its ``model_config`` section; a family's own config class adds to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
 
 from gandlf_synth.config import legacy
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step, Steps, steps_as_written
+from gandlf_synth.config.network_size import SIZES, NetworkSize, Setting, Size, Sized
 
 Auto = Literal["auto"]
 LabelingParadigm = Literal["unlabeled", "patient", "custom"]
 T = TypeVar("T")
 
 
-def resolved(value: T | Auto) -> T:
+def resolved(value: T | NetworkSize) -> T:
     """Return a value that the plan of a run has decided.
 
     Raises:
-        ValueError: it still says ``auto``: the configuration was not planned.
+        ValueError: it still says ``auto`` or the size of a network: the configuration was not planned.
     """
-    if isinstance(value, str) and value == "auto":
-        raise ValueError("the configuration says auto where a plan was needed")
-    return value
+    if isinstance(value, str) and (value == "auto" or value in SIZES):
+        raise ValueError(f"the configuration says {value} where a plan was needed")
+    return cast("T", value)
 
 
 class ArchitectureConfig(BaseModel):
@@ -40,11 +41,30 @@ class Prerequisite:
         model: its ``model_config`` section.
         fraction: the share of the whole run that its training takes.
         checkpoint: where it lies already, or None where it is trained by the same command.
+        batch_size: images in a step of its training; None: as of the whole run.
     """
 
     model: "ModelConfig"
     fraction: float
     checkpoint: Path | None = None
+    batch_size: int | None = None
+
+    def epochs(self, later: int) -> int:
+        """Return its epochs before ``later`` ones of the other model: ``fraction`` is its share of both together."""
+        return max(1, round(later * self.fraction / (1 - self.fraction)))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a training in which all steps cost about the same.
+
+    Args:
+        share: of the training, in (0, 1].
+        progress: a moment of it, as a share of the training that is over.
+    """
+
+    share: float
+    progress: float
 
 
 class ModelConfig(BaseModel):
@@ -68,6 +88,9 @@ class ModelConfig(BaseModel):
     smallest_batch: ClassVar[int] = 1
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
 
+    enough_steps: ClassVar[Mapping[Size, int]] = {"S": 1_500, "M": 4_000, "L": 15_000, "XL": 50_000}
+    """Steps from which networks of a size give better images than thinner ones do in the same time."""
+
     model_name: str
     """The registered name of the model family."""
     labeling_paradigm: LabelingParadigm | Auto = "auto"
@@ -90,7 +113,7 @@ class ModelConfig(BaseModel):
     """Share of the training in which the learning rate rises to its full value; not used with ``schedulers``."""
     lr_cooldown_fraction: float = Field(0.4, ge=0, le=1)
     """Share of the training, at its end, in which the learning rate falls to zero; not used with ``schedulers``."""
-    architecture: ArchitectureConfig = ArchitectureConfig()
+    architecture: Sized[ArchitectureConfig] = ArchitectureConfig()
     """The family's networks."""
     norm_type: legacy.NormType = "batch"
     converter_type: legacy.ConverterType = "soft"
@@ -132,9 +155,41 @@ class ModelConfig(BaseModel):
         """Return the only size that the networks are made for, or None where the data or ``tensor_shape`` decides."""
         return None
 
+    def trained_shape(self, shape: Sequence[int]) -> list[int]:
+        """Return the size of what the last stage learns, from images of ``shape``: their latents where it has any."""
+        return list(shape)
+
     def prerequisite(self) -> Prerequisite | None:
         """Return the model that has to be trained before this one, if there is one."""
         return None
+
+    @property
+    def network_size(self) -> NetworkSize | None:
+        """The size of networks that are not written out, or None where they are."""
+        return self.architecture if isinstance(self.architecture, str) else None
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return the keys of ``model_config`` that ``architecture: auto`` and a size stand for, with their values.
+
+        ``architecture`` is one of them; the others go with it, and hold where they are not written. A family whose
+        ``architecture`` takes sizes overrides it.
+        """
+        return {}
+
+    def with_networks(self, setting: Setting, size: Size) -> Self:
+        """Return the section with networks of a ``size``; what is written stays."""
+        keys = self.choose_networks(setting, size).items()
+        chosen = {key: value for key, value in keys if key == "architecture" or key not in self.model_fields_set}
+        return self.with_values(**chosen)
+
+    def stretches(self) -> Sequence[Stretch]:
+        """Return the parts of a training whose steps cost differently; one unless overridden."""
+        return [Stretch(1.0, 0.5)]
+
+    @property
+    def work_cycle(self) -> int:
+        """Steps after which the work of steps repeats: more than 1 where a penalty is computed every so many."""
+        return 1
 
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Return what the user should know of the model before a run of ``num_epochs``."""

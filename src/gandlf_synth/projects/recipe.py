@@ -1,14 +1,13 @@
 """The YAML of a new project: few keys, each with the reason for its value and what else it could be."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from gandlf_synth.config import resolved
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
-from gandlf_synth.projects.networks import Surroundings, line, network_lines
-from gandlf_synth.training.defaults import Device, choose_shape
+from gandlf_synth.training.defaults import Device
 from gandlf_synth.training.plan import Plan
 
 _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
@@ -44,8 +43,7 @@ def choose_recipe(
         make_plan: returns the plan of a YAML, given as lines.
     """
     name, reason = (model_name, "asked for") if model_name else _family(facts)
-    surroundings = Surroundings(choose_shape(facts, device).value, device)
-    plan = make_plan(["model_config:", f"  model_name: {name}", *network_lines(name, surroundings)])
+    plan = make_plan(["model_config:", f"  model_name: {name}"])
     shape, batch = resolved(plan.config.model.tensor_shape), resolved(plan.config.batch_size)
     epochs, epochs_reason = _epochs(samples, batch, device)
     lines = [
@@ -54,15 +52,31 @@ def choose_recipe(
         "model_config:",
         line("  model_name", name, f"{reason}; others: gandlf-synth models"),
         line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
-        *network_lines(name, replace(surroundings, epochs=epochs)),
+        *_network_lines(plan),
         line("num_epochs", epochs, epochs_reason),
-        line("batch_size", batch, f"{plan.reason('batch_size')}; halve it when memory runs out"),
+        line("batch_size", "auto", f"{batch} here: {plan.reason('batch_size')}; halve it when memory runs out"),
         *_data_lines(plan, facts),
         "inference_parameters:",
         line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
         line("  batch_size", batch, "images sampled together; changes speed, not the images"),
     ]
     return Recipe("\n".join(lines) + "\n", _notes(subjects))
+
+
+def line(key: str, value: object, comment: str = "") -> str:
+    """Return ``key: value`` with a comment that stands under the others."""
+    text = f"{key}: {value}"
+    return text.ljust(42) + f" # {comment}" if comment else text
+
+
+def _network_lines(plan: Plan) -> list[str]:
+    """Return the line of the networks, where the family has them in sizes."""
+    if not plan.reason("model_config.architecture"):
+        return []
+    return [
+        line("  architecture", "auto", "for data, device and time (train --minutes N), with reasons in the model"),
+        line("  # architecture", "S", "of this size: XS, S, M, L, XL; or written out as in resolved_config.yaml"),
+    ]
 
 
 def _family(facts: Fingerprint) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
+from gandlf_synth.training.cost import StageCost, in_words
+from gandlf_synth.training.expectation import expect
 from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.run import check_machine
@@ -49,11 +51,12 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
         report.add(_warnings(images, console, fast=fast))
         if survey.loaded is not None and images.facts is not None:
             with noting(report, "data"):
-                planned = plan_survey(survey)
+                trying = not fast and not report.stops_a_run
+                planned = plan_survey(survey, seconds=request.seconds, measured=trying)
                 report.facts |= _facts(planned.plan, planned.splits)
                 report.add(_mixed_units(planned.facts))
-                if not fast and not report.stops_a_run:
-                    report.facts |= _cost(planned, console)
+                if trying and not report.stops_a_run:
+                    report.facts |= _cost(planned, request.seconds, console)
     report.sort()
     return report
 
@@ -91,20 +94,26 @@ def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:
     return facts | {choice.key: f"{choice.value} ({choice.reason})" for choice in plan.choices}
 
 
-def _cost(planned: PlannedRun, console: Console) -> dict[str, str]:
-    """Return what a few real steps cost, and the whole training at that rate."""
+def _cost(planned: PlannedRun, seconds: float | None, console: Console) -> dict[str, str]:
+    """Return what a few real steps cost, and the whole training at that rate, after preparing all images."""
     from gandlf_synth.training.data import prepare_data
-    from gandlf_synth.training.trial import try_steps
+    from gandlf_synth.training.speed import measure_cost
 
     config = planned.plan.config
-    data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
-    trial = try_steps(config, data)
-    steps = ceil(len(planned.splits["train"].samples) / resolved(config.batch_size)) * config.num_epochs
-    hours = steps * trial.seconds_per_step / 3600
-    time = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
+    prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
+    cost = planned.plan.cost or measure_cost(config, planned.facts, planned.splits["train"])
+    expected = expect(planned, cost, seconds)
     return {
-        "weights": f"{trial.parameters:,}",
-        "one training step": f"{trial.seconds_per_step:.2f} s, loss {trial.loss:.3f}",
-        "whole training": f"{steps:,} steps, about {time}",
-        "memory": f"{trial.peak_memory_mb:,.0f} MiB at most so far",
+        "weights": ", then ".join(f"{stage.parameters:,}" for stage in cost.stages),
+        "one training step": ", then ".join(_step_of(stage) for stage in cost.stages),
+        "whole training": f"{expected.steps:,} steps, about {in_words(expected.seconds)}",
+        "images seen": f"{expected.images:,}",
+        "memory": f"{expected.memory_mb:,.0f} MiB",
     }
+
+
+def _step_of(stage: StageCost) -> str:
+    """Return the seconds of a step, or from the least to the most where parts of the training differ."""
+    seconds = [part.seconds_per_step for part in stage.stretches]
+    span = f"{min(seconds):.2f} to {max(seconds):.2f}" if len(seconds) > 1 else f"{seconds[0]:.2f}"
+    return f"{span} s for {counted(stage.batch_size, 'image')}"

@@ -13,14 +13,19 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.units import Units, raise_shown
 from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
+from gandlf_synth.training.cost import in_words
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
 """Longest side that trains in reasonable time: a step of a few seconds at most."""
 CT_WINDOW = (-1000.0, 1000.0)
 """Hounsfield units; as in MAISI (Guo et al. 2024, arXiv:2409.11169). Metal above is clipped."""
+_DISTORTION = 0.05
+"""How much more an image may be enlarged along one axis than along another: sizes are multiples of 8."""
 _MOST_GRIDS = 10
 _STEPS_PER_GRID = 500
+_ENDLESS = 100_000
+_CPU_BATCH, _GPU_BATCH = {2: 8, 3: 4}, {2: 64, 3: 8}
 _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
 """Memory of a training step per input value, about what a U-Net with 32 to 64 channels needs."""
@@ -110,24 +115,38 @@ def _rounded(length: float) -> int:
     return int(np.ceil(length / _MULTIPLE - 1e-6)) * _MULTIPLE
 
 
-def choose_resizing(data: Fingerprint, shape: Sequence[int]) -> Choice[list[Step]]:
-    """Choose the steps that bring an image to ``shape`` without distorting it."""
+def choose_resizing(data: Fingerprint, shape: Sequence[int], *, isotropic: bool = False) -> Choice[list[Step]]:
+    """Choose the steps that bring an image to ``shape`` without distorting it.
+
+    Args:
+        data: the facts of the images.
+        shape: what the network sees.
+        isotropic: whether voxels keep their proportions, because ``shape`` has others than the images.
+    """
     size = list(shape)
     if not data.physical:
-        name, reason = "resize_and_pad", "pictures of different proportions: padded, not distorted"
-        if data.same_aspect:
-            name, reason = "resize", "pictures of the same proportions"
+        name, reason = "resize_and_pad", "pictures of other proportions than this: padded, not distorted"
+        if data.same_aspect and _same_proportions(data.largest_extent, shape):
+            name, reason = "resize", "pictures of these proportions"
         return Choice("data_preprocessing", [Step(name=name, parameters=size)], reason)
     resolution = [round(extent / length, 4) for extent, length in zip(data.largest_extent, shape, strict=True)]
+    if isotropic:
+        resolution = [max(resolution)] * len(resolution)
     steps = [Step(name="to_canonical")] if data.spatial_dims == 3 else []
     steps += [Step(name="resample", parameters={"resolution": resolution}), Step(name="crop_or_pad", parameters=size)]
     reason = "the same voxel size for all subjects, at which the largest of them fits"
     return Choice("data_preprocessing", steps, reason)
 
 
+def _same_proportions(extent: Sequence[float], shape: Sequence[int]) -> bool:
+    """Say whether ``extent`` is brought to ``shape`` by much the same factor along every axis."""
+    factors = [length / own for length, own in zip(shape, extent, strict=True)]
+    return max(factors) / min(factors) - 1 < _DISTORTION
+
+
 def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice[list[Step]]:
     """Choose the step that brings an image to ``shape`` after ``steps``, which set no size or another."""
-    step = Step(name="crop_or_pad" if sets_spacing(steps) else "resize", parameters=list(shape))
+    step = Step(name="crop_or_pad" if sets_spacing(steps) else "resize_and_pad", parameters=list(shape))
     return Choice("data_preprocessing", [step], "the written steps set no size, or another")
 
 
@@ -184,6 +203,23 @@ def choose_batch_size(
     while size > max(1, samples):
         size //= 2
     return Choice("batch_size", max(2, size) if samples > 1 else 1, reason)
+
+
+def choose_batch_for_steps(shape: Sequence[int], samples: int, device: Device, smallest: int = 1) -> Choice[int]:
+    """Choose the batch size of networks that are chosen, too: small on a CPU, where steps count more than images."""
+    dims = len(shape)
+    if device.kind == "cpu":
+        size, reason = max(_CPU_BATCH[dims], smallest), "small, for many steps in the time of a CPU"
+    else:
+        size, reason = _GPU_BATCH[dims], "keeps a GPU busy"
+    while size > max(1, samples):
+        size //= 2
+    return Choice("batch_size", size, reason)
+
+
+def choose_endless(seconds: float) -> Choice[int]:
+    """Choose more epochs than fit into so many ``seconds``."""
+    return Choice("num_epochs", _ENDLESS, f"the clock ends the training, after {in_words(seconds)}")
 
 
 def choose_grid_interval(epochs: int, steps_per_epoch: float) -> Choice[int]:

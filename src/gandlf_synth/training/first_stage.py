@@ -70,8 +70,8 @@ def _request(request: TrainingRequest, config: Config, stage: Prerequisite, fold
     content.pop("sample_metrics_config", None)
     if content.get("early_stopping_config", {}).get("monitor_value") in SAMPLE_METRICS:
         del content["early_stopping_config"]
-    share = stage.fraction / (1 - stage.fraction)
-    content["num_epochs"] = max(1, round(config.num_epochs * share))
+    content["batch_size"] = stage.batch_size or config.batch_size
+    content["num_epochs"] = stage.epochs(config.num_epochs)
     mode: Mode = "resume" if request.mode == "resume" and folder.last.is_file() else "reset"
     return replace(
         request,

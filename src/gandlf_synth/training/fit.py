@@ -88,7 +88,7 @@ def fit(
         TrainingError: the numbers are not finite any more.
         ResourceError: memory ran out, or a tracker cannot be used.
     """
-    _quieten()
+    quiet_lightning()
     started = time.monotonic()
     health = HealthMonitor(console)
     with opened_loggers(config, folder) as loggers:
@@ -97,13 +97,8 @@ def fit(
             callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
             logger=loggers,
             plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
-            **_stepping(module, config.model),
-            use_distributed_sampler=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             log_every_n_steps=10,
-            **_compute(config.compute, several_optimizers=not module.automatic_optimization),
+            **trainer_options(module, config),
         )
         if config.compute.compile:
             module.compile_networks()
@@ -147,6 +142,18 @@ def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:
     return EarlyStopping(stopping.monitor_value, **options)
 
 
+def trainer_options(module: GenerativeModule, config: Config) -> dict[str, object]:
+    """Return how Lightning trains ``module``: devices, numbers, and how the optimizer is stepped."""
+    return {
+        **_stepping(module, config.model),
+        **_compute(config.compute, several_optimizers=not module.automatic_optimization),
+        "use_distributed_sampler": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+
+
 def _stepping(module: GenerativeModule, model: ModelConfig) -> dict[str, object]:
     """Return how Lightning steps the optimizer; models of several optimizers step by themselves."""
     if not module.automatic_optimization:
@@ -187,7 +194,7 @@ def _values(trainer: Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def _quieten() -> None:
+def quiet_lightning() -> None:
     """Keep Lightning's hints to developers away from users; its errors still come through."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, LoadedConfig, Phase, PhasedSteps, Step
+from gandlf_synth.config import Config, Document, LoadedConfig, ModelConfig, Phase, PhasedSteps, Setting, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.config.phases import PHASES
@@ -18,13 +20,17 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import final_shape, normalizes
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, raise_if_any
+from gandlf_synth.training.architecture import Budget, Networks, choose_networks
 from gandlf_synth.training.contradictions import contradictions
+from gandlf_synth.training.cost import Cost
 from gandlf_synth.training.defaults import (
     Choice,
     Device,
+    choose_batch_for_steps,
     choose_batch_size,
     choose_channels,
     choose_dimensions,
+    choose_endless,
     choose_final_resizing,
     choose_grid_interval,
     choose_modality,
@@ -38,7 +44,7 @@ from gandlf_synth.training.defaults import (
     detect_device,
 )
 from gandlf_synth.training.request import TrainingRequest, read_configuration
-from gandlf_synth.training.strategy import SHARDED
+from gandlf_synth.training.strategy import SHARDED, in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
 
 T = TypeVar("T")
@@ -51,6 +57,8 @@ class Plan:
     config: Config
     choices: list[Choice[object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cost: Cost | None = None
+    """What steps cost, where that was measured."""
 
     def reason(self, key: str) -> str:
         """Return why ``key`` has its value; empty where the user wrote it."""
@@ -87,8 +95,13 @@ def plan_run(request: TrainingRequest, console: Console) -> PlannedRun:
     return plan_survey(survey_run(request, read_configuration(request), console))
 
 
-def plan_survey(survey: Survey) -> PlannedRun:
+def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool = False) -> PlannedRun:
     """Make every choice for a run whose configuration and images are known.
+
+    Args:
+        survey: configuration and images.
+        seconds: of training; None: as many epochs as the configuration says.
+        measured: whether steps may be tried where networks are to be chosen.
 
     Raises:
         ConfigError: everything in the configuration that the data contradicts.
@@ -97,12 +110,25 @@ def plan_survey(survey: Survey) -> PlannedRun:
     loaded, facts, splits = survey.loaded, survey.images.known_facts, survey.images.splits
     if loaded is None:
         raise ValueError("a run is planned only when its configuration can be used")
-    plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute))
+    measure = None
+    compute = loaded.config.compute
+    if measured and compute.strategy not in SHARDED and not in_several_processes(compute):
+        measure = partial(_measure, facts=facts, train=splits["train"])
+    budget = Budget(seconds, measure)
+    plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute), budget)
     plan.notes += [f"subjects: {splits['train'].subject_rule}", *splits["train"].notes]
     return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)
 
 
-def make_plan(loaded: LoadedConfig, data: Fingerprint, train: Manifest, device: Device) -> Plan:
+def _measure(config: Config, facts: Fingerprint, train: Manifest) -> Cost:
+    from gandlf_synth.training.speed import measure_cost  # imports torch, which nothing else here does
+
+    return measure_cost(config, facts, train)
+
+
+def make_plan(
+    loaded: LoadedConfig, data: Fingerprint, train: Manifest, device: Device, budget: Budget | None = None
+) -> Plan:
     """Return the configuration with nothing left ``auto``.
 
     Args:
@@ -110,44 +136,80 @@ def make_plan(loaded: LoadedConfig, data: Fingerprint, train: Manifest, device: 
         data: the facts of the images.
         train: the training split.
         device: what training will run on.
+        budget: the time of the run; None: as many epochs as the configuration says.
 
     Raises:
         ConfigError: everything in the configuration that the data contradicts.
     """
     raise_if_any(contradictions(loaded, data, train), ConfigError)
     try:
-        return _Planner(loaded.config, data, train, device).plan()
+        return _plan_networks(loaded.config, data, train, device, budget or Budget())
     except ValidationError as error:
         section = type(loaded.config.model)
         raise ConfigError(*problems_of(error, loaded.document, section, ("model_config",))) from error
 
 
+def _plan_networks(config: Config, data: Fingerprint, train: Manifest, device: Device, budget: Budget) -> Plan:
+    def plan(networks: Networks) -> Plan:
+        return _Planner(config, data, train, device, budget, networks).plan()
+
+    networks = choose_networks(
+        config,
+        lambda networks: plan(networks).config,
+        budget,
+        samples=len(train.samples),
+        dims=data.spatial_dims,
+        gpu_memory=device.memory_bytes if device.kind == "gpu" else None,
+    )
+    return plan(networks)
+
+
 class _Planner:
-    def __init__(self, config: Config, data: Fingerprint, train: Manifest, device: Device) -> None:
+    """Makes every choice for networks that are written, or of a given size.
+
+    Args:
+        config: as written.
+        data: the facts of the images.
+        train: the training split.
+        device: what training will run on.
+        budget: the time of the run.
+        networks: their size where none are written, and the batch where memory decided.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Fingerprint,
+        train: Manifest,
+        device: Device,
+        budget: Budget,
+        networks: Networks,
+    ) -> None:
         self._config, self._data, self._train, self._device = config, data, train, device
+        self._budget, self._networks, self._batch = budget, networks.size, networks.batch
         self._required = config.model.required_shape(data.spatial_dims)
         self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
 
     def plan(self) -> Plan:
-        config, model, samples = self._config, self._config.model, len(self._train.samples)
-        dimensions = self._fill(model.n_dimensions, choose_dimensions(self._data))
-        channels = self._fill(model.n_channels, choose_channels(self._data))
-        paradigm = self._fill(model.labeling_paradigm, choose_paradigm(self._train))
+        config, written, samples = self._config, self._config.model, len(self._train.samples)
+        dimensions = self._fill(written.n_dimensions, choose_dimensions(self._data))
+        channels = self._fill(written.n_channels, choose_channels(self._data))
+        paradigm = self._fill(written.labeling_paradigm, choose_paradigm(self._train))
         modality = self._fill(config.modality, choose_modality(self._data))
+        epochs = self._plan_epochs()
+        model = self._plan_networks(epochs)
         shape = self._plan_shape()
         preprocessing = PhasedSteps(**{phase: self._plan_steps(phase, shape) for phase in PHASES})
-        batch_size = self._fill(
-            config.batch_size,
-            choose_batch_size(shape, self._data.num_channels, samples, self._device, model.smallest_batch),
-        )
+        model, batch_size = self._plan_batch(model, shape)
         ema_decay = self._plan_average()
-        grids = choose_grid_interval(config.num_epochs, samples / batch_size)
+        steps_per_epoch = samples / batch_size
+        grids = choose_grid_interval(self._expected_epochs(epochs, steps_per_epoch), steps_per_epoch)
         if config.compute.strategy in SHARDED:
             grids = choose_no_grids(config.compute.strategy)
         every = self._fill(model.save_eval_images_every_n_epochs, grids)
         precision: Precision = self._fill(config.compute.precision, choose_precision(self._device))
-        self._notes += model.plan_notes(config.num_epochs)
+        self._notes += model.plan_notes(epochs)
         if model.labeling_paradigm == "unlabeled" and self._train.labels:
             self._notes.append("the CSV has labels, which labeling_paradigm: unlabeled leaves unused")
         model = model.with_values(
@@ -158,16 +220,73 @@ class _Planner:
             ema_decay=ema_decay,
             save_eval_images_every_n_epochs=every,
         )
-        resolved = config.model_copy(
+        resolved_config = config.model_copy(
             update={
                 "model": model,
                 "modality": modality,
+                "num_epochs": epochs,
                 "data_preprocessing": preprocessing,
                 "batch_size": batch_size,
                 "compute": config.compute.model_copy(update={"precision": precision}),
             }
         )
-        return Plan(resolved, self._choices, [*self._data.notes, *self._notes])
+        cost = self._networks.cost if self._networks else None
+        return Plan(resolved_config, self._choices, [*self._data.notes, *self._notes], cost)
+
+    def _plan_epochs(self) -> int:
+        """Return the epochs: as written, or more than the time of the run is enough for."""
+        config = self._config
+        if self._budget.seconds is None or "num_epochs" in config.model_fields_set or config.model.schedulers:
+            return config.num_epochs
+        return self._fill("auto", choose_endless(self._budget.seconds))
+
+    def _expected_epochs(self, epochs: int, steps_per_epoch: float) -> int:
+        seconds = self._budget.seconds
+        if seconds is None or self._networks is None or self._networks.cost is None:
+            return epochs
+        return min(epochs, ceil(self._networks.cost.fewest_steps(seconds) / steps_per_epoch))
+
+    def _plan_networks(self, epochs: int) -> ModelConfig:
+        """Return the model with its networks, and keep what was chosen for them."""
+        written = self._config.model
+        if self._networks is None:
+            return written
+        seen = written.tensor_shape
+        if seen == "auto":
+            final = final_shape(self._config.data_preprocessing.train or [])
+            seen = list(final or choose_shape(self._data, self._device).value)
+        setting = Setting(seen, self._device.kind == "gpu", epochs)
+        model = written.with_networks(setting, self._networks.size)
+        for key in type(model).model_fields:
+            value = getattr(model, key)
+            if value != getattr(written, key):
+                reason = self._networks.reason if key == "architecture" else "goes with the networks"
+                self._choices.append(Choice(f"model_config.{key}", _plain(value), reason))
+        self._required = model.required_shape(self._data.spatial_dims)
+        return model
+
+    def _plan_batch(self, model: ModelConfig, shape: Sequence[int]) -> tuple[ModelConfig, int]:
+        """Return the images in a training step, and the model with those of the stage before it and of its sums."""
+        config, first = self._config, model.prerequisite()
+        batch_size = self._fill(config.batch_size, self._choose_batch(model, model.trained_shape(shape)))
+        if self._batch is not None and self._batch.accumulated > 1:
+            sums = Choice("model_config.accumulate_grad_batches", self._batch.accumulated, self._batch.reason)
+            model = model.model_copy(update={"accumulate_grad_batches": self._fill("auto", sums)})
+        if first is not None and first.batch_size is None and first.checkpoint is None:
+            choice = self._choose_batch(first.model, shape)
+            if config.batch_size != "auto":
+                choice = Choice("", batch_size, "as batch_size")
+            choice = Choice("model_config.first_stage_batch_size", choice.value, choice.reason)
+            model = model.model_copy(update={"first_stage_batch_size": self._fill("auto", choice)})
+        return model, batch_size
+
+    def _choose_batch(self, model: ModelConfig, shape: Sequence[int]) -> Choice[int]:
+        samples = len(self._train.samples)
+        if self._batch is not None:
+            return Choice("batch_size", self._batch.size, self._batch.reason)
+        if self._networks is not None:
+            return choose_batch_for_steps(shape, samples, self._device, model.smallest_batch)
+        return choose_batch_size(shape, self._data.num_channels, samples, self._device, model.smallest_batch)
 
     def _fill(self, written: T | Literal["auto"], choice: Choice[T]) -> T:
         """Return what is written, or take the choice and keep it with its reason."""
@@ -201,7 +320,9 @@ class _Planner:
         steps = list(self._config.data_preprocessing.of(phase) or [])
         choices = []
         if self._config.patch_sampler is None and self._lacks_size(steps, shape):
-            choices.append(choose_final_resizing(steps, shape) if steps else choose_resizing(self._data, shape))
+            isotropic = self._required is not None
+            sizing = choose_resizing(self._data, shape, isotropic=isotropic)
+            choices.append(choose_final_resizing(steps, shape) if steps else sizing)
         if not normalizes(steps):
             choices.append(choose_normalization(self._data))
         for choice in choices:
@@ -214,3 +335,8 @@ class _Planner:
         """Say whether ``steps`` set no size, or another than the one that the architecture requires."""
         final = final_shape(steps)
         return final is None or (self._required is not None and final != list(shape))
+
+
+def _plain(value: object) -> object:
+    """Return what was chosen of a section, without its defaults."""
+    return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value

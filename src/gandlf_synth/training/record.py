@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from gandlf_synth.data.loading.spec import DataSpec
 
 
-def begin_record(command: str, plan: Plan, splits: Mapping[Phase, Manifest]) -> RunRecord:
-    """Return the record of a run that begins: what it is made of."""
+def begin_record(
+    command: str, plan: Plan, splits: Mapping[Phase, Manifest], expected: Mapping[str, float]
+) -> RunRecord:
+    """Return the record of a run that begins: what it is made of, and what is ``expected`` of it."""
     rows = [
         (phase, sample.subject, str(sample.label), *(f"{path.name}:{stored_bytes(path)}" for path in sample.files))
         for phase, manifest in splits.items()
@@ -37,6 +39,7 @@ def begin_record(command: str, plan: Plan, splits: Mapping[Phase, Manifest]) -> 
         seed=plan.config.seed,
         versions=software_versions(),
         hardware=hardware(),
+        expected=dict(expected),
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         notes=[*(f"{choice.key} = {choice.value}: {choice.reason}" for choice in plan.choices), *plan.notes],
     )

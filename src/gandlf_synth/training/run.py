@@ -1,7 +1,8 @@
 """One training run, from request to record: plan, prepare, fit, record."""
 
+import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,16 @@ from gandlf_synth.files import write_json
 from gandlf_synth.launcher import is_first_process, peak_memory_mb
 from gandlf_synth.provenance import RunRecord, digest
 from gandlf_synth.ranks import Ranks, meet, noticing_who_left
+from gandlf_synth.training.expectation import Expectation, expect
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
 from gandlf_synth.training.record import begin_record, write_beginning
 from gandlf_synth.training.request import TrainingRequest, check_same_model, read_configuration, read_written
 from gandlf_synth.training.strategy import check_compute, trains_several
 from gandlf_synth.training.survey import survey_run
+
+_FOR_TRAINING = 0.9
+"""The share of the time of a run that is left for training steps: trials, validation and grids take the rest."""
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -52,7 +57,7 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     Raises:
         ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``errors``.
     """
-    ranks = meet()
+    started, ranks = time.monotonic(), meet()
     with ranks.together():
         if is_first_process():
             request.folder.check(request.mode, request.checkpoint)
@@ -61,7 +66,9 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     with ranks.together():
         loaded = read_configuration(request)
         check_machine(loaded.config)
-        planned = plan_survey(survey_run(request, loaded, console))
+        survey = survey_run(request, loaded, console)
+        seconds = None if request.seconds is None else request.seconds - (time.monotonic() - started)
+        planned = plan_survey(survey, seconds=seconds and max(1.0, seconds * _FOR_TRAINING), measured=True)
     return _as_the_first(planned, ranks)
 
 
@@ -92,7 +99,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     Raises:
         ConfigError, DataError, CheckpointError, ResourceError: see ``errors``.
     """
-    first, ranks = is_first_process(), meet()
+    started, first, ranks = time.monotonic(), is_first_process(), meet()
     console = console if first else Console(quiet=True)
     seen = request.folder.state()
     planned = plan_training(request, console)
@@ -110,7 +117,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
             if first:
                 lock.enter_context(request.folder.locked())
                 request.folder.check_unchanged(request.mode, request.checkpoint, seen)
-        return _train(request, planned, data, Reporter(console), extractor)
+        return _train(request, planned, data, Reporter(console), extractor, started)
 
 
 def _train(
@@ -119,6 +126,7 @@ def _train(
     data: "TrainingData",
     reporter: Reporter,
     extractor: "Extractor | None",
+    started: float,
 ) -> TrainingResult:
     from lightning.pytorch import seed_everything
 
@@ -128,19 +136,20 @@ def _train(
     from gandlf_synth.training.fit import fit
 
     folder, plan, config = request.folder, planned.plan, planned.plan.config
+    seconds = None if request.seconds is None else max(1.0, request.seconds - (time.monotonic() - started))
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model, data.spec)
     module.check_components()
     if config.compute.compile:
         module.networks_to_compile()  # raises before anything is written
-    record = begin_record(request.command, plan, data.manifests)
+    expected = expect(planned, plan.cost, seconds) if plan.cost else None
+    record = begin_record(request.command, plan, data.manifests, asdict(expected) if expected else {})
     if is_first_process():
         if request.mode == "reset":
             folder.clear()
         write_beginning(folder, plan, data.spec, record, planned.document)
         reporter.open_log(folder.log_file)
-        _announce(reporter, plan, data)
-    seconds = request.seconds
+        _announce(reporter, plan, data, expected)
     stage = config.model.prerequisite()
     if stage is not None and request.resume_from is None:
         seconds = train_first_stage(module, stage, request, config, reporter, run_training)
@@ -198,7 +207,7 @@ def _sample_metrics(config: Config, extractor: "Extractor | None", reporter: Rep
     return [SampleMetrics(options, extractor, config.seed, reporter.say)]
 
 
-def _announce(reporter: Reporter, plan: Plan, data: "TrainingData") -> None:
+def _announce(reporter: Reporter, plan: Plan, data: "TrainingData", expected: Expectation | None) -> None:
     spec = data.spec
     counts = ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in data.manifests.items())
     size = "×".join(str(length) for length in spec.shape)
@@ -209,3 +218,5 @@ def _announce(reporter: Reporter, plan: Plan, data: "TrainingData") -> None:
         reporter.say(f"  {choice.key}: {choice.value} ({choice.reason})")
     for note in plan.notes:
         reporter.say(f"  note: {note}", "dim")
+    if expected is not None:
+        reporter.say(f"Expected: {expected}", "bold")

@@ -81,10 +81,10 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
         return _build_strategy("DDPStrategy", options)
     if compute.strategy in SHARDED:
         return _sharded(compute, several_optimizers)
-    return "ddp_find_unused_parameters_true" if several_optimizers and _several_processes(compute) else "auto"
+    return "ddp_find_unused_parameters_true" if several_optimizers and in_several_processes(compute) else "auto"
 
 
-def _several_processes(compute: ComputeConfig) -> bool:
+def in_several_processes(compute: ComputeConfig) -> bool:
     """Say whether training will run in more than one process: asked for, launched, or for all the GPUs there are."""
     import torch
 

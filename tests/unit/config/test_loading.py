@@ -27,7 +27,22 @@ def test_the_smallest_configuration_is_one_line() -> None:
     assert loaded.num_epochs == 100
     assert loaded.batch_size == "auto"
     assert loaded.model.tensor_shape == "auto"
+    assert loaded.model.architecture == "auto"
+
+
+def test_keys_of_the_architecture_that_are_left_out_are_those_of_the_vocabulary() -> None:
+    loaded = config("model_config: {model_name: ddpm, architecture: {norm_num_groups: 16}}\n")
+
     assert loaded.model.architecture.num_channels == [32, 64, 64, 64]
+
+
+@pytest.mark.parametrize("family", ["ddpm", "flow_matching", "dcgan", "stylegan", "stylegan2", "vqvae"])
+def test_an_architecture_may_be_a_size_and_a_wrong_one_is_named(family: str) -> None:
+    section = f"model_config:\n  model_name: {family}\n  architecture: "
+
+    assert config(section + "XS\n").model.network_size == "XS"
+    (found,) = problems(section + "huge\n")
+    assert found.startswith("c.yaml:3: model_config.architecture: 'huge' is not valid; allowed: auto, XS, S, M, L, XL")
 
 
 def test_all_problems_are_reported_at_once_with_line_and_suggestion() -> None:

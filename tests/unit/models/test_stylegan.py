@@ -76,7 +76,7 @@ def test_impossible_stages_are_refused(keys: str, message: str) -> None:
 
 
 def test_a_stage_that_does_not_exist_is_refused() -> None:
-    text = "model_config: {model_name: stylegan, default_forward_step: 8}"
+    text = "model_config: {model_name: stylegan, default_forward_step: 8, architecture: {}}"
 
     with pytest.raises(ConfigError, match=r"default_forward_step 8 is beyond the last of 8 stages.*; the largest is 7"):
         validate(parse_document(text, "config.yaml"))

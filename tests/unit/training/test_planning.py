@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.factories import facts_of
 
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
@@ -24,25 +25,15 @@ from gandlf_synth.training.strategy import check_compute, strategy_for, trains_s
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
 
 
-def facts(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **changes: object) -> Fingerprint:
-    own = {
-        "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
-        "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
-        "dtype": "float32", "physical": True, "notes": (),
-        "units": (Units("arbitrary", "units differ between images"),),
-    }  # fmt: skip
-    return Fingerprint(**(own | changes))
-
-
 @pytest.mark.parametrize(
     ("data", "device", "shape"),
     [
-        (facts((224, 224)), CPU, [64, 64]),
-        (facts((512, 256)), CPU, [64, 32]),
-        (facts((28, 28)), CPU, [32, 32]),
-        (facts((1024, 1024)), GPU, [256, 256]),
-        (facts((35, 51, 35), (43.0, 59.0, 47.0)), CPU, [24, 32, 32]),
-        (facts((240, 240, 155)), GPU, [96, 96, 64]),
+        (facts_of((224, 224)), CPU, [64, 64]),
+        (facts_of((512, 256)), CPU, [64, 32]),
+        (facts_of((28, 28)), CPU, [32, 32]),
+        (facts_of((1024, 1024)), GPU, [256, 256]),
+        (facts_of((35, 51, 35), (43.0, 59.0, 47.0)), CPU, [24, 32, 32]),
+        (facts_of((240, 240, 155)), GPU, [96, 96, 64]),
     ],
 )
 def test_shape_keeps_proportions_and_fits_the_device(data: Fingerprint, device: Device, shape: list[int]) -> None:
@@ -50,22 +41,25 @@ def test_shape_keeps_proportions_and_fits_the_device(data: Fingerprint, device: 
 
 
 def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
-    steps = choose_resizing(facts((35, 51, 35), (48.0, 64.0, 32.0)), [24, 32, 32]).value
+    steps = choose_resizing(facts_of((35, 51, 35), (48.0, 64.0, 32.0)), [24, 32, 32]).value
 
     assert [step.name for step in steps] == ["to_canonical", "resample", "crop_or_pad"]
     assert steps[1].parameters["resolution"] == [2.0, 2.0, 1.0]
 
 
-@pytest.mark.parametrize(("same_aspect", "step"), [(True, "resize"), (False, "resize_and_pad")])
-def test_pictures_are_not_distorted(same_aspect: bool, step: str) -> None:
-    steps = choose_resizing(facts((100, 80), physical=False, same_aspect=same_aspect), [64, 64]).value
+@pytest.mark.parametrize(
+    ("same_aspect", "shape", "step"),
+    [(True, [80, 64], "resize"), (False, [80, 64], "resize_and_pad"), (True, [64, 64], "resize_and_pad")],
+)
+def test_pictures_are_not_distorted(same_aspect: bool, shape: list[int], step: str) -> None:
+    steps = choose_resizing(facts_of((100, 80), physical=False, same_aspect=same_aspect), shape).value
 
     assert [s.name for s in steps] == [step]
 
 
 def test_eight_bit_pictures_use_their_whole_range_and_scans_their_own() -> None:
-    (picture,) = choose_normalization(facts((8, 8), units=(Units("full_scale", "8-bit pictures", 255),))).value
-    (scan,) = choose_normalization(facts((8, 8, 8))).value
+    (picture,) = choose_normalization(facts_of((8, 8), units=(Units("full_scale", "8-bit pictures", 255),))).value
+    (scan,) = choose_normalization(facts_of((8, 8, 8))).value
 
     assert picture.parameters == {"in_min_max": [0.0, 255.0], "out_min_max": [-1.0, 1.0]}
     assert scan.parameters["percentiles"] == [0.5, 99.5]
@@ -161,10 +155,10 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
     samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
     train = Manifest(Path("data.csv"), samples, "each row")
 
-    plan = make_plan(validate(document), facts((64, 64)), train, CPU)
+    plan = make_plan(validate(document), facts_of((64, 64)), train, CPU)
 
     assert plan.config.model.tensor_shape == [16, 16]
-    assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize"]
+    assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize_and_pad"]
     assert "tensor_shape [40, 40] is set aside: the architecture makes [16, 16]" in plan.notes
     assert any("num_epochs 5 ends in stage 0 of 0 to 2" in note for note in plan.notes)
 
@@ -172,7 +166,7 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
 def planned(text: str) -> Plan:
     document = parse_document(text, "config.yaml")
     samples = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
-    return make_plan(validate(document), facts((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU)
+    return make_plan(validate(document), facts_of((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU)
 
 
 def test_a_pipeline_for_pictures_contradicts_volumes() -> None:
@@ -180,7 +174,7 @@ def test_a_pipeline_for_pictures_contradicts_volumes() -> None:
     train = Manifest(Path("data.csv"), (Sample(1, "s1", (Path("a.nii"),), None, None),), "each row")
 
     with pytest.raises(ConfigError, match=r"config.yaml:2: data_preprocessing: .*the size \[32, 32\].*3 dimensions"):
-        make_plan(validate(parse_document(text, "config.yaml")), facts((40, 40, 40)), train, CPU)
+        make_plan(validate(parse_document(text, "config.yaml")), facts_of((40, 40, 40)), train, CPU)
 
 
 def test_weights_that_are_shared_out_are_neither_averaged_nor_sampled_from_in_training() -> None:

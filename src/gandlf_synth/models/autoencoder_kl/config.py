@@ -1,11 +1,21 @@
 """The configuration of ``autoencoder_kl``."""
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized, Stretch
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
+
+_WIDTHS: dict[int, dict[Size, tuple[int, int, int]]] = {
+    2: {"XS": (16, 32, 64), "S": (32, 64, 96), "M": (64, 128, 128), "L": (64, 128, 256), "XL": (128, 256, 384)},
+    3: {"XS": (8, 16, 32), "S": (16, 32, 64), "M": (32, 64, 96), "L": (32, 64, 128), "XL": (64, 128, 256)},
+}
+_CHANNELS_PER_GROUP = 4
+"""At the finest resolution: with one channel a group, brightness and contrast do not come through."""
+_LONGEST_QUARTERED = {2: 160, 3: 96}
+"""Larger images become latents of an eighth of the size instead of a quarter."""
 
 
 class AutoencoderKLArchitecture(ArchitectureConfig):
@@ -63,9 +73,10 @@ class AutoencoderKLConfig(ReconstructionConfig):
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     patches: ClassVar[bool] = True
+    enough_steps: ClassVar[Mapping[Size, int]] = {"S": 1_000, "M": 3_000, "L": 10_000, "XL": 30_000}
 
-    architecture: AutoencoderKLArchitecture = AutoencoderKLArchitecture()
-    """The networks."""
+    architecture: Sized[AutoencoderKLArchitecture] = "auto"
+    """The networks, or their size; ``auto``: for data, device and time."""
     losses: Components = Component(name="l1")
     """The error between an image and its reconstruction."""
     optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
@@ -83,6 +94,8 @@ class AutoencoderKLConfig(ReconstructionConfig):
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> Self:
+        if isinstance(self.architecture, str):
+            return self
         stride = self.architecture.stride
         tile = self.tile_shape or []
         if any(size < 1 or size % stride for size in tile):
@@ -91,3 +104,16 @@ class AutoencoderKLConfig(ReconstructionConfig):
         if self.tile_shape and self.tensor_shape != "auto" and len(tile) != len(self.tensor_shape):
             raise ValueError(f"tile_shape {tile} has {len(tile)} numbers, but tensor_shape {len(self.tensor_shape)}")
         return self
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return an autoencoder whose latents are a quarter of the size along each axis, of large images an eighth."""
+        widths = list(_WIDTHS[setting.dims][size])
+        if setting.longest > _LONGEST_QUARTERED[setting.dims]:
+            widths.append(widths[-1])
+        return {"architecture": {"num_channels": widths, "norm_num_groups": widths[0] // _CHANNELS_PER_GROUP}}
+
+    def stretches(self) -> Sequence[Stretch]:
+        """Return the time before the discriminator joins, and after."""
+        start = self.adversarial_start_fraction if self.adversarial_weight else 1.0
+        parts = [Stretch(start, 0.0), Stretch(1 - start, 1.0)]
+        return [part for part in parts if part.share > 0]

@@ -7,7 +7,7 @@ from monai.networks import nets
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -33,7 +33,7 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
 
     def __init__(self, config: AutoencoderKLConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        architecture = config.architecture
+        architecture = resolved(config.architecture)
         self.stride = architecture.stride
         self._check_tiles()
         self.autoencoder = _build_autoencoder(architecture, spec)

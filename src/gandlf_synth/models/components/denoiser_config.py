@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, get_args
 
 from pydantic import (
     Field,
@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
 from gandlf_synth import registry
-from gandlf_synth.config import ArchitectureConfig
+from gandlf_synth.config import ArchitectureConfig, NetworkSize
 from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.errors import Problem, did_you_mean, listing
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_DENOISER = "unet"
+_SIZES = get_args(NetworkSize)
 
 
 class DenoiserArchitecture(ArchitectureConfig, ABC):
@@ -179,6 +180,10 @@ class ByDenoiser:
         name = value.get("denoiser", DEFAULT_DENOISER) if isinstance(value, Mapping) else DEFAULT_DENOISER
         if isinstance(value, DenoiserArchitecture):
             return value
+        if isinstance(value, str):
+            if value not in _SIZES:
+                raise PydanticKnownError("literal_error", {"expected": ", ".join(_SIZES)})
+            return value
         if not isinstance(name, str) or registry.unknown_name("denoisers", name, ""):
             return handler(value)
         section = self.section_class(name)
@@ -195,13 +200,14 @@ class ByDenoiser:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the keys of the default and, where another denoiser is named, the keys of that one."""
+        size = {"enum": list(_SIZES)}
         keys = handler(schema)
         for name in registry.names("denoisers"):
             section = self.section_class(name)
             if section is not self.default:
                 named = {"properties": {"denoiser": {"const": name}}, "required": ["denoiser"]}
                 keys = {"if": named, "then": handler(section.__pydantic_core_schema__), "else": keys}
-        return keys
+        return {"if": {"type": "string"}, "then": size, "else": keys}
 
 
 @cache

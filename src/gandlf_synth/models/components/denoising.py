@@ -7,7 +7,7 @@ from typing import ClassVar, TypedDict
 import torch
 from torch import Tensor, nn
 
-from gandlf_synth.config import Phase, SamplingOptions
+from gandlf_synth.config import Phase, SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart, complete, network_sizes
 from gandlf_synth.data.loading.dataset import Batch
@@ -51,7 +51,7 @@ class DenoisingProcess(nn.Module, ABC):
         parts: Sequence[ConditionPart] = (),
     ) -> None:
         super().__init__()
-        self.denoiser = settings.architecture.build(
+        self.denoiser = resolved(settings.architecture).build(
             spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **network_sizes(parts)
         )
         self.criterion = criterion

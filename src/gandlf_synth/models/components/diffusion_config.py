@@ -5,11 +5,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gandlf_synth.config import Component, Components, ModelConfig
+from gandlf_synth.config import Component, Components, ModelConfig, NetworkSize, Setting, Size
 from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
 from gandlf_synth.errors import Problem
 from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
+from gandlf_synth.models.components.unet_size import unet_keys, unet_optimizer
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,11 @@ class DiffusionSettings(DenoisingSettings):
     usual_sigma: ClassVar[float] = 0.5
     """Standard deviation of what is noised, unless ``edm.sigma_data`` says another."""
 
-    architecture: Annotated[DDPMArchitecture | ForwardProcess, ByDenoiser(DDPMArchitecture, ForwardProcess)] = (
-        DDPMArchitecture()
-    )
-    """The network and the length of the forward process."""
+    architecture: Annotated[
+        DDPMArchitecture | ForwardProcess | NetworkSize, ByDenoiser(DDPMArchitecture, ForwardProcess)
+    ] = "auto"
+    """The network and the length of the forward process, or the size of the network; ``auto``: for data, device, time.
+    """
     prediction_type: Literal["epsilon", "sample", "v_prediction", "edm"] = "v_prediction"
     """What the network predicts: the noise, the clean image, v, or with ``edm`` the mixture of image and noise that has
     variance 1 at every noise level; the levels are then those of ``edm``, without timesteps."""
@@ -134,8 +136,10 @@ class DiffusionSettings(DenoisingSettings):
 class FlowSettings(DenoisingSettings):
     """Times, guidance and sampler."""
 
-    architecture: Annotated[UNetArchitecture | DenoiserArchitecture, ByDenoiser(UNetArchitecture)] = UNetArchitecture()
-    """The network."""
+    architecture: Annotated[UNetArchitecture | DenoiserArchitecture | NetworkSize, ByDenoiser(UNetArchitecture)] = (
+        "auto"
+    )
+    """The network, or its size; ``auto``: for data, device and time."""
     time_distribution: Literal["logit_normal", "uniform"] = "logit_normal"
     """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell."""
     optimal_transport: bool = False
@@ -154,6 +158,10 @@ class DenoisingModelConfig(ModelConfig):
     losses: Components = Component(name="mse")
     """The error between the network's output and what it should predict."""
     optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.01})
-    """The optimizer of the denoiser."""
+    """The optimizer of the denoiser; beside ``architecture: auto``, its rate goes with the size of the network."""
     gradient_clip_val: float | None = Field(1.0, gt=0)
     """Largest norm (or value) of the gradients."""
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return a U-Net and its optimizer."""
+        return {"architecture": unet_keys(setting, size), "optimizers": unet_optimizer(size)}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth import registry
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.objective import PredictionType, min_snr_weight, target_for
@@ -46,7 +46,7 @@ class DiffusionProcess(DenoisingProcess):
         self.prediction_type: PredictionType = settings.prediction_type
         self.schedule = noise_schedule(
             settings.beta_schedule,
-            settings.architecture.num_train_timesteps,
+            resolved(settings.architecture).num_train_timesteps,
             zero_terminal_snr=settings.zero_terminal_snr,
         )
 
@@ -65,7 +65,7 @@ class DiffusionProcess(DenoisingProcess):
     def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         settings = self.settings
-        ancestral_steps = settings.architecture.num_eval_timesteps
+        ancestral_steps = resolved(settings.architecture).num_eval_timesteps
         steps = options.num_inference_steps or settings.num_inference_steps or ancestral_steps or _DEFAULT_STEPS
         scale = settings.guidance_scale if options.guidance_scale is None else options.guidance_scale
         return {

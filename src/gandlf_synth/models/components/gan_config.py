@@ -1,10 +1,11 @@
 """What the configurations of the families of generative adversarial networks share; imports no torch."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from gandlf_synth.config import Component, ModelConfig
+from gandlf_synth.config import Component, ModelConfig, Size
 
 _NEEDS_CLASSES = "cel"
 _DECAY = "weight_decay"
@@ -29,6 +30,7 @@ class GANConfig(ModelConfig):
     patches: ClassVar[bool] = True
     smallest_batch: ClassVar[int] = 8
 
+    enough_steps: ClassVar[Mapping[Size, int]] = {"S": 3_000, "M": 10_000, "L": 30_000, "XL": 100_000}
     equalized: ClassVar[bool] = False
     """Whether weights are stored larger than they act, so that decay outweighs their gradients."""
 

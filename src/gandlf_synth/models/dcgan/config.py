@@ -4,10 +4,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized, resolved
 from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 Norm = Literal["batch", "group", "none"]
+_CHANNELS: dict[int, dict[Size, tuple[int, int]]] = {
+    2: {"XS": (128, 16), "S": (256, 32), "M": (512, 64), "L": (768, 96), "XL": (1024, 128)},
+    3: {"XS": (64, 8), "S": (128, 16), "M": (256, 32), "L": (384, 48), "XL": (512, 64)},
+}
+"""Of the generator at its coarsest resolution, and of the discriminator at its finest."""
 
 
 class DCGANArchitecture(ArchitectureConfig):
@@ -43,8 +48,8 @@ class DCGANArchitecture(ArchitectureConfig):
 class DCGANConfig(GANConfig):
     """The ``model_config`` section of ``dcgan``."""
 
-    architecture: DCGANArchitecture = DCGANArchitecture()
-    """The two networks."""
+    architecture: Sized[DCGANArchitecture] = "auto"
+    """The two networks, or their size; ``auto``: for data, device and time."""
     losses: Components = Component(name="bcelogits")
     """The loss of the scores: bcelogits, hinge, bce, mse (least squares), plain_mean (Wasserstein)."""
     optimizers: Components = adam_without_decay(lr=2e-4, betas=(0.5, 0.999))
@@ -61,6 +66,22 @@ class DCGANConfig(GANConfig):
     @property
     def discriminator_norm(self) -> Norm:
         """The discriminator's normalization, as written or by default."""
-        if self.architecture.discriminator_norm is not None:
-            return self.architecture.discriminator_norm
-        return "none" if self.architecture.spectral_norm or self.r1_gamma else "batch"
+        architecture: DCGANArchitecture = resolved(self.architecture)
+        if architecture.discriminator_norm is not None:
+            return architecture.discriminator_norm
+        return "none" if architecture.spectral_norm or self.r1_gamma else "batch"
+
+    @property
+    def work_cycle(self) -> int:
+        """Steps from one gradient penalty to the next."""
+        return self.r1_interval if self.r1_gamma else 1
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return both networks, and shifts of what the discriminator sees: medical images are few."""
+        generator, discriminator = _CHANNELS[setting.dims][size]
+        architecture = {
+            "init_channels_generator": generator,
+            "init_channels_discriminator": discriminator,
+            "minibatch_std_group_size": 4,
+        }
+        return {"architecture": architecture, "diffaugment": ["translation"]}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -42,7 +42,7 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
         real = in_fast_layout(batch["image"])
-        latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=real.device)
+        latents = torch.randn(len(real), resolved(self.config.architecture).latent_vector_size, device=real.device)
         self.take_turns(batch, batch_idx, real, self.generator(latents, batch["condition"].class_labels))
 
     def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:
@@ -66,19 +66,19 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the generator: ``(latents)``, and classes where it has them."""
-        latents = torch.randn(2, self.config.architecture.latent_vector_size)
+        latents = torch.randn(2, resolved(self.config.architecture).latent_vector_size)
         class_labels = (torch.tensor([0, self.spec.num_classes - 1]),) if self.spec.num_classes else ()
         return {"generator": ExportedNetwork(self.generator.eval(), (latents, *class_labels))}
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed; see ``GenerativeModule.sample``."""
-        latents, _ = noise_from(seeds, (self.config.architecture.latent_vector_size,))
+        latents, _ = noise_from(seeds, (resolved(self.config.architecture).latent_vector_size,))
         images: Tensor = self.generator(latents.to(self.device), condition.class_labels)
         return images
 
 
 def _build_generator(config: DCGANConfig, spec: DataSpec) -> Generator:
-    architecture = config.architecture
+    architecture = resolved(config.architecture)
     return Generator(
         shape=spec.shape,
         channels=spec.num_channels,
@@ -93,7 +93,7 @@ def _build_generator(config: DCGANConfig, spec: DataSpec) -> Generator:
 
 
 def _build_discriminator(config: DCGANConfig, spec: DataSpec) -> Discriminator:
-    architecture = config.architecture
+    architecture = resolved(config.architecture)
     return Discriminator(
         shape=spec.shape,
         channels=spec.num_channels,

@@ -1,11 +1,30 @@
 """The configuration of ``latent_diffusion``."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    SerializeAsAny,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from gandlf_synth.config import ArchitectureConfig, ModelConfig, Prerequisite
+from gandlf_synth.config import (
+    ArchitectureConfig,
+    Auto,
+    ModelConfig,
+    NetworkSize,
+    Prerequisite,
+    Setting,
+    Size,
+    Sized,
+)
 from gandlf_synth.config.loading import model_config_class
 from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
 from gandlf_synth.models.components.diffusion_config import (
@@ -15,10 +34,24 @@ from gandlf_synth.models.components.diffusion_config import (
     FlowSettings,
     ForwardProcess,
 )
+from gandlf_synth.models.components.unet_size import unet_keys, unet_optimizer
 
 FIRST_STAGES = ("autoencoder_kl", "vqvae")
 _WITHOUT_PRIOR = {"vqvae": {"prior_fraction": 0.0}}
 _SHARED = ("labeling_paradigm", "n_dimensions", "n_channels", "tensor_shape")
+
+
+_WIDER = 4
+"""How many times as wide a denoiser of latents is as one of images, which have many more voxels."""
+
+
+def _latent_shape(shape: Sequence[int], first_stage: ModelConfig) -> list[int]:
+    stride = int(getattr(first_stage.architecture, "stride", 1))
+    return [-(-length // stride) for length in shape]
+
+
+def _own_size(written: NetworkSize, size: Size) -> Size:
+    return size if written == "auto" else written
 
 
 class LatentDDPMArchitecture(DDPMArchitecture):
@@ -47,9 +80,9 @@ class LatentDDPM(DiffusionSettings):
     model_name: Literal["ddpm"] = "ddpm"
     """``ddpm`` or ``flow_matching``."""
     architecture: Annotated[
-        LatentDDPMArchitecture | ForwardProcess, ByDenoiser(LatentDDPMArchitecture, ForwardProcess)
-    ] = LatentDDPMArchitecture()
-    """The network and the length of the forward process."""
+        LatentDDPMArchitecture | ForwardProcess | NetworkSize, ByDenoiser(LatentDDPMArchitecture, ForwardProcess)
+    ] = "auto"
+    """The network and the length of the forward process, or the size of the network."""
     clip_sample: Literal[False] = False
     """Latents have no bounds."""
 
@@ -59,10 +92,10 @@ class LatentFlow(FlowSettings):
 
     model_name: Literal["flow_matching"]
     """``ddpm`` or ``flow_matching``."""
-    architecture: Annotated[LatentFlowArchitecture | DenoiserArchitecture, ByDenoiser(LatentFlowArchitecture)] = (
-        LatentFlowArchitecture()
-    )
-    """The network."""
+    architecture: Annotated[
+        LatentFlowArchitecture | DenoiserArchitecture | NetworkSize, ByDenoiser(LatentFlowArchitecture)
+    ] = "auto"
+    """The network, or its size."""
     clip_sample: Literal[False] = False
     """Latents have no bounds."""
 
@@ -85,12 +118,15 @@ def _first_stage(value: object) -> ModelConfig:
 class LatentDiffusionConfig(DenoisingModelConfig):
     """The ``model_config`` section of ``latent_diffusion``; optimizer and losses are those of the second stage."""
 
-    architecture: ArchitectureConfig = ArchitectureConfig()
-    """Empty: the networks are in ``first_stage.architecture`` and ``second_stage.architecture``."""
+    architecture: Sized[ArchitectureConfig] = "auto"
+    """The size of the networks that ``first_stage.architecture`` and ``second_stage.architecture`` do not write out."""
     first_stage: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_first_stage), _SCHEMA] = Field(
         default_factory=lambda: _first_stage({"model_name": "autoencoder_kl"})
     )
     """The autoencoder: a ``model_config`` section of ``autoencoder_kl`` or ``vqvae``."""
+    first_stage_batch_size: PositiveInt | Auto = "auto"
+    """Images in a training step of the autoencoder; ``batch_size`` is that of the second stage, whose latents are
+    smaller."""
     first_stage_checkpoint: str | None = None
     """A trained autoencoder, a checkpoint or a model folder; absent: the same command trains it first."""
     first_stage_fraction: float = Field(0.4, gt=0, lt=1)
@@ -113,7 +149,32 @@ class LatentDiffusionConfig(DenoisingModelConfig):
         self.first_stage = self.first_stage.model_copy(update=shared)
         return self
 
+    @property
+    def network_size(self) -> NetworkSize | None:
+        """The size of the networks that neither stage writes out, or None where both do."""
+        open_stages = self.first_stage.network_size or isinstance(self.second_stage.architecture, str)
+        return self.architecture if isinstance(self.architecture, str) and open_stages else None
+
+    def with_networks(self, setting: Setting, size: Size) -> Self:
+        """Return the section with networks of a ``size`` for the stages that write none out."""
+        first, second = self.first_stage, self.second_stage
+        if first.network_size is not None:
+            first = first.with_networks(setting, _own_size(first.network_size, size))
+        if isinstance(second.architecture, str):
+            latents = replace(setting, shape=_latent_shape(setting.shape, first))
+            keys = unet_keys(latents, _own_size(second.architecture, size), widen=_WIDER)
+            second = second.model_validate({**dict(second), "architecture": keys})
+        values: dict[str, Any] = {"architecture": {}, "first_stage": first, "second_stage": second}
+        if "optimizers" not in self.model_fields_set:
+            values["optimizers"] = unet_optimizer(size)
+        return self.with_values(**values)
+
+    def trained_shape(self, shape: Sequence[int]) -> list[int]:
+        """Return the size of the latents."""
+        return _latent_shape(shape, self.first_stage)
+
     def prerequisite(self) -> Prerequisite:
         """Return the autoencoder."""
         path = Path(self.first_stage_checkpoint) if self.first_stage_checkpoint else None
-        return Prerequisite(self.first_stage, self.first_stage_fraction, path)
+        batch_size = None if self.first_stage_batch_size == "auto" else self.first_stage_batch_size
+        return Prerequisite(self.first_stage, self.first_stage_fraction, path, batch_size)

@@ -1,14 +1,28 @@
 """The configuration of ``stylegan``; defaults of the architecture are those of the existing GaNDLF-Synth."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.config import (
+    ArchitectureConfig,
+    Component,
+    Components,
+    Setting,
+    Size,
+    Sized,
+    Stretch,
+    resolved,
+)
 from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 _STAGES = 8
 _EPOCHS = 30.0
+_WIDTHS: dict[Size, int] = {"XS": 64, "S": 128, "M": 256, "L": 384, "XL": 512}
+"""Channels of a picture's coarsest stages, half as many for volumes; and numbers of a style."""
+_COARSEST_SIDES = range(4, 16)
+_FULL_WIDTH_STAGES = 2
 
 
 def _fraction(value: object) -> object:
@@ -113,8 +127,9 @@ class StyleGANConfig(GANConfig):
 
     equalized: ClassVar[bool] = True
 
-    architecture: StyleGANArchitecture = StyleGANArchitecture()
-    """The networks and their stages, which also decide the size of images."""
+    architecture: Sized[StyleGANArchitecture] = "auto"
+    """The networks and their stages, which also decide the size of images, or the networks' size; ``auto``: for data,
+    device and time."""
     losses: Components = Component(name="plain_mean")
     """The loss of the critic's scores; plain_mean is the Wasserstein loss."""
     optimizers: Components = adam_without_decay(lr=1e-3, betas=(0.0, 0.99))
@@ -127,6 +142,8 @@ class StyleGANConfig(GANConfig):
 
     @model_validator(mode="after")
     def _stage_exists(self) -> Self:
+        if isinstance(self.architecture, str):
+            return self
         last = self.architecture.num_stages - 1
         if self.default_forward_step is not None and self.default_forward_step > last:
             raise ValueError(
@@ -135,13 +152,37 @@ class StyleGANConfig(GANConfig):
             )
         return self
 
-    def required_shape(self, spatial_dims: int) -> list[int]:
-        """Return the size of the last stage along each axis."""
-        return [self.architecture.final_size] * spatial_dims
+    def required_shape(self, spatial_dims: int) -> list[int] | None:
+        """Return the size of the last stage along each axis; None while the stages are not known."""
+        return None if isinstance(self.architecture, str) else [self.architecture.final_size] * spatial_dims
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return networks whose stages last as long as the run, the last of them twice as long as the others."""
+        width = _WIDTHS[size]
+        start, stages = _progression(setting.longest)
+        share = setting.epochs / (stages + 1)
+        architecture = {
+            "latent_vector_size": width,
+            "intermediate_latent_size": width,
+            "first_conv_channels": width // (setting.dims - 1),
+            "progressive_size_starting_value": start,
+            "progressive_layers_scaling_factors": [
+                2.0 ** min(0, _FULL_WIDTH_STAGES - 1 - stage) for stage in range(stages)
+            ],
+            "progressive_epochs": [*[round(share, 2)] * (stages - 1), round(2 * share, 2)],
+        }
+        return {"architecture": architecture}
+
+    def stretches(self) -> Sequence[Stretch]:
+        """Return the stages, each while its resolution is faded in."""
+        epochs = resolved(self.architecture).progressive_epochs
+        begun = [sum(epochs[:stage]) for stage in range(len(epochs))]
+        total = sum(epochs)
+        return [Stretch(own / total, (start + own / 4) / total) for start, own in zip(begun, epochs, strict=True)]
 
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Say so, too, when the run ends before the last stage is faded in."""
-        architecture, notes = self.architecture, super().plan_notes(num_epochs)
+        architecture, notes = resolved(self.architecture), super().plan_notes(num_epochs)
         stage, alpha = architecture.position(num_epochs)
         if stage == architecture.num_stages - 1 and alpha == 1:
             return notes
@@ -152,3 +193,15 @@ class StyleGANConfig(GANConfig):
             f"{architecture.size_at(stage)} voxels a side and are enlarged to {architecture.final_size}; all stages "
             f"take {needed:g} epochs",
         ]
+
+
+def _progression(longest: int) -> tuple[int, int]:
+    """Return the side of the first stage and the number of stages that end nearest above ``longest``."""
+    candidates = []
+    for start in _COARSEST_SIDES:
+        stages = 1
+        while start * 2 ** (stages - 1) < longest:
+            stages += 1
+        candidates.append((start * 2 ** (stages - 1), start, stages))
+    _, start, stages = min(candidates)
+    return start, stages

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -40,8 +40,8 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def __init__(self, config: StyleGANConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.generator = fast_layout(_build_generator(config.architecture, spec), spec.spatial_dims)
-        self.discriminator = fast_layout(_build_discriminator(config.architecture, spec), spec.spatial_dims)
+        self.generator = fast_layout(_build_generator(resolved(config.architecture), spec), spec.spatial_dims)
+        self.discriminator = fast_layout(_build_discriminator(resolved(config.architecture), spec), spec.spatial_dims)
         self.register_buffer("stage", torch.zeros((), dtype=torch.long))
         self.register_buffer("fade", torch.full((), _ALPHA_STEPS, dtype=torch.long))
         self._position: tuple[int, float] = (0, 1.0)
@@ -49,13 +49,17 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     @property
     def second_derivatives(self) -> Sequence[str]:
         """The key of its gradient penalty; see ``GenerativeAdversarialNetwork.second_derivatives``."""
-        return ["architecture.gradient_penalty_weight"] if self.config.architecture.gradient_penalty_weight else []
+        return (
+            ["architecture.gradient_penalty_weight"]
+            if resolved(self.config.architecture).gradient_penalty_weight
+            else []
+        )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the critic, then the generator, on images of the stage's size."""
         self._position = self._advance(batch_idx)
         real = in_fast_layout(self._coarsen(batch["image"]))
-        latents = torch.randn(len(real), self.config.architecture.latent_vector_size, device=self.device)
+        latents = torch.randn(len(real), resolved(self.config.architecture).latent_vector_size, device=self.device)
         noise = random_noise(len(real), self.device)
         fake = self.generator(latents, batch["condition"].class_labels, noise, *self._position)
         self.take_turns(batch, batch_idx, real, fake)
@@ -63,8 +67,8 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:
         real_scores, fake_scores = self._scores(real, class_labels), self._scores(fake, class_labels)
         loss = self.loss_of("discriminator").for_discriminator(real_scores, fake_scores)
-        loss = loss + self.config.architecture.critic_squared_loss_weight * real_scores.square().mean()
-        weight = self.config.architecture.gradient_penalty_weight
+        loss = loss + resolved(self.config.architecture).critic_squared_loss_weight * real_scores.square().mean()
+        weight = resolved(self.config.architecture).gradient_penalty_weight
         if weight:
             loss = loss + weight * wasserstein_penalty(lambda images: self._scores(images, class_labels), real, fake)
         return DiscriminatorTurn(loss, real_scores, fake_scores)
@@ -78,7 +82,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def _advance(self, batch_idx: int) -> tuple[int, float]:
         """Return the stage and the weight of its resolution for this batch, and keep them."""
-        architecture = self.config.architecture
+        architecture = resolved(self.config.architecture)
         by_steps = self.trainer.current_epoch + batch_idx / max(1, self.trainer.num_training_batches)
         by_clock = self.elapsed_fraction * sum(architecture.progressive_epochs)
         stage, alpha = architecture.position(max(by_steps, by_clock))
@@ -97,7 +101,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     @property
     def val_loss_comparable(self) -> bool:
         """Whether the last stage is reached: coarse images come near the real ones sooner than fine ones."""
-        return int(self.stage) == self.config.architecture.num_stages - 1
+        return int(self.stage) == resolved(self.config.architecture).num_stages - 1
 
     def _sampling_stage(self) -> tuple[int, float]:
         stage, alpha = int(self.stage), float(self.fade) / _ALPHA_STEPS
@@ -106,7 +110,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, enlarged to the full size; see ``GenerativeModule.sample``."""
-        latents, generators = noise_from(seeds, (self.config.architecture.latent_vector_size,))
+        latents, generators = noise_from(seeds, (resolved(self.config.architecture).latent_vector_size,))
         noise = seeded_noise(generators, self.device)
         images = self.generator(latents.to(self.device), condition.class_labels, noise, *self._sampling_stage())
         return images if images.shape[2:] == self.spec.shape else upsample(images, self.spec.shape)

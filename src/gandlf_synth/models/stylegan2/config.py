@@ -1,11 +1,18 @@
 """The configuration of ``stylegan2``."""
 
+from math import lcm
 from typing import ClassVar
 
 from pydantic import Field
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized
 from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
+
+_WIDTHS: dict[Size, tuple[int, int]] = {
+    "XS": (64, 8), "S": (128, 16), "M": (192, 24), "L": (256, 32), "XL": (512, 64),
+}  # fmt: skip
+"""Most feature channels at any resolution, and those at the finest."""
+_THIN = ("XS", "S")
 
 
 class StyleGAN2Architecture(ArchitectureConfig):
@@ -30,8 +37,8 @@ class StyleGAN2Config(GANConfig):
 
     equalized: ClassVar[bool] = True
 
-    architecture: StyleGAN2Architecture = StyleGAN2Architecture()
-    """The networks."""
+    architecture: Sized[StyleGAN2Architecture] = "auto"
+    """The networks, or their size; ``auto``: for data, device and time."""
     losses: Components = Component(name="bcelogits")
     """The loss of the discriminator's scores; bcelogits is the non-saturating logistic loss of the paper."""
     optimizers: Components = adam_without_decay(lr=2.5e-3, betas=(0.0, 0.99))
@@ -65,3 +72,22 @@ class StyleGAN2Config(GANConfig):
     """Largest rotation."""
     augmentation_translation: float = Field(0.08, ge=0, lt=1)
     """Largest shift, as a share of each side."""
+
+    @property
+    def work_cycle(self) -> int:
+        """Steps after which both penalties fall together again."""
+        r1 = self.r1_interval if self.r1_gamma != 0 else 1
+        return lcm(r1, self.path_length_interval if self.path_length_weight else 1)
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return both networks; thin ones, for short trainings, without the path-length regularization."""
+        most, finest = _WIDTHS[size]
+        architecture = {
+            "latent_vector_size": most,
+            "intermediate_latent_size": most,
+            "num_mapping_layers": 2 if size in _THIN else 4,
+            "channel_base": finest * setting.longest,
+            "channel_max": most,
+        }
+        keys: dict[str, object] = {"architecture": architecture}
+        return keys | {"path_length_weight": 0.0} if size in _THIN else keys

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -42,8 +42,8 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
 
     def __init__(self, config: StyleGAN2Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.generator = fast_layout(_build_generator(config.architecture, spec), spec.spatial_dims)
-        self.discriminator = fast_layout(_build_discriminator(config.architecture, spec), spec.spatial_dims)
+        self.generator = fast_layout(_build_generator(resolved(config.architecture), spec), spec.spatial_dims)
+        self.discriminator = fast_layout(_build_discriminator(resolved(config.architecture), spec), spec.spatial_dims)
         self.register_buffer("mean_length", torch.zeros(()))
         self.register_buffer("probability", torch.tensor(config.augmentation_probability))
         self._augmentation = AnatomicalAugmentation(
@@ -79,7 +79,7 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
     def _styles(self, count: int, class_labels: Tensor | None) -> Tensor:
         """Return one style per layer, ``(count, num_styles, size)``; often of two different latent vectors."""
         mapping, layers = self.generator.mapping, self.generator.num_styles
-        latents = torch.randn(2, count, self.config.architecture.latent_vector_size, device=self.device)
+        latents = torch.randn(2, count, resolved(self.config.architecture).latent_vector_size, device=self.device)
         first = mapping(latents[0], class_labels)
         mapping.update_mean_style(first, class_labels)
         styles: Tensor = first[:, None].expand(-1, layers, -1)
@@ -126,7 +126,7 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, noise inputs included; see ``GenerativeModule.sample``."""
-        latents, generators = noise_from(seeds, (self.config.architecture.latent_vector_size,))
+        latents, generators = noise_from(seeds, (resolved(self.config.architecture).latent_vector_size,))
         mapping, class_labels = self.generator.mapping, condition.class_labels
         styles = mapping(latents.to(self.device), class_labels)
         styles = mapping.truncate(styles, class_labels, psi=self.config.truncation_psi)

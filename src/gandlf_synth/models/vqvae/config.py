@@ -1,15 +1,37 @@
 """The configuration of ``vqvae``; defaults of the autoencoder are those of the existing GaNDLF-Synth."""
 
-from math import prod
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from math import ceil, prod
+from typing import ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components
+from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized, Stretch
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 _LEVELS = 3
 _DOWN, _UP = [2, 4, 1, 1], [2, 4, 1, 1, 0]
+_LONGEST_CODES = {2: 16, 3: 8}
+"""Most codes along an axis: the prior draws them one by one."""
+
+
+class _Widths(NamedTuple):
+    first: int
+    most: int
+    residual_layers: int
+    codes: int
+    embedding: int
+    prior: int
+    prior_layers: int
+
+
+_WIDTHS: dict[Size, _Widths] = {
+    "XS": _Widths(32, 64, 1, 128, 32, 128, 4),
+    "S": _Widths(64, 128, 1, 256, 32, 128, 4),
+    "M": _Widths(64, 192, 2, 512, 64, 192, 6),
+    "L": _Widths(96, 256, 2, 512, 64, 256, 8),
+    "XL": _Widths(128, 384, 3, 1024, 64, 384, 8),
+}
 
 
 class VQVAEArchitecture(ArchitectureConfig):
@@ -102,9 +124,10 @@ class VQVAEConfig(ReconstructionConfig):
     """The ``model_config`` section of ``vqvae``."""
 
     networks: ClassVar[tuple[str, ...]] = ("model", "prior", "discriminator")
+    enough_steps: ClassVar[Mapping[Size, int]] = {"S": 2_000, "M": 6_000, "L": 20_000, "XL": 60_000}
 
-    architecture: VQVAEArchitecture = VQVAEArchitecture()
-    """The networks."""
+    architecture: Sized[VQVAEArchitecture] = "auto"
+    """The networks, or their size; ``auto``: for data, device and time."""
     losses: Components = Component(name="mse")
     """The error between an image and its reconstruction."""
     optimizers: Components = Component.model_validate({"name": "adamw", "lr": 5e-4, "weight_decay": 0.0})
@@ -125,3 +148,36 @@ class VQVAEConfig(ReconstructionConfig):
     """Below 1: likelier codes, less variety."""
     top_k: int | None = Field(None, ge=1)
     """Draw among this many likeliest codes only; absent: all."""
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return an autoencoder with few codes an image, what it learns by, and the transformer over the codes."""
+        widths, halvings = _WIDTHS[size], 1
+        while ceil(setting.longest / 2**halvings) > _LONGEST_CODES[setting.dims]:
+            halvings += 1
+        channels = [min(widths.first * 2**level, widths.most) for level in range(halvings)]
+        architecture = {
+            "num_channels_upsample_downsample_layers": channels,
+            "num_residual_channels": channels,
+            "num_residual_layers": widths.residual_layers,
+            "downsample_conv_parameters": [_DOWN] * halvings,
+            "upsample_conv_parameters": [_UP] * halvings,
+            "num_embeddings": widths.codes,
+            "embedding_dim": widths.embedding,
+            "EMA_decay": 0.95,
+            "prior_channels": widths.prior,
+            "prior_layers": widths.prior_layers,
+        }
+        return {
+            "architecture": architecture,
+            "losses": {"name": "l1"},
+            "structure_weight": 0.1,
+            "gradient_weight": 0.1,
+            "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.0},
+        }
+
+    def stretches(self) -> Sequence[Stretch]:
+        """Return the autoencoder's time without and with its discriminator, and the prior's."""
+        end = 1.0 if self.prior_fraction in (0, 1) else 1 - self.prior_fraction
+        joins = end * (self.adversarial_start_fraction if self.adversarial_weight else 1.0)
+        parts = [Stretch(joins, 0.0), Stretch(end - joins, (joins + end) / 2), Stretch(1 - end, 1.0)]
+        return [part for part in parts if part.share > 0]

@@ -8,7 +8,7 @@ from monai.networks import nets
 from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
@@ -37,7 +37,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
 
     def __init__(self, config: VQVAEConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        architecture = config.architecture
+        architecture = resolved(config.architecture)
         self.autoencoder = _build_autoencoder(architecture, spec)
         self.codebook = Codebook(self.autoencoder.quantizer.quantizer)
         self.grid = tuple(size // architecture.stride for size in padded_shape(spec.shape, architecture.stride))
@@ -154,7 +154,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         output = crop(self.autoencoder.decode(quantized), images.shape[2:]).float()
         self._usage = self.codebook.usage()
         values = {
-            "perplexity": perplexity(codes, self.config.architecture.num_embeddings),
+            "perplexity": perplexity(codes, resolved(self.config.architecture).num_embeddings),
             "codebook_usage": self._usage,
         }
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
@@ -176,13 +176,13 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return self.prior.loss(codes, batch["condition"].class_labels)
 
     def _encode(self, images: Tensor) -> Tensor:
-        vectors: Tensor = self.autoencoder.encode(pad_to_multiple(images, self.config.architecture.stride))
+        vectors: Tensor = self.autoencoder.encode(pad_to_multiple(images, resolved(self.config.architecture).stride))
         return vectors
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """``(embedding_dim, *grid)``."""
-        return (self.config.architecture.embedding_dim, *self.grid)
+        return (resolved(self.config.architecture).embedding_dim, *self.grid)
 
     def encode_mean(self, images: Tensor) -> Tensor:
         """Return the encoder's vectors before quantization, ``(batch, *latent_shape)``."""

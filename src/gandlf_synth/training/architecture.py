@@ -1,0 +1,206 @@
+"""Which size of networks a run gets: enough steps come first, width comes with what time is left; imports no torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+from gandlf_synth.config import SIZES, Config, Size, resolved
+from gandlf_synth.errors import ResourceError
+from gandlf_synth.training.cost import Cost, in_words
+
+_WIDEST: dict[tuple[bool, int], Size] = {(False, 2): "S", (False, 3): "S", (True, 2): "L", (True, 3): "L"}
+"""By whether a GPU trains, and dimensions: what trains in reasonable time where no limit to it is known."""
+_MOST_MEMORY = 0.85
+"""The share of a GPU's memory that steps may take: validation and sampling need some, too."""
+
+Measure = Callable[[Config], Cost]
+"""Tries a few steps of a resolved configuration."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time of a run.
+
+    Args:
+        seconds: of training; None: as many epochs as the configuration says.
+        measure: tries a few steps; None: nothing is measured.
+    """
+
+    seconds: float | None = None
+    measure: Measure | None = None
+
+
+@dataclass(frozen=True)
+class SizeChoice:
+    """A size, why, and what it costs where that was measured."""
+
+    size: Size
+    reason: str = ""
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True)
+class BatchChoice:
+    """Images in a batch, and batches in a step of the optimizer, that the memory allows; and why."""
+
+    size: int
+    accumulated: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What was chosen: nothing where networks are written, no batch where memory has no say."""
+
+    size: SizeChoice | None = None
+    batch: BatchChoice | None = None
+
+
+Resolve = Callable[[Networks], Config]
+"""Makes every other choice of a run."""
+
+
+def choose_networks(
+    config: Config, resolve: Resolve, budget: Budget, *, samples: int, dims: int, gpu_memory: int | None
+) -> Networks:
+    """Return networks for data, device and time.
+
+    Args:
+        config: as written.
+        resolve: makes every other choice.
+        budget: the time of the run.
+        samples: training images.
+        dims: spatial dimensions.
+        gpu_memory: bytes; None without a GPU.
+
+    Raises:
+        ResourceError: not even one image fits into the memory.
+    """
+    written, enough = config.model.network_size, config.model.enough_steps
+    trials = _Trials(resolve, budget.measure, gpu_memory if config.batch_size == "auto" else None)
+    if written is None:
+        return Networks(None, trials.of(None).batch if trials.limits_memory else None)
+    if written != "auto":
+        chosen = SizeChoice(written, f"{written}: as written")
+    elif budget.seconds is not None and budget.measure is not None:
+        chosen = size_for_time(budget.seconds, enough, lambda size: trials.of(size).cost)
+    else:
+        thinnest = resolve(Networks(SizeChoice(SIZES[0])))
+        steps = ceil(samples / resolved(thinnest.batch_size)) * thinnest.num_epochs
+        chosen = size_for_steps(steps, enough, on_gpu=gpu_memory is not None, dims=dims)
+    if budget.measure is None:
+        return Networks(chosen)
+    trial = trials.of(chosen.size)
+    return Networks(SizeChoice(chosen.size, chosen.reason, trial.cost), trial.batch)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    cost: Cost
+    batch: BatchChoice | None = None
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Tries sizes, each once."""
+
+    resolve: Resolve
+    measure: Measure | None
+    gpu_memory: int | None
+    known: dict[Size | None, _Trial] = field(default_factory=dict)
+
+    @property
+    def limits_memory(self) -> bool:
+        return self.gpu_memory is not None and self.measure is not None
+
+    def of(self, size: Size | None) -> _Trial:
+        if size not in self.known:
+            self.known[size] = self._try(self.resolve(Networks(SizeChoice(size) if size else None)))
+        return self.known[size]
+
+    def _try(self, config: Config) -> _Trial:
+        if self.measure is None:
+            raise ValueError("nothing can be tried without a measure")
+        if self.gpu_memory is None:
+            return _Trial(self.measure(config))
+        return _fit_memory(config, self.measure, self.gpu_memory)
+
+
+def _fit_memory(config: Config, measure: Measure, memory: int) -> _Trial:
+    """Return the cost of the largest batch, from the one of ``config`` downwards, that fits into ``memory``."""
+    wanted, limit = resolved(config.batch_size), _MOST_MEMORY * memory / 2**20
+    fewest = min(wanted, config.model.smallest_batch)
+    size = wanted
+    while True:
+        accumulated = ceil(fewest / size)
+        try:
+            cost = measure(_with_batch(config, size, accumulated))
+        except ResourceError:
+            if size == 1:
+                raise
+        else:
+            if cost.memory_mb <= limit or size == 1:
+                taken = f"{cost.memory_mb:,.0f} of {memory / 2**20:,.0f} MiB"
+                sums = f"; {accumulated} batches are added up for a step" if accumulated > 1 else ""
+                return _Trial(
+                    cost, BatchChoice(size, accumulated, f"measured: takes {taken} of the GPU's memory{sums}")
+                )
+        size //= 2
+
+
+def _with_batch(config: Config, size: int, accumulated: int) -> Config:
+    model = config.model
+    if accumulated > model.accumulate_grad_batches:
+        model = model.model_copy(update={"accumulate_grad_batches": accumulated})
+    first = getattr(model, "first_stage_batch_size", None)
+    if isinstance(first, int):
+        model = model.model_copy(update={"first_stage_batch_size": max(1, first * size // resolved(config.batch_size))})
+    return config.model_copy(update={"model": model, "batch_size": size})
+
+
+def size_for_steps(steps: int, enough: Mapping[Size, int], *, on_gpu: bool, dims: int) -> SizeChoice:
+    """Return the widest networks for which so many ``steps`` are enough.
+
+    Args:
+        steps: of the run.
+        enough: steps from which a size is better than thinner ones.
+        on_gpu: whether a GPU trains.
+        dims: spatial dimensions.
+
+    >>> size_for_steps(2_000, {"S": 1_500, "M": 4_000}, on_gpu=True, dims=2).size
+    'S'
+    """
+    widest = _WIDEST[on_gpu, dims]
+    sizes = SIZES[: SIZES.index(widest) + 1]
+    size = next((each for each in reversed(sizes) if steps >= enough.get(each, 0)), SIZES[0])
+    if size == widest:
+        device = "GPU" if on_gpu else "CPU"
+        return SizeChoice(size, f"{size}: the widest that a {device} trains in good time; {steps:,} steps are enough")
+    return SizeChoice(size, f"{size}: {steps:,} steps{_next(size, enough)}")
+
+
+def size_for_time(seconds: float, enough: Mapping[Size, int], measure: Callable[[Size], Cost]) -> SizeChoice:
+    """Return the widest networks that get enough steps in so many ``seconds``, trying thin ones first.
+
+    Args:
+        seconds: of training.
+        enough: steps from which a size is better than thinner ones.
+        measure: tries a few steps of a size.
+    """
+    tried: dict[Size, int] = {}
+    chosen = SIZES[0]
+    for size in SIZES:
+        needed = enough.get(size, 0)
+        if tried and tried[chosen] < needed:
+            break  # wider networks take fewer steps still
+        tried[size] = measure(size).fewest_steps(seconds)
+        if tried[size] < needed:
+            break
+        chosen = size
+    figures = ", ".join(f"{size} takes {steps:,} steps" for size, steps in tried.items())
+    return SizeChoice(chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{_next(chosen, enough)}")
+
+
+def _next(size: Size, enough: Mapping[Size, int]) -> str:
+    wider = SIZES[SIZES.index(size) + 1 :][:1]
+    return "".join(f"; {each} needs {enough[each]:,} to be better" for each in wider)

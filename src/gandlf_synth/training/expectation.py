@@ -1,0 +1,69 @@
+"""What a run is expected to take, said before it begins; imports no torch."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from gandlf_synth.config import Config, resolved
+from gandlf_synth.training.cost import Cost, in_words
+from gandlf_synth.training.plan import PlannedRun
+
+_FORWARD_SHARE = 0.4
+"""Of the time of a training step, what looking at a batch takes without learning from it."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a run is expected to take.
+
+    Args:
+        steps: of the optimizer, of the last stage.
+        images: that these steps see, each as often as it is seen.
+        seconds: of training, with validation and grids.
+        memory_mb: the largest memory, MiB: of the GPU, or of the process.
+    """
+
+    steps: int
+    images: int
+    seconds: float
+    memory_mb: float
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"{self.steps:,} steps, {self.images:,} images seen, {in_words(self.seconds)}, "
+            f"{self.memory_mb:,.0f} MiB of memory"
+        )
+
+
+def expect(planned: PlannedRun, cost: Cost, seconds: float | None) -> Expectation:
+    """Return what a run takes.
+
+    Args:
+        planned: the run.
+        cost: of its steps.
+        seconds: that the run may take; None: as many epochs as the configuration says.
+    """
+    last = cost.stages[-1]
+    if seconds is not None:
+        steps = last.steps_in(seconds * last.share)
+        return Expectation(steps, steps * last.batch_size, seconds, cost.memory_mb)
+    config = planned.plan.config
+    per_volume = config.patch_sampler.patches_per_volume if config.patch_sampler else 1
+    samples = {phase: len(manifest.samples) * per_volume for phase, manifest in planned.splits.items()}
+    total, steps = 0.0, 0
+    for stage, epochs in zip(cost.stages, _epochs(config, len(cost.stages)), strict=True):
+        steps = ceil(samples["train"] / stage.batch_size) * epochs
+        checks = _FORWARD_SHARE * stage.seconds_of(1) * samples.get("val", 0) / stage.batch_size
+        total += stage.seconds_of(steps) + epochs * checks + _grid_images(config, epochs) * stage.seconds_per_image
+    return Expectation(steps, steps * last.batch_size, total, cost.memory_mb)
+
+
+def _epochs(config: Config, stages: int) -> list[int]:
+    stage = config.model.prerequisite()
+    return [config.num_epochs] if stage is None or stages == 1 else [stage.epochs(config.num_epochs), config.num_epochs]
+
+
+def _grid_images(config: Config, epochs: int) -> int:
+    """Return the images that are drawn in grids over the whole run."""
+    every = resolved(config.model.save_eval_images_every_n_epochs)
+    return ceil(epochs / every) * config.model.n_fixed_images_to_generate if every > 0 else 0

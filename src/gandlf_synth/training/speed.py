@@ -1,0 +1,199 @@
+"""What a training step costs on this machine: a few real steps on made-up images."""
+
+import time
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from gandlf_synth.config import Config, ModelConfig, SamplingOptions, resolved
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.condition import class_condition
+from gandlf_synth.data.loading.conditioners import fit_conditioners
+from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.prepared import write_samples
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import ValueRange
+from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.geometry import Geometry
+from gandlf_synth.launcher import peak_device_memory_mb
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.build import build_module
+from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.training.callbacks import ExponentialMovingAverage, StepSeeds
+from gandlf_synth.training.cost import Cost, StageCost, StretchCost
+from gandlf_synth.training.data import loader_workers
+from gandlf_synth.training.fit import quiet_lightning, trainer_options
+from gandlf_synth.training.memory import memory_guard
+
+_FEWEST_STEPS, _MOST_STEPS = 2, 16
+_SECONDS = 1.5
+"""After which the steps of one part of a training are enough."""
+_MOST_BYTES = 2**28
+"""Of made-up images."""
+
+
+def measure_cost(config: Config, facts: Fingerprint, train: Manifest) -> Cost:
+    """Return what steps and samples of the model of ``config`` cost, measured in a few seconds; nothing is left behind.
+
+    Args:
+        config: the resolved configuration.
+        facts: of the images.
+        train: the training split.
+
+    Raises:
+        ResourceError: memory runs out.
+        ConfigError: optimizer or scheduler refuse their parameters.
+    """
+    spec = _describe(config, facts, train)
+    first = config.model.prerequisite()
+    stages = []
+    if first is not None and first.checkpoint is None:
+        own = config.model_copy(update={"model": first.model, "batch_size": first.batch_size or config.batch_size})
+        stages.append(_stage_cost(own, spec, train, first.fraction))
+    rest = 1.0 - sum(stage.share for stage in stages)
+    return Cost((*stages, _stage_cost(config, spec, train, rest)))
+
+
+def _stage_cost(config: Config, spec: DataSpec, train: Manifest, share: float) -> StageCost:
+    quiet_lightning()
+    torch.manual_seed(0)
+    module = build_module(config.model, spec)
+    module.check_components()
+    stretches = config.model.stretches()
+    per_stretch = 1 + min(_MOST_STEPS, max(_FEWEST_STEPS, config.model.work_cycle))
+    clock = _StretchClock(config.model, per_stretch)
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    with TemporaryDirectory() as folder, memory_guard(config):
+        data = _made_up(config, spec, train, Path(folder), per_stretch * len(stretches))
+        trainer = Trainer(
+            max_epochs=1,
+            callbacks=[StepSeeds(config.seed), clock, *_average(config.model)],
+            logger=False,
+            enable_checkpointing=False,
+            limit_val_batches=0,
+            **(trainer_options(module, config) | {"strategy": "auto"}),
+        )
+        trainer.fit(module, datamodule=data)
+        seconds_per_image = _sampling_seconds(module)
+    return StageCost(
+        name=config.model.model_name,
+        share=share,
+        batch_size=resolved(config.batch_size) * config.model.accumulate_grad_batches,
+        stretches=tuple(
+            StretchCost(stretch.share, seconds * config.model.accumulate_grad_batches)
+            for stretch, seconds in zip(stretches, clock.seconds(), strict=True)
+        ),
+        seconds_per_image=seconds_per_image,
+        parameters=sum(weight.numel() for weight in module.parameters() if weight.requires_grad),
+        memory_mb=peak_device_memory_mb(),
+    )
+
+
+def _average(model: ModelConfig) -> list[Callback]:
+    return [ExponentialMovingAverage(model.ema_decay)] if model.ema_decay else []
+
+
+class _StretchClock(Callback):
+    """Moves a module through the stretches of its training and times a few steps of each."""
+
+    def __init__(self, model: ModelConfig, per_stretch: int) -> None:
+        self._stretches, self._per_stretch = model.stretches(), per_stretch
+        self._cycle = model.work_cycle
+        self._measured: list[list[float]] = [[] for _ in self._stretches]
+        self._place, self._started = 0, 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started = _now()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        if self._place < len(self._stretches):
+            pl_module.elapsed_fraction = self._stretches[self._place].progress
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        seconds = self._measured[self._place]
+        now = _now()
+        seconds.append(now - self._started)
+        self._started = now
+        enough = len(seconds) > 1 and sum(seconds) > _SECONDS
+        if enough or len(seconds) == self._per_stretch:
+            self._place += 1
+        trainer.should_stop = self._place == len(self._stretches)
+
+    def seconds(self) -> list[float]:
+        """Return the mean seconds of a step in each stretch: the first step, which also warms up, has all penalties."""
+        return [self._mean(seconds) for seconds in self._measured]
+
+    def _mean(self, seconds: Sequence[float]) -> float:
+        first, rest = seconds[0], seconds[1:]
+        usual = sum(rest) / len(rest)
+        if self._cycle == 1 or len(rest) >= self._cycle:
+            return usual
+        return (first + (self._cycle - 1) * usual) / self._cycle
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.monotonic()
+
+
+def _sampling_seconds(module: GenerativeModule) -> float:
+    """Return the seconds that one image takes."""
+    condition = class_condition([0] if module.spec.num_classes else None)
+    started = _now()
+    list(sample_batches(module.eval(), [((0,), condition)], SamplingOptions()))
+    return _now() - started
+
+
+def _describe(config: Config, facts: Fingerprint, train: Manifest) -> DataSpec:
+    """Return what a model needs to know of data that is not prepared yet: all but the values."""
+    labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
+    shape, channels = tuple(resolved(config.model.tensor_shape)), facts.num_channels
+    ones, zeros = (1.0,) * channels, (0.0,) * channels
+    return DataSpec(
+        spatial_dims=facts.spatial_dims,
+        num_channels=channels,
+        shape=shape,
+        affine=tuple(tuple(row) for row in np.eye(4).tolist()),
+        physical=facts.physical,
+        modality=resolved(config.modality),
+        paradigm=resolved(config.model.labeling_paradigm),
+        labels=tuple(labels),
+        class_names=tuple(labels.values()),
+        low=zeros,
+        high=ones,
+        range_scale=ones,
+        range_offset=zeros,
+        dtype=facts.dtype,
+        column_channels=facts.column_channels,
+        column_names=facts.column_names,
+        conditions=fit_conditioners(
+            [step for step in config.model.conditioning if step.name.lower() != "class"], train
+        ),
+    )
+
+
+def _made_up(config: Config, spec: DataSpec, train: Manifest, folder: Path, steps: int) -> SynthesisDataModule:
+    """Return random images for so many steps, with the conditions of real ones."""
+    voxels = np.random.default_rng(0).uniform(-1, 1, (spec.num_channels, *spec.shape)).astype(np.float32)
+    image, batch_size = Image.from_file_values(voxels, Geometry(spec.shape)), resolved(config.batch_size)
+    most = max(batch_size * 3, _MOST_BYTES // voxels.nbytes // batch_size * batch_size)
+    rows = tuple(islice(cycle(train.samples), min(most, batch_size * steps)))
+    split = Split(Manifest(folder / "data.csv", rows, "each row"), write_samples([image] * len(rows), folder))
+    unchanged = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
+    augmentation, options = config.data_augmentation.train or [], config.dataloader_config.of("train")
+    return SynthesisDataModule(
+        {"train": split}, unchanged, spec.parts, augmentation, {"train": options}, batch_size,
+        loader_workers(), config.seed,
+    )  # fmt: skip
