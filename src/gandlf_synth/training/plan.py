@@ -17,7 +17,7 @@ from gandlf_synth.config.phases import PHASES
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.processing.pipeline import final_shape, normalizes
+from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, normalizes
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, raise_if_any
 from gandlf_synth.training.architecture import Budget, Networks, choose_networks
@@ -322,7 +322,7 @@ class _Planner:
         if self._config.patch_sampler is None and self._lacks_size(steps, shape):
             isotropic = self._required is not None
             sizing = choose_resizing(self._data, shape, isotropic=isotropic)
-            choices.append(choose_final_resizing(steps, shape) if steps else sizing)
+            choices.append(sizing if keeps_grid(steps) else choose_final_resizing(steps, shape))
         if not normalizes(steps):
             choices.append(choose_normalization(self._data))
         for choice in choices:

@@ -169,6 +169,17 @@ def planned(text: str) -> Plan:
     return make_plan(validate(document), facts_of((64, 64)), Manifest(Path("data.csv"), samples, "each row"), GPU)
 
 
+@pytest.mark.parametrize("written", ["{rescale: {in_min_max: [-1000, 1000]}}", "normalize", "{clip: {min: 0}}"])
+def test_written_steps_that_only_change_values_leave_the_grid_to_be_chosen(written: str) -> None:
+    text = f"model_config: {{model_name: ddpm, tensor_shape: [16, 16, 8]}}\ndata_preprocessing: [{written}]\n"
+    train = Manifest(Path("data.csv"), (Sample(1, "s1", (Path("a.nii"),), None, None),), "each row")
+
+    plan = make_plan(validate(parse_document(text, "config.yaml")), facts((40, 40, 20)), train, CPU)
+
+    names = [step.name for step in plan.config.data_preprocessing.train or []]
+    assert names[1:4] == ["to_canonical", "resample", "crop_or_pad"]
+
+
 def test_a_pipeline_for_pictures_contradicts_volumes() -> None:
     text = "model_config: {model_name: ddpm}\ndata_preprocessing: {resize: [32, 32]}\n"
     train = Manifest(Path("data.csv"), (Sample(1, "s1", (Path("a.nii"),), None, None),), "each row")

@@ -64,6 +64,8 @@ class Transform(Parameters, ABC):
     """Whether the step brings values of any unit to a common range."""
     sets_spacing: ClassVar[bool] = False
     """Whether the step gives voxels a size in millimetres, which a later change of size must keep."""
+    keeps_grid: ClassVar[bool] = False
+    """Whether the step only changes values, so that size, spacing and orientation are still to be chosen."""
     train_only: ClassVar[bool] = False
     """Whether the step is left out of every phase but training."""
 

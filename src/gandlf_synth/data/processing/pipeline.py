@@ -103,6 +103,11 @@ def sets_spacing(steps: Sequence[Step]) -> bool:
     return any(make_transform(step).sets_spacing for step in steps)
 
 
+def keeps_grid(steps: Sequence[Step]) -> bool:
+    """Say whether a pipeline only changes values, so that size, spacing and orientation are those of the files."""
+    return all(make_transform(step).keeps_grid for step in steps)
+
+
 def final_shape(steps: Sequence[Step]) -> list[int] | None:
     """Return the size that every image has after a pipeline, None where the pipeline sets none.
 

@@ -1,6 +1,7 @@
 """Steps that change the number of channels of a picture."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class RGBAToRGB(Transform):
         >>> RGBAToRGB()(image).array.ravel().tolist()
         [255.0, 255.0, 255.0]
     """
+
+    keeps_grid: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return three channels."""
@@ -41,6 +44,8 @@ class RGBToRGBA(Transform):
         >>> RGBToRGBA()(image).array.ravel().tolist()
         [9.0, 9.0, 9.0, 255.0]
     """
+
+    keeps_grid: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return four channels."""

@@ -18,6 +18,8 @@ Range = tuple[float, float]
 class _MinMax(Transform):
     """A step with two limits."""
 
+    keeps_grid: ClassVar[bool] = True
+
     min: float | None = None
     """Smallest value to keep; absent: no limit."""
     max: float | None = None
@@ -88,6 +90,7 @@ class Rescale(Transform):
     """
 
     normalizes: ClassVar[bool] = True
+    keeps_grid: ClassVar[bool] = True
 
     in_min_max: Range | list[Range | None] | None = None
     """The range to map, or one for each channel; absent: each channel's own, between ``percentiles``."""
@@ -138,6 +141,7 @@ class Normalize(Transform):
     """
 
     normalizes: ClassVar[bool] = True
+    keeps_grid: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image."""
@@ -206,6 +210,7 @@ class NormalizeByValue(Transform):
     """
 
     normalizes: ClassVar[bool] = True
+    keeps_grid: ClassVar[bool] = True
 
     mean: float | list[float]
     """One number, or one per channel."""
@@ -236,6 +241,7 @@ class NormalizeImagenet(Transform):
     """
 
     normalizes: ClassVar[bool] = True
+    keeps_grid: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the normalised image; it must have three channels."""
@@ -254,6 +260,7 @@ class NormalizeDivBy255(Transform):
     """
 
     normalizes: ClassVar[bool] = True
+    keeps_grid: ClassVar[bool] = True
 
     def __call__(self, image: Image) -> Image:
         """Return the scaled image."""

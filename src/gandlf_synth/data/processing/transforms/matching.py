@@ -40,6 +40,7 @@ class HistogramMatching(Transform):
         [[[10.0, 20.0]]]
     """
 
+    keeps_grid: ClassVar[bool] = True
     positional: ClassVar[str | None] = "target"
 
     target: Path

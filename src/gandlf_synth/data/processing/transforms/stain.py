@@ -48,6 +48,7 @@ class StainNormalizer(Transform):
         True
     """
 
+    keeps_grid: ClassVar[bool] = True
     positional: ClassVar[str | None] = "target"
 
     target: Path
