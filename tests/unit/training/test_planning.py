@@ -174,7 +174,7 @@ def test_written_steps_that_only_change_values_leave_the_grid_to_be_chosen(writt
     text = f"model_config: {{model_name: ddpm, tensor_shape: [16, 16, 8]}}\ndata_preprocessing: [{written}]\n"
     train = Manifest(Path("data.csv"), (Sample(1, "s1", (Path("a.nii"),), None, None),), "each row")
 
-    plan = make_plan(validate(parse_document(text, "config.yaml")), facts((40, 40, 20)), train, CPU)
+    plan = make_plan(validate(parse_document(text, "config.yaml")), facts_of((40, 40, 20)), train, CPU)
 
     names = [step.name for step in plan.config.data_preprocessing.train or []]
     assert names[1:4] == ["to_canonical", "resample", "crop_or_pad"]
