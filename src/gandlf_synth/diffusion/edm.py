@@ -6,8 +6,9 @@ at every level; table 1 and appendix B.6 of the paper.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from gandlf_synth.diffusion.quantiles import normal_quantile
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ def log_normal(uniform: Tensor, mean: float, std: float) -> Tensor:
         >>> log_normal(torch.tensor([0.1, 0.5, 0.9]), mean=-1.2, std=1.2)
         tensor([0.0647, 0.3012, 1.4019])
     """
-    smallest = 1e-6
-    normal: Tensor = torch.special.ndtri(uniform.double().clamp(smallest, 1 - smallest))
-    return (mean + std * normal).exp().to(uniform)
+    return (mean + std * normal_quantile(uniform)).exp()
 
 
 def sampling_sigmas(num_steps: int, low: float, high: float, rho: float) -> list[float]:

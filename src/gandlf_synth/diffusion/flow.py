@@ -4,6 +4,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from gandlf_synth.diffusion.quantiles import normal_quantile
+
 
 def logit_normal(uniform: Tensor) -> Tensor:
     """Return times in (0, 1) from ``uniform`` ones: sigmoids of normals (Esser et al. 2024, eq. 19, m = 0, s = 1).
@@ -12,8 +14,7 @@ def logit_normal(uniform: Tensor) -> Tensor:
         >>> logit_normal(torch.tensor([0.1, 0.5, 0.9]))
         tensor([0.2173, 0.5000, 0.7827])
     """
-    smallest = 1e-6
-    return torch.sigmoid(torch.special.ndtri(uniform.double().clamp(smallest, 1 - smallest))).to(uniform)
+    return torch.sigmoid(normal_quantile(uniform))
 
 
 def minibatch_ot(noise: Tensor, clean: Tensor) -> Tensor:
@@ -28,6 +29,6 @@ def minibatch_ot(noise: Tensor, clean: Tensor) -> Tensor:
         tensor([[0.],
                 [1.]])
     """
-    distances = torch.cdist(clean.flatten(1).double(), noise.flatten(1).double()) ** 2
+    distances = torch.cdist(clean.flatten(1), noise.flatten(1), compute_mode="donot_use_mm_for_euclid_dist") ** 2
     _, order = linear_sum_assignment(distances.cpu().numpy())
     return noise[torch.as_tensor(order, device=noise.device)]

@@ -20,7 +20,9 @@ def target_for(prediction_type: PredictionType, clean: Tensor, noise: Tensor, si
     return signal * noise - sigma * clean
 
 
-def clean_from(prediction_type: PredictionType, output: Tensor, noisy: Tensor, signal: Tensor, sigma: Tensor) -> Tensor:
+def clean_from(
+    prediction_type: PredictionType, output: Tensor, noisy: Tensor, signal: Tensor | float, sigma: Tensor | float
+) -> Tensor:
     """Return the clean image that a denoiser's ``output`` stands for.
 
     An ``epsilon`` output says nothing about the clean image where ``signal`` is 0; the result is infinite there.

@@ -1,7 +1,7 @@
 """From noise to images: the way back through the noise levels of diffusion or along straight paths.
 
 The samplers are written here, not taken from diffusers, whose schedulers assume T divisible by the number of steps and
-remove too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coefficients are float64.
+remove too little noise otherwise (docs/decisions/0004-own-sampler-step.md). Coefficients are Python's numbers.
 """
 
 import itertools
@@ -70,7 +70,7 @@ def sample(
     def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
         output = denoise(noisy, torch.full((len(noisy),), int(level.time), device=noisy.device))
         signal = max(level.signal, 1e-4) if prediction_type == "epsilon" else level.signal  # it divides by the signal
-        return clean_from(prediction_type, output, noisy, *torch.tensor([signal, level.sigma], dtype=torch.float64))
+        return clean_from(prediction_type, output, noisy, signal, level.sigma)
 
     return _walk(predict, noise, [*levels, _NO_NOISE], sampler, clip_sample, generators)
 

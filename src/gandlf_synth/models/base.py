@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 from typing_extensions import TypeVar
 
@@ -56,6 +57,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.config = config
         self.spec = spec
         self.elapsed_fraction = 0.0
+        self.gradient_norm: Tensor | None = None
+        """Of the step in hand, where somebody has computed it."""
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -80,6 +83,18 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         in_epoch = batch_idx / max(1, self.trainer.num_training_batches)
         by_steps = float(self.trainer.current_epoch + in_epoch) / (self.trainer.max_epochs or 1)
         return min(1.0, max(by_steps, self.elapsed_fraction))
+
+    def mean_over_processes(self, value: Tensor) -> Tensor:
+        """Return the mean of ``value`` over all processes of the training, the same in each."""
+        if self.processes == 1:
+            return value
+        mean: Tensor = self.trainer.strategy.reduce(value.clone(), reduce_op="mean")
+        return mean
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that train the model together; 1 outside a training."""
+        return int(self._trainer.world_size) if self._trainer is not None else 1
 
     def learning_span(self, network: str) -> tuple[float, float]:
         """Return when ``network`` begins and ceases to learn, as shares of the training; schedules fill that time."""
@@ -173,7 +188,16 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         if gradient_clip_val and gradient_clip_algorithm != "value" and hasattr(sharded, "clip_grad_norm_"):
             sharded.clip_grad_norm_(gradient_clip_val)
         else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            self.clip(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def clip(self, optimizer: Optimizer, limit: float | None, algorithm: str | None) -> None:
+        """Clip the gradients that ``optimizer`` steps along, by their norm unless ``algorithm`` is ``value``."""
+        norm, self.gradient_norm = self.gradient_norm, None
+        if norm is None or not limit or algorithm == "value":
+            self.clip_gradients(optimizer, limit, algorithm)
+        else:
+            weights = [each for group in optimizer.param_groups for each in group["params"]]
+            clip_grads_with_norm_(weights, limit, norm)
 
     def build_loss(self, network: str = "model") -> nn.Module:
         """Return the loss of ``network``, one value per element, as configured or the family's own."""

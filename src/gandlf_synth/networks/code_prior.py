@@ -89,7 +89,7 @@ class CodePrior(nn.Module):
         tokens = self._first_tokens(len(generators), class_labels, device)
         cache = _KeyValueCache(self.transformer)
         for _ in range(self.length):
-            logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].double().cpu() / temperature
+            logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].cpu().double() / temperature
             if top_k is not None and top_k < self.num_codes:
                 logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
             pairs = zip(logits.softmax(dim=1), generators, strict=True)

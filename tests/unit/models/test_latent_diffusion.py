@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from pydantic import ValidationError
 from tests.factories import spec_of
+from tests.runs import train
 
 from gandlf_synth.errors import CheckpointError
 from gandlf_synth.models.autoencoder_kl import FAMILY as AUTOENCODER
@@ -74,13 +76,37 @@ def test_latents_are_made_once_in_the_order_of_the_images(tmp_path: Path) -> Non
     def make() -> Any:
         return cache_latents(dataset, module._encode, module.noise_shape, module.first_stage, _OneProcess())
 
-    first = make()
-    written = first.path.stat().st_mtime_ns
+    make()
+    (path,) = dataset.mapped.folder.glob("latents-*")
+    written = path.stat().st_mtime_ns
     second = make()
 
-    assert second.path.stat().st_mtime_ns == written
+    assert path.stat().st_mtime_ns == written
     expected = module._encode(dataset.__getitems__([4, 1])["image"])
     assert torch.allclose(second.gather(torch.tensor([4, 1])), expected, atol=1e-6)
+
+
+class _Batches(Callback):
+    """Keeps what training is given."""
+
+    def __init__(self) -> None:
+        self.batches: list[Any] = []
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self.batches.append(batch)
+        self.images = trainer.datamodule.dataset("train")
+
+
+def test_training_loads_latents_in_the_place_of_images(tmp_path: Path) -> None:
+    seen = _Batches()
+
+    run = train("latent_diffusion", tmp_path, samples=6, epochs=1, callbacks=[seen])
+
+    module: Any = run.module
+    assert len(seen.batches) == 2
+    for batch in seen.batches:
+        images = seen.images.__getitems__(batch["index"].tolist())["image"]
+        torch.testing.assert_close(batch["image"], module._encode(images), atol=1e-5, rtol=0)
 
 
 class _OneProcess:

@@ -3,6 +3,7 @@
 What looks at values all the same is listed here with its reason; everything else is an error on a GPU or a wait for it.
 """
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 from tests.runs import tiny_config, tiny_module, tiny_spec
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
@@ -27,6 +30,23 @@ WAITS_IN_SAMPLING = {
 @pytest.fixture(autouse=True)
 def _no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know the device
+
+
+class _NoDoubles(TorchDispatchMode):
+    """Refuses numbers of 64 bits on the device, which Apple's GPUs do not have."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for each in tree_leaves(result):
+            if isinstance(each, torch.Tensor) and each.device.type == "meta" and each.dtype == torch.float64:
+                pytest.fail(f"{func} makes numbers of 64 bits on the device")
+        return result
+
+
+@pytest.fixture(autouse=True)
+def _no_doubles() -> Iterator[None]:
+    with _NoDoubles():
+        yield
 
 
 def _nothing(*_: Any, **__: Any) -> None:

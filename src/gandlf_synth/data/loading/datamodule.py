@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
+from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.value_range import ValueRange
@@ -57,6 +58,8 @@ class SynthesisDataModule(LightningDataModule):
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
         self._patches = patches
+        self._shown: dict[Phase, MappedImages] = {}
+        self._loaded: dict[Phase, PreparedDataset] = {}
         self._position = {"epoch": 0, "batches": 0}
 
     def has(self, phase: Phase) -> bool:
@@ -73,6 +76,15 @@ class SynthesisDataModule(LightningDataModule):
         return PreparedDataset(
             split.samples, self._range, condition, augmenter, self._seed, self._patches, phase != "train"
         )
+
+    def show(self, phase: Phase, images: MappedImages) -> None:
+        """Let the loader of ``phase`` give ``images``, one per sample, and leave the split's own unread.
+
+        To be called before a batch is loaded.
+        """
+        self._shown[phase] = images
+        if phase in self._loaded:
+            self._loaded[phase].show(images)
 
     def state_dict(self) -> dict[str, int]:
         """Return where in the training split the run is: the epoch and the batches of it that were trained on."""
@@ -98,6 +110,9 @@ class SynthesisDataModule(LightningDataModule):
 
     def _loader(self, phase: Phase) -> DataLoader[Batch]:
         options, dataset = self._loaders[phase], self.dataset(phase)
+        self._loaded[phase] = dataset
+        if phase in self._shown:
+            dataset.show(self._shown[phase])
         workers = options.num_workers
         if workers == "auto":
             workers = 0 if dataset.in_memory else self._workers

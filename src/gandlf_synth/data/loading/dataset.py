@@ -75,6 +75,10 @@ class PreparedDataset(Dataset[Batch]):
         fixed = self._augmenter is None and isinstance(self._images, MappedImages)
         return self._images if fixed else None  # type: ignore[return-value]
 
+    def show(self, images: MappedImages) -> None:
+        """Give ``images``, one per sample, in the place of its own, which must be ``mapped``."""
+        self._images = images
+
     def __len__(self) -> int:
         """Return the number of samples."""
         return self._size

@@ -84,7 +84,7 @@ class MultiOptimizerModule(GenerativeModule[C]):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradients; here, and not earlier, since fp16's gradients are scaled until now."""
-        self.clip_gradients(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
+        self.clip(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
 
     def on_train_epoch_end(self) -> None:
         """Step the schedulers that count epochs, of networks that learned in this one."""

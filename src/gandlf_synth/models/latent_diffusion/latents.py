@@ -74,9 +74,9 @@ def _moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation per channel."""
     count, total, square = 0, torch.zeros(()), torch.zeros(())
     for batch in latents:
-        values = batch.double().transpose(0, 1).flatten(1)
-        count, total = count + values.shape[1], total + values.sum(1).cpu()
-        square = square + (values**2).sum(1).cpu()
+        values = batch.cpu().double().transpose(0, 1).flatten(1)  # Apple's GPUs have no 64 bits
+        count, total = count + values.shape[1], total + values.sum(1)
+        square = square + (values**2).sum(1)
     mean = total / count
     return mean, (square / count - mean**2).clamp(min=1e-12).sqrt()
 
@@ -114,7 +114,8 @@ def read_batches(stored: MappedImages) -> Iterator[Tensor]:
 def draw_batches(dataset: PreparedDataset, encode: Encode) -> Iterator[Tensor]:
     """Yield the latents of images as training draws them, for the scale."""
     sample = torch.linspace(0, len(dataset) - 1, min(_DRAWN, len(dataset))).long()
-    for places in torch.split(sample, _CHUNK):
+    values = dataset.__getitems__([0])["image"].numel()
+    for places in torch.split(sample, _together(values)):
         batch: Batch = dataset.__getitems__(places.tolist())
         yield encode(batch["image"])
 
@@ -128,6 +129,10 @@ def digest_weights(module: nn.Module) -> str:
 
 
 def _encoded(images: MappedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
-    together = max(1, min(_CHUNK, _CHUNK_VALUES // int(np.prod(images.shape[1:]))))
-    for places in torch.split(torch.arange(count), together):
+    for places in torch.split(torch.arange(count), _together(int(np.prod(images.shape[1:])))):
         yield from encode(images.gather(places)).float().cpu().numpy()
+
+
+def _together(values: int) -> int:
+    """Return how many images of so many ``values`` are encoded together."""
+    return max(1, min(_CHUNK, _CHUNK_VALUES // values))

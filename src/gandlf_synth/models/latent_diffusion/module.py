@@ -77,30 +77,24 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         data: SynthesisDataModule = self.trainer.datamodule
         phases: tuple[Phase, ...] = ("train", "val")
         for phase in phases:
-            if data.has(phase):
-                self._stored[phase] = cache_latents(
-                    data.dataset(phase), self._encode, self.noise_shape, self.first_stage, self.trainer
-                )
+            if not data.has(phase):
+                continue
+            latents = cache_latents(data.dataset(phase), self._encode, self.noise_shape, self.first_stage, self.trainer)
+            self._stored[phase] = latents
+            if latents is not None:
+                data.show(phase, latents)
         stored = self._stored["train"]
-        latents = read_batches(stored) if stored is not None else draw_batches(data.dataset("train"), self._encode)
+        batches = read_batches(stored) if stored is not None else draw_batches(data.dataset("train"), self._encode)
         if self.scale.measured:
-            self.scale.check(latents)
+            self.scale.check(batches)
         else:
-            self.scale.measure(latents)
+            self.scale.measure(batches)
 
     def encode(self, batch: Batch, phase: Phase) -> Tensor:
-        """Return the scaled latents of a batch; where they were made already, they stand in the images' place."""
+        """Return the scaled latents of a batch; those that were made already are loaded in the images' place."""
         if self._stored.get(phase) is not None:
             return self.scale.scaled(batch["image"])
         return self.scale.scaled(self._encode(batch["image"]))
-
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Put latents that were made already in the images' place, while the places in the split are on the CPU."""
-        stored = self._stored.get("train" if self.trainer.training else "val" if self.trainer.validating else "test")
-        if stored is None:
-            return batch
-        latents = stored.gather(batch["index"])
-        return {**batch, "image": latents.pin_memory() if self.device.type == "cuda" else latents}
 
     def decode(self, sample: Tensor) -> Tensor:
         """Return the images of scaled latents."""

@@ -47,7 +47,8 @@ class StyleGAN2Config(GANConfig):
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
     r1_gamma: float | None = Field(None, ge=0)
-    """Weight of the gradient penalty on real images; absent: 0.0002 · voxels / batch size (ADA, appendix D)."""
+    """Weight of the gradient penalty on real images; absent: 0.0002 · voxels / images of a step, in all processes
+    together (ADA, appendix D)."""
     r1_interval: int = Field(16, ge=1)
     """Steps from one gradient penalty to the next; the penalty counts that much more."""
     path_length_weight: float = Field(2.0, ge=0)

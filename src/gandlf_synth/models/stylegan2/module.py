@@ -97,7 +97,8 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         """Return the lazy R1 penalty (1912.04958, sec. 3.1) on the augmented real images."""
         gamma, every = self.config.r1_gamma, self.config.r1_interval
         if gamma is None:
-            gamma = _R1_HEURISTIC * prod(augmented.shape[2:]) / len(augmented)
+            together = len(augmented) * self.processes * self.config.accumulate_grad_batches
+            gamma = _R1_HEURISTIC * prod(augmented.shape[2:]) / together
         if not gamma or self.turns % every:
             return augmented.new_zeros(())
         return gamma / 2 * every * r1_penalty(lambda images: self.discriminator(images, class_labels), augmented)
@@ -120,8 +121,10 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         """Augment more when the discriminator knows the real images too well, else less (2006.06676, sec. 3)."""
         target = self.config.augmentation_target
         if target is not None:
-            overfitting = (real_scores - self.loss_of("discriminator").decision_score).sign().mean()
-            step = (overfitting - target).sign() * len(real_scores) / self.config.augmentation_images
+            signs = (real_scores - self.loss_of("discriminator").decision_score).sign()
+            overfitting = self.mean_over_processes(signs.mean())
+            images = len(real_scores) * self.processes
+            step = (overfitting - target).sign() * images / self.config.augmentation_images
             self.probability.add_(step).clamp_(0, 1)
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:

@@ -83,7 +83,8 @@ class FiniteSteps(Callback):
         norms = {name: get_total_norm(own) for name, own in gradients.items() if own}
         if not norms:
             return
-        nonfinite = _nonfinite(trainer, list(norms.values()))
+        pl_module.gradient_norm = torch.linalg.vector_norm(torch.stack(list(norms.values())))
+        nonfinite = _nonfinite(trainer, pl_module.gradient_norm)
         numbers = torch.stack([*norms.values(), nonfinite])
         judged = _sent(numbers, trainer, self._batch, tuple(norms))
         if not all(group.get("fused") for group in optimizer.param_groups):
@@ -136,9 +137,9 @@ def _trained_parts(module: nn.Module, optimizer: Optimizer) -> list[tuple[str, l
     return [*parts, ("weights", list(trained.values()))]  # the last ones are of no part, or shared out otherwise
 
 
-def _nonfinite(trainer: Trainer, norms: Sequence[Tensor]) -> Tensor:
-    """Return 1 where one of ``norms`` is not finite, else 0; a scalar, known nowhere but on its device."""
-    nonfinite = (~torch.isfinite(torch.stack(list(norms)))).any().float()
+def _nonfinite(trainer: Trainer, norm: Tensor) -> Tensor:
+    """Return 1 where ``norm`` is not finite, else 0; a scalar, known nowhere but on its device."""
+    nonfinite = (~torch.isfinite(norm)).float()
     sharded: Any = trainer.model
     if trainer.world_size > 1 and hasattr(sharded, "clip_grad_norm_"):
         # Each process has its own part of the gradients, and all have to leave out the same steps.

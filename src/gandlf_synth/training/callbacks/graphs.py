@@ -120,10 +120,11 @@ class _Recording:
         options: dict[str, Any] = {"pool": torch.cuda.graph_pool_handle(), "capture_error_mode": "thread_local"}
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.forward, **options):
-            self.output = call(*self.inputs)
-        self.gradient = torch.zeros_like(self.output)
+            output = call(*self.inputs)
+        self.gradient = torch.zeros_like(output)
         with torch.cuda.graph(self.backward, **options):
-            self.gradients = torch.autograd.grad(self.output, weights, self.gradient, allow_unused=True)
+            self.gradients = torch.autograd.grad(output, weights, self.gradient, allow_unused=True)
+        self.output = output.detach()  # the rest of its graph belongs to the stream of the recording
 
 
 class _Replay(torch.autograd.Function):

@@ -1,7 +1,6 @@
 """What happens around every step: random numbers are seeded, weights averaged."""
 
 from collections import defaultdict
-from itertools import chain
 from typing import Any
 
 import torch
@@ -26,6 +25,10 @@ class StepSeeds(Callback):
         torch.manual_seed(fold_seed(self._seed, Purpose.STEP, trainer.global_rank, trainer.current_epoch, batch_idx))
 
 
+_Pair = tuple[torch.Tensor, torch.Tensor]
+_Buffers = dict[str, Any]
+
+
 class ExponentialMovingAverage(WeightAveraging):
     """Averages the weights over the last ``1 / (1 - decay)`` steps, fewer in the beginning.
 
@@ -38,6 +41,15 @@ class ExponentialMovingAverage(WeightAveraging):
     def __init__(self, decay: float) -> None:
         super().__init__()
         self._decay = decay
+        self._weights: list[_Pair] = []
+        self._buffers: list[tuple[_Buffers, _Buffers]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find the weights of both models once: to look for them in every step takes longer than to average them."""
+        averaged = self.averaged_module()
+        self._weights = list(zip(averaged.parameters(), pl_module.parameters(), strict=True))
+        holders = zip(averaged.modules(), pl_module.modules(), strict=True)
+        self._buffers = [(ours._buffers, theirs._buffers) for ours, theirs in holders if theirs._buffers]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -45,16 +57,18 @@ class ExponentialMovingAverage(WeightAveraging):
         """Take the weights in after every step of an optimizer."""
         if trainer.global_step > self._latest_update_step and self._average_model is not None:
             # Torch's own update reads its counter, which lies on the GPU, and so waits for the GPU.
-            self._take_in(pl_module)
+            self._take_in()
             self._average_model.n_averaged += 1
             self._latest_update_step = trainer.global_step
 
     @torch.no_grad()
-    def _take_in(self, module: LightningModule) -> None:
-        pairs = zip(_values(self.averaged_module()), _values(module), strict=True)
-        by_type: dict[torch.dtype, list[tuple[torch.Tensor, torch.Tensor]]] = defaultdict(list)
-        for averaged, current in pairs:
-            by_type[averaged.dtype].append((averaged.detach(), current.detach()))
+    def _take_in(self) -> None:
+        buffers = [
+            (ours[name], value) for ours, theirs in self._buffers for name, value in theirs.items() if value is not None
+        ]
+        by_type: dict[torch.dtype, list[_Pair]] = defaultdict(list)
+        for averaged, current in (*self._weights, *buffers):
+            by_type[averaged.dtype].append((averaged, current))
         for dtype, tensors in by_type.items():
             own, new = (list(side) for side in zip(*tensors, strict=True))
             if self._latest_update_step and dtype.is_floating_point:
@@ -70,7 +84,3 @@ class ExponentialMovingAverage(WeightAveraging):
     def averaged_module(self) -> Any:
         """Return the module with the averaged weights, or None before training."""
         return None if self._average_model is None else self._average_model.module
-
-
-def _values(module: Any) -> Any:
-    return chain(module.parameters(), module.buffers())
