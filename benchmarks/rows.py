@@ -44,9 +44,11 @@ Trainer.fit = fit
 """
 
 
-def measure_rows(counts: Sequence[int]) -> list[dict[str, Any]]:
+def measure_rows(counts: Sequence[int]) -> dict[str, Any]:
     """Return seconds, CPU seconds and MiB of each command for each number of rows."""
-    return [_measure(count) for count in counts]
+    setting = {"image": f"{_SIZE}×{_SIZE} uint8 .npy", "cores": os.cpu_count(), "given_up_after_seconds": _LONGEST}
+    load = os.getloadavg()[0]
+    return {"setting": {**setting, "load_average_at_start": load}, "runs": [_measure(count) for count in counts]}
 
 
 def _measure(count: int) -> dict[str, Any]:

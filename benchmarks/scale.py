@@ -1,7 +1,8 @@
-"""``python -m benchmarks.scale [-o JSON]``: what large runs need, by counted operations and a simulation.
+"""``python -m benchmarks.scale [--rows N …] [-o JSON]``: what large runs need, by counts, a simulation and measurement.
 
-Operations are counted on tensors without storage, so that sizes beyond this machine cost nothing. The input pipeline is
-simulated step by step: ranks that compute in lockstep, each reading ahead from storage that all of them share.
+With ``--rows`` only the commands are measured that look at every row of a CSV. Otherwise operations are counted on
+tensors without storage, so that sizes beyond this machine cost nothing, and the input pipeline is simulated step by
+step: ranks that compute in lockstep, each reading ahead from storage that all of them share.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.rows import measure_rows
 from gandlf_synth.models.components.diffusion_config import DDPMArchitecture
 from gandlf_synth.models.latent_diffusion.config import LatentDDPMArchitecture
 
@@ -117,6 +119,13 @@ def project(case: Case, volumes: float, devices: int, images: float, sampling_st
     }
 
 
+def _projections(options: argparse.Namespace) -> dict[str, Any]:
+    assumed = {"peak_flops": PEAK_FLOPS, "utilisation": UTILISATION}
+    setting = {name: getattr(options, name) for name in ("volumes", "devices", "images", "sampling_steps")}
+    rows = [project(case, options.volumes, options.devices, options.images, options.sampling_steps) for case in CASES]
+    return {"setting": {**setting, **assumed}, "cases": rows}
+
+
 def main() -> None:
     """Count, simulate, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
@@ -125,11 +134,13 @@ def main() -> None:
     parser.add_argument("--images", type=float, default=1e7)
     parser.add_argument("--sampling-steps", type=int, default=50)
     parser.add_argument("-o", "--output", type=Path, default=_RESULTS)
+    parser.add_argument("--rows", type=int, nargs="+", default=[])
     options = parser.parse_args()
-    assumed = {"peak_flops": PEAK_FLOPS, "utilisation": UTILISATION}
-    setting = {key: value for key, value in vars(options).items() if key != "output"}
-    rows = [project(case, options.volumes, options.devices, options.images, options.sampling_steps) for case in CASES]
-    result = {"setting": {**setting, **assumed}, "cases": rows}
+    result = json.loads(options.output.read_text()) if options.output.is_file() else {}
+    if options.rows:
+        result["by_rows"] = measure_rows(options.rows)
+    else:
+        result |= _projections(options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
