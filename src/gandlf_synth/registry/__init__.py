@@ -87,7 +87,7 @@ def load(group: str, name: str) -> Any:
     if name.lower() in _registered.get(group, {}):
         return _registered[group][name.lower()]
     entry = entries(group)[name.lower()]
-    where = f"{group}.{name} of {entry.dist.name if entry.dist else entry.value}"
+    where = f"{group}.{name} of {_package_of(entry)}"
     try:
         component = entry.load()
     except (ImportError, AttributeError) as error:
@@ -96,6 +96,12 @@ def load(group: str, name: str) -> Any:
     if problem:
         raise PluginError(problem)
     return component
+
+
+@cache
+def _package_of(entry: EntryPoint) -> str:
+    """Return the package that brings a component; its metadata is parsed anew each time that it is asked."""
+    return entry.dist.name if entry.dist else entry.value
 
 
 def register(group: str, name: str) -> Callable[[T], T]:

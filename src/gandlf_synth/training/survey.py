@@ -208,7 +208,7 @@ def _readable(manifest: Manifest, scans: Scans, findings: Findings) -> Manifest:
         problem
         for sample in manifest.samples
         for column, path in enumerate(sample.files)
-        if (problem := scans[path].problem_at(manifest.where(sample, column)))
+        if scans[path].problem and (problem := scans[path].problem_at(manifest.where(sample, column)))
     ]
     findings.add(findings_of(problems, "unreadable"))
     return manifest.subset(

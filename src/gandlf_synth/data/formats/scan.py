@@ -21,7 +21,7 @@ from gandlf_synth.data.formats.cache_folder import known_in, writable_cache
 from gandlf_synth.data.formats.code_version import reader_version
 from gandlf_synth.data.formats.fact_store import FactStore
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers import UnreadableError, read_image, reader_for, source_files
+from gandlf_synth.data.formats.readers import UnreadableError, read_image, reader_and_files, source_files
 from gandlf_synth.errors import Problem
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.launcher import usable_cores
@@ -110,10 +110,15 @@ def identity(path: Path) -> str:
     Raises:
         OSError: a file cannot be looked at.
     """
-    stats = [(file.name, file.stat()) for file in source_files(path)]
-    states = [(name, own.st_size, own.st_mtime_ns, own.st_ctime_ns, own.st_ino) for name, own in stats]
-    reader = reader_for(path)
-    return digest([states, reader_version(type(reader)) if reader else ""])
+    reader, files = reader_and_files(path)
+    states = []
+    for file in files:
+        own = os.stat(file)  # noqa: PTH116 (this is asked of every file of a data set)
+        states.append(f"{own.st_size}:{own.st_mtime_ns}:{own.st_ctime_ns}:{own.st_ino}")
+    code = reader_version(type(reader)) if reader else ""
+    if len(files) == 1:
+        return f"{states[0]}:{code}"
+    return digest([code, *zip((file.name for file in files), states, strict=True)])
 
 
 def stored_bytes(path: Path) -> int:

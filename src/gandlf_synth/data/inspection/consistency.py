@@ -57,9 +57,11 @@ def _over_cells(
 
 
 def _unusable(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    return _over_cells(
-        manifests, lambda m, s, column: scans[s.files[column]].problem_at(m.where(s, column)), masks=True
-    )
+    def problem(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
+        scan = scans[sample.files[column]]
+        return scan.problem_at(manifest.where(sample, column)) if scan.problem else None
+
+    return _over_cells(manifests, problem, masks=True)
 
 
 def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:

@@ -8,7 +8,7 @@ from gandlf_synth.data.formats.readers.cell import (
     locate,
     read_image,
     readable_suffixes,
-    reader_for,
+    reader_and_files,
     source_files,
 )
 
@@ -21,6 +21,6 @@ __all__ = [
     "locate",
     "read_image",
     "readable_suffixes",
-    "reader_for",
+    "reader_and_files",
     "source_files",
 ]

@@ -14,6 +14,8 @@ from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError
 from gandlf_synth.errors import did_you_mean, listing
 
+_MOST_SUFFIXES = 3
+"""Parts of a suffix at most: ``.ome.tiff`` has two."""
 MARK = "#"
 """Stands between a path and the part of it that is meant."""
 
@@ -54,16 +56,16 @@ def is_readable(path: Path) -> bool:
     return _reader_for(locate(path).path) is not None
 
 
-def reader_for(cell: Path) -> Reader | None:
-    """Return what reads ``cell``, None where nothing does."""
-    return _reader_for(locate(cell).path)
-
-
 def source_files(cell: Path) -> list[Path]:
     """Return the files that decide what ``read_image(cell)`` returns: one, or all of a DICOM folder, and so on."""
+    return reader_and_files(cell)[1]
+
+
+def reader_and_files(cell: Path) -> tuple[Reader | None, list[Path]]:
+    """Return what reads ``cell``, None where nothing does, and the files that decide what it returns."""
     path = locate(cell).path
     reader = _reader_for(path)
-    return [path] if reader is None else reader.files(path)
+    return reader, [path] if reader is None else reader.files(path)
 
 
 def read_image(cell: Path) -> Image:
@@ -96,13 +98,18 @@ def _read(path: Path, part: str) -> Image:
 
 def _reader_for(path: Path) -> Reader | None:
     readers = _readers()
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (this is asked of every file of a data set)
         return readers.get(FOLDER)
-    name = path.name.lower()
-    suffixes = [suffix for suffix in readers if name.endswith(suffix)]
-    if suffixes:
-        return readers[max(suffixes, key=len)]
+    suffix = _suffix_of(".".join(path.name.lower().rsplit(".", _MOST_SUFFIXES)[1:]), tuple(readers))
+    if suffix:
+        return readers[suffix]
     return next((reader for reader in readers.values() if reader.recognizes(path)), None)
+
+
+@lru_cache(maxsize=1024)
+def _suffix_of(ending: str, suffixes: tuple[str, ...]) -> str:
+    """Return the longest of ``suffixes`` that a name with this ending has, nothing where it has none."""
+    return max((suffix for suffix in suffixes if f".{ending}".endswith(suffix)), key=len, default="")
 
 
 def _readers() -> dict[str, Reader]:
