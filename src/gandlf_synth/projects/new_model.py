@@ -38,7 +38,7 @@ class Config(ModelConfig):
     """The networks."""
     losses: Components = Component(name="mse")
     """The error of the reconstruction."""
-    optimizers: Components = Component.model_validate({"name": "adam", "lr": 1e-3})
+    optimizers: Components = Component.model_validate({"name": "adamw", "lr": 1e-3, "weight_decay": 0.0})
     """The optimizer."""
     kl_weight: float = Field(0.01, ge=0)
     """How strongly the latent vectors are drawn to a standard normal distribution."""

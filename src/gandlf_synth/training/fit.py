@@ -20,6 +20,7 @@ from gandlf_synth.launcher import launcher_counts, node_count, processes_here
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.training.callbacks import (
+    ClosingTime,
     CudaGraphs,
     ExponentialMovingAverage,
     FiniteSteps,
@@ -80,7 +81,7 @@ def fit(
         folder: where checkpoints, logs and grids go.
         console: where progress is shown.
         resume_from: a checkpoint to go on from.
-        seconds: stop by itself after this wall time.
+        seconds: be over by itself after this wall time, with validation, grids and test.
         callbacks: Lightning callbacks besides the project's own.
 
     Raises:
@@ -128,7 +129,8 @@ def _callbacks(
     if config.compute.cuda_graphs and not config.compute.compile and config.model.accumulate_grad_batches == 1:
         callbacks.append(CudaGraphs())
     if seconds is not None:
-        callbacks.append(TimeBudget(seconds, cool_down=False))
+        closing = ClosingTime(seconds, data.batches("test"))
+        callbacks += [closing, TimeBudget(seconds, closing, cool_down=False)]
     if config.model.schedulers is None:
         callbacks.append(RateSchedule(config.model.lr_warmup_fraction, config.model.lr_cooldown_fraction))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]

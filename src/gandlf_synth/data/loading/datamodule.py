@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -65,6 +66,10 @@ class SynthesisDataModule(LightningDataModule):
     def has(self, phase: Phase) -> bool:
         """Say whether ``phase`` has data."""
         return phase in self._splits
+
+    def batches(self, phase: Phase) -> int:
+        """Return the number of batches of ``phase``; 0 without data."""
+        return ceil(len(self.dataset(phase)) / self._batch_size) if self.has(phase) else 0
 
     def dataset(self, phase: Phase, *, augmented: bool = True) -> PreparedDataset:
         """Return the samples of ``phase``; training ones augmented, unless told otherwise."""

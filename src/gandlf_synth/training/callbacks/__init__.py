@@ -1,5 +1,6 @@
 """What happens during training besides the steps of the model."""
 
+from gandlf_synth.training.callbacks.closing import ClosingTime
 from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
 from gandlf_synth.training.callbacks.graphs import CudaGraphs
 from gandlf_synth.training.callbacks.grid import SampleGrid
@@ -11,6 +12,7 @@ from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage, Step
 from gandlf_synth.training.callbacks.stopping import Interruption, TimeBudget
 
 __all__ = [
+    "ClosingTime",
     "CudaGraphs",
     "ExponentialMovingAverage",
     "FiniteSteps",

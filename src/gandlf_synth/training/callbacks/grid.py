@@ -1,5 +1,6 @@
 """Sample grids during training: the same seeds every time, so that progress can be seen."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage
+
+_SHARE = 0.1
+"""Of the time of training, what grids may take where the clock ends it."""
 
 
 class SampleGrid(Callback):
@@ -28,29 +32,55 @@ class SampleGrid(Callback):
         self._count = config.n_fixed_images_to_generate
         self._batch = config.fixed_images_batch_size
         self._seed = config.fixed_latent_vector_seed
-        self._shown = 0
+        self._shown_step: int | None = None
+        self._limited = False
+        self._started = self._spent = 0.0
+        self.seconds = 0.0
+        """What a grid takes: the last one, or the next as far as is known."""
+
+    def expect(self, seconds_per_image: float, limit: float) -> None:
+        """Draw as many images as fit into ``limit`` seconds, and no grid during training that would cost too much.
+
+        Args:
+            seconds_per_image: of sampling.
+            limit: of a grid.
+        """
+        self._limited, self._started = True, time.monotonic()
+        self._count = max(1, min(self._count, int(limit / seconds_per_image)))
+        self.seconds = self._count * seconds_per_image
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write a grid when this epoch is due."""
         epoch = trainer.current_epoch + 1
-        if epoch % self._every == 0:
+        if epoch % self._every == 0 and not self._too_often() and not trainer.should_stop:
             self._show(trainer, pl_module, epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write a grid of the final model, however training ended."""
-        if trainer.current_epoch > self._shown:
+        if trainer.global_step != self._shown_step:
             self._show(trainer, pl_module, trainer.current_epoch)
 
+    def _too_often(self) -> bool:
+        """Say whether grids would take more than their share of a training that the clock ends."""
+        allowed = _SHARE * (time.monotonic() - self._started)
+        return self._limited and self._spent + self.seconds > allowed
+
     def _show(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
-        self._shown = epoch
+        self._shown_step, started = trainer.global_step, time.monotonic()
+        self._draw(trainer, pl_module, epoch)
+        self.seconds = time.monotonic() - started
+        self._spent += self.seconds
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
         if not trainer.is_global_zero or not isinstance(pl_module, GenerativeModule):
             return
         callbacks: list[Callback] = trainer.callbacks
         average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
-        self._write(module, self._folder / f"epoch_{epoch:04d}.png")
+        self.draw(module, self._folder / f"epoch_{epoch:04d}.png")
 
-    def _write(self, module: GenerativeModule, path: Path) -> None:
+    def draw(self, module: GenerativeModule, path: Path) -> None:
+        """Write the grid of ``module`` to ``path``."""
         was_training = module.training
         module.eval()
         spec = module.spec

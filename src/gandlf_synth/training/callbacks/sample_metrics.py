@@ -1,5 +1,6 @@
 """Unpaired metrics during training: how near samples are to validation images, on a small budget."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,6 +49,8 @@ class SampleMetrics(Callback):
         self._config, self._extractor, self._seed, self._say = config, extractor, seed, say
         self._real: _Real | None = None
         self._measured: int | None = None
+        self.seconds = 0.0
+        """What the last measurement took."""
 
     @classmethod
     def measured(cls, trainer: Trainer) -> bool:
@@ -67,6 +70,7 @@ class SampleMetrics(Callback):
         due = epoch % self._config.every_n_epochs == 0 or last
         if not due or not isinstance(pl_module, GenerativeModule) or not pl_module.val_loss_comparable:
             return
+        started = time.monotonic()
         if self._real is None:
             self._real = self._look_at_real(trainer, pl_module)
         real = self._real
@@ -84,6 +88,7 @@ class SampleMetrics(Callback):
         pl_module.log_dict({f"sample_{name}": value for name, value in values.items()}, batch_size=1)
         if trainer.is_global_zero:
             self._tell(epoch, scores.kid, values, len(synthetic))
+        self.seconds = time.monotonic() - started
 
     def _tell(self, epoch: int, kid: Estimate, values: dict[str, float], count: int) -> None:
         shown = ", ".join(f"sample_{name} {value:.3f}" for name, value in values.items() if name != "kid")

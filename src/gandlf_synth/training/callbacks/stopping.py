@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import StoppedError
+from gandlf_synth.training.callbacks.closing import ClosingTime
 
 _COOLDOWN = 0.4
 
@@ -23,12 +24,13 @@ class TimeBudget(Callback):
     The clock is the first process's: by it all processes choose alike what learns.
 
     Args:
-        seconds: the wall time of the training.
+        seconds: the wall time of the training, with what follows its last step.
+        closing: foretells what that takes.
         cool_down: whether to lower the rate; false where a scheduler decides it.
     """
 
-    def __init__(self, seconds: float, *, cool_down: bool) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, closing: ClosingTime, *, cool_down: bool) -> None:
+        self._seconds, self._closing = seconds, closing
         self._cool_down = cool_down
         self._started = 0.0
 
@@ -38,8 +40,8 @@ class TimeBudget(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Tell the model the time, and set the learning rates for what is left of it."""
-        seconds: float = trainer.strategy.broadcast(time.monotonic() - self._started)
-        elapsed = min(1.0, seconds / self._seconds)
+        limit = max(1e-3, self._seconds - self._closing.seconds)
+        elapsed: float = trainer.strategy.broadcast(min(1.0, (time.monotonic() - self._started) / limit))
         pl_module.elapsed_fraction = elapsed
         if not self._cool_down:
             return
@@ -54,7 +56,7 @@ class TimeBudget(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop when the time is over."""
-        over = time.monotonic() - self._started >= self._seconds
+        over = time.monotonic() - self._started >= self._seconds - self._closing.seconds
         trainer.should_stop = trainer.should_stop or trainer.strategy.broadcast(over)
 
 
