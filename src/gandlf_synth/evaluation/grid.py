@@ -79,8 +79,8 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tupl
         DataError: every unusable file; sets of different dimensions or channels.
     """
     scans = {path: scan for source in sources for path, scan in source.scans.items()}
-    whole = fingerprint([source.manifest for source in sources], scans)
-    both = [fingerprint([source.manifest], scans) for source in sources[:2]]
+    whole = fingerprint([source.unmasked for source in sources], scans)
+    both = [fingerprint([source.unmasked], scans) for source in sources[:2]]
     size, notes = _size(both, whole.spatial_dims, request)
     low, high = _window(whole, both, sources[0], request)
     own: dict[str, Window] = {}
@@ -88,7 +88,7 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tupl
     if low is not None and high is not None:
         for source in sources:
             check_depths([source.manifest], source.scans)
-        facts = {source.name: fingerprint([source.manifest], scans) for source in sources}
+        facts = {source.name: fingerprint([source.unmasked], scans) for source in sources}
         own, warnings = other_units(facts, common=request.intensity == "common")
         if own:
             low, high = both[0].low, both[0].high

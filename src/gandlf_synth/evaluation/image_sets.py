@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
@@ -35,6 +35,11 @@ class ImageSet:
     manifest: Manifest
     scans: Scans
     notes: tuple[str, ...] = ()
+
+    @property
+    def unmasked(self) -> Manifest:
+        """The samples without their masks, which are not scanned."""
+        return self.manifest.subset(replace(sample, mask=None) for sample in self.manifest.samples)
 
 
 def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:

@@ -109,7 +109,7 @@ def _check_units(real: ImageSet, synthetic: ImageSet) -> list[str]:
     Raises:
         DataError: the sets are in different units.
     """
-    facts = {source.name: fingerprint([source.manifest], source.scans) for source in (real, synthetic)}
+    facts = {source.name: fingerprint([source.unmasked], source.scans) for source in (real, synthetic)}
     own, warnings = other_units(facts, common=False)
     if own:
         what = f"is in another unit than the originals: {compared_ranges(facts['real'], *facts.popitem())}"

@@ -122,6 +122,21 @@ def test_volumes_are_compared_in_three_directions_whatever_their_orientation(
         assert found.metric(name).value.value == pytest.approx(0, abs=1e-6), name
 
 
+def test_masks_in_the_csv_change_nothing(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
+    real, other = saved("real", heads(8, 1)), saved("other", heads(8, 2))
+    plain = evaluated(real, other).metric("kid")
+    lines = real.read_text().split()
+    real.write_text("\n".join([f"{lines[0]},Mask", *(f"{line},{line.split(',')[0]}" for line in lines[1:])]))
+
+    masked = evaluated(real, other).metric("kid")
+
+    assert plain is not None
+    assert masked is not None
+    assert masked.value == plain.value
+
+
 def test_thresholds_are_checked_all_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         parse_thresholds(["kid_god=1", "kid_good=low"])
