@@ -73,7 +73,7 @@ def _dicom(syntax: str | None = None, shape: tuple[int, int] = (24, 20)) -> byte
     pixels = np.random.default_rng(0).integers(0, 2000, shape).astype(np.int16)
     dataset = dicom_slice(generate_uid(entropy_srcs=["fixed"]), 0, pixels)
     if syntax:
-        dataset.compress(syntax, pixels)
+        dataset.compress(syntax, pixels, generate_instance_uid=False)
     stream = BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()

@@ -112,7 +112,8 @@ def dicom_slice(series: str, index: int, pixels: Array, number: int = 1, slope: 
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    uid = generate_uid(entropy_srcs=[series, str(index)])
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = PATIENT_NAME, "4711", "19700101"
     dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.Modality = series, number, "CT"
     dataset.Rows, dataset.Columns = pixels.shape
@@ -133,7 +134,7 @@ def write_series(folder: Path, slices: int = 5, number: int = 1, seed: int = 0, 
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     voxels = rng.integers(0, 3000, (7, 6, slices)).astype(np.int16)
-    series = generate_uid()
+    series = generate_uid(entropy_srcs=[folder.name, str(number), str(seed)])
     for index, name in enumerate(rng.permutation(slices)):
         dataset = dicom_slice(series, index, voxels[:, :, index].T, number, slope)
         dataset.save_as(folder / f"{number}-IM{name}.dcm", enforce_file_format=True)
@@ -193,7 +194,7 @@ def facts_of(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **
     own = {
         "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
         "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
-        "dtype": "float32", "physical": True, "notes": (),
+        "dtype": "float32", "physical": True, "orientations": ("LPS",), "notes": (),
         "units": (Units("arbitrary", "units differ between images"),),
     }  # fmt: skip
     return Fingerprint(**(own | changes))

@@ -19,6 +19,9 @@ Voxels = NDArray[Any]
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Turns an RAS+ affine into ITK's and DICOM's LPS+, and back."""
 
+_SCREEN = "LPI"
+"""Where the axes of a slice run on a screen; a picture's columns and rows do."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -51,6 +54,41 @@ class Geometry:
         from nibabel.orientations import aff2axcodes
 
         return "".join(aff2axcodes(self.affine))[: self.spatial_dims]
+
+    @property
+    def canonical_axes(self) -> NDArray[np.float64]:
+        """How axes are reordered to lie as all images do, as nibabel's ``apply_orientation`` takes it.
+
+        Volumes run to the patient's right, anterior and superior. A slice lies as on a screen: columns run to the
+        patient's left, or backwards in a sagittal one, and rows run backwards, or down. Pictures lie so already. What
+        states no place stays as it is.
+        """
+        from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+
+        dims = self.spatial_dims
+        if not self.physical:
+            return np.array([[axis, 1] for axis in range(dims)], np.float64)
+        own = io_orientation(self.affine[:, [*range(dims), 3]])
+        if dims == len(_SCREEN):
+            return np.asarray(own)
+        target = axcodes2ornt([_SCREEN[axis] for axis in np.sort(own[:, 0]).astype(int)])
+        return np.asarray(ornt_transform(own, target))
+
+    def reordered(self, axes: NDArray[np.float64]) -> "Geometry":
+        """Return the grid with its axes reordered by ``axes``, in the form of ``canonical_axes``."""
+        from nibabel.orientations import inv_ornt_aff
+
+        dims = self.spatial_dims
+        kept = [*range(dims), 3]
+        affine = self.affine.copy()
+        affine[:, kept] = self.affine[:, kept] @ inv_ornt_aff(axes, self.shape)
+        order = np.argsort(axes[:, 0]).astype(int)
+        return Geometry(tuple(self.shape[axis] for axis in order), affine, self.physical)
+
+    def across(self, axis: int) -> "Geometry":
+        """Return the grid of the first slice across ``axis`` of a volume."""
+        order = [*(other for other in range(3) if other != axis), axis, 3]
+        return Geometry(tuple(self.shape[other] for other in order[:2]), self.affine[:, order], self.physical)
 
     def matches(self, other: "Geometry", tolerance: float = 1e-2) -> bool:
         """Say whether both grids have the same voxels, up to ``tolerance`` millimetres at every corner."""

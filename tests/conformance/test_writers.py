@@ -45,6 +45,6 @@ def test_broken_promises_are_named(plugins: None) -> None:
 
     message = str(error.value)
     assert "its endings are lower case and start with a dot; it gives ['.NPY']" in message
-    assert "what is written is read back, with its number type; it gives float16" in message
+    assert "what is written is read back, with its number type; it gives float32 (1, 5, 7) with other values" in message
     assert "the provenance is in the file, and is found there" in message
     assert "nothing is left beside it; it gives ['image.NPY', 'image.txt'], of float32 (1, 7, 5)" in message

@@ -1,7 +1,7 @@
 """Two sets of images of the same subjects, image by image: how near is each reconstruction to its original?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.cache_folder import default_cache
-from gandlf_synth.data.formats.image import stacked
+from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
+from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set
@@ -154,15 +155,20 @@ def _stem(sample: Sample) -> str:
 
 
 def _values(original: Sample, reconstruction: Sample, measures: Mapping[str, PairedMetric]) -> dict[str, float]:
-    images = [stacked([read_in_data_units(path) for path in sample.channels]) for sample in (original, reconstruction)]
+    images = [_laid_alike(original), _laid_alike(replace(reconstruction, mask=None))]
     if images[0].array.shape != images[1].array.shape:
         sizes = ["×".join(map(str, image.array.shape)) for image in images]
         raise TransformError(f"is {sizes[1]}, and {original.channels[0]} is {sizes[0]} (channels first)")
     arrays: list[Array] = [image.array.astype(np.float64) for image in images]
-    if original.mask is not None:
-        inside = with_mask(images[0], read_image(original.mask)).mask
-        arrays = _within(arrays[0], arrays[1], np.asarray(inside) > 0)
+    if images[0].mask is not None:
+        arrays = _within(arrays[0], arrays[1], images[0].mask > 0)
     return {name: measure(arrays[0], arrays[1]) for name, measure in measures.items()}
+
+
+def _laid_alike(sample: Sample) -> Image:
+    """Return an image with its mask, however its axes run in the file."""
+    image = stacked([read_in_data_units(path) for path in sample.channels])
+    return ToCanonical()(image if sample.mask is None else with_mask(image, read_image(sample.mask)))
 
 
 def _within(original: Array, reconstruction: Array, inside: NDArray[np.bool_]) -> list[Array]:

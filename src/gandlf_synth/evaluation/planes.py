@@ -28,7 +28,7 @@ from gandlf_synth.metrics.slicing import cut_stacks, resize_planes, resize_volum
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
-_VERSION = 2
+_VERSION = 3
 _AHEAD = 128
 """Images read before they are written, which bounds memory."""
 VOLUME = "volume"
@@ -112,9 +112,9 @@ def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress:
 
 def to_planes(image: Image, grid: Grid) -> NDArray[np.float16]:
     """Return an image's planes, ``(stacks, slices, channels, rows, columns)`` in [0, 1], upright."""
-    values = to_unit(image.array, grid)
+    values = ToCanonical()(image.with_values(to_unit(image.array, grid))).array
     if grid.spatial_dims == 3:
-        values = ToCanonical()(image.with_values(values)).array[:, ::-1, ::-1, ::-1]
+        values = values[:, ::-1, ::-1, ::-1]
     stacks = cut_stacks(torch.from_numpy(np.ascontiguousarray(values))[None], grid.slices)
     return np.stack([_half(resize_planes(stack[0], grid.size)) for stack in stacks])
 

@@ -9,13 +9,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from gandlf_synth import registry
+from gandlf_synth.data.formats.image import NUMBER_TYPES
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.writers import Writer, read_provenance
 from gandlf_synth.geometry import Geometry, Voxels, picture_geometry
 from gandlf_synth.testing.promises import Promises, seen_unless
 
 _SHAPES = {2: (7, 5), 3: (7, 5, 6)}
-_NUMBER_TYPES = ("uint8", "uint16", "int16", "float32")
+_EXACT = 2**24
+"""Whole numbers up to it are exact as float32."""
 _OBLIQUE = np.array([[1.8, 0.3, 0.1, -12], [-0.3, 1.9, 0.2, 5], [0.1, -0.2, 2.5, 33], [0, 0, 0, 1]])
 _PROVENANCE = {"mark": "SYNTHETIC", "seed": 7, "class": "Größe", "nested": {"versions": ["1.0"]}}
 
@@ -62,11 +64,21 @@ def _cases(writer: Writer) -> Iterator[_Case]:
     for spatial_dims in writer.spatial_dims:
         shape = _SHAPES[spatial_dims]
         geometry = Geometry(shape, _OBLIQUE) if spatial_dims == 3 else picture_geometry(shape)
-        for number_type in filter(writer.holds, _NUMBER_TYPES):
+        for number_type in filter(writer.holds, NUMBER_TYPES):
             for channels in writer.channels:
-                values = np.random.default_rng(0).integers(0, 255, (channels, *shape))
-                if writer.fits(values.astype(number_type)):
-                    yield _Case(values.astype(number_type), geometry)
+                values = _values(number_type, (channels, *shape))
+                if writer.fits(values):
+                    yield _Case(values, geometry)
+
+
+def _values(number_type: str, shape: tuple[int, ...]) -> Voxels:
+    """Return values from the whole range of a type, as far as images in memory hold it exactly."""
+    rng = np.random.default_rng(0)
+    if not np.issubdtype(np.dtype(number_type), np.integer):
+        return rng.normal(0, 1000, shape).astype(number_type)
+    limits = np.iinfo(number_type)
+    low, high = max(limits.min, -_EXACT), min(limits.max, _EXACT)
+    return rng.integers(low, high, shape, number_type, endpoint=True)
 
 
 def _endings(writer: Writer) -> str:

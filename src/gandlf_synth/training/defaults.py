@@ -124,15 +124,15 @@ def choose_resizing(data: Fingerprint, shape: Sequence[int], *, isotropic: bool 
         isotropic: whether voxels keep their proportions, because ``shape`` has others than the images.
     """
     size = list(shape)
+    steps = [Step(name="to_canonical")] if data.orientations else []
     if not data.physical:
         name, reason = "resize_and_pad", "pictures of other proportions than this: padded, not distorted"
         if data.same_aspect and _same_proportions(data.largest_extent, shape):
             name, reason = "resize", "pictures of these proportions"
-        return Choice("data_preprocessing", [Step(name=name, parameters=size)], reason)
+        return Choice("data_preprocessing", [*steps, Step(name=name, parameters=size)], reason)
     resolution = [round(extent / length, 4) for extent, length in zip(data.largest_extent, shape, strict=True)]
     if isotropic:
         resolution = [max(resolution)] * len(resolution)
-    steps = [Step(name="to_canonical")] if data.spatial_dims == 3 else []
     steps += [Step(name="resample", parameters={"resolution": resolution}), Step(name="crop_or_pad", parameters=size)]
     reason = "the same voxel size for all subjects, at which the largest of them fits"
     return Choice("data_preprocessing", steps, reason)

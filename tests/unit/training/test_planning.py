@@ -52,7 +52,7 @@ def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
     [(True, [80, 64], "resize"), (False, [80, 64], "resize_and_pad"), (True, [64, 64], "resize_and_pad")],
 )
 def test_pictures_are_not_distorted(same_aspect: bool, shape: list[int], step: str) -> None:
-    steps = choose_resizing(facts_of((100, 80), physical=False, same_aspect=same_aspect), shape).value
+    steps = choose_resizing(facts_of((100, 80), physical=False, orientations=(), same_aspect=same_aspect), shape).value
 
     assert [s.name for s in steps] == [step]
 

@@ -14,6 +14,7 @@ from gandlf_synth.data.inspection.consistency import check_channels, check_image
 from gandlf_synth.data.inspection.units import Units, cells_of, find_units
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import listing
+from gandlf_synth.geometry import Geometry
 
 _GREY_BELOW = 0.1
 """A colour picture with fewer coloured pixels than this share is a grey one with a mark on it."""
@@ -27,12 +28,13 @@ class Fingerprint:
         spatial_dims: 2 or 3.
         column_channels: channels of each CSV column; a grey picture stored as RGB counts as one.
         column_names: what tells the columns' files apart.
-        shape: median voxels along each axis.
-        largest_extent: the largest size along each axis, in mm where known (volumes: along R, A, S), else in voxels.
+        shape: median voxels along each axis, in the order in which ``to_canonical`` lays them.
+        largest_extent: the largest size along each axis, in mm where known, else in voxels.
         same_aspect: whether all images have the same proportions, within 5 %.
         low, high: per channel, medians of the images' 0.5th and 99.5th percentiles, in the files' units.
         dtype: the number type that holds the values of all files.
         physical: whether the files state sizes in millimetres.
+        orientations: in which the axes run in the files that state a place, such as ``("LPS", "RAS")``.
         notes: what a person should know of it.
         units: of each CSV column.
     """
@@ -47,6 +49,7 @@ class Fingerprint:
     high: tuple[float, ...]
     dtype: str
     physical: bool
+    orientations: tuple[str, ...]
     notes: tuple[str, ...]
     units: tuple[Units, ...]
 
@@ -109,8 +112,9 @@ def _summary(
     notes: list[str],
 ) -> Fingerprint:
     first = columns[0]
-    shapes = np.array([scan.shape for scan in first])
-    extents = np.array([_canonical_order(scan) for scan in first])
+    grids = [_canonical_grid(scan) for scan in first]
+    shapes = np.array([grid.shape for grid in grids])
+    extents = shapes * [grid.spacing if grid.physical else np.ones(len(grid.shape)) for grid in grids]
     proportions = extents / extents.max(axis=1, keepdims=True)
     types = Counter(scan.dtype for scans in columns for scan in scans)
     number_type = str(np.result_type(*types))
@@ -128,21 +132,15 @@ def _summary(
         high=_medians(columns, channels, "high"),
         dtype=number_type,
         physical=all(scan.physical for scan in first),
+        orientations=tuple(sorted({scan.geometry.orientation for scan in first if scan.physical})),
         units=units,
         notes=tuple(notes),
     )
 
 
-def _canonical_order(scan: FileScan) -> list[float]:
-    """Return the size of an image along each axis, in mm where known; volumes with axes in the order R, A, S."""
-    from nibabel.orientations import io_orientation
-
-    if not scan.physical:
-        return [float(length) for length in scan.shape]
-    sizes = [length * spacing for length, spacing in zip(scan.shape, scan.geometry.spacing, strict=True)]
-    if len(sizes) < 3:
-        return sizes
-    return [sizes[axis] for axis in np.argsort(io_orientation(np.array(scan.affine))[:, 0])]
+def _canonical_grid(scan: FileScan) -> Geometry:
+    """Return the grid of an image with its axes as ``to_canonical`` lays them."""
+    return scan.geometry.reordered(scan.geometry.canonical_axes)
 
 
 def _medians(columns: list[list[FileScan]], channels: list[int], side: Literal["low", "high"]) -> tuple[float, ...]:

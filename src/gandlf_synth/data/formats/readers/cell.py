@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from gandlf_synth import registry
-from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError
+from gandlf_synth.data.formats.image import Image, as_slice
+from gandlf_synth.data.formats.readers.base import DAMAGE, FOLDER, Reader, UnreadableError
 from gandlf_synth.errors import did_you_mean, listing
 
 _MOST_SUFFIXES = 3
@@ -62,23 +62,36 @@ def source_files(cell: Path) -> list[Path]:
 
 
 def reader_and_files(cell: Path) -> tuple[Reader | None, list[Path]]:
-    """Return what reads ``cell``, None where nothing does, and the files that decide what it returns."""
+    """Return what reads ``cell``, None where nothing does, and the files that decide what it returns.
+
+    Raises:
+        OSError: a file or folder cannot be looked at.
+    """
     path = locate(cell).path
     reader = _reader_for(path)
-    return reader, [path] if reader is None else reader.files(path)
+    try:
+        return reader, [path] if reader is None else reader.files(path)
+    except OSError:
+        raise
+    except (UnreadableError, *DAMAGE):
+        return reader, [path]
 
 
 def read_image(cell: Path) -> Image:
-    """Return the image that a CSV cell names, read by the format's reader.
+    """Return the image that a CSV cell names, read by the format's reader; one voxel along an axis makes it a slice.
 
     Raises:
         UnreadableError: the file is missing, empty, of an unknown format, damaged, or has no such part.
     """
     location = locate(cell)
-    image = _read(location.path, location.part)
+    try:
+        image = _read(location.path, location.part)
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UnreadableError(f"cannot be read, or is damaged ({reason})") from error
     if image.array.size == 0:
         raise UnreadableError(f"has an axis of length 0: {image.geometry.shape}")
-    return image
+    return as_slice(image)
 
 
 def _read(path: Path, part: str) -> Image:

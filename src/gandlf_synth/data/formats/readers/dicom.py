@@ -17,14 +17,14 @@ from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.dicom_file import (
     discreet,
-    frame_affines,
     frames_of,
     kind_of,
     modality_of,
     open_dicom,
-    pixel_spacing,
-    pixels_of,
+    value_of,
 )
+from gandlf_synth.data.formats.readers.dicom_places import frame_affines, pixel_spacing
+from gandlf_synth.data.formats.readers.dicom_values import pixels_of
 from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Affine, Geometry, picture_geometry
 
@@ -64,7 +64,8 @@ class DicomReader(Reader):
             return _slice_image(pixels[0], dataset, places)
         if places is None or len(places) != len(pixels):
             fix = f"choose one in the CSV: {path.name}#0 to {path.name}#{len(pixels) - 1}"
-            raise UnreadableError(f"holds {len(pixels):,} frames without positions", "one image, or a volume", fix)
+            what = f"holds {len(pixels):,} frames without positions, or not of one volume"
+            raise UnreadableError(what, "one image, or a volume", fix)
         return _volume(list(pixels), places, modality_of(dataset))
 
     def recognizes(self, path: Path) -> bool:
@@ -152,8 +153,8 @@ def series_in(folder: Path) -> list[Series]:
     for file in _visible_files(folder):
         if file.suffix.lower() in SUFFIXES or is_marked_dicom(file):
             header = _header(file)
-            if "Rows" in header:
-                headers[str(header.get("SeriesInstanceUID", ""))].append((file, header))
+            if value_of(header, "Rows") is not None:
+                headers[str(value_of(header, "SeriesInstanceUID") or "")].append((file, header))
     if not headers:
         raise UnreadableError("is a folder without DICOM images", "a file, or a folder with one DICOM series")
     return sorted((_series(own) for own in headers.values()), key=lambda series: (len(series.number), series.number))
@@ -169,23 +170,32 @@ def _header(file: Path) -> "Dataset":
 @discreet()
 def _series(headers: Sequence[tuple[Path, "Dataset"]]) -> Series:
     first = headers[0][1]
-    written = str(first.get("SeriesNumber") or "")
+    written = str(value_of(first, "SeriesNumber") or "")
     number = written if written.isdigit() else "0"
     size = f"{first.get('Columns', 0)}×{first.get('Rows', 0)}"
-    placed = all("ImagePositionPatient" in header for _, header in headers)
-    study = str(first.get("StudyInstanceUID") or "")
+    placed = all(value_of(header, "ImagePositionPatient") is not None for _, header in headers)
+    study = str(value_of(first, "StudyInstanceUID") or "")
     return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed, study)
 
 
 def _read_series(series: Series) -> Image:
     if len(series.files) == 1:
         return DicomReader()(series.files[0])
-    slices, places, modality = [], [], series.modality
-    for file in series.files:
-        pixels, place = _slice_of(file)
-        slices.append(pixels)
-        places.append(place)
-    return _volume(slices, places, modality)
+    slices = _distinct([_slice_of(file) for file in series.files])
+    if len(slices) == 1:
+        return DicomReader()(series.files[0])
+    pixels, places = zip(*slices, strict=True)
+    return _volume(pixels, places, series.modality)
+
+
+def _distinct(slices: Sequence[tuple[Values, Affine]]) -> list[tuple[Values, Affine]]:
+    """Return each slice once; a file that lies twice in a folder repeats place and values."""
+    by_place: dict[tuple[float, ...], list[tuple[Values, Affine]]] = defaultdict(list)
+    for pixels, place in slices:
+        same = by_place[tuple(place.ravel().tolist())]
+        if not any(np.array_equal(pixels, other) for other, _ in same):
+            same.append((pixels, place))
+    return [one for same in by_place.values() for one in same]
 
 
 def _slice_of(file: Path) -> tuple[Values, Affine]:
@@ -198,8 +208,11 @@ def _slice_of(file: Path) -> tuple[Values, Affine]:
     if len(pixels) != 1:
         raise UnreadableError(f"{file.name} holds {len(pixels)} frames and is one of several files of a series")
     if not places:
-        what = f"{file.name} has no ImagePositionPatient, so that slices cannot be put in order ({kind_of(dataset)})"
-        raise UnreadableError(what, "one volume per folder", "name the files themselves in the CSV")
+        what = (
+            f"{file.name} does not state position, orientation and pixel spacing, so that slices cannot be put in order"
+        )
+        what = f"{what} ({kind_of(dataset)})"
+        raise UnreadableError(what, "slices that can be put in order", "name the files themselves in the CSV")
     return pixels[0], places[0]
 
 

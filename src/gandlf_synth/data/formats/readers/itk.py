@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.image import Image, scaled
 from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, check_declared, chosen_number
+from gandlf_synth.data.formats.readers.itk_header import ItkHeader, read_header
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine, Geometry
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from SimpleITK import ImageFileReader
 
 _IO = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
-_HEADER_BYTES = 2**16
-_DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
-_INSIDE = {b"local", b""}
+_PLANE = 2
 
 
 class ItkReader(Reader):
@@ -29,10 +28,10 @@ class ItkReader(Reader):
 
     def files(self, path: Path) -> list[Path]:
         """Return the header and the file of voxels that it names, if that is another one."""
-        return _files(path)
+        return read_header(path).files
 
     def __call__(self, path: Path, part: str = "") -> Image:
-        """Return the image, ``(channels, i, j[, k])``; trailing axes of length 1 are dropped.
+        """Return the image, ``(channels, i, j[, k])``, by the slope and intercept that a MetaImage may state.
 
         Args:
             path: the file.
@@ -51,48 +50,27 @@ class ItkReader(Reader):
         return _read(path, part)
 
 
-def _files(path: Path) -> list[Path]:
-    data = _data_file(path)
-    return [path] if data is None or not data.is_file() else [path, data]
-
-
-def _data_file(path: Path) -> Path | None:
-    """Return the separate file of voxels that a header names.
-
-    Raises:
-        UnreadableError: it lies outside the header's folder, so that a header could name any file of the machine.
-    """
-    with path.open("rb") as file:
-        match = _DATA_FILE.search(file.read(_HEADER_BYTES))
-    if not match or match[1].lower() in _INSIDE:
-        return None
-    name = Path(match[1].decode(errors="replace"))
-    if name.is_absolute() or ".." in name.parts:
-        raise UnreadableError("names a file of voxels outside its own folder", "a file beside it")
-    return path.parent / name
-
-
 def _read(path: Path, part: str) -> Image:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(_IO[path.suffix.lower()])
     try:
-        data = _data_file(path)
-        if data is not None and not data.is_file():
+        header = read_header(path)
+        data = header.data_file
+        if data is not None and len(header.files) == 1:
             raise UnreadableError(f"needs its file of voxels {data.name}, which is not beside it")
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
-        size = _checked_size(reader, sum(file.stat().st_size for file in _files(path)))
+        size = _checked_size(reader, header)
         _extract(reader, size, part)
         image = reader.Execute()
-        values = SimpleITK.GetArrayFromImage(image)
+        return _image(SimpleITK.GetArrayFromImage(image), image, header.scale)
     except DAMAGE as error:
         raise UnreadableError("is not of the type its name says, or is truncated or damaged") from error
-    return _image(values, image)
 
 
-def _checked_size(reader: "ImageFileReader", stored: int) -> tuple[int, ...]:
+def _checked_size(reader: "ImageFileReader", header: ItkHeader) -> tuple[int, ...]:
     import SimpleITK
 
     size = tuple(int(length) for length in reader.GetSize())
@@ -103,7 +81,8 @@ def _checked_size(reader: "ImageFileReader", stored: int) -> tuple[int, ...]:
         raise UnreadableError(f"has voxels of type {kind}", "real numbers")
     bits = re.search(r"(\d+)-bit", kind)
     declared = math.prod(size) * reader.GetNumberOfComponents() * (int(bits[1]) // 8 if bits else 1)
-    check_declared(declared, stored)
+    check_declared(declared, sum(file.stat().st_size for file in header.files))
+    header.check_packed(declared)
     return size
 
 
@@ -120,15 +99,14 @@ def _extract(reader: "ImageFileReader", size: tuple[int, ...], part: str) -> Non
         reader.SetExtractIndex([0, 0, 0, *index])
 
 
-def _image(values: Any, image: "ItkImage") -> Image:
+def _image(values: Any, image: "ItkImage", scale: tuple[float, float]) -> Image:
     """Return ITK's ``(k, j, i[, component])`` as ``(channels, i, j, k)`` with its affine."""
     components = image.GetNumberOfComponentsPerPixel()
     layers = np.moveaxis(values, -1, 0) if components > 1 else values[None]
-    array = layers.transpose(0, *range(layers.ndim - 1, 0, -1))
-    affine = _affine(image)
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    return Image.from_file_values(array, Geometry(array.shape[1:], affine))
+    array = scaled(layers.transpose(0, *range(layers.ndim - 1, 0, -1)), *scale)
+    if array.ndim <= _PLANE:
+        raise UnreadableError("has fewer than two axes", "a 2D or 3D image")
+    return Image.from_file_values(array, Geometry(array.shape[1:], _affine(image)))
 
 
 def _affine(image: "ItkImage") -> Affine:

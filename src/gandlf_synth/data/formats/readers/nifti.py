@@ -17,15 +17,19 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.image import Image, Values
-from gandlf_synth.data.formats.readers.base import Reader, UnreadableError, chosen_number
+from gandlf_synth.data.formats.image import Image, Values, scaled
+from gandlf_synth.data.formats.readers.base import DAMAGE, Reader, UnreadableError, chosen_number
+from gandlf_synth.data.formats.readers.picture import without_opaque_alpha
 from gandlf_synth.geometry import Affine, Geometry
 
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}
 """NIfTI's codes for metres and micrometres; anything else is taken as millimetres."""
+_GZIP = b"\x1f\x8b"
 _LARGEST_GZIP_RATIO = 1100
 """Deflate cannot make anything more than 1032 times smaller."""
+_PLANE = 2
+_COLOURS = (("R", "G", "B"), ("R", "G", "B", "A"))
 _FLATTEST_CELL = 1e-6
 """Volume of a voxel, as a share of the product of its edges, below which the axes do not span space."""
 
@@ -34,22 +38,23 @@ _log.addHandler(logging.NullHandler())
 
 
 class NiftiReader(Reader):
-    """Reads ``.nii`` and ``.nii.gz``; one channel per file."""
+    """Reads ``.nii`` and ``.nii.gz``, gzipped or not whatever the name says; one channel per file, or a colour's."""
 
     suffixes = (".nii", ".nii.gz")
     has_parts = True
 
     def __call__(self, path: Path, part: str = "") -> Image:
-        """Return the image, scaled by the header's slope and intercept, ``(1, i, j[, k])``.
+        """Return the image, scaled by the header's slope and intercept, ``(channels, i, j[, k])``.
 
-        Trailing axes of length 1 are dropped. Metres and micrometres become millimetres.
+        Trailing axes of length 1 are dropped. RGB24 and RGBA32 give three channels, or four where something shows
+        through. Metres and micrometres become millimetres.
 
         Args:
             path: the file.
             part: of a series of volumes, the number of one, counted from 0.
 
         Raises:
-            UnreadableError: damaged, more than one volume, complex or colour voxels, or axes that do not span space.
+            UnreadableError: damaged, more than one volume, complex voxels, or axes that do not span space.
 
         Example:
             >>> import tempfile, nibabel
@@ -69,10 +74,10 @@ class NiftiReader(Reader):
             raise UnreadableError("is truncated: the compressed data ends early") from error
         except (gzip.BadGzipFile, zlib.error) as error:
             raise UnreadableError(f"is damaged: {error}") from error
-        except (HeaderDataError, ValueError, ArithmeticError) as error:
-            raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+        except (HeaderDataError, *DAMAGE) as error:
+            raise UnreadableError(f"has a damaged NIfTI header: {error}") from error
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -80,7 +85,9 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _is_gzip(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
+    """Say whether a file starts as gzip does (RFC 1952); its name may say something else."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
 
 
 def _header(stream: BinaryIO) -> Any:
@@ -92,7 +99,7 @@ def _header(stream: BinaryIO) -> Any:
             header = kind(start[:size], check=False)
             header.check_fix(logger=_log)
             return header
-    raise UnreadableError("is not a NIfTI file", "NIfTI-1 or NIfTI-2 in one file")
+    raise UnreadableError("is not a NIfTI file, or damaged at its start", "NIfTI-1 or NIfTI-2 in one file")
 
 
 def _chosen_volume(header: Any, part: str) -> tuple[tuple[int, ...], int]:
@@ -101,7 +108,7 @@ def _chosen_volume(header: Any, part: str) -> tuple[tuple[int, ...], int]:
     if any(size < 1 for size in shape):
         raise UnreadableError(f"has an axis without voxels: shape {shape}")
     spatial = list(shape)
-    while spatial and spatial[-1] == 1:
+    while len(spatial) > _PLANE and spatial[-1] == 1:
         spatial.pop()
     if len(spatial) > 3:
         volumes = math.prod(spatial[3:])
@@ -111,7 +118,7 @@ def _chosen_volume(header: Any, part: str) -> tuple[tuple[int, ...], int]:
         raise UnreadableError(f"holds {volumes:,} volumes (shape {shape})", "one image per cell", fix)
     if part:
         chosen_number(part, 1, "volume")
-    if len(spatial) < 2:
+    if len(spatial) < _PLANE:
         raise UnreadableError(f"has fewer than two axes (shape {shape})", "a 2D or 3D image")
     return tuple(spatial), 0
 
@@ -143,24 +150,25 @@ def _normal(affine: Affine) -> NDArray[np.float64]:
 
 
 def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, ...], path: Path, volume: int) -> Values:
+    """Return the stored numbers, ``(channels, *shape)``."""
     dtype = header.get_data_dtype()
-    if dtype.kind not in "iuf":
-        kind = "complex" if dtype.kind == "c" else "colour"
-        raise UnreadableError(f"has {kind} voxels ({header['datatype']})", "one real number per voxel")
+    if dtype.kind not in "iuf" and dtype.names not in _COLOURS:
+        raise UnreadableError(f"has voxels of type {dtype} ({header['datatype']})", "real numbers, RGB24 or RGBA32")
     needed = math.prod(shape) * dtype.itemsize
     offset = (int(header.get_data_offset()) or int(header.single_vox_offset)) + volume * needed
-    size = path.stat().st_size
-    if _is_gzip(path) and needed > size * _LARGEST_GZIP_RATIO:
+    size, is_gzip = path.stat().st_size, _is_gzip(path)
+    if is_gzip and needed > size * _LARGEST_GZIP_RATIO:
         raise UnreadableError(f"declares {needed:,} bytes of voxels, more than its {size:,} compressed bytes can hold")
-    if not _is_gzip(path) and offset + needed > size:
+    if not is_gzip and offset + needed > size:
         raise UnreadableError(f"is truncated: {size:,} of {offset + needed:,} bytes")
     stream.seek(offset)
     content = stream.read(needed)
     if len(content) < needed:
         raise UnreadableError(f"is truncated: {len(content):,} of {needed:,} bytes of voxels")
-    if _is_gzip(path):
+    if is_gzip:
         _check_rest(stream)
-    return np.frombuffer(content, dtype).reshape(shape, order="F")
+    voxels = np.frombuffer(content, dtype).reshape(shape, order="F")
+    return np.stack([voxels[name] for name in dtype.names]) if dtype.names else voxels[None]
 
 
 def _check_rest(stream: BinaryIO) -> None:
@@ -169,11 +177,9 @@ def _check_rest(stream: BinaryIO) -> None:
 
 
 def _scaled(voxels: Values, header: Any, geometry: Geometry) -> Image:
-    slope, intercept = header.get_slope_inter()
-    with np.errstate(over="ignore"):
-        if slope is None or (slope, intercept) == (1, 0):
-            native = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
-            return Image.from_file_values(native[None], geometry)
-        values = np.multiply(voxels, slope, dtype=np.float32)
-        values += np.float32(intercept)
-        return Image.from_file_values(values[None], geometry)
+    if len(voxels) > 1:
+        return Image.from_file_values(without_opaque_alpha(voxels), geometry)
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or math.isnan(slope):  # which means that voxels are not scaled
+        slope, intercept = 1.0, 0.0
+    return Image.from_file_values(scaled(voxels, slope, intercept), geometry)

@@ -18,7 +18,9 @@ from gandlf_synth.geometry import picture_geometry
 
 _FORMATS = ("PNG", "JPEG", "BMP")
 _PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I;16", "F")
-_LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+_FIRST_ONLY = ("MPO",)
+"""Cameras put previews and depth maps behind the picture; it is the first one (CIPA DC-007)."""
+_LAST_BYTES = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
 """Pillow does not miss these when they are all that is cut off."""
 
 
@@ -31,7 +33,7 @@ class PictureReader(Reader):
         """Return the picture, 1 to 4 channels, uint8 or uint16.
 
         Raises:
-            UnreadableError: damaged, animated, or implausibly large.
+            UnreadableError: damaged, animated, or implausibly large. Of a camera's several pictures, the first is read.
 
         Example:
             >>> import tempfile
@@ -43,7 +45,7 @@ class PictureReader(Reader):
         try:
             content = path.read_bytes()
             with Pillow.open(BytesIO(content), formats=_FORMATS) as picture:
-                check_frames(getattr(picture, "n_frames", 1))
+                check_frames(1 if picture.format in _FIRST_ONLY else getattr(picture, "n_frames", 1))
                 pixels = _deep_pixels(path, picture) if _is_deep(picture, content) else pillow_pixels(picture)
                 _check_end(picture.format or "", content)
         except UnidentifiedImageError as error:

@@ -9,9 +9,6 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.processing.base import Transform, TransformError
 from gandlf_synth.data.processing.transforms.resampling import on_grid
-from gandlf_synth.geometry import Geometry
-
-_VOLUME = 3
 
 
 def _as_list(value: object) -> object:
@@ -57,9 +54,12 @@ class _Sizing(Transform):
 
 
 class ToCanonical(Transform):
-    """Reorders axes so that they run to the patient's right, anterior and superior; pictures stay as they are.
+    """Lays all images alike: axes of volumes run to the patient's right, anterior and superior, slices as on a screen.
+
+    Pictures, and all else that states no place in the patient, stay as they are.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> affine = np.diag([-1.0, -1.0, 1.0, 1.0])
         >>> image = Image.from_file_values(np.zeros((1, 4, 5, 6)), Geometry((4, 5, 6), affine))
         >>> image.geometry.orientation, ToCanonical()(image).geometry.orientation
@@ -68,22 +68,19 @@ class ToCanonical(Transform):
 
     def __call__(self, image: Image) -> Image:
         """Return the image with reordered axes; no value changes."""
-        from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+        from nibabel.orientations import apply_orientation
 
-        geometry = image.geometry
-        if geometry.spatial_dims != _VOLUME:
-            return image
-        orientation = io_orientation(geometry.affine)
-        array = np.stack([apply_orientation(channel, orientation) for channel in image.array])
-        affine = geometry.affine @ inv_ornt_aff(orientation, geometry.shape)
-        mask = None if image.mask is None else np.ascontiguousarray(apply_orientation(image.mask, orientation))
-        return image.on_grid(np.ascontiguousarray(array), Geometry(array.shape[1:], affine, geometry.physical), mask)
+        axes = image.geometry.canonical_axes
+        array = np.stack([apply_orientation(channel, axes) for channel in image.array])
+        mask = None if image.mask is None else np.ascontiguousarray(apply_orientation(image.mask, axes))
+        return image.on_grid(np.ascontiguousarray(array), image.geometry.reordered(axes), mask)
 
 
 class Resize(_Sizing):
     """Stretches the image to a size; what it shows in millimetres stays the same, the spacing changes.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6)))
         >>> resized = Resize(shape=(4, 3))(image)
         >>> resized.geometry.shape, resized.geometry.spacing
@@ -102,6 +99,7 @@ class Resample(Transform):
     """Brings the image to a spacing.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6)))
         >>> Resample(resolution=(2.0,))(image).geometry.shape
         (4, 3)
@@ -122,6 +120,7 @@ class ResampleMinimum(Transform):
     """Makes voxels at least as large as a spacing; axes that are coarser already stay as they are.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.zeros((1, 8, 6)), Geometry((8, 6), np.diag([1.0, 3.0, 1.0, 1.0])))
         >>> ResampleMinimum(resolution=(2.0,))(image).geometry.spacing
         (2.0, 3.0)
@@ -146,6 +145,7 @@ class ResizeAndPad(_Sizing):
     """Scales the image to fit a size without distorting it, and pads with each channel's smallest value.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.zeros((1, 8, 4)), Geometry((8, 4)))
         >>> ResizeAndPad(shape=(4, 4))(image).geometry.shape
         (4, 4)
@@ -166,6 +166,7 @@ class CropOrPad(_Sizing):
     """Cuts off or adds at the borders, evenly, until the image has a size; adds each channel's smallest value.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.zeros((1, 8, 4)), Geometry((8, 4)))
         >>> CropOrPad(shape=(6, 6))(image).geometry.shape
         (6, 6)
@@ -180,6 +181,7 @@ class CenterCrop(_Sizing):
     """Cuts the middle out of the image.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.array([[[1, 2, 3, 4]]], np.float32), Geometry((1, 4)))
         >>> CenterCrop(shape=(1, 2))(image).array.tolist()
         [[[2.0, 3.0]]]
@@ -197,6 +199,7 @@ class Crop(Transform):
     """Removes voxels at the borders.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.array([[[1, 2, 3, 4]]], np.float32), Geometry((1, 4)))
         >>> Crop(voxels=(0, 0, 1, 0))(image).array.tolist()
         [[[2.0, 3.0, 4.0]]]
@@ -231,6 +234,7 @@ class CropExternalZeroPlanes(Transform):
     """Cuts away the borders where every channel is zero; in training only.
 
     Example:
+        >>> from gandlf_synth.geometry import Geometry
         >>> image = Image.from_file_values(np.array([[[0, 2, 3, 0]]], np.float32), Geometry((1, 4)))
         >>> CropExternalZeroPlanes()(image).array.tolist()
         [[[2.0, 3.0]]]
