@@ -21,7 +21,6 @@ from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.training.callbacks import (
     ClosingTime,
-    CudaGraphs,
     ExponentialMovingAverage,
     FiniteSteps,
     HealthMonitor,
@@ -33,6 +32,7 @@ from gandlf_synth.training.callbacks import (
     SampleMetrics,
     StepSeeds,
     TimeBudget,
+    cuda_graphs,
 )
 from gandlf_synth.training.checkpoints import AtomicCheckpoints, Description, checkpoint_rules
 from gandlf_synth.training.loggers import opened_loggers
@@ -126,8 +126,7 @@ def _callbacks(
         callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))
-    if config.compute.cuda_graphs and not config.compute.compile and config.model.accumulate_grad_batches == 1:
-        callbacks.append(CudaGraphs())
+    callbacks += cuda_graphs(config)
     if seconds is not None:
         closing = ClosingTime(seconds, data.batches("test"))
         callbacks += [closing, TimeBudget(seconds, closing, cool_down=False)]

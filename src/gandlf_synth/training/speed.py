@@ -26,7 +26,7 @@ from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.sampling import sample_batches
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, StepSeeds
+from gandlf_synth.training.callbacks import ExponentialMovingAverage, StepSeeds, cuda_graphs
 from gandlf_synth.training.cost import Cost, StageCost, StretchCost
 from gandlf_synth.training.data import loader_workers
 from gandlf_synth.training.fit import quiet_lightning, trainer_options
@@ -76,7 +76,7 @@ def _stage_cost(config: Config, spec: DataSpec, train: Manifest, share: float) -
         data = _made_up(config, spec, train, Path(folder), per_stretch * len(stretches))
         trainer = Trainer(
             max_epochs=1,
-            callbacks=[StepSeeds(config.seed), clock, *_average(config.model)],
+            callbacks=[StepSeeds(config.seed), clock, *_average(config.model), *cuda_graphs(config)],
             logger=False,
             enable_checkpointing=False,
             limit_val_batches=0,

@@ -2,7 +2,7 @@
 
 from gandlf_synth.training.callbacks.closing import ClosingTime
 from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
-from gandlf_synth.training.callbacks.graphs import CudaGraphs
+from gandlf_synth.training.callbacks.graphs import cuda_graphs
 from gandlf_synth.training.callbacks.grid import SampleGrid
 from gandlf_synth.training.callbacks.rate_schedule import RateSchedule
 from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
@@ -13,7 +13,6 @@ from gandlf_synth.training.callbacks.stopping import Interruption, TimeBudget
 
 __all__ = [
     "ClosingTime",
-    "CudaGraphs",
     "ExponentialMovingAverage",
     "FiniteSteps",
     "HealthMonitor",
@@ -25,4 +24,5 @@ __all__ = [
     "SampleMetrics",
     "StepSeeds",
     "TimeBudget",
+    "cuda_graphs",
 ]

@@ -8,11 +8,19 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from gandlf_synth.config import Config
 from gandlf_synth.models.base import GenerativeModule
 
 _WARM_UP = 3
 _MOST_MEMORY = 0.4
 """Share of the GPU's memory that a step may need: a graph keeps its own, beside what other passes need."""
+
+
+def cuda_graphs(config: Config) -> list[Callback]:
+    """Return what records CUDA graphs, where ``config`` leaves the choice."""
+    compute, accumulates = config.compute, config.model.accumulate_grad_batches > 1
+    # A gradient lies where the recording left it, and the next backward pass overwrites it.
+    return [CudaGraphs()] if compute.cuda_graphs and not compute.compile and not accumulates else []
 
 
 class CudaGraphs(Callback):
