@@ -1,8 +1,10 @@
 """``python -m benchmarks.quality --recipes … --data … --cpu-seconds 480 [--device cuda] [--jobs 4]``."""
 
 import argparse
+import itertools
 import json
 import multiprocessing
+import sys
 import time
 from pathlib import Path
 
@@ -20,16 +22,10 @@ def main() -> None:
         _measure(names, options)
         return
     done = _done(options.output)
-    tasks = [
-        (data, name, seed, budget)
-        for seed in options.seeds
-        for budget in options.cpu_seconds
-        for data in options.data
-        for name in names
-        if (data, name, seed, budget) not in done
-    ]
+    tasks = [task for task in _tasks(names, options) if task not in done]
     deadline = time.time() + options.wall if options.wall else None
-    context = multiprocessing.get_context("spawn")
+    # Linux can give the workers what is imported already; none of it has touched a GPU.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     queue = context.Queue()
     for task in [*tasks, *[None] * options.jobs]:
         queue.put(task)
@@ -37,14 +33,25 @@ def main() -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(None if deadline is None else max(1.0, deadline + 20 - time.time()))
+        worker.join(None if deadline is None else max(1.0, deadline - time.time()))
         if worker.is_alive():
-            worker.terminate()
+            worker.kill()
+    queue.cancel_join_thread()
+
+
+def _tasks(names: list[str], options: argparse.Namespace) -> list[tuple[str, str, int, float]]:
+    """Return data set, recipe, seed and budget of each run."""
+    if options.plan:
+        lines = [line.split() for line in options.plan.read_text().splitlines() if line.strip()]
+        return [(data, name, int(seed), float(seconds)) for data, name, seed, seconds in lines]
+    runs = itertools.product(options.seeds, options.cpu_seconds, options.data, names)
+    return [(data, name, seed, seconds) for seed, seconds, data, name in runs]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("--recipes", nargs="+", default=["rivals"], help=f"names or sets: {', '.join(SETS)}")
+    parser.add_argument("--plan", type=Path, help="runs in their order, a line each: data recipe seed cpu-seconds")
     parser.add_argument("--data", nargs="+", choices=IMAGE_SETS, default=["phantoms"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--cpu-seconds", type=float, nargs="+", default=[480.0], help="of one thread")

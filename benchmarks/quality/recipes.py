@@ -37,7 +37,7 @@ def denoiser(objective: str, width: str, *, groups: int = 16, batch: int = 8, **
     }
     if objective == "edm":
         model |= {"prediction_type": "edm", **({"edm": levels} if levels else {})}
-    return Recipe(model, batch, **{"averages": (0.03, 0.05, 0.1), **settings})
+    return Recipe(model, batch, **{"averages": (0.05, 0.1), **settings})
 
 
 def _objectives() -> dict[str, Recipe]:
@@ -110,6 +110,9 @@ _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
 _SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [False, True], "num_res_blocks": 2,
                             "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
 
+_THIN_SECOND = {"architecture": {"num_channels": [48, 96], "attention_levels": [False, True], "num_res_blocks": 1,
+                                 "num_head_channels": 48, "norm_num_groups": 16}}  # fmt: skip
+
 _FAMILIES_2D = {
     "stylegan2": Recipe(
         {
@@ -148,6 +151,11 @@ _FAMILIES_2D = {
     "vqvae-ae-rate3e-3": _vqvae([32, 64], 128, prior_fraction=0.0,
                                 optimizers={"name": "adamw", "lr": 3e-3, "weight_decay": 0.0}),
     "vqvae-ae-perceptual": _vqvae([32, 64], 128, prior_fraction=0.0, perceptual_network="efficientnet-lite0"),
+    "vqvae-adv": _vqvae([32, 64], 128, adversarial_weight=0.5, adversarial_start_fraction=0.4),
+    "vqvae-adv0.1": _vqvae([32, 64], 128, adversarial_weight=0.1, adversarial_start_fraction=0.4),
+    "vqvae-codes8-adv": _vqvae([32, 64, 64], 256, adversarial_weight=0.5, adversarial_start_fraction=0.4),
+    "vqvae-codes8-adv-wide": _vqvae([32, 64, 128], 512, adversarial_weight=0.5, adversarial_start_fraction=0.3,
+                                    architecture={"num_residual_layers": 2, "embedding_dim": 32}),
     "vqvae-prior0.3": _vqvae([32, 64], 128, prior_fraction=0.3),
     "vqvae-codes8": _vqvae([32, 64, 64], 256),
     "vqvae-codes512": _vqvae([32, 64], 512),
@@ -179,14 +187,20 @@ _FAMILIES_3D = {
          "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01}},
         16, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 4),
     ),
+    "latent-3d-thin": Recipe(
+        {"model_name": "latent_diffusion",
+         "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_THIN_SECOND},
+         "optimizers": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
+        8, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 4),
+    ),
     "edm-3d": denoiser("edm", "thin", batch=2, groups=8),
 }  # fmt: skip
 
 _EPSILON = {"prediction_type": "epsilon", "beta_schedule": "linear", "zero_terminal_snr": False, "sampler": "ddpm",
-            "num_inference_steps": 250}  # fmt: skip
+            "num_inference_steps": 100}  # fmt: skip
 
 _RIVALS = {
-    # MONAI tutorials, generation/2d_ddpm and 3d_ddpm: network, rate and loss; 250 of their 1000 ancestral steps.
+    # MONAI tutorials, generation/2d_ddpm and 3d_ddpm: network, rate and loss; 100 of their 1000 ancestral steps.
     "rival-monai": Recipe(
         {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
          "optimizers": {"name": "adam", "lr": 2.5e-5, "weight_decay": 0.0},

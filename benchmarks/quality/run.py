@@ -75,7 +75,11 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
             sampled = _sample(module.eval(), run, data, SamplingOptions(**options))
             scores[name] = judge.score(sampled, data)
             if pictures is not None and name == "own":
-                save_sheet(sampled, f"{data.name}: {run.name}", pictures / f"{data.name}_{run.name}_{run.seed}.png")
+                save_sheet(
+                    sampled,
+                    f"{data.name}: {run.name}",
+                    pictures / f"{data.name}_{run.name}_{run.cpu_seconds:g}_{run.seed}.png",
+                )
     if hasattr(module, "encode_mean"):
         scores |= _reconstructions(module, data, judge)
     return {

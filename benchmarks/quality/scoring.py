@@ -32,8 +32,7 @@ class Judge:
     _real: dict[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._extractor = build_extractor(EXTRACTOR)
-        self._extractor.network.to(self.device)  # type: ignore[attr-defined]
+        self._extractor = build_extractor(EXTRACTOR).to(self.device)
 
     def score(self, images: Tensor, data: ImageSet) -> dict[str, Any]:
         """Return KID with its 95 % interval, and precision, recall, density and coverage."""

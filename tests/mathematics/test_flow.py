@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.diffusion.flow import logit_normal, minibatch_ot
+from gandlf_synth.diffusion.flow import logit_normal, logit_normal_or_uniform, minibatch_ot
 from gandlf_synth.diffusion.samplers.base import sampler_names
 from gandlf_synth.diffusion.sampling import flow_sample
 
@@ -95,3 +95,11 @@ def test_pairing_undoes_a_shuffle() -> None:
     clean = torch.arange(6.0)[:, None]
 
     assert torch.equal(minibatch_ot(clean[[3, 1, 5, 0, 2, 4]] + 0.1, clean), clean + 0.1)
+
+
+def test_a_tenth_of_the_times_is_uniform() -> None:
+    times = logit_normal_or_uniform((torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000)
+
+    early = float((times < 0.01).double().mean())
+    assert early == pytest.approx(0.1 * 0.01, rel=0.02)  # next to none of them logit-normal
+    assert float(times.mean()) == pytest.approx(0.5, abs=1e-3)

@@ -17,6 +17,19 @@ def logit_normal(uniform: Tensor) -> Tensor:
     return torch.sigmoid(normal_quantile(uniform))
 
 
+def logit_normal_or_uniform(uniform: Tensor, uniform_share: float = 0.1) -> Tensor:
+    """Return times in (0, 1) of which ``uniform_share`` are uniform and the others logit-normal.
+
+    Logit-normal times leave out both ends, where a sampler starts and ends all the same.
+
+    Example:
+        >>> logit_normal_or_uniform(torch.tensor([0.05, 0.55]))
+        tensor([0.5000, 0.5000])
+    """
+    rest = logit_normal(((uniform - uniform_share) / (1 - uniform_share)).clamp(min=0))
+    return torch.where(uniform < uniform_share, uniform / uniform_share, rest)
+
+
 def minibatch_ot(noise: Tensor, clean: Tensor) -> Tensor:
     """Return ``noise`` in the order that is nearest to ``clean`` in total (Tong et al. 2024, arXiv 2302.00482, §3.2.2).
 

@@ -1,5 +1,6 @@
 """What stylegan2 does besides what every model promises."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,8 +76,20 @@ def test_noise_changes_the_image_without_changing_its_style() -> None:
 
 @pytest.mark.parametrize(("scores", "grows"), [([3.0, 2.0, 1.0], True), ([1.0, -1.0, -2.0], False)])
 def test_augmentation_grows_while_the_discriminator_knows_the_real_images(scores: list[float], grows: bool) -> None:
-    module = module_of(augmentation_probability=0.5, augmentation_images=100)
+    module = module_of(augmentation_probability=0.5, augmentation_images=120)
 
+    probabilities = [_adapted(module, scores, turn) for turn in (1, 2, 3, 4)]
+
+    assert probabilities == pytest.approx([0.5, 0.5, 0.5, 0.6 if grows else 0.4])  # four batches are judged together
+
+
+def test_augmentation_never_grows_until_changed_images_pass_for_real_ones() -> None:
+    module = module_of(augmentation_probability=0.79, augmentation_images=10)
+
+    assert [_adapted(module, [1.0], turn) for turn in (1, 2, 3, 4)][-1] == pytest.approx(0.8)
+
+
+def _adapted(module: Any, scores: list[float], turn: int) -> float:
+    module.trainer = SimpleNamespace(global_step=2 * turn)
     module._adapt(torch.tensor(scores))
-
-    assert module.probability.item() == pytest.approx(0.53 if grows else 0.47)
+    return float(module.probability)

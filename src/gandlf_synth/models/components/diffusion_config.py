@@ -141,7 +141,8 @@ class FlowSettings(DenoisingSettings):
     )
     """The network, or its size; ``auto``: for data, device and time."""
     time_distribution: Literal["logit_normal", "uniform"] = "logit_normal"
-    """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell."""
+    """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell,
+    with a tenth of uniform times."""
     optimal_transport: bool = False
     """Pair the images of a batch with the nearest noise, regardless of their classes."""
     sampler: Annotated[str, SamplerName(process="flow")] = "dpmpp_2m"

@@ -9,7 +9,7 @@ from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
-from gandlf_synth.diffusion.flow import logit_normal, minibatch_ot
+from gandlf_synth.diffusion.flow import logit_normal_or_uniform, minibatch_ot
 from gandlf_synth.diffusion.sampling import flow_sample
 from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
 from gandlf_synth.models.components.diffusion_config import FlowSettings
@@ -50,7 +50,7 @@ class FlowProcess(DenoisingProcess):
         """Return the error of the velocity (Lipman et al. 2023, eq. 23); see ``DenoisingProcess.loss``."""
         times = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
         if self.settings.time_distribution == "logit_normal":
-            times = logit_normal(times)
+            times = logit_normal_or_uniform(times)
         share = times.to(clean).view(-1, *(1,) * (clean.ndim - 1))
         noisy = (1 - share) * clean + share * noise
         velocity = self.denoiser(noisy, _TIME_SCALE * times, **condition.inputs())

@@ -65,8 +65,9 @@ class StyleGAN2Config(GANConfig):
     """Overfitting at which augmentation holds its strength, the mean sign of real scores; absent: fixed strength."""
     augmentation_probability: float = Field(0.0, ge=0, le=1)
     """Probability of each augmentation at the beginning."""
-    augmentation_images: int = Field(20_000, ge=1)
-    """Images over which the probability may go from 0 to 1."""
+    augmentation_images: int | None = Field(None, ge=1)
+    """Images over which the probability may go from 0 to 1; absent: a quarter of those that the run shows. It never
+    rises above 0.8, where changed images begin to pass for real ones (2006.06676, sec. 2.2)."""
     augmentation_mirrors: bool = False
     """Whether left and right may be exchanged (along the first axis of the image); never upside down."""
     augmentation_rotation_degrees: float = Field(7.0, ge=0, le=180)

@@ -25,6 +25,10 @@ from gandlf_synth.networks.noise_inputs import random_noise, seeded_noise
 from gandlf_synth.networks.stylegan2 import Discriminator, Generator
 
 _R1_HEURISTIC = 2e-4
+_BATCHES_JUDGED = 4
+_MOST_AUGMENTATION = 0.8
+_RAMP_FRACTION = 0.25
+"""Share of the run's images over which the augmentation may reach full strength."""
 _LEFT_RIGHT = 0
 """The axis from left to right: columns of a picture, the first axis of a canonical volume."""
 
@@ -32,13 +36,15 @@ _LEFT_RIGHT = 0
 class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
     """A style-based generator; ``val_loss`` is the energy distance to the validation split.
 
-    Buffers: ``mean_length``, the running mean of path lengths; ``probability``, that of each augmentation.
+    Buffers: ``mean_length``, the running mean of path lengths; ``probability``, that of each augmentation;
+    ``overfitting``, the mean sign of the real scores since the probability was last changed.
     """
 
     generator: Generator
     discriminator: Discriminator
     mean_length: Tensor
     probability: Tensor
+    overfitting: Tensor
 
     def __init__(self, config: StyleGAN2Config, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -46,6 +52,7 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         self.discriminator = fast_layout(_build_discriminator(resolved(config.architecture), spec), spec.spatial_dims)
         self.register_buffer("mean_length", torch.zeros(()))
         self.register_buffer("probability", torch.tensor(config.augmentation_probability))
+        self.register_buffer("overfitting", torch.zeros(()))
         self._augmentation = AnatomicalAugmentation(
             rotation_degrees=config.augmentation_rotation_degrees,
             translation=config.augmentation_translation,
@@ -120,12 +127,23 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
     def _adapt(self, real_scores: Tensor) -> None:
         """Augment more when the discriminator knows the real images too well, else less (2006.06676, sec. 3)."""
         target = self.config.augmentation_target
-        if target is not None:
-            signs = (real_scores - self.loss_of("discriminator").decision_score).sign()
-            overfitting = self.mean_over_processes(signs.mean())
-            images = len(real_scores) * self.processes
-            step = (overfitting - target).sign() * images / self.config.augmentation_images
-            self.probability.add_(step).clamp_(0, 1)
+        if target is None:
+            return
+        signs = (real_scores - self.loss_of("discriminator").decision_score).sign()
+        self.overfitting.add_(self.mean_over_processes(signs.mean()) / _BATCHES_JUDGED)
+        if self.turns % _BATCHES_JUDGED:
+            return
+        images = len(real_scores) * self.processes
+        step = _BATCHES_JUDGED * images / self._ramp_images(images)
+        self.probability.add_((self.overfitting - target).sign() * step).clamp_(0, _MOST_AUGMENTATION)
+        self.overfitting.zero_()
+
+    def _ramp_images(self, images: int) -> float:
+        """Return the images over which the probability may go from 0 to 1, where each turn shows ``images``."""
+        if self.config.augmentation_images is not None:
+            return self.config.augmentation_images
+        images_of_run = images * self.turns / max(self.training_progress, 1e-6)
+        return max(1.0, _RAMP_FRACTION * images_of_run)
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, noise inputs included; see ``GenerativeModule.sample``."""
