@@ -218,7 +218,9 @@ _RIVALS = {
     # The existing GaNDLF-Synth's default ddpm.
     "rival-existing": Recipe(
         {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
-         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0}},
+         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
+         "architecture": {"num_channels": [32, 64, 64, 64], "attention_levels": [False, False, True, True],
+                          "num_res_blocks": 2, "norm_num_groups": 32, "num_head_channels": 8}},
         32, cooldown=0.0,
     ),
 }  # fmt: skip

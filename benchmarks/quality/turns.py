@@ -1,6 +1,8 @@
 """Training of GANs and autoencoders: Lightning on images that lie on the device."""
 
+import logging
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,6 @@ from benchmarks.quality.budget import Budget
 from benchmarks.quality.recipe import Recipe
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.training.callbacks import ExponentialMovingAverage
-from gandlf_synth.training.fit import _quieten
 from gandlf_synth.training.rates import rate_share
 
 _ENDLESS = 1_000_000_000
@@ -23,7 +24,8 @@ def train_turns(
     module: Any, recipe: Recipe, images: Tensor, labels: Tensor | None, budget: Budget, device: torch.device
 ) -> tuple[int, dict[str, Any]]:
     """Train ``module`` as a run of one epoch, and leave its averaged weights in it; return the steps and facts."""
-    _quieten()
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
     watch = _Watch(recipe, budget)
     callbacks: list[Callback] = [watch]
     if module.config.ema_decay > 0:
