@@ -6,10 +6,11 @@ A path that exists as it is written is never touched.
 import ntpath
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
 
@@ -18,11 +19,10 @@ from gandlf_synth.data.table.csv_rows import Row, names_files
 from gandlf_synth.errors import Problem, counted
 
 _AT_ONCE = 16
+_CHUNK = 500
 _PARENTS = 3
 """Folders above the CSV in which files of a Windows path are looked for."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\]")
-
-Names = Callable[[Path], dict[str, str]]
 
 
 def with_found_paths(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
@@ -34,9 +34,11 @@ def with_found_paths(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     unusual = [place for place, row in enumerate(rows) if any(_is_unusual(*cell) for cell in row.cells.items())]
     if not unusual:
         return list(rows), []
-    names = lru_cache(maxsize=None)(_names_in)
+    spellings = _Spellings()
+    chunks = [unusual[start : start + _CHUNK] for start in range(0, len(unusual), _CHUNK)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = dict(zip(unusual, pool.map(lambda place: _found(rows[place], names), unusual), strict=True))
+        parts = pool.map(lambda chunk: [_found(rows[place], spellings) for place in chunk], chunks)
+        found = dict(zip(unusual, chain.from_iterable(parts), strict=True))
     changed = [rows[place] for place, row in found.items() if row is not rows[place]]
     windows = sum(any("\\" in cell for cell in row.cells.values()) for row in changed)
     notes = [f"backslashes in the paths of {counted(windows, 'row')} are read as slashes"] if windows else []
@@ -90,9 +92,9 @@ def _is_unusual(column: str, cell: str) -> bool:
     return names_files(column) and ("\\" in cell or not cell.isascii()) and not is_windows_path(cell)
 
 
-def _found(row: Row, names: Names) -> Row:
+def _found(row: Row, spellings: "_Spellings") -> Row:
     cells = {
-        column: _found_cell(row.csv.parent, cell, names)
+        column: spellings.found_cell(row.csv.parent, cell)
         for column, cell in row.cells.items()
         if _is_unusual(column, cell)
     }
@@ -100,35 +102,41 @@ def _found(row: Row, names: Names) -> Row:
     return replace(row, cells={**row.cells, **cells}) if is_changed else row
 
 
-def _found_cell(folder: Path, cell: str, names: Names) -> str:
-    """Return ``cell``, or the spelling of it under which there is a file."""
-    if exists(locate(folder / cell).path):
+class _Spellings:
+    """Finds files under the spelling that they have on the disk; looks at every folder once."""
+
+    def __init__(self) -> None:
+        self._names = lru_cache(maxsize=None)(_names_in)
+        self._folder = lru_cache(maxsize=None)(self._found_path)
+
+    def found_cell(self, folder: Path, cell: str) -> str:
+        """Return ``cell``, or the spelling of it under which there is a file."""
+        if exists(locate(folder / cell).path):
+            return cell
+        for spelling in dict.fromkeys((cell, cell.replace("\\", "/"))):
+            found = self._found_path(folder, Path(spelling))
+            if found is not None:
+                return str(found)
         return cell
-    for spelling in dict.fromkeys((cell, cell.replace("\\", "/"))):
-        found = _spelled_alike(folder, Path(spelling), names)
-        if found is not None:
-            return str(found)
-    return cell
 
-
-def _spelled_alike(folder: Path, path: Path, names: Names) -> Path | None:
-    """Return the path whose parts are those of ``path`` but for the coding of accents, None where there is none."""
-    found = Path(path.anchor)
-    for part in path.parts[len(found.parts) :]:
-        alike = names(folder / found).get(normalize("NFC", part), part)
-        if exists(locate(folder / found / alike).path):
-            found /= alike
-            continue
-        stem, mark, number = part.rpartition(MARK)
-        alike = names(folder / found).get(normalize("NFC", stem), "") if mark else ""
-        if not alike:
+    def _found_path(self, folder: Path, path: Path) -> Path | None:
+        """Return the path whose parts are those of ``path`` but for the coding of accents, None where there is none."""
+        if path in {Path(), Path(path.anchor)}:
+            return path
+        place = self._folder(folder, path.parent)
+        if place is None:
             return None
-        found /= f"{alike}{MARK}{number}"
-    return found
+        names = self._names(folder / place)
+        alike = place / names.get(normalize("NFC", path.name), path.name)
+        if exists(locate(folder / alike).path):
+            return alike
+        stem, mark, part = path.name.rpartition(MARK)
+        stored = names.get(normalize("NFC", stem)) if mark else None
+        return place / f"{stored}{MARK}{part}" if stored else None
 
 
 def _names_in(folder: Path) -> dict[str, str]:
-    """Return the names in a folder by their composed form."""
+    """Return the names in a folder that hold other letters than ASCII's, by their composed form."""
     try:
         return {normalize("NFC", name): name for name in os.listdir(folder) if not name.isascii()}  # noqa: PTH208
     except OSError:
