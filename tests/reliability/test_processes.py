@@ -12,6 +12,7 @@ from tests.processes import (
     free_port,
     nodes,
     same_state,
+    srun,
     start,
     torchrun,
     train_through_kills,
@@ -66,6 +67,23 @@ def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
     assert process.returncode == 128 + number
     assert "Traceback" not in err
     assert "--resume" in err
+    assert read_checkpoint(last)["global_step"] > 0
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_of_two_processes_stops_both_with_a_checkpoint(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    last = tmp_path / "model" / "checkpoints" / "last.ckpt"
+    two = ("--set", "compute.num_devices=2")
+    both = [start("train", *words, *two, "-m-dir", tmp_path / "model", variables=own) for own in srun(free_port())]
+    wait_for_a_new(last, both[0])
+
+    both[1].send_signal(signal.SIGTERM)
+    errors = [process.communicate(timeout=60)[1] for process in both]
+
+    assert [process.returncode for process in both] == [128 + signal.SIGTERM] * 2, errors
     assert read_checkpoint(last)["global_step"] > 0
 
 

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import StoppedError
+from gandlf_synth.training.callbacks.agreement import Agreement
 from gandlf_synth.training.callbacks.closing import ClosingTime
 
 _COOLDOWN = 0.4
@@ -67,8 +68,8 @@ _SECONDS_BETWEEN_CHECKPOINTS = 600.0
 class Interruption(Callback):
     """Ends training after the current batch when Ctrl-C or SIGTERM arrives, with a checkpoint to resume from.
 
-    The first signal waits for the batch, a second one does not. In epochs that are long a checkpoint is written every
-    ten minutes, so that a crash costs no more.
+    The first signal waits for the batch, and of several processes for about a second; a second one does not. In epochs
+    that are long a checkpoint is written every ten minutes, so that a crash costs no more.
 
     Args:
         path: the checkpoint.
@@ -82,6 +83,7 @@ class Interruption(Callback):
         self._received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
         self._saved = 0.0
+        self._agreement = Agreement()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals."""
@@ -104,11 +106,11 @@ class Interruption(Callback):
         accumulating = (batch_idx + 1) % pl_module.config.accumulate_grad_batches != 0
         if trainer.is_last_batch or accumulating:
             return
-        received = trainer.strategy.reduce_boolean_decision(self._received is not None, all=False)
-        due = trainer.strategy.broadcast(time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS)
+        late = trainer.is_global_zero and time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS
+        received, due = self._agreement.reach(trainer, self._received is not None, late) or (0, 0)
         if received or due:
             trainer.save_checkpoint(self._path)
-        self._stop_if(trainer, received)
+        self._stop_if(trainer, bool(received))
 
     def _stop_if(self, trainer: Trainer, received: bool) -> None:
         if received:
