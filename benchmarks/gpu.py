@@ -66,19 +66,24 @@ class Case:
     levers: bool = False
 
 
+_LATENT = {
+    "model_name": "latent_diffusion",
+    "first_stage": {"model_name": "autoencoder_kl", "architecture": {}},
+    "second_stage": {"model_name": "ddpm", "architecture": {}},
+}
 CASES = {
-    "ddpm_64": Case({"model_name": "ddpm"}, (64, 64), 32, levers=True),
+    "ddpm_64": Case({"model_name": "ddpm", "architecture": {}}, (64, 64), 32, levers=True),
     "ddpm_128_wide": Case({"model_name": "ddpm", "architecture": _WIDE}, (128, 128), 32, levers=True),
-    "ddpm_128": Case({"model_name": "ddpm"}, (128, 128), 32),
-    "ddpm_256": Case({"model_name": "ddpm"}, (256, 256), 8),
-    "ddpm_96_3d": Case({"model_name": "ddpm"}, (96, 96, 96), 2),
-    "latent_diffusion_128_3d": Case({"model_name": "latent_diffusion"}, (128, 128, 128), 4),
+    "ddpm_128": Case({"model_name": "ddpm", "architecture": {}}, (128, 128), 32),
+    "ddpm_256": Case({"model_name": "ddpm", "architecture": {}}, (256, 256), 8),
+    "ddpm_96_3d": Case({"model_name": "ddpm", "architecture": {}}, (96, 96, 96), 2),
+    "latent_diffusion_128_3d": Case(_LATENT, (128, 128, 128), 4),
 }
 FITTED = {
-    "dcgan_64": Case({"model_name": "dcgan"}, (64, 64), 32),
-    "stylegan2_64": Case({"model_name": "stylegan2"}, (64, 64), 32),
-    "vqvae_64": Case({"model_name": "vqvae"}, (64, 64), 32),
-    "autoencoder_kl_64": Case({"model_name": "autoencoder_kl"}, (64, 64), 32),
+    "dcgan_64": Case({"model_name": "dcgan", "architecture": {}}, (64, 64), 32),
+    "stylegan2_64": Case({"model_name": "stylegan2", "architecture": {}}, (64, 64), 32),
+    "vqvae_64": Case({"model_name": "vqvae", "architecture": {}}, (64, 64), 32),
+    "autoencoder_kl_64": Case({"model_name": "autoencoder_kl", "architecture": {}}, (64, 64), 32),
 }
 LEVERS: dict[str, dict[str, bool]] = {
     "fp32": {},

@@ -37,7 +37,7 @@ def step_of(
         math: attention as plain matrix products instead of the fused kernel.
     """
     torch.manual_seed(0)
-    module: Any = build_module({"model_name": "ddpm"}, synthetic_spec(_SHAPE, 1, "unlabeled"))
+    module: Any = build_module({"model_name": "ddpm", "architecture": {}}, synthetic_spec(_SHAPE, 1, "unlabeled"))
     form = torch.channels_last if channels_last else torch.contiguous_format
     module.to(memory_format=form)
     if compiled:

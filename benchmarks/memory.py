@@ -16,14 +16,19 @@ _RESULTS = Path(__file__).parent / "results" / "memory_cpu.json"
 _LIMIT_MIB = 8 * 1024
 _MULTIPLE = 8
 _AUTOENCODER = {"num_channels": [32, 64, 64], "norm_num_groups": 16}
+_LATENT = {
+    "model_name": "latent_diffusion",
+    "first_stage": {"model_name": "autoencoder_kl", "architecture": {}},
+    "second_stage": {"model_name": "ddpm", "architecture": {}},
+}
 CASES: dict[str, tuple[dict[str, Any], tuple[int, int, int]]] = {
-    "ddpm": ({"model_name": "ddpm"}, (32, 40, 48)),
+    "ddpm": ({"model_name": "ddpm", "architecture": {}}, (32, 40, 48)),
     "autoencoder_kl": ({"model_name": "autoencoder_kl", "architecture": _AUTOENCODER}, (32, 48, 64)),
     "autoencoder_kl, activation_checkpointing": (
         {"model_name": "autoencoder_kl", "architecture": {**_AUTOENCODER, "activation_checkpointing": True}},
         (32, 48, 64),
     ),
-    "latent_diffusion, second stage": ({"model_name": "latent_diffusion"}, (32, 64, 96)),
+    "latent_diffusion, second stage": (_LATENT, (32, 64, 96)),
 }
 
 

@@ -52,13 +52,13 @@ class Case:
 
 
 CASES = {
-    "ddpm_2d": Case({"model_name": "ddpm"}, (64, 64), 16, 24, 0.97),
-    "ddpm_3d": Case({"model_name": "ddpm"}, (32, 32, 32), 2, 20, 0.97),
-    "flow_matching_2d": Case({"model_name": "flow_matching"}, (64, 64), 16, 24, 0.97),
-    "dcgan_2d": Case({"model_name": "dcgan"}, (32, 32), 64, 40, 0.90),
-    "stylegan2_2d": Case({"model_name": "stylegan2"}, (64, 64), 16, 24, 0.90),
-    "vqvae_2d": Case({"model_name": "vqvae", "prior_fraction": 0}, (64, 64), 16, 32, 0.95),
-    "autoencoder_kl_2d": Case({"model_name": "autoencoder_kl"}, (64, 64), 16, 32, 0.95),
+    "ddpm_2d": Case({"model_name": "ddpm", "architecture": {}}, (64, 64), 16, 24, 0.97),
+    "ddpm_3d": Case({"model_name": "ddpm", "architecture": {}}, (32, 32, 32), 2, 20, 0.97),
+    "flow_matching_2d": Case({"model_name": "flow_matching", "architecture": {}}, (64, 64), 16, 24, 0.97),
+    "dcgan_2d": Case({"model_name": "dcgan", "architecture": {}}, (32, 32), 64, 40, 0.90),
+    "stylegan2_2d": Case({"model_name": "stylegan2", "architecture": {}}, (64, 64), 16, 24, 0.90),
+    "vqvae_2d": Case({"model_name": "vqvae", "architecture": {}, "prior_fraction": 0}, (64, 64), 16, 32, 0.95),
+    "autoencoder_kl_2d": Case({"model_name": "autoencoder_kl", "architecture": {}}, (64, 64), 16, 32, 0.95),
 }
 _WARM_UP = 2
 

@@ -43,7 +43,7 @@ def _write(folder: Path, rows: int) -> Path:
 
 def _measure(csv: Path, cache: Path) -> dict[str, float]:
     configuration = {
-        "model_config": {"model_name": "ddpm", "tensor_shape": [_SIDE, _SIDE]},
+        "model_config": {"model_name": "ddpm", "architecture": {}, "tensor_shape": [_SIDE, _SIDE]},
         "data_preprocessing": {"train": [{"resize": [_SIDE, _SIDE]}, "normalize"]},
         "batch_size": BATCH,
         "compute": {"accelerator": "cpu"},

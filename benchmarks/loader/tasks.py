@@ -45,7 +45,7 @@ class Task:
     def configuration(self) -> dict[str, Any]:
         """Return the configuration of a ddpm on this data, of the size that users of 2 cores train."""
         return {
-            "model_config": {"model_name": "ddpm", "tensor_shape": list(self.shape)},
+            "model_config": {"model_name": "ddpm", "architecture": {}, "tensor_shape": list(self.shape)},
             "data_preprocessing": {"train": self.steps},
             "batch_size": BATCH,
             "compute": {"accelerator": "cpu"},
