@@ -89,7 +89,7 @@ class ModelConfig(BaseModel):
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
 
     enough_steps: ClassVar[Mapping[Size, int]] = {"S": 1_500, "M": 4_000, "L": 15_000, "XL": 50_000}
-    """Steps from which networks of a size give better images than thinner ones do in the same time."""
+    """Steps, with batches of 8, from which networks of a size give better images than thinner ones in the same time."""
 
     model_name: str
     """The registered name of the model family."""

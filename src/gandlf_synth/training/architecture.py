@@ -13,6 +13,9 @@ _WIDEST: dict[tuple[bool, int], Size] = {(False, 2): "S", (False, 3): "S", (True
 _MOST_MEMORY = 0.85
 """The share of a GPU's memory that steps may take: validation and sampling need some, too."""
 
+_USUAL_BATCH = 8
+"""Images in a batch for which families say how many steps are enough."""
+
 Measure = Callable[[Config], Cost]
 """Tries a few steps of a resolved configuration."""
 
@@ -86,8 +89,9 @@ def choose_networks(
         chosen = size_for_time(budget.seconds, enough, lambda size: trials.of(size).cost)
     else:
         thinnest = resolve(Networks(SizeChoice(SIZES[0])))
-        steps = ceil(samples / resolved(thinnest.batch_size)) * thinnest.num_epochs
-        chosen = size_for_steps(steps, enough, on_gpu=gpu_memory is not None, dims=dims)
+        batch = resolved(thinnest.batch_size)
+        steps = ceil(samples / batch) * thinnest.num_epochs
+        chosen = size_for_steps(steps, enough_with(batch, enough), on_gpu=gpu_memory is not None, dims=dims)
     if budget.measure is None:
         return Networks(chosen)
     trial = trials.of(chosen.size)
@@ -158,6 +162,15 @@ def _with_batch(config: Config, size: int, accumulated: int) -> Config:
     return config.model_copy(update={"model": model, "batch_size": size})
 
 
+def enough_with(batch_size: int, enough: Mapping[Size, int]) -> dict[Size, int]:
+    """Return the steps that are ``enough`` with batches of another size than 8: with four times as many images, half.
+
+    >>> enough_with(32, {"S": 1_500})
+    {'S': 750}
+    """
+    return {size: round(steps * (_USUAL_BATCH / batch_size) ** 0.5) for size, steps in enough.items()}
+
+
 def size_for_steps(steps: int, enough: Mapping[Size, int], *, on_gpu: bool, dims: int) -> SizeChoice:
     """Return the widest networks for which so many ``steps`` are enough.
 
@@ -167,7 +180,7 @@ def size_for_steps(steps: int, enough: Mapping[Size, int], *, on_gpu: bool, dims
         on_gpu: whether a GPU trains.
         dims: spatial dimensions.
 
-    >>> size_for_steps(2_000, {"S": 1_500, "M": 4_000}, on_gpu=True, dims=2).size
+    >>> size_for_steps(2_000, {"S": 1_500, "M": 4_000, "L": 15_000}, on_gpu=True, dims=2).size
     'S'
     """
     widest = _WIDEST[on_gpu, dims]
@@ -184,21 +197,24 @@ def size_for_time(seconds: float, enough: Mapping[Size, int], measure: Callable[
 
     Args:
         seconds: of training.
-        enough: steps from which a size is better than thinner ones.
+        enough: steps from which a size is better than thinner ones, with batches of 8.
         measure: tries a few steps of a size.
     """
     tried: dict[Size, int] = {}
-    chosen = SIZES[0]
+    chosen, needs = SIZES[0], dict(enough)
     for size in SIZES:
-        needed = enough.get(size, 0)
+        needed = needs.get(size, 0)
         if tried and tried[chosen] < needed:
             break  # wider networks take fewer steps still
-        tried[size] = measure(size).fewest_steps(seconds)
+        cost = measure(size)
+        tried[size] = cost.fewest_steps(seconds)
+        needs = enough_with(cost.stages[-1].batch_size, enough)
+        needed = needs.get(size, 0)
         if tried[size] < needed:
             break
         chosen = size
     figures = ", ".join(f"{size} takes {steps:,} steps" for size, steps in tried.items())
-    return SizeChoice(chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{_next(chosen, enough)}")
+    return SizeChoice(chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{_next(chosen, needs)}")
 
 
 def _next(size: Size, enough: Mapping[Size, int]) -> str:
