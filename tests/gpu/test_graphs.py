@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
-from tests.runs import Run, train
+from rich.console import Console
+from tests.runs import Run, tiny_config, tiny_module, tiny_spec, train
 
+from gandlf_synth.config import LoaderOptions
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import load_module
+from gandlf_synth.testing import synthetic_data
 from gandlf_synth.training.callbacks.graphs import _GraphedForward
+from gandlf_synth.training.fit import fit
 
 DENOISING = ["ddpm", "flow_matching", "latent_diffusion"]
 
@@ -61,3 +66,21 @@ def test_gradients_of_several_batches_are_added_up_without_graphs(tmp_path: Path
 
     assert run.result.steps == 4
     assert not recorded.recorded
+
+
+def test_a_graph_is_recorded_while_workers_load_and_a_thread_pins_batches(tmp_path: Path) -> None:
+    config, spec, recorded = tiny_config("ddpm", {"accelerator": "cuda"}), tiny_spec(2), _Recorded()
+    data = synthetic_data(spec, tmp_path, samples=64)
+    data._loaders = dict.fromkeys(data._loaders, LoaderOptions(num_workers=2, prefetch_factor=8))
+
+    result = fit(
+        tiny_module(config, spec),
+        data,
+        config,
+        ModelFolder(tmp_path / "model"),
+        Console(quiet=True),
+        callbacks=[recorded],
+    )
+
+    assert result.steps == 32
+    assert recorded.recorded
