@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandlf_synth.data.formats.cache_folder import writable_cache
+from gandlf_synth.data.formats.code_version import code_version
 from gandlf_synth.evaluation.planes import PlaneSet
 from gandlf_synth.files import atomic_path
 from gandlf_synth.metrics.extractors import Extractor
@@ -35,16 +37,18 @@ def extract_features(
         volumes: the same set as ``read_volumes`` returns it.
     """
     seen = planes if volumes is None else volumes
-    key = digest([_VERSION, seen.key, extractor.name, extractor.weights_sha256, extractor.side])
+    looking = [code_version(type(extractor), "metrics"), extractor.name, extractor.weights_sha256, extractor.side]
+    key = digest([_VERSION, seen.key, looking])
+    code = code_version(ImageSetFeatures, "metrics")
     features = _computed(
-        cache / "evaluation" / f"features-{key}.npy",
+        writable_cache(cache) / "evaluation" / f"features-{key}.npy",
         seen,
         lambda chunk: extractor(torch.from_numpy(chunk)).numpy(),
         progress,
         f"Features of {planes.name}",
     )
     statistics = _computed(
-        cache / "evaluation" / f"statistics-v{_VERSION}-{planes.key}.npy",
+        writable_cache(cache) / "evaluation" / f"statistics-{digest([_VERSION, planes.key, code])}.npy",
         planes,
         _statistics,
         progress,

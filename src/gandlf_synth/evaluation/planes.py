@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandlf_synth.data.formats.cache_folder import writable_cache
+from gandlf_synth.data.formats.code_version import code_version, reader_version
 from gandlf_synth.data.formats.image import Image, stacked
-from gandlf_synth.data.formats.readers import locate, source_files
+from gandlf_synth.data.formats.readers import locate, reader_and_files, source_files
 from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.processing.transforms.spatial import ToCanonical
@@ -79,14 +81,21 @@ def read_planes(source: ImageSet, grid: Grid, cache: Path, progress: Progress) -
     with ThreadPoolExecutor(usable_cores()) as pool:
         hashes = progress(pool.map(_hash, samples), len(samples), f"Hashing {source.name} images")
         content = tuple(hashes)
-    key = digest([_VERSION, asdict(grid), content])
+    key = digest([_VERSION, _code(samples), asdict(grid), content])
 
     def read(sample: Sample) -> NDArray[np.float16]:
         return to_planes(_read(sample, grid), grid)
 
-    path = cache / "evaluation" / f"planes-{key}.npy"
+    path = writable_cache(cache) / "evaluation" / f"planes-{key}.npy"
     pixels = _read_pixels(path, samples, grid.shape, read, progress, source.name)
     return PlaneSet(source.name, pixels, samples, content, key)
+
+
+def _code(samples: Sequence[Sample]) -> list[str]:
+    """Return what changes when the code does that reads the files and makes planes of them."""
+    readers = {reader_and_files(path)[0] for sample in samples for path in sample.channels}
+    own = code_version(PlaneSet, "data/processing", "evaluation/planes.py", "evaluation/grid.py")
+    return sorted([own, *(reader_version(type(reader)) for reader in readers if reader)])
 
 
 def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress: Progress) -> PlaneSet:
@@ -99,13 +108,14 @@ def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress:
         ResourceError: the disk is full.
     """
     side = min(side, *grid.size)
-    key = digest([_VERSION, VOLUME, side, grid.column_channels, grid.low, grid.high, planes.content])
+    how = [_code(planes.samples), side, grid.column_channels, grid.low, grid.high]
+    key = digest([_VERSION, VOLUME, how, planes.content])
     shape = (1, 1, sum(grid.column_channels), side, side, side)
 
     def read(sample: Sample) -> NDArray[np.float16]:
         return to_cube(_read(sample, grid), grid, side)[None, None]
 
-    path = cache / "evaluation" / f"volumes-{key}.npy"
+    path = writable_cache(cache) / "evaluation" / f"volumes-{key}.npy"
     pixels = _read_pixels(path, planes.samples, shape, read, progress, f"volumes of {planes.name}")
     return replace(planes, pixels=pixels, key=key)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gandlf_synth.config import Config, Phase, Step, resolved
 from gandlf_synth.config.size import bytes_of
+from gandlf_synth.data.formats.cache_folder import writable_cache
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
@@ -104,7 +105,7 @@ def prepare_data(
         if patches:
             raise_if_any(_too_small(manifest, samples[phase], patches), DataError)
     if config.cache_size is not None:
-        shrink(cache, bytes_of(config.cache_size))
+        shrink(writable_cache(cache), bytes_of(config.cache_size))
     value_range = fit_value_range(samples["train"])
     spec = _describe(config, data, manifests["train"], samples["train"], value_range)
     return TrainingData(manifests, samples, value_range, spec)

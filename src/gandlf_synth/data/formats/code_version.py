@@ -33,8 +33,18 @@ def reader_version(reader: type) -> str:
 @cache
 def step_version(step: type) -> str:
     """Return a digest that changes when the code of a preprocessing step does, or a library that it may use."""
+    return code_version(step, *_PROCESSING)
+
+
+def code_version(component: type, *own_code: str) -> str:
+    """Return a digest that changes when the code of a component does, or a library that it may use.
+
+    Args:
+        component: whose code counts where it is of another package or a plugin.
+        own_code: modules and folders of this package that it stands on, beside those that read images.
+    """
     libraries = (*_LIBRARIES, *_FURTHER_LIBRARIES)
-    return digest([_foreign_code(step), _own_code((*_READING, *_PROCESSING)), _versions(libraries)])
+    return digest([_foreign_code(component), _own_code((*_READING, *own_code)), _versions(libraries)])
 
 
 def _foreign_code(component: type) -> str:

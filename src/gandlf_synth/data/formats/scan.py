@@ -97,6 +97,8 @@ class FileScan:
 
 
 _FIELDS = tuple(field.name for field in fields(FileScan))
+_ALIKE = tuple(map(_FIELDS.index, ("shape", "affine", "dtype", "modality", "hounsfield_shares")))
+"""Places of fields that are equal in many scans."""
 Scans = Mapping[Path, FileScan]
 """What is known of every file of a data set."""
 
@@ -116,9 +118,8 @@ def identity(path: Path) -> str:
         own = os.stat(file)  # noqa: PTH116 (this is asked of every file of a data set)
         states.append(f"{own.st_size}:{own.st_mtime_ns}:{own.st_ctime_ns}:{own.st_ino}")
     code = reader_version(type(reader)) if reader else ""
-    if len(files) == 1:
-        return f"{states[0]}:{code}"
-    return digest([code, *zip((file.name for file in files), states, strict=True)])
+    names = [file.name for file in files] if len(files) > 1 else []
+    return hashlib.blake2b("/".join([code, *states, *names]).encode(), digest_size=8).hexdigest()
 
 
 def stored_bytes(path: Path) -> int:
@@ -171,14 +172,16 @@ def _scanned(paths: Sequence[Path], store: FactStore, progress: Progress) -> dic
     """Return the scans of ``paths``; they are kept every second, so that an interruption loses nothing."""
     scans: dict[Path, FileScan] = {}
     unkept: dict[str, str] = {}
+    shared: dict[object, Any] = {}
     last = time.monotonic()
     with ThreadPoolExecutor(usable_cores()) as pool:
         results = chain.from_iterable(pool.map(_scan_to_keep, part) for part in _parts(paths))
         try:
             for path, scan in progress(zip(paths, results, strict=True), len(paths), "Checking images"):
-                scans[path] = scan
+                values = [getattr(scan, name) for name in _FIELDS]
+                scans[path] = _sharing(values, shared)
                 if scan.identity:
-                    unkept[_key(path)] = json.dumps([getattr(scan, name) for name in _FIELDS])
+                    unkept[_key(path)] = json.dumps(values)
                 if time.monotonic() - last > _KEPT_EVERY:
                     store.keep(unkept)
                     unkept, last = {}, time.monotonic()
@@ -199,14 +202,21 @@ def _key(path: Path) -> str:
 
 
 def _from_text(text: str, shared: dict[object, Any]) -> FileScan | None:
-    """Return the scan that ``text`` holds, None where it is of another version; equal values are one object."""
+    """Return the scan that ``text`` holds, None where it is of another version."""
     values = json.loads(text)
     if len(values) != len(_FIELDS):
         return None
     for place, value in enumerate(values):
         if isinstance(value, list):
             values[place] = tuple(tuple(row) if isinstance(row, list) else row for row in value)
-    return FileScan(*(shared.setdefault(pair, pair[1]) for pair in enumerate(values)))
+    return _sharing(values, shared)
+
+
+def _sharing(values: list[Any], shared: dict[object, Any]) -> FileScan:
+    """Return the scan of ``values``, with one object for those that are equal in many scans."""
+    for place in _ALIKE:
+        values[place] = shared.setdefault((place, values[place]), values[place])
+    return FileScan(*values)
 
 
 def scan_file(path: Path) -> FileScan:

@@ -35,6 +35,7 @@ class MappedImages:
         shape: of one image, ``(channels, *spatial)``.
         checks: makes sure that they are whole.
         key: stands for the images and their order.
+        folder: where what is made of them may be kept.
         value_range: the map to [-1, 1]; None where they are in it.
     """
 
@@ -45,11 +46,12 @@ class MappedImages:
         shape: Sequence[int],
         checks: Checks,
         key: str,
+        folder: Path,
         value_range: ValueRange | None = None,
     ) -> None:
         self._files, self._places, self._checks = tuple(files), places, checks
         self._range = value_range
-        self.key, self.shape = key, (len(places), *shape)
+        self.key, self.folder, self.shape = key, folder, (len(places), *shape)
         self._open()
 
     @classmethod
@@ -60,7 +62,7 @@ class MappedImages:
         places = np.stack([rows["file"], rows["offset"] // (_VALUE_BYTES * prod(shape))], axis=1).astype(np.int64)
         ends = [value_range.scale.tolist(), value_range.offset.tolist()]
         key = digest([ends, checksum_of(np.ascontiguousarray(rows["key"]))])
-        return cls(samples.files, places, shape, samples.checks, key, value_range)
+        return cls(samples.files, places, shape, samples.checks, key, samples.folder, value_range)
 
     @classmethod
     def read(cls, path: Path, shape: Sequence[int]) -> Self:
@@ -79,7 +81,7 @@ class MappedImages:
             raise DataError(*damaged(path, "and was removed; start again or resume, and it is made anew").problems)
 
         places = np.stack([np.zeros(count, np.int64), np.arange(count)], axis=1)
-        return cls([path], places, single, Checks(np.array(checksums).tolist(), restore), path.stem)
+        return cls([path], places, single, Checks(np.array(checksums).tolist(), restore), path.stem, path.parent)
 
     @staticmethod
     def write(path: Path, images: Iterable[NDArray[np.float32]]) -> None:
@@ -96,11 +98,6 @@ class MappedImages:
     def is_complete(path: Path, shape: Sequence[int]) -> bool:
         """Say whether ``path`` holds images of ``shape (count, channels, *spatial)``, by its size."""
         return path.is_file() and path.stat().st_size == _VALUE_BYTES * (prod(shape) + shape[0])
-
-    @property
-    def folder(self) -> Path:
-        """Where the files are."""
-        return self._files[-1].parent
 
     def __getstate__(self) -> dict[str, object]:
         """Send workers the names of the files, not their content."""

@@ -64,10 +64,11 @@ class PreparedSamples:
         files: the files of voxels.
         rows: a record per sample.
         restore: makes one again whose voxels are damaged.
+        folder: where what is made of them may be kept.
     """
 
-    def __init__(self, files: Sequence[Path], rows: NDArray[np.void], restore: Restore) -> None:
-        self.files, self.rows = tuple(files), rows
+    def __init__(self, files: Sequence[Path], rows: NDArray[np.void], restore: Restore, folder: Path) -> None:
+        self.files, self.rows, self.folder = tuple(files), rows, folder
         self._restore = restore
         self._voxel_checks = Checks(rows["checksum"].tolist(), self._made_again)
         self._mask_checks = Checks(rows["mask_checksum"].tolist(), self._mask_made_again)
@@ -78,7 +79,7 @@ class PreparedSamples:
 
     def first(self, count: int) -> "PreparedSamples":
         """Return the first ``count`` samples."""
-        return PreparedSamples(self.files, self.rows[:count], self._restore)
+        return PreparedSamples(self.files, self.rows[:count], self._restore, self.folder)
 
     def grid(self, index: int) -> Geometry:
         """Return the grid of a sample."""
@@ -168,11 +169,11 @@ class PreparedRows:
         """Return the places of which nothing is known."""
         return np.flatnonzero(~self._known).tolist()
 
-    def samples(self, restore: Restore) -> PreparedSamples:
-        """Return all samples, which are known."""
+    def samples(self, restore: Restore, folder: Path) -> PreparedSamples:
+        """Return all samples, which are known; ``folder`` is where what is made of them may be kept."""
         if self._rows is None:
             raise ValueError("no sample was prepared")
-        return PreparedSamples(tuple(self._files), self._rows, restore)
+        return PreparedSamples(tuple(self._files), self._rows, restore, folder)
 
 
 def write_samples(images: Sequence[Image], folder: Path) -> PreparedSamples:
@@ -181,7 +182,7 @@ def write_samples(images: Sequence[Image], folder: Path) -> PreparedSamples:
     with BlockWriter(folder) as writer:
         records = [(place, write_prepared(image, writer, keeps_mask=False)) for place, image in enumerate(images)]
     rows.add(folder, records)
-    return rows.samples(images.__getitem__)
+    return rows.samples(images.__getitem__, folder)
 
 
 def _end(record: PreparedRecord) -> int:

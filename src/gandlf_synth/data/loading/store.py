@@ -73,7 +73,7 @@ def prepare(
         with _alone(target, digest(keys)):
             _look_up(rows, rows.missing(), keys, target)
             _prepare(rows, rows.missing(), keys, source, target, progress)
-    return rows.samples(_Source(manifest, pipeline, {}))
+    return rows.samples(_Source(manifest, pipeline, {}), target)
 
 
 @dataclass(frozen=True)

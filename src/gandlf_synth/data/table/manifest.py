@@ -15,6 +15,7 @@ from gandlf_synth.data.table.path_cells import with_found_paths
 from gandlf_synth.data.table.row_checks import RowProblem, capped, cell_problems, file_problems
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
+_NOTHING: Mapping[str, str] = {}
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
 
 
@@ -178,7 +179,7 @@ def _read_table(path: Path) -> _Table:
             for column, cell in zip(columns, cells, strict=False)
             if column
         }
-        extra = {name: cell for name, cell in zip(names, cells, strict=False) if name in extra_columns}
+        extra = {name: cell for name, cell in zip(names, cells, strict=False) if name in extra_columns} or _NOTHING
         row = Row(path, number, line, known, extra)
         if len(cells) == len(names):
             rows.append(row)
