@@ -176,9 +176,9 @@ def test_ct_among_other_images_is_an_error_by_row(tmp_path: Path) -> None:
         window_of(table(tmp_path, files))
 
 
-def dicom(folder: Path, name: str, pixels: Array, modality: str, intercept: int) -> Path:
+def dicom(folder: Path, name: str, pixels: Array, modality: str, intercept: int, kind: str = "HU") -> Path:
     dataset = dicom_slice("1.2.3", 0, pixels.astype(np.int16))
-    dataset.Modality, dataset.RescaleIntercept = modality, intercept
+    dataset.Modality, dataset.RescaleIntercept, dataset.RescaleType = modality, intercept, kind
     dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
     return folder / f"{name}.dcm"
 
@@ -198,6 +198,13 @@ def test_a_header_that_says_ct_is_believed_unless_the_values_contradict(tmp_path
 def test_a_header_that_says_mr_is_believed(tmp_path: Path) -> None:
     slices = [body(seed)[:, :, 0] for seed in range(3)]
     files = [dicom(tmp_path, str(k), values + 1024, "MR", -1024) for k, values in enumerate(slices)]
+
+    assert window_of(table(tmp_path, files)) is None
+
+
+def test_a_ct_scanner_measures_other_things_too(tmp_path: Path) -> None:
+    noise = [np.random.default_rng(seed).integers(0, 3000, (24, 20)) for seed in range(3)]
+    files = [dicom(tmp_path, str(k), pixels, "CT", -1024, "Z_EFF") for k, pixels in enumerate(noise)]
 
     assert window_of(table(tmp_path, files)) is None
 

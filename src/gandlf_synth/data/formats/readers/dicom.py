@@ -19,8 +19,8 @@ from gandlf_synth.data.formats.readers.dicom_file import (
     discreet,
     frames_of,
     kind_of,
-    modality_of,
     open_dicom,
+    quantity_of,
     value_of,
 )
 from gandlf_synth.data.formats.readers.dicom_places import frame_affines, pixel_spacing
@@ -66,7 +66,7 @@ class DicomReader(Reader):
             fix = f"choose one in the CSV: {path.name}#0 to {path.name}#{len(pixels) - 1}"
             what = f"holds {len(pixels):,} frames without positions, or not of one volume"
             raise UnreadableError(what, "one image, or a volume", fix)
-        return _volume(list(pixels), places, modality_of(dataset))
+        return _volume(list(pixels), places, quantity_of(dataset))
 
     def recognizes(self, path: Path) -> bool:
         """Say whether the file starts as DICOM does."""
@@ -175,7 +175,7 @@ def _series(headers: Sequence[tuple[Path, "Dataset"]]) -> Series:
     size = f"{first.get('Columns', 0)}×{first.get('Rows', 0)}"
     placed = all(value_of(header, "ImagePositionPatient") is not None for _, header in headers)
     study = str(value_of(first, "StudyInstanceUID") or "")
-    return Series(number, modality_of(first), tuple(file for file, _ in headers), size, placed, study)
+    return Series(number, quantity_of(first), tuple(file for file, _ in headers), size, placed, study)
 
 
 def _read_series(series: Series) -> Image:
@@ -226,7 +226,7 @@ def _slice_image(pixels: Values, dataset: "Dataset", places: Sequence[Affine] | 
         affine = geometry.affine.copy()
         affine[:3, :2] *= spacing
         geometry = Geometry(shape, affine)
-    return Image.from_file_values(pixels, geometry, modality_of(dataset))
+    return Image.from_file_values(pixels, geometry, quantity_of(dataset))
 
 
 def _volume(slices: Sequence[Values], places: Sequence[Affine], modality: str) -> Image:

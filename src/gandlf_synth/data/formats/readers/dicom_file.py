@@ -29,7 +29,7 @@ _HEADER_TAGS = [
         "NumberOfFrames",
     ),
     *("SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber", "RescaleType"),
 ]
 """All that is read of a header when voxels are not wanted; nobody's name is among them."""
 _MODALITY_OF_KIND = {
@@ -145,6 +145,14 @@ def modality_of(dataset: "Dataset") -> str:
         return value if value.isalpha() and value.isupper() and len(value) <= 8 else ""
     kind = kind_of(dataset)
     return next((modality for start, modality in _MODALITY_OF_KIND.items() if kind.startswith(f"{start} ")), "")
+
+
+@discreet()
+def quantity_of(dataset: "Dataset") -> str:
+    """Return the modality, but nothing where a CT scanner measured something else than HU (PS3.3 C.11.1.1.2)."""
+    modality = modality_of(dataset)
+    in_hounsfield = (value_of(dataset, "RescaleType") or "HU") == "HU"
+    return modality if modality != "CT" or in_hounsfield else ""
 
 
 @discreet()
