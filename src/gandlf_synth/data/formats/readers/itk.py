@@ -57,6 +57,7 @@ def _read(path: Path, part: str) -> Image:
     reader.SetImageIO(_IO[path.suffix.lower()])
     try:
         header = read_header(path)
+        header.check_axes()
         data = header.data_file
         if data is not None and len(header.files) == 1:
             raise UnreadableError(f"needs its file of voxels {data.name}, which is not beside it")

@@ -15,6 +15,8 @@ from gandlf_synth.data.formats.readers.base import UnreadableError
 
 _BYTES = 2**16
 _CHUNK = 2**20
+_DIGITS = 12
+_MOST_AXES = 9
 _NRRD = b"NRRD"
 _META_END = "elementdatafile"
 _INSIDE = {"local", ""}
@@ -68,6 +70,22 @@ class ItkHeader:
         slope = self.fields.get("elementtointensityfunctionslope", "1")
         intercept = self.fields.get("elementtointensityfunctionoffset", "0")
         return float(slope), float(intercept)
+
+    def check_axes(self) -> None:
+        """Check the number of axes and their lengths in a MetaImage, on which ITK may end the process.
+
+        Raises:
+            UnreadableError: they are missing, implausible, or do not fit one another.
+        """
+        axes = self.fields.get("ndims")
+        if axes is None:
+            return
+        lengths = self.fields.get("dimsize", "").split()
+        channels = self.fields.get("elementnumberofchannels", "1")
+        numbers = [axes, channels, *lengths]
+        is_plain = all(number.isascii() and number.isdigit() and len(number) < _DIGITS for number in numbers)
+        if not is_plain or not 1 <= int(axes) <= _MOST_AXES or int(axes) != len(lengths):
+            raise UnreadableError(f"is damaged: it has {axes[:_DIGITS]!r} axes of {' '.join(lengths)[:_DIGITS]!r} voxels")
 
     def check_packed(self, declared: int) -> None:
         """Unpack compressed voxels to their end, which finds what is damaged.
