@@ -13,6 +13,7 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.units import Units, raise_shown
 from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
+from gandlf_synth.errors import listing
 from gandlf_synth.training.cost import in_words
 
 _MULTIPLE = 8
@@ -113,6 +114,12 @@ def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
 
 def _rounded(length: float) -> int:
     return int(np.ceil(length / _MULTIPLE - 1e-6)) * _MULTIPLE
+
+
+def choose_orientation(data: Fingerprint) -> Choice[list[Step]]:
+    """Choose the step that lays all images alike."""
+    reason = f"the files lie in several orientations: {listing(data.orientations)}"
+    return Choice("data_preprocessing", [Step(name="to_canonical")], reason)
 
 
 def choose_resizing(data: Fingerprint, shape: Sequence[int], *, isotropic: bool = False) -> Choice[list[Step]]:

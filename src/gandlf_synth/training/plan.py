@@ -17,7 +17,7 @@ from gandlf_synth.config.phases import PHASES
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, normalizes
+from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, lays_alike, normalizes
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, raise_if_any
 from gandlf_synth.training.architecture import Budget, Networks, choose_networks
@@ -37,6 +37,7 @@ from gandlf_synth.training.defaults import (
     choose_no_average,
     choose_no_grids,
     choose_normalization,
+    choose_orientation,
     choose_paradigm,
     choose_precision,
     choose_resizing,
@@ -316,7 +317,7 @@ class _Planner:
         return self._fill("auto", choose_no_average(strategy)) if decay and strategy in SHARDED else decay
 
     def _plan_steps(self, phase: Phase, shape: Sequence[int]) -> list[Step]:
-        """Return the written steps of ``phase``, with what they lack: a size, and a range of values."""
+        """Return the written steps of ``phase``, with what they lack: one orientation, a size, a range of values."""
         steps = list(self._config.data_preprocessing.of(phase) or [])
         choices = []
         if self._config.patch_sampler is None and self._lacks_size(steps, shape):
@@ -325,10 +326,12 @@ class _Planner:
             choices.append(sizing if keeps_grid(steps) else choose_final_resizing(steps, shape))
         if not normalizes(steps):
             choices.append(choose_normalization(self._data))
-        for choice in choices:
-            steps += choice.value
-            if phase == "train":
-                self._choices.append(Choice(choice.key, steps_as_written(choice.value), choice.reason))
+        steps += [step for choice in choices for step in choice.value]
+        if len(self._data.orientations) > 1 and not lays_alike(steps):
+            choices.insert(0, choose_orientation(self._data))
+            steps = [*choices[0].value, *steps]
+        if phase == "train":
+            self._choices += [Choice(one.key, steps_as_written(one.value), one.reason) for one in choices]
         return steps
 
     def _lacks_size(self, steps: Sequence[Step], shape: Sequence[int]) -> bool:

@@ -14,7 +14,7 @@ from gandlf_synth.data.formats.code_version import step_version
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import exists, read_image, source_files
 from gandlf_synth.data.processing.base import Transform, TransformError
-from gandlf_synth.data.processing.transforms.spatial import Resize
+from gandlf_synth.data.processing.transforms.spatial import Resize, ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -101,6 +101,11 @@ def normalizes(steps: Sequence[Step]) -> bool:
 def sets_spacing(steps: Sequence[Step]) -> bool:
     """Say whether a pipeline gives voxels a size in millimetres, which a later change of size must keep."""
     return any(make_transform(step).sets_spacing for step in steps)
+
+
+def lays_alike(steps: Sequence[Step]) -> bool:
+    """Say whether a pipeline brings images of any orientation to one."""
+    return any(isinstance(make_transform(step), ToCanonical) for step in steps)
 
 
 def keeps_grid(steps: Sequence[Step]) -> bool:

@@ -85,7 +85,7 @@ class ItkHeader:
         numbers = [axes, channels, *lengths]
         is_plain = all(number.isascii() and number.isdigit() and len(number) < _DIGITS for number in numbers)
         if not is_plain or not 1 <= int(axes) <= _MOST_AXES or int(axes) != len(lengths):
-            raise UnreadableError(f"is damaged: it has {axes[:_DIGITS]!r} axes of {' '.join(lengths)[:_DIGITS]!r} voxels")
+            raise UnreadableError(f"is damaged: it states {axes[:_DIGITS]!r} axes and {len(lengths)} lengths of them")
 
     def check_packed(self, declared: int) -> None:
         """Unpack compressed voxels to their end, which finds what is damaged.
