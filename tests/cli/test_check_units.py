@@ -67,6 +67,23 @@ def test_pictures_of_other_bits_are_found_by_row(
     assert [each["row"] for each in report["findings"] if each["severity"] == "error"] == [4]
 
 
+@pytest.mark.parametrize("step", ["{rescale: {in_min_max: [0, 255]}}", "{clip: {max: 255}}"])
+@pytest.mark.parametrize(("bits", "told"), [(8, False), (16, True)])
+def test_a_window_for_another_number_of_bits_is_told(
+    cli: Cli, tiny_config: TinyConfig, tmp_path: Path, step: str, bits: int, told: bool
+) -> None:
+    factor = np.uint16(257) if bits == 16 else np.uint8(1)
+    files = [write_picture(tmp_path / f"{k}.png", blob_picture(16, k) * factor) for k in range(6)]
+    table = write_table(tmp_path / "a.csv", ["Channel_0"], [[f] for f in files])
+
+    code, report = report_of(cli, tiny_config([8, 8], f"data_preprocessing: [{step}]"), table)
+
+    windows = [each["what"] for each in report["findings"] if each["kind"] == "window"]
+    assert code == 0
+    assert bool(windows) is told
+    assert not told or "most of every image is cut off" in windows[0]
+
+
 def test_named_classes_of_a_validation_csv_are_those_of_training(
     cli: Cli, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:

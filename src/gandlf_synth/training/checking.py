@@ -6,7 +6,7 @@ from math import ceil
 
 from rich.console import Console
 
-from gandlf_synth.config import Phase, resolved
+from gandlf_synth.config import Config, Phase, resolved
 from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
 from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
@@ -19,6 +19,7 @@ from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.run import check_machine
 from gandlf_synth.training.survey import Findings, ImageSurvey, noting, survey_run
+from gandlf_synth.training.windows import cut_off
 
 
 @dataclass
@@ -54,7 +55,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
                 trying = not fast and not report.stops_a_run
                 planned = plan_survey(survey, seconds=request.seconds, measured=trying)
                 report.facts |= _facts(planned.plan, planned.splits)
-                report.add(_mixed_units(planned.facts))
+                report.add(_other_units(survey.loaded.config, planned.facts))
                 if trying and not report.stops_a_run:
                     report.facts |= _cost(planned, request.seconds, console)
     report.sort()
@@ -71,10 +72,12 @@ def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Find
     return warnings if fast else [*warnings, *duplicates(manifests, images.scans, progress_bar(console))]
 
 
-def _mixed_units(facts: Fingerprint) -> list[Finding]:
-    """Return the images in another unit than most; where the preprocessing is written, they stop no run."""
+def _other_units(config: Config, facts: Fingerprint) -> list[Finding]:
+    """Return the images in another unit than most, and windows for another unit; where written, they stop no run."""
     problems = [problem for units in facts.units for problem in units.problems]
-    return [replace(finding, severity="warning") for finding in findings_of(problems, "mixed units")]
+    mixed = [replace(finding, severity="warning") for finding in findings_of(problems, "mixed units")]
+    windows = cut_off(config.data_preprocessing.train or [], facts)
+    return [*mixed, *(Finding("warning", "window", "data_preprocessing", what) for what in windows)]
 
 
 def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, lays_alike, normalizes
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.errors import ConfigError, raise_if_any
+from gandlf_synth.errors import ConfigError, counted, raise_if_any
 from gandlf_synth.training.architecture import Budget, Networks, choose_networks
 from gandlf_synth.training.contradictions import contradictions
 from gandlf_synth.training.cost import Cost
@@ -47,6 +47,7 @@ from gandlf_synth.training.defaults import (
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.strategy import SHARDED, in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
+from gandlf_synth.training.windows import cut_off
 
 T = TypeVar("T")
 
@@ -118,6 +119,9 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
     budget = Budget(seconds, measure)
     plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute), budget)
     plan.notes += [f"subjects: {splits['train'].subject_rule}", *splits["train"].notes]
+    plan.notes += cut_off(loaded.config.data_preprocessing.train or [], facts)
+    if odd := sum(len(units.problems) for units in facts.units):
+        plan.notes.append(f"{counted(odd, 'image')} in another unit than most of the column; check names the rows")
     return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)
 
 
