@@ -256,6 +256,12 @@ def picture(folder: Path, pixels: Voxels, *, name: str = "a.png", **options: Any
     return path
 
 
+def deep_picture(folder: Path, pixels: Voxels) -> Path:
+    """Write ``(rows, columns, channels)`` as PNG of 16 bits per channel, which Pillow cannot."""
+    sitk.WriteImage(sitk.GetImageFromArray(pixels, isVector=True), str(folder / "a.png"))
+    return folder / "a.png"
+
+
 def tiff(folder: Path, pixels: Voxels, *, order: str = "<", **options: Any) -> Path:
     """Write a TIFF of one page with tifffile."""
     kind = "rgb" if pixels.ndim == 3 else "minisblack"

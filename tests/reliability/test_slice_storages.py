@@ -54,6 +54,7 @@ AXIAL = as_picture(SCAN, 2)
 PICTURES: dict[str, Write] = {
     **{f"png {kind}": partial(stored.picture, pixels=AXIAL.astype(kind)) for kind in ("uint8", "uint16")},
     "png grey as rgb": partial(stored.picture, pixels=stored.grey_as_rgb(AXIAL.astype("uint8"))),
+    "png uint16 grey as rgb": partial(stored.deep_picture, pixels=stored.grey_as_rgb(AXIAL.astype("uint16"))),
     "png grey with alpha": lambda folder: _with_mode(folder, "LA"),
     "png rgba": lambda folder: _with_mode(folder, "RGBA"),
     "png palette": lambda folder: _with_mode(folder, "P"),

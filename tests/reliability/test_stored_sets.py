@@ -52,6 +52,8 @@ VOLUMES: Mapping[str, Write] = {
 SLICES: Mapping[str, Write] = {
     "nifti": partial(stored.nifti, scan=turned(0, "int16", SLICE)),
     "thin first axis": partial(stored.nifti, scan=turned(44, "uint8", SLICE), name="a.nii.gz"),
+    "grey as rgb": partial(stored.nifti_colour, scan=turned(6, "uint8", SLICE)),
+    "components": partial(stored.itk, scan=turned(28, "uint8", SLICE), colour=True),
     "nrrd": partial(stored.nrrd, scan=turned(19, "float32", SLICE)),
     "dicom": partial(dicom.dicom_slice, scan=turned(3, "int16", SLICE), change=as_mr),
     "dicom turned": partial(dicom.dicom_slice, scan=turned(17, "int16", SLICE), change=as_mr),

@@ -21,6 +21,7 @@ from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_csv
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.progress import Progress
@@ -84,7 +85,7 @@ def reconstruct_images(
         metrics: registered names; none: error, PSNR, SSIM and correlation.
 
     Raises:
-        DataError: an image cannot be read or preprocessed.
+        DataError: an image cannot be read or preprocessed, or is of a number type that the format cannot hold.
     """
     names = list(metrics) or list(_DEFAULT_METRICS)
     measures = {name: registry.load("paired_metrics", name) for name in names}
@@ -94,6 +95,7 @@ def reconstruct_images(
     images: list[Path] = []
     tiles: list[list[SheetRow]] = []
     for pair in _reconstructed(module, manifest, pipeline, bar(batches, len(batches), "Reconstructing")):
+        _check_type(manifest, pair, writer)
         images += _write(pair, folder, writer, module.spec, {**about, "csv": manifest.path.name})
         values = {name: measure(pair.original.array, pair.values) for name, measure in measures.items()}
         rows.append([pair.sample.row, pair.sample.subject, pair.sample.label_name or "", *values.values()])
@@ -126,6 +128,15 @@ def _reconstructed(module: GenerativeModule, manifest: Manifest, pipeline: Pipel
 def _original(sample: Sample, spec: DataSpec) -> Image:
     columns = zip(sample.channels, spec.column_channels, strict=True)
     return stacked([with_channels(read_image(path), channels) for path, channels in columns])
+
+
+def _check_type(manifest: Manifest, pair: _Pair, writer: Writer) -> None:
+    """Refuse an image of a number type that the format cannot hold; others of the set may have another one."""
+    number_type = pair.original.dtype
+    if not writer.holds(number_type):
+        what = f"has values of type {number_type}, which {writer.suffix} files cannot hold"
+        allowed = listing(writer.number_types)
+        raise DataError(Problem(manifest.where(pair.sample, 0), what, allowed, "choose another output format"))
 
 
 def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> list[Path]:

@@ -57,7 +57,7 @@ class FileScan:
     dtype: str = ""
     channels: int = 0
     colour_fraction: float = 0.0
-    """For pictures of three channels, the share of pixels that are not grey."""
+    """For images of three channels, the share of voxels that are not grey; 1 where the channels are no color."""
     low: tuple[float, ...] = ()
     """Per channel, the 0.5th percentile."""
     high: tuple[float, ...] = ()
@@ -285,8 +285,10 @@ def voxel_digest(image: Image) -> str:
 
 
 def _colour_fraction(image: Image) -> float:
-    if image.num_channels != _RGB or image.geometry.physical:
+    if image.num_channels != _RGB:
         return 0.0
+    if image.geometry.physical and image.dtype != "uint8":
+        return 1.0  # three measurements, however near they are, and not a color
     spread = image.array.max(axis=0) - image.array.min(axis=0)
     largest = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
     return float((spread > _COLOUR_SPREAD * largest).mean())

@@ -84,7 +84,7 @@ def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str
     for number, scans in enumerate(columns):
         counts = {scan.channels for scan in scans}
         coloured = sum(scan.colour_fraction >= _GREY_BELOW for scan in scans)
-        if not counts <= {1, 3} or 3 not in counts or scans[0].physical:
+        if not counts <= {1, 3} or 3 not in counts:
             channels.append(max(counts, key=lambda count: sum(scan.channels == count for scan in scans)))
         elif coloured:
             channels.append(3)

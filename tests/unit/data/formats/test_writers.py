@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.factories import spec_of
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.readers import read_image
-from gandlf_synth.data.formats.writers import read_provenance
+from gandlf_synth.data.formats.writers import choose_writer, read_provenance
+from gandlf_synth.data.loading.value_range import in_number_type, to_file_values
+from gandlf_synth.errors import ConfigError
 from gandlf_synth.geometry import Geometry, picture_geometry
 
 PROVENANCE = {"seed": 7, "mark": "SYNTHETIC", "class": "Größe"}
@@ -53,3 +56,42 @@ def test_equal_images_have_equal_bytes(
 
     one, other = (next((tmp_path / folder).iterdir()).read_bytes() for folder in ("a", "b"))
     assert one == other
+
+
+READABLE = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32",
+            "float64", "longdouble", ">i2", ">i4", ">i8", ">f4", ">f8")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", registry.names("writers"))
+@pytest.mark.parametrize("number_type", READABLE)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_whatever_can_be_read_can_be_written(tmp_path: Path, name: str, number_type: str, dims: int) -> None:
+    values = np.random.default_rng(0).integers(0, 2, (9, 8, 7)[:dims]).astype(number_type)
+    np.save(tmp_path / "a.npy", values)
+    image = read_image(tmp_path / "a.npy")
+    spec = spec_of(image.dtype, classes=0, spatial_dims=dims, shape=image.geometry.shape, low=(0.0,), high=(1.0,))
+    writer = registry.load("writers", name)()
+    if dims not in writer.spatial_dims or not writer.holds(spec.dtype):
+        with pytest.raises(ConfigError, match="cannot hold"):
+            choose_writer(name, spec.modality, dims, spec.dtype, exact=True)
+        return
+    path = tmp_path / f"b{writer.suffix}"
+
+    for made in (
+        in_number_type(image.array.astype(np.float64), image.dtype),
+        to_file_values(image.array * 2 - 1, spec),
+    ):
+        writer(path, made, image.geometry, PROVENANCE)
+
+        assert np.array_equal(read_image(path).array, image.array)
+        assert read_image(path).dtype == image.dtype
+
+
+@pytest.mark.parametrize("number_type", ["int64", "uint64"])
+def test_numbers_beyond_32_bits_are_written_as_what_they_were_computed_in(tmp_path: Path, number_type: str) -> None:
+    np.save(tmp_path / "a.npy", np.full((9, 8, 7), 2**40, number_type))
+
+    image = read_image(tmp_path / "a.npy")
+
+    assert image.dtype == "float32"
+    assert (image.array == 2**40).all()
