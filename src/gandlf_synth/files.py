@@ -9,7 +9,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
@@ -126,6 +126,9 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise ConfigError(Problem(where, "is not empty", fix="name a new one")) from error
         raise _unwritable(where, error) from error
+    except ResourceError as error:
+        problems = [replace(each, where=each.where.replace(str(temporary), str(folder))) for each in error.problems]
+        raise ResourceError(*problems) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

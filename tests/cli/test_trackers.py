@@ -121,6 +121,7 @@ def test_a_store_that_cannot_be_used_is_named(cli: Cli, job: Job, tmp_path: Path
     assert "correct tracking_uri" in err
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_run(job: Job, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
 

@@ -5,9 +5,16 @@ import pytest
 from gandlf_synth import registry
 from gandlf_synth.testing import check_model
 
+QUICK = {(2, "custom"), (3, "unlabeled")}
+"""Each of the dimensions and both with and without labels; the other combinations are slow tests."""
+CASES = [
+    pytest.param(dims, paradigm, marks=[] if (dims, paradigm) in QUICK else pytest.mark.slow)
+    for dims in (2, 3)
+    for paradigm in ("unlabeled", "patient", "custom")
+]
 
-@pytest.mark.parametrize("paradigm", ["unlabeled", "patient", "custom"])
-@pytest.mark.parametrize("spatial_dims", [2, 3])
+
+@pytest.mark.parametrize(("spatial_dims", "paradigm"), CASES)
 @pytest.mark.parametrize("name", registry.names("models"))
 def test_model_keeps_its_promises(name: str, spatial_dims: int, paradigm: str) -> None:
     if spatial_dims not in registry.load("models", name).spatial_dims:

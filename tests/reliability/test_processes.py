@@ -36,7 +36,7 @@ def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(
     words = write_job(cli, pictures, tmp_path, family=family)
     whole = start("train", *words, "-m-dir", tmp_path / "whole")
 
-    train_through_kills(words, tmp_path / "killed", 3, random.Random(0))
+    train_through_kills(words, tmp_path / "killed", 2, random.Random(0))
     finish(whole)
 
     assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("whole", "killed")))
@@ -52,7 +52,7 @@ def test_twenty_kills_in_a_long_run(cli: Cli, pictures: Path, tmp_path: Path) ->
     assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("whole", "killed")))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
     cli: Cli, pictures: Path, tmp_path: Path, number: int
 ) -> None:

@@ -1,7 +1,9 @@
 """The ``gandlf-synth`` program."""
 
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -16,7 +18,7 @@ from gandlf_synth.cli.installation import doctor, verify_install
 from gandlf_synth.cli.projects import demo, init, new_model
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
-from gandlf_synth.errors import GandlfSynthError, spell_options
+from gandlf_synth.errors import GandlfSynthError, Problem, ResourceError, spell_options
 from gandlf_synth.launcher import is_first_process
 from gandlf_synth.registry import load_plugin
 
@@ -29,6 +31,8 @@ First steps:
   gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
   gandlf-synth generate  -m-dir model -n 16
 """
+_BROKEN_PIPE = 13
+"""The signal that ends other programs in this case."""
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -60,23 +64,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     spell_options(_flag)
+    _prepare_outputs()
     try:
         for file in _plugins(words):
             load_plugin(file)
         code = program(_quiet_first(words), standalone_mode=False)  # what click.exceptions.Exit carries, else None
-    except GandlfSynthError as error:
-        if "--debug" in words:
+        sys.stdout.flush()
+    except (GandlfSynthError, OSError, click.ClickException, click.exceptions.Abort) as error:
+        if "--debug" in words and isinstance(error, GandlfSynthError | OSError):
             raise
-        if is_first_process() or not error.is_of_all:
-            click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
-        return error.exit_code
-    except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
-        return 130
-    except click.ClickException as error:
+        return _tell(error)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return _nobody_reads()
+    if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    return code if isinstance(code, int) else 0
+    if isinstance(error, OSError):
+        what = f"cannot be used: {error.strerror or error}"
+        error = ResourceError(Problem(str(error.filename or "a file or an output"), what))
+    if not isinstance(error, GandlfSynthError):
+        click.echo("Stopped.", err=True)
+        return 130
+    if is_first_process() or not error.is_of_all:
+        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+    return error.exit_code
+
+
+def _prepare_outputs() -> None:
+    """Let outputs that know few letters, such as an ASCII terminal, show the others as codes; closed ones take all."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> int:
+    """Return the exit code of a program whose output is read no further, as by ``head``; nothing more is written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    return 128 + _BROKEN_PIPE
 
 
 def _flag(name: str) -> str:

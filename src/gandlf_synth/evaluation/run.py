@@ -179,7 +179,7 @@ def _curves(model_dir: Path | None) -> Arrays:
         return {}
     curves: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(ModelFolder(model_dir).logs.rglob("metrics.csv")):
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 step = float(row.get("step") or "nan")
                 for name, value in row.items():

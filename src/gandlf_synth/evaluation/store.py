@@ -67,7 +67,7 @@ class EvaluationFolder:
                 fix = "run gandlf-synth evaluate first, or name its output folder"
                 raise DataError(Problem(str(path), "does not exist", fix=fix))
         try:
-            evaluation = Evaluation.model_validate_json(self.metrics.read_text())
+            evaluation = Evaluation.model_validate_json(self.metrics.read_text(encoding="utf-8"))
             with np.load(self.arrays) as content:
                 return evaluation, dict(content)
         except (ValidationError, ValueError) as error:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.errors import MissingExtraError, PluginError, Problem, option
-from gandlf_synth.files import atomic_path
 from gandlf_synth.models.base import ExportedNetwork
+from gandlf_synth.models.checkpoint import weights_file
 
 _TOLERANCE = 1e-3
 
@@ -22,8 +22,8 @@ def write_torchscript(part: ExportedNetwork, path: Path) -> Path:
     """
     traced: Any = torch.jit.trace(part.network, part.inputs, check_trace=False)  # type: ignore[no-untyped-call]
     _check(traced(*part.inputs), part, path)
-    with atomic_path(path) as temporary:
-        torch.jit.save(traced, str(temporary))
+    with weights_file(path) as temporary, temporary.open("wb") as file:
+        torch.jit.save(traced, file)  # given a path, torch's writer aborts the process where the disk takes no more
     return path
 
 
@@ -39,7 +39,7 @@ def write_onnx(part: ExportedNetwork, path: Path) -> Path:
             raise MissingExtraError(f"{option('formats')} onnx", package, "export")
     import onnxruntime
 
-    with atomic_path(path) as temporary:
+    with weights_file(path) as temporary:
         program: Any = torch.onnx.export(part.network, part.inputs, dynamo=True, verbose=False)
         program.save(str(temporary), external_data=False)
         session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])

@@ -1,6 +1,8 @@
 """Checkpoints that stand alone: weights, configuration and data facts in one file, read without running any code."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Literal, NotRequired, TypedDict, cast
@@ -10,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from torch import Tensor
 
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.errors import CheckpointError, DataError, Problem
+from gandlf_synth.errors import CheckpointError, DataError, Problem, ResourceError
 from gandlf_synth.files import atomic_path, parse_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
@@ -21,6 +23,7 @@ _DAMAGE = (
     TypeError, ValueError,
 )  # fmt: skip
 """What torch's reader raises on damaged files."""
+_FULL_DISK = ("inline_container", "PytorchStreamWriter", "I/O error", "No space left", "File too large")
 HEADER_KEY: Literal["gandlf_synth"] = "gandlf_synth"
 
 
@@ -89,12 +92,33 @@ def _checked(content: object, where: str) -> CheckpointContent:
     return cast("CheckpointContent", content)
 
 
+@contextmanager
+def weights_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path for weights that takes the place of ``path`` at the end; see ``atomic_path``.
+
+    The libraries that write weights have errors of their own for a disk that takes no more.
+
+    Raises:
+        ResourceError: the disk is full or the folder cannot be written; what was there is intact.
+    """
+    from safetensors import SafetensorError
+
+    with atomic_path(path) as temporary:
+        try:
+            yield temporary
+        except (RuntimeError, SafetensorError) as error:
+            if not any(words in str(error) for words in _FULL_DISK):
+                raise
+            fix = "free some space or choose another folder; what was there before is intact"
+            raise ResourceError(Problem(str(path), "cannot be written: the disk is full", fix=fix)) from error
+
+
 def write_safetensors(module: GenerativeModule, path: Path) -> None:
     """Write weights, configuration and data facts as one safetensors file; ``load_module`` reads it."""
     from safetensors.torch import save_file
 
     weights = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
-    with atomic_path(path) as temporary:
+    with weights_file(path) as temporary:
         save_file(weights, temporary, metadata={HEADER_KEY: json.dumps(describe_module(module))})
 
 

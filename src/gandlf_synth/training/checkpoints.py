@@ -8,10 +8,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gandlf_synth.config import Config
-from gandlf_synth.errors import Problem, ResourceError, option
-from gandlf_synth.files import atomic_path
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.models.checkpoint import HEADER_KEY, describe_module
+from gandlf_synth.models.checkpoint import HEADER_KEY, describe_module, weights_file
 from gandlf_synth.training.callbacks import SampleMetrics
 
 
@@ -27,15 +25,8 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
         Raises:
             ResourceError: the disk is full or the folder cannot be written; the earlier checkpoint is intact.
         """
-        target = Path(path)
-        with atomic_path(target) as temporary:
-            try:
-                torch.save(checkpoint, temporary)
-            except RuntimeError as error:
-                if "inline_container" not in str(error):  # torch's writer, where the disk takes no more
-                    raise
-                fix = f"free some space and go on with {option('resume')}; the earlier checkpoint is intact"
-                raise ResourceError(Problem(str(target), "cannot be written: the disk is full", fix=fix)) from error
+        with weights_file(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
 
 
 class Description(Callback):

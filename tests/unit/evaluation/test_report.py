@@ -1,6 +1,7 @@
 """The page: one file, complete, usable, and made again from what is stored."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -120,7 +121,8 @@ def test_a_folder_without_an_evaluation_is_an_error(cli: Cli, tmp_path: Path) ->
 @pytest.fixture
 def browser() -> Iterator[Any]:
     if not (BROWSER and DRIVER and find_spec("selenium")):
-        pytest.skip("needs chromium, chromedriver and selenium")
+        refuse = pytest.fail if os.environ.get("NEEDS_BROWSER") else pytest.skip
+        refuse("needs chromium, chromedriver and selenium")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 

@@ -65,7 +65,7 @@ def _dictionary(group: str) -> Mapping[str, Any]:
         if module not in ("GANDLF.optimizers", "GANDLF.schedulers"):
             import_module("GANDLF.data")  # the others import each other in a circle that only this one enters well
         found: Mapping[str, Any] = getattr(import_module(module), attribute)
-    except ImportError as error:
+    except (ImportError, NameError, AttributeError, RuntimeError) as error:  # what half-installed packages raise
         fix = f"pip install --no-deps {error.name}" if isinstance(error, ModuleNotFoundError) else ""
         raise PluginError(Problem(f"gandlf: in {group}", f"GaNDLF cannot be imported: {error}", fix=fix)) from error
     return found
