@@ -4,10 +4,12 @@ GaNDLF imports torchvision for networks that the bridge does not use. Importing 
 which has to know them by then.
 """
 
+from importlib import import_module
+
 import torch
 
 try:
-    import torchvision  # noqa: F401
+    import_module("torchvision")
 except RuntimeError:
     OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
