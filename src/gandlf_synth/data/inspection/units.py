@@ -155,8 +155,12 @@ def _could_be_hounsfield(scan: FileScan) -> bool:
 
 
 def _contradicts(scan: FileScan) -> bool:
-    """Say whether the values cannot be Hounsfield units, as where the intercept of the header was lost."""
-    return _outside(scan) > _MOST_OUTSIDE or (scan.smallest >= 0 and scan.largest > _MOST_WITHOUT_NEGATIVE)
+    """Say whether the values cannot be Hounsfield units, as where the intercept of the header was lost.
+
+    Low values do not contradict a header: lossy compression spreads the padding.
+    """
+    shares = scan.hounsfield_shares
+    return not shares or shares[-1] > _MOST_OUTSIDE or (scan.smallest >= 0 and scan.largest > _MOST_WITHOUT_NEGATIVE)
 
 
 def _outside(scan: FileScan) -> float:

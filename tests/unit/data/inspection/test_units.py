@@ -6,8 +6,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 from tests.factories import Array, dicom_slice, write_nifti, write_picture
 
+from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.inspection.units import check_depths
@@ -200,6 +202,18 @@ def test_a_header_that_says_mr_is_believed(tmp_path: Path) -> None:
     files = [dicom(tmp_path, str(k), values + 1024, "MR", -1024) for k, values in enumerate(slices)]
 
     assert window_of(table(tmp_path, files)) is None
+
+
+def test_real_ct_is_known_by_its_header_and_where_air_is_in_it_by_its_values(tmp_path: Path) -> None:
+    """pydicom's examples: a lossy slice, whose padding is spread, and one with padding of -2000."""
+    pytest.importorskip("openjpeg")
+    found = [get_testdata_file(name, download=False) for name in ("693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm")]
+    files = [Path(name) for name in found if isinstance(name, str)]
+    assert window_of(table(tmp_path, files)) == [-1000.0, 1000.0]
+
+    values = read_image(files[1]).array[0][..., None].repeat(4, axis=-1)
+    unnamed = [as_float32(tmp_path / str(k), values + k) for k in range(2)]
+    assert window_of(table(tmp_path, unnamed)) == [-1000.0, 1000.0]
 
 
 def test_a_ct_scanner_measures_other_things_too(tmp_path: Path) -> None:
