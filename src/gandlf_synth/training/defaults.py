@@ -15,6 +15,7 @@ from gandlf_synth.data.processing.pipeline import sets_spacing
 from gandlf_synth.data.table.manifest import Manifest, paradigm
 from gandlf_synth.errors import listing
 from gandlf_synth.training.cost import in_words
+from gandlf_synth.training.request import ENDLESS
 
 _MULTIPLE = 8
 _CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
@@ -25,7 +26,6 @@ _DISTORTION = 0.05
 """How much more an image may be enlarged along one axis than along another: sizes are multiples of 8."""
 _MOST_GRIDS = 10
 _STEPS_PER_GRID = 500
-_ENDLESS = 100_000
 _CPU_BATCH, _GPU_BATCH = {2: 8, 3: 4}, {2: 64, 3: 8}
 _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
@@ -226,7 +226,7 @@ def choose_batch_for_steps(shape: Sequence[int], samples: int, device: Device, s
 
 def choose_endless(seconds: float) -> Choice[int]:
     """Choose more epochs than fit into so many ``seconds``."""
-    return Choice("num_epochs", _ENDLESS, f"the clock ends the training, after {in_words(seconds)}")
+    return Choice("num_epochs", ENDLESS, f"the clock ends the training, after {in_words(seconds)}")
 
 
 def choose_grid_interval(epochs: int, steps_per_epoch: float) -> Choice[int]:

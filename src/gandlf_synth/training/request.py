@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
 """What ``sample_metrics_config`` logs."""
+ENDLESS = 100_000
+"""Epochs of a run that the clock ends."""
 _MAY_CHANGE = {
     "losses", "optimizers", "schedulers", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches",
     "save_eval_images_every_n_epochs", "n_fixed_images_to_generate", "fixed_images_batch_size",
@@ -88,6 +90,7 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
         earlier = read_document(request.folder.resolved_config).content
         document = replace(document, content=merged(earlier, _decided(document.content)))
     loaded = validate(document)
+    _check_end(loaded, request)
     _check_validation(loaded, request)
     _check_early_stopping(loaded, request)
     return loaded
@@ -97,6 +100,14 @@ def _decided(content: dict[str, object]) -> dict[str, object]:
     """Return ``content`` without what it leaves open."""
     nested = {key: _decided(value) if isinstance(value, dict) else value for key, value in content.items()}
     return {key: value for key, value in nested.items() if value != "auto"}
+
+
+def _check_end(loaded: LoadedConfig, request: TrainingRequest) -> None:
+    if loaded.config.num_epochs >= ENDLESS and request.seconds is None:
+        where = loaded.document.where(("num_epochs",))
+        what = f"is {loaded.config.num_epochs:,}, which only a limit of time ends, and there is none"
+        fix = "limit the time of the run as before, or write the number of epochs"
+        raise ConfigError(Problem(where, what, fix=fix))
 
 
 def _check_validation(loaded: LoadedConfig, request: TrainingRequest) -> None:

@@ -8,11 +8,12 @@ from tests.factories import facts_of
 
 from gandlf_synth.config import Config, Size, parse_document, validate
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import Problem, ResourceError
+from gandlf_synth.errors import ConfigError, Problem, ResourceError
 from gandlf_synth.training.architecture import Budget, size_for_steps, size_for_time
 from gandlf_synth.training.cost import Cost, StageCost, StretchCost
 from gandlf_synth.training.defaults import Device
 from gandlf_synth.training.plan import Plan, make_plan
+from gandlf_synth.training.request import TrainingRequest, read_configuration
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
 ENOUGH: Mapping[Size, int] = {"S": 1_500, "M": 4_000, "L": 15_000, "XL": 50_000}
@@ -128,4 +129,12 @@ def test_pictures_of_stylegan_are_padded_to_its_square(shape: tuple[int, int]) -
 
     size = plan.config.model.tensor_shape
     assert size[0] == size[1]
-    assert plan.config.data_preprocessing.train[0].name == "resize_and_pad"
+    assert "resize_and_pad" in [step.name for step in plan.config.data_preprocessing.train]
+
+
+def test_a_run_without_an_end_is_refused(tmp_path: Path) -> None:
+    document = parse_document("model_config: {model_name: ddpm}\nnum_epochs: 100000\n", "c.yaml")
+
+    with pytest.raises(ConfigError, match=r"c.yaml:2: num_epochs: is 100,000, which only a limit of time ends"):
+        read_configuration(TrainingRequest(document, tmp_path / "data.csv", tmp_path))
+    assert read_configuration(TrainingRequest(document, tmp_path / "data.csv", tmp_path, seconds=60.0))

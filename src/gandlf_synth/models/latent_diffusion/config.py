@@ -151,9 +151,11 @@ class LatentDiffusionConfig(DenoisingModelConfig):
 
     @property
     def network_size(self) -> NetworkSize | None:
-        """The size of the networks that neither stage writes out, or None where both do."""
-        open_stages = self.first_stage.network_size or isinstance(self.second_stage.architecture, str)
-        return self.architecture if isinstance(self.architecture, str) and open_stages else None
+        """The size of the networks that the stages do not write out, or None where both do."""
+        if not isinstance(self.architecture, str):
+            return None
+        written = not self.first_stage.network_size and not isinstance(self.second_stage.architecture, str)
+        return None if self.architecture == "auto" and written else self.architecture
 
     def with_networks(self, setting: Setting, size: Size) -> Self:
         """Return the section with networks of a ``size`` for the stages that write none out."""
