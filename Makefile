@@ -31,7 +31,7 @@ bench: $(VENV)/ready
 MINUTES ?= 3
 CORES ?= 0-5
 gpu: $(VENV)/ready
-	timeout 140 taskset -c $(CORES) $(BIN)/python -m benchmarks.gpu --seconds 120
+	-timeout 140 taskset -c $(CORES) $(BIN)/python -m benchmarks.gpu --seconds 120
 	OMP_NUM_THREADS=1 timeout -s INT 280 taskset -c $(CORES) $(BIN)/python -m pytest -v -n 6 --timeout 120 -m gpu tests/gpu
 	$(if $(CSV),taskset -c $(CORES) $(BIN)/python -m benchmarks.gpu --cases --csv $(CSV) --minutes $(MINUTES))
 
