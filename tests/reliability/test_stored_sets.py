@@ -14,11 +14,15 @@ from tests.dicom_storages import Coding
 from tests.storages import TURNS, Scan, as_picture, make_scan
 
 from gandlf_synth.config import parse_document
+from gandlf_synth.data.formats.scan import scan_files
+from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.loading.network_input import network_input
 from gandlf_synth.data.processing.pipeline import Pipeline
+from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.display.console import silent_console
 from gandlf_synth.evaluation.grid import Grid
 from gandlf_synth.evaluation.image_sets import load_image_set
+from gandlf_synth.evaluation.paired import PairedRequest, run_paired
 from gandlf_synth.evaluation.planes import read_planes
 from gandlf_synth.progress import no_progress
 from gandlf_synth.training.data import prepare_data
@@ -116,3 +120,27 @@ def test_a_mixed_set_is_evaluated_as_one_image(tmp_path: Path, name: str) -> Non
 
     assert np.ptp(planes.pixels[0]) > 0.9
     assert np.abs(planes.pixels - planes.pixels[0]).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_storage_of_one_image_is_a_duplicate(tmp_path: Path, name: str) -> None:
+    manifest = read_manifest(write_set(tmp_path, name))
+    scans = scan_files([path for sample in manifest.samples for path in sample.channels], tmp_path / "cache")
+
+    findings = duplicates([manifest], scans)
+
+    assert [finding.row for finding in findings] == list(range(2, len(manifest.samples) + 1))
+
+
+def test_a_pair_is_compared_however_its_axes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANDLF_SYNTH_CACHE", str(tmp_path / "cache"))
+    for folder, number in (("real", 0), ("made", 13)):
+        (tmp_path / folder).mkdir()
+        for subject, seed in (("a", 0), ("b", 1)):
+            scan = Scan(VOLUME.voxels + seed, VOLUME.affine).as_type("int16").turned(TURNS[number])
+            stored.nifti(tmp_path / folder, scan, name=f"{subject}.nii")
+    request = PairedRequest(tmp_path / "real", tmp_path / "made", tmp_path / "out", ("mean_absolute_error",))
+
+    result = run_paired(request, no_progress)
+
+    assert result.metrics["mean_absolute_error"].value == 0

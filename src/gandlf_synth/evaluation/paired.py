@@ -16,7 +16,6 @@ from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import with_mask
-from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set
@@ -168,7 +167,7 @@ def _values(original: Sample, reconstruction: Sample, measures: Mapping[str, Pai
 def _laid_alike(sample: Sample) -> Image:
     """Return an image with its mask, however its axes run in the file."""
     image = stacked([read_in_data_units(path) for path in sample.channels])
-    return ToCanonical()(image if sample.mask is None else with_mask(image, read_image(sample.mask)))
+    return (image if sample.mask is None else with_mask(image, read_image(sample.mask))).canonical()
 
 
 def _within(original: Array, reconstruction: Array, inside: NDArray[np.bool_]) -> list[Array]:

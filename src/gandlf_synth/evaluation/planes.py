@@ -20,7 +20,6 @@ from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import locate, reader_and_files, source_files
 from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.processing.pipeline import with_channels
-from gandlf_synth.data.processing.transforms.spatial import ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.evaluation.grid import Grid, to_unit
 from gandlf_synth.evaluation.image_sets import ImageSet
@@ -122,7 +121,7 @@ def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress:
 
 def to_planes(image: Image, grid: Grid) -> NDArray[np.float16]:
     """Return an image's planes, ``(stacks, slices, channels, rows, columns)`` in [0, 1], upright."""
-    values = ToCanonical()(image.with_values(to_unit(image.array, grid))).array
+    values = image.with_values(to_unit(image.array, grid)).canonical().array
     if grid.spatial_dims == 3:
         values = values[:, ::-1, ::-1, ::-1]
     stacks = cut_stacks(torch.from_numpy(np.ascontiguousarray(values))[None], grid.slices)
@@ -131,7 +130,7 @@ def to_planes(image: Image, grid: Grid) -> NDArray[np.float16]:
 
 def to_cube(image: Image, grid: Grid, side: int) -> NDArray[np.float16]:
     """Return a volume in [0, 1] and RAS+ on a cube, ``(channels, side, side, side)``."""
-    upright = ToCanonical()(image.with_values(to_unit(image.array, grid))).array
+    upright = image.with_values(to_unit(image.array, grid)).canonical().array
     return _half(resize_volumes(torch.from_numpy(np.ascontiguousarray(upright))[None], side)[0])
 
 

@@ -63,6 +63,15 @@ class Image:
         array = self.array * scale[axes].astype(np.float32) + offset[axes].astype(np.float32)
         return replace(self, array=array, scale=self.scale * scale, offset=self.offset * scale + offset)
 
+    def canonical(self) -> "Image":
+        """Return the image with its axes as ``Geometry.canonical_axes`` lays those of all images; no value changes."""
+        from nibabel.orientations import apply_orientation
+
+        axes = self.geometry.canonical_axes
+        array = np.stack([apply_orientation(channel, axes) for channel in self.array])
+        mask = None if self.mask is None else np.ascontiguousarray(apply_orientation(self.mask, axes))
+        return self.on_grid(np.ascontiguousarray(array), self.geometry.reordered(axes), mask)
+
     def with_values(self, array: Array) -> "Image":
         """Return the image with changed values on the same grid (clipping and the like: not on record)."""
         return replace(self, array=np.ascontiguousarray(array, dtype=np.float32))

@@ -73,7 +73,7 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
 
 def _signature(path: Path) -> _Signature | None:
     try:
-        array = read_image(path).array
+        array = read_image(path).canonical().array
     except UnreadableError:
         return None
     grey = array.mean(axis=0)

@@ -315,6 +315,13 @@ def test_the_copies_that_pydicom_ships_agree(copy: str) -> None:
     assert (plain.dtype, plain.modality) == (other.dtype, "MR") == ("int16", other.modality)
 
 
+def test_the_dose_and_the_segmentation_that_pydicom_ships() -> None:
+    dose, liver = read_image(bundled("rtdose.dcm")), read_image(bundled("liver_1frame.dcm"))
+
+    assert (dose.array.min(), dose.array.max()) == pytest.approx((0.795, 1.254))  # Gy
+    assert (liver.geometry.shape, set(np.unique(liver.array))) == ((512, 512), {0, 1})
+
+
 def test_frames_without_positions_are_chosen_and_dose_grids_are_volumes() -> None:
     with pytest.raises(UnreadableError, match="2 frames without positions"):
         read_image(bundled("SC_rgb_rle_2frame.dcm"))

@@ -99,7 +99,7 @@ def _by_frame(stored: Values, dataset: "Dataset") -> Values:
 def _values(frames: Values, dataset: "Dataset") -> Values:
     """Return ``frames`` in units: by one scale, or by that of each frame of an enhanced file."""
     groups = [value_of(group, "PixelValueTransformationSequence") for group in frame_groups(dataset)]
-    scales = [group[0] if group else dataset for group in groups] or [dataset] * len(frames)
+    scales = [group[0] if group else dataset for group in groups] if any(groups) else [dataset] * len(frames)
     parts = [_in_units(frame, scale, dataset) for frame, scale in zip(frames, scales, strict=True)]
     return np.stack(parts)
 

@@ -68,12 +68,7 @@ class ToCanonical(Transform):
 
     def __call__(self, image: Image) -> Image:
         """Return the image with reordered axes; no value changes."""
-        from nibabel.orientations import apply_orientation
-
-        axes = image.geometry.canonical_axes
-        array = np.stack([apply_orientation(channel, axes) for channel in image.array])
-        mask = None if image.mask is None else np.ascontiguousarray(apply_orientation(image.mask, axes))
-        return image.on_grid(np.ascontiguousarray(array), image.geometry.reordered(axes), mask)
+        return image.canonical()
 
 
 class Resize(_Sizing):
