@@ -69,6 +69,15 @@ def test_the_first_process_decides_and_a_data_set_that_differs_is_refused(
 
 
 @pytest.mark.slow
+def test_the_clock_of_the_first_process_ends_the_run(cli: Cli, pictures: Path, tmp_path: Path) -> None:
+    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    minutes = (("--minutes", 0.1), ("--minutes", 100))
+
+    for process in both("train", *words, "-m-dir", tmp_path / "model", differing=minutes):
+        finish(process)
+
+
+@pytest.mark.slow
 def test_a_process_that_is_gone_ends_the_other(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     words = write_job(cli, pictures, tmp_path, epochs=100_000)
     last = tmp_path / "model" / "checkpoints" / "last.ckpt"

@@ -20,6 +20,7 @@ from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
 from gandlf_synth.errors import GandlfSynthError, Problem, ResourceError, spell_options
 from gandlf_synth.launcher import is_first_process
+from gandlf_synth.ranks import Ranks, meet
 from gandlf_synth.registry import load_plugin
 
 _HELP = """Train generative models on medical images and synthesise new ones, without writing code.
@@ -31,6 +32,7 @@ First steps:
   gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
   gandlf-synth generate  -m-dir model -n 16
 """
+_OF_SEVERAL_PROCESSES = {"train", "run", "generate"}
 _BROKEN_PIPE = 13
 """The signal that ends other programs in this case."""
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -66,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     spell_options(_flag)
     _prepare_outputs()
     try:
-        for file in _plugins(words):
-            load_plugin(file)
+        _load_plugins(words)
         code = program(_quiet_first(words), standalone_mode=False)  # what click.exceptions.Exit carries, else None
         sys.stdout.flush()
     except (GandlfSynthError, OSError, click.ClickException, click.exceptions.Abort) as error:
@@ -126,6 +127,15 @@ def _quiet_first(words: list[str]) -> list[str]:
     """Return the command line with ``--quiet``, which may stand anywhere, where the program reads it."""
     rest = [word for word in words if word not in ("-q", "--quiet")]
     return rest if len(rest) == len(words) else ["--quiet", *rest]
+
+
+def _load_plugins(words: list[str]) -> None:
+    """Load the files that ``--plugin`` names; a machine that lacks one stops the other processes of the run too."""
+    files = _plugins(words)
+    ranks = meet() if files and _OF_SEVERAL_PROCESSES & set(words) else Ranks()
+    with ranks.together():
+        for file in files:
+            load_plugin(file)
 
 
 def _plugins(words: list[str]) -> list[Path]:
