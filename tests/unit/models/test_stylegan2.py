@@ -83,6 +83,20 @@ def test_augmentation_grows_while_the_discriminator_knows_the_real_images(scores
     assert probabilities == pytest.approx([0.5, 0.5, 0.5, 0.6 if grows else 0.4])  # four batches are judged together
 
 
+def test_the_usual_weight_of_the_penalty_follows_the_images_of_all_processes() -> None:
+    module, labels = module_of(), torch.tensor([0, 1, 0, 1])
+    images = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    family = type(module)
+
+    def penalty(processes: int, part: slice) -> torch.Tensor:
+        module.__class__ = type("Alone", (family,), {"turns": 0, "processes": processes})
+        return module._gradient_penalty(images[part], labels[part]).detach()
+
+    halves = [penalty(2, slice(0, 2)), penalty(2, slice(2, 4))]  # of two processes, whose gradients are averaged
+
+    torch.testing.assert_close(sum(halves) / 2, penalty(1, slice(0, 4)), rtol=0.02, atol=0)
+
+
 def test_augmentation_never_grows_until_changed_images_pass_for_real_ones() -> None:
     module = module_of(augmentation_probability=0.79, augmentation_images=10)
 
