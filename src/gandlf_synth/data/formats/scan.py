@@ -26,7 +26,6 @@ from gandlf_synth.errors import Problem
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress, no_progress
-from gandlf_synth.provenance import digest
 
 T = TypeVar("T")
 SCANS = "scans.sqlite"
@@ -84,7 +83,8 @@ class FileScan:
     @property
     def image_key(self) -> str:
         """A digest of everything that a pipeline gets of the file: voxels, grid, number type and modality."""
-        return digest([self.content, self.shape, self.affine, self.physical, self.dtype, self.channels, self.modality])
+        image = (self.content, self.shape, self.affine, self.physical, self.dtype, self.channels, self.modality)
+        return _short_digest(repr(image))
 
     @property
     def geometry(self) -> Geometry:
@@ -119,7 +119,11 @@ def identity(path: Path) -> str:
         states.append(f"{own.st_size}:{own.st_mtime_ns}:{own.st_ctime_ns}:{own.st_ino}")
     code = reader_version(type(reader)) if reader else ""
     names = [file.name for file in files] if len(files) > 1 else []
-    return hashlib.blake2b("/".join([code, *states, *names]).encode(), digest_size=8).hexdigest()
+    return _short_digest("/".join([code, *states, *names]))
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def stored_bytes(path: Path) -> int:

@@ -123,7 +123,7 @@ def _key(sample: Sample, scans: Scans) -> str:
     found = [scans[path] for path in sample.files]
     if not all(scan.identity for scan in found):
         return uuid4().hex[:16]
-    return digest([scan.image_key for scan in found])
+    return found[0].image_key if len(found) == 1 else digest([scan.image_key for scan in found])
 
 
 def _look_up(rows: PreparedRows, places: Sequence[int], keys: Sequence[str], folder: Path) -> None:
