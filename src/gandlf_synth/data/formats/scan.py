@@ -264,10 +264,10 @@ def _measure(image: Image) -> FileScan:
     smallest = float(flat.min())
     below = [float((flat < edge).mean()) for edge in HOUNSFIELD_EDGES]
     return FileScan(
-        shape=image.geometry.shape,
+        shape=tuple(int(length) for length in image.geometry.shape),
         affine=tuple(tuple(row) for row in image.geometry.affine.tolist()),
-        physical=image.geometry.physical,
-        dtype=image.dtype,
+        physical=bool(image.geometry.physical),
+        dtype=str(image.dtype),
         channels=image.num_channels,
         colour_fraction=_colour_fraction(image),
         low=tuple(low.tolist()),
@@ -277,7 +277,7 @@ def _measure(image: Image) -> FileScan:
         smallest_share=float((flat <= smallest + _SAME).mean()),
         whole_numbers=bool((flat == np.rint(flat)).all()),
         hounsfield_shares=tuple(np.diff([0.0, *below, 1.0]).tolist()),
-        modality=image.modality,
+        modality=str(image.modality),
         content=voxel_digest(image),
     )
 

@@ -42,9 +42,10 @@ def write_prepared(image: Image, writer: BlockWriter, *, keeps_mask: bool) -> Pr
     low_tail, high_tail = np.percentile(flat, _TAILS, axis=1)
     numbers = (image.scale, image.offset, flat.min(axis=1), flat.max(axis=1), low_tail, high_tail)
     mask = writer.append(image.mask > 0) if keeps_mask and image.mask is not None else _NO_MASK
+    grid = image.geometry
     return PreparedRecord(
-        writer.path.name, writer.append(image.array), mask, tuple(image.geometry.shape),
-        image.geometry.affine.tolist(), image.geometry.physical, [values.tolist() for values in numbers],
+        writer.path.name, writer.append(image.array), mask, tuple(int(length) for length in grid.shape),
+        grid.affine.tolist(), bool(grid.physical), [values.tolist() for values in numbers],
     )  # fmt: skip
 
 

@@ -30,7 +30,8 @@ class Flat(Reader):
     def __call__(self, path, part=""):
         if path.with_suffix(".away").exists():
             raise UnreadableError("is not there at the moment")
-        return Image.from_file_values(np.full((1, 4, 4), {value}, np.uint8), picture_geometry((4, 4)))
+        shape = tuple(np.array([4, 4]))  # of NumPy's integers, as many libraries give them
+        return Image.from_file_values(np.full((1, 4, 4), {value}, np.uint8), picture_geometry(shape))
 """
 
 
