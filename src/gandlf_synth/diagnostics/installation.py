@@ -107,7 +107,7 @@ def _step(device: str, name: str) -> StepReport:
         range_scale=(1.0,), range_offset=(0.0,), dtype="float32", column_channels=(1,), column_names=("channel_0",),
     )  # fmt: skip
     started = time.monotonic()
-    module = build_module({"model_name": "ddpm"}, spec).to(device)
+    module = build_module({"model_name": "ddpm", "architecture": {}}, spec).to(device)
     batch = Batch(image=torch.zeros(2, 1, 16, 16, device=device), condition=Condition(), index=torch.arange(2))
     loss = module.training_step(batch, 0)
     loss.backward()
