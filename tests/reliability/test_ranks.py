@@ -7,7 +7,10 @@ import pytest
 from tests.factories import Cli, TinyConfig
 from tests.processes import Process, finish, free_port, same_state, srun, start, write_job
 
+from gandlf_synth.config import ComputeConfig
+from gandlf_synth.errors import ConfigError
 from gandlf_synth.ranks import Ranks
+from gandlf_synth.training.strategy import check_compute
 
 
 def both(*words: object, differing: tuple[tuple[object, ...], ...] = ((), ())) -> list[Process]:
@@ -143,3 +146,12 @@ def test_one_process_alone_needs_no_group() -> None:
     assert alone.broadcast(3) == 3
     assert alone.gather("a") == ["a"]
     assert alone.shard([1, 2, 3]) == [1, 2, 3]
+
+
+def test_devices_that_the_launcher_did_not_start_processes_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in srun(1)[0].items():
+        monkeypatch.setenv(name, value)
+
+    check_compute(ComputeConfig(accelerator="cpu", num_devices=2))
+    with pytest.raises(ConfigError, match=r"compute.num_devices: 4: contradicts the launcher, which starts 2"):
+        check_compute(ComputeConfig(accelerator="cpu", num_devices=4))
