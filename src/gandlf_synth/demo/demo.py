@@ -142,6 +142,7 @@ def recipe(dimensions: int, *, own_data: bool) -> str:
 # its reasons stand in model/resolved_config.yaml.
 model_config:
   model_name: ddpm
+  prediction_type: edm           # as good as v_prediction in fewer steps, and a third faster to sample
 {size}  architecture: auto
   guidance_scale: 1.5
 """

