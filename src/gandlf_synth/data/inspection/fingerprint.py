@@ -11,7 +11,7 @@ import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.consistency import check_channels, check_images
-from gandlf_synth.data.inspection.units import Units, cells_of, find_units
+from gandlf_synth.data.inspection.units import Units, units_of
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Geometry
@@ -75,8 +75,7 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     columns = [[scans[sample.channels[column]] for sample in samples] for column in range(manifests[0].num_columns)]
     channels, notes = _column_channels(columns)
     check_channels(manifests, scans, channels)
-    units = tuple(find_units(cells) for cells in cells_of(manifests, scans))
-    return _summary(manifests[0], columns, channels, units, notes)
+    return _summary(manifests[0], columns, channels, units_of(manifests, scans), notes)
 
 
 def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str]]:

@@ -4,14 +4,15 @@ The number type in which values are stored says nothing: Hounsfield units are as
 files hold 8, 12 or 16 bits. One decision is made for all images of a column, so that equal values stay equal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.data.table.row_checks import capped
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
@@ -36,8 +37,8 @@ _WILD = 4.0
 """Ratio of the 90th to the 10th percentile of the images' ranges from which they share no scale."""
 
 Unit = Literal["hounsfield", "full_scale", "arbitrary"]
-Cell = tuple[str, FileScan]
-"""The place of a file in the CSV, for messages, and what the file holds."""
+Where = Callable[[int], str]
+"""Returns the place in the CSV of one of a column's files, for messages."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,19 @@ class Units:
     problems: tuple[Problem, ...] = ()
 
 
-def find_units(cells: Sequence[Cell]) -> Units:
+def find_units(scans: Sequence[FileScan], where: Where) -> Units:
     """Return the unit in which the images of a column are.
 
     Args:
-        cells: all its images.
+        scans: of all its images.
+        where: returns the place of one of them.
     """
-    return _hounsfield(cells) or _full_scale(cells) or Units("arbitrary", "units differ between images")
+    return _hounsfield(scans, where) or _full_scale(scans) or Units("arbitrary", "units differ between images")
 
 
-def cells_of(manifests: Sequence[Manifest], scans: Scans) -> list[list[Cell]]:
-    """Return, for each channel column, every file of it."""
-    samples = [(manifest, sample) for manifest in manifests for sample in manifest.samples]
-    return [
-        [(manifest.where(sample, column), scans[sample.channels[column]]) for manifest, sample in samples]
-        for column in range(manifests[0].num_columns)
-    ]
+def units_of(manifests: Sequence[Manifest], scans: Scans) -> tuple[Units, ...]:
+    """Return the units of each channel column."""
+    return tuple(find_units(*column) for column in _columns(manifests, scans))
 
 
 def check_depths(manifests: Sequence[Manifest], scans: Scans) -> None:
@@ -84,7 +82,7 @@ def check_depths(manifests: Sequence[Manifest], scans: Scans) -> None:
     Raises:
         DataError: every picture with another number of bits than most.
     """
-    raise_shown([problem for cells in cells_of(manifests, scans) for problem in _other_depths(cells)])
+    raise_shown([problem for column in _columns(manifests, scans) for problem in _other_depths(*column)])
 
 
 def raise_shown(problems: Sequence[Problem]) -> None:
@@ -96,8 +94,19 @@ def raise_shown(problems: Sequence[Problem]) -> None:
     raise_if_any(capped(problems), DataError)
 
 
-def _other_depths(cells: Sequence[Cell]) -> list[Problem]:
-    scans = [scan for _, scan in cells]
+def _columns(manifests: Sequence[Manifest], scans: Scans) -> Iterator[tuple[list[FileScan], Where]]:
+    """Yield what the files of each channel column hold, and what returns the place of one of them."""
+    rows = [(manifest, sample) for manifest in manifests for sample in manifest.samples]
+    for column in range(manifests[0].num_columns):
+        yield [scans[sample.channels[column]] for _, sample in rows], partial(_where, rows, column)
+
+
+def _where(rows: Sequence[tuple[Manifest, Sample]], column: int, place: int) -> str:
+    manifest, sample = rows[place]
+    return manifest.where(sample, column)
+
+
+def _other_depths(scans: Sequence[FileScan], where: Where) -> list[Problem]:
     if not _are_pictures(scans):
         return []
     depths = [_depth(scan) for scan in scans]
@@ -107,33 +116,31 @@ def _other_depths(cells: Sequence[Cell]) -> list[Problem]:
         return []
     usual = max(used, key=filled.count)
     problems = []
-    for (where, scan), depth in zip(cells, depths, strict=True):
+    for place, (scan, depth) in enumerate(zip(scans, depths, strict=True)):
         if depth in used and depth != usual:
             what = f"has values up to {scan.largest:g} ({depth} bits), where most pictures have {usual} bits"
             fix = "convert all to one number of bits (such as 8), or train on one kind"
-            problems.append(Problem(where, what, f"up to {_DEPTHS[usual]} in every picture", fix))
+            problems.append(Problem(where(place), what, f"up to {_DEPTHS[usual]} in every picture", fix))
     return problems
 
 
-def _hounsfield(cells: Sequence[Cell]) -> Units | None:
+def _hounsfield(scans: Sequence[FileScan], where: Where) -> Units | None:
     """Return Hounsfield units where images show them; those that cannot have them become problems."""
-    stated = [scan.modality == "CT" and not _contradicts(scan) for _, scan in cells]
-    shown = [scan.modality in {"", "CT"} and _shows_hounsfield(scan) for _, scan in cells]
+    stated = [scan.modality == "CT" and not _contradicts(scan) for scan in scans]
+    shown = [scan.modality in {"", "CT"} and _shows_hounsfield(scan) for scan in scans]
     certain = [by_header or by_value for by_header, by_value in zip(stated, shown, strict=True)]
     if not any(certain):
         return None
-    fits = [sure or _could_be_hounsfield(scan) for sure, (_, scan) in zip(certain, cells, strict=True)]
-    parts = [f"{sum(shown)} of {len(cells)} images have air near -1000 and soft tissue near 40 HU"]
-    if any(stated):
-        parts.append(f"{sum(stated)} of {len(cells)} headers say CT")
-    evidence = " and ".join(part for part, votes in zip(parts, (shown, stated), strict=False) if any(votes))
+    fits = [sure or _could_be_hounsfield(scan) for sure, scan in zip(certain, scans, strict=True)]
+    parts = [
+        (sum(shown), f"{sum(shown)} of {len(scans)} images have air near -1000 and soft tissue near 40 HU"),
+        (sum(stated), f"{sum(stated)} of {len(scans)} headers say CT"),
+    ]
     are_usual = sum(fits) * 2 >= len(fits)
     problems = tuple(
-        _misfit(where, scan, fits, is_ct=fit)
-        for fit, (where, scan) in zip(fits, cells, strict=True)
-        if fit != are_usual
+        _misfit(where(place), scans[place], fits, is_ct=fit) for place, fit in enumerate(fits) if fit != are_usual
     )
-    return Units("hounsfield", evidence, problems=problems)
+    return Units("hounsfield", " and ".join(part for votes, part in parts if votes), problems=problems)
 
 
 def _shows_hounsfield(scan: FileScan) -> bool:
@@ -186,9 +193,8 @@ def _misfit(where: str, scan: FileScan, fits: Sequence[bool], *, is_ct: bool) ->
     return Problem(where, what, "images in one unit", fix)
 
 
-def _full_scale(cells: Sequence[Cell]) -> Units | None:
+def _full_scale(scans: Sequence[FileScan]) -> Units | None:
     """Return the scale of pictures: of 8 bits always, of more where the images share one."""
-    scans = [scan for _, scan in cells]
     if not _are_pictures(scans):
         return None
     largest = max(scan.largest for scan in scans)
