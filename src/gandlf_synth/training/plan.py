@@ -249,7 +249,7 @@ class _Planner:
         seconds = self._budget.seconds
         if seconds is None or self._networks is None or self._networks.cost is None:
             return epochs
-        return min(epochs, ceil(self._networks.cost.fewest_steps(seconds) / steps_per_epoch))
+        return min(epochs, max(1, ceil(self._networks.cost.fewest_steps(seconds) / steps_per_epoch)))
 
     def _plan_networks(self, epochs: int) -> ModelConfig:
         """Return the model with its networks, and keep what was chosen for them."""

@@ -92,6 +92,13 @@ def test_the_clock_ends_a_run_whose_epochs_are_not_written() -> None:
     assert plan_of(text, Budget()).config.num_epochs == 100
 
 
+@pytest.mark.parametrize("seconds", [1, 600, 10**6])
+def test_there_is_a_grid_however_short_the_time(seconds: float) -> None:
+    plan = plan_of("model_config: {model_name: ddpm}", Budget(seconds, lambda _: cost_of(2.0)))
+
+    assert int(plan.config.model.save_eval_images_every_n_epochs) >= 1
+
+
 def test_batches_are_as_large_as_the_measured_memory_allows() -> None:
     def measure(config: Config) -> Cost:
         memory = 2_000 + 1_000 * int(config.batch_size)
