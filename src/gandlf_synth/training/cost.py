@@ -27,7 +27,7 @@ class StageCost:
         share: of the time of the whole run.
         batch_size: images in a step of the optimizer, accumulated ones together.
         stretches: what steps cost.
-        seconds_per_image: of sampling one image alone.
+        seconds_per_image: of sampling images, some together.
         parameters: trainable weights.
         memory_mb: the largest memory that steps took, MiB: of the GPU, or of the process so far.
     """
