@@ -11,6 +11,7 @@ _WIDTHS: dict[int, dict[Size, int]] = {
 """Feature channels at the finest resolution: they double with each coarser one, up to four times as many."""
 _RATES: dict[Size, float] = {"XS": 2e-3, "S": 1e-3, "M": 5e-4, "L": 3e-4, "XL": 2e-4}
 _THIN = ("XS", "S")
+_CHANNELS_PER_GROUP = 4
 _WIDEST = 256
 _COARSEST = {2: 16, 3: 12}
 _SMALLEST = 4
@@ -40,8 +41,13 @@ def unet_keys(setting: Setting, size: Size, *, widen: int = 1) -> dict[str, obje
         "attention_levels": attends,
         "num_res_blocks": 1 if size in _THIN else 2,
         "num_head_channels": min(32, base),
-        "norm_num_groups": gcd(base, 16 if size in _THIN else 32),
+        "norm_num_groups": _count_groups(base, size),
     }
+
+
+def _count_groups(base: int, size: Size) -> int:
+    # One channel a group at the finest resolution takes away brightness and contrast (docs/decisions/0010-recipes.md).
+    return max(1, base // _CHANNELS_PER_GROUP) if size == "XS" else gcd(base, 16 if size in _THIN else 32)
 
 
 def unet_optimizer(size: Size) -> dict[str, object]:
