@@ -12,6 +12,7 @@ from rich.text import Text
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.health import Symptom
+from gandlf_synth.training.request import ENDLESS
 
 _LOG_SECONDS = 30.0
 _BAR_SECONDS = 0.5
@@ -54,7 +55,8 @@ class RunProgress(Callback):
         if not trainer.is_global_zero or now - self._last_line < (_LOG_SECONDS if self._bar is None else _BAR_SECONDS):
             return
         self._last_line = now
-        text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, step {trainer.global_step}{_losses(trainer)}"
+        last = "" if (trainer.max_epochs or ENDLESS) >= ENDLESS else f"/{trainer.max_epochs}"
+        text = f"epoch {trainer.current_epoch + 1}{last}, step {trainer.global_step}{_losses(trainer)}"
         done: float = pl_module.training_progress
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
