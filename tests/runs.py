@@ -58,6 +58,8 @@ def train(
     epochs: int = 2,
     callbacks: Sequence[Callback] = (),
     resume_from: Path | None = None,
+    batch_size: int = 4,
+    seconds: float | None = None,
     compute: Mapping[str, Any] | None = None,
     section: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -65,6 +67,9 @@ def train(
     config = tiny_config(family, compute or {}, **(section or {})).model_copy(update={"num_epochs": epochs})
     root.mkdir(parents=True, exist_ok=True)
     spec, folder = tiny_spec(dims), ModelFolder(root / "model")
-    module, data = tiny_module(config, spec), synthetic_data(spec, root, samples=samples)
-    result = fit(module, data, config, folder, Console(quiet=True), resume_from=resume_from, callbacks=list(callbacks))
+    module, data = tiny_module(config, spec), synthetic_data(spec, root, samples=samples, batch_size=batch_size)
+    result = fit(
+        module, data, config, folder, Console(quiet=True),
+        resume_from=resume_from, seconds=seconds, callbacks=list(callbacks),
+    )  # fmt: skip
     return Run(module, result, folder)

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,9 @@ _LONGEST_NAME = 80
 _NUMBERS = range(1, 10)
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{name}{number}" for name in ("COM", "LPT") for number in _NUMBERS)}
 """What Windows takes for devices, whatever the ending."""
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{8}\..+", re.DOTALL)
+"""Names of temporary files; see ``atomic_path``."""
 
 
 class TakesPaths:
@@ -141,6 +145,13 @@ def _unwritable(where: str, error: OSError) -> ResourceError:
 def _remove(temporary: Path) -> None:
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what writes into ``folder`` left that were killed; nothing may be writing there."""
+    for path in folder.glob(".*"):
+        if _UNFINISHED.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def file_name(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gandlf_synth.errors import CheckpointError, ConfigError, Problem, ResourceError, option
-from gandlf_synth.files import only_writer
+from gandlf_synth.files import only_writer, remove_unfinished
 
 Mode = Literal["new", "resume", "reset"]
 FolderState = tuple[tuple[int, int], ...]
@@ -69,6 +69,11 @@ class ModelFolder:
     def spec(self) -> Path:
         """The facts of the data, as JSON."""
         return self.root / "data_spec.json"
+
+    @property
+    def data_record(self) -> Path:
+        """Which images the run is trained on, by their content, as CSV."""
+        return self.root / "data_record.csv"
 
     @property
     def record(self) -> Path:
@@ -137,13 +142,28 @@ class ModelFolder:
             fix = "see what is there now, and begin again"
             raise ResourceError(Problem(f"model folder {self.root}", what, fix=fix))
 
+    def remove_unfinished(self) -> None:
+        """Remove what killed runs left half written; only under the lock."""
+        if self.first_stage.root.is_dir():
+            self.first_stage.remove_unfinished()
+        for folder in (self.root, self.checkpoints, self.eval_images):
+            remove_unfinished(folder)
+
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder; trackers keep their history."""
         if self.first_stage.root.is_dir():
             self.first_stage.clear()
         for folder in (self.checkpoints, self.logs, self.eval_images):
             shutil.rmtree(folder, ignore_errors=True)
-        files = (self.config, self.resolved_config, self.spec, self.record, self.log_file, self.sampling)
+        files = (
+            self.config,
+            self.resolved_config,
+            self.spec,
+            self.data_record,
+            self.record,
+            self.log_file,
+            self.sampling,
+        )
         for file in (*files, self.tracked_runs):
             file.unlink(missing_ok=True)
 
@@ -195,6 +215,11 @@ class InferenceFolder:
         """
         with only_writer(self.root, "output folder"):
             yield
+
+    def remove_unfinished(self) -> None:
+        """Remove what killed calls left half written; only under the lock."""
+        for folder in (self.root, self.request.parent):
+            remove_unfinished(folder)
 
     @property
     def contact_sheet(self) -> Path:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from gandlf_synth.launcher import Hardware
 
@@ -87,16 +87,46 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-class RunRecord(BaseModel):
-    """What one training run was made of and how it ended; ``run.json`` in the model folder."""
+class Session(BaseModel):
+    """One call of ``train`` on a model folder: the first, or one that went on with the run."""
 
     model_config = ConfigDict(extra="forbid")
 
     command: str
-    """The call that repeats the run."""
+    """The call."""
+    started: str
+    """Local time, ISO 8601."""
+    ended: str = ""
+    """Local time, ISO 8601; empty where the session was stopped or killed."""
+    seconds: float = 0.0
+    """Of training; of a session that was killed, until its last checkpoint."""
+    epochs: int = 0
+    """Finished by the run when the session ended."""
+    steps: int = 0
+    """Taken by the run when the session ended."""
+    in_force: dict[str, JsonValue] = {}
+    """What a run may change when it goes on: how long, in which batches, with which optimizers, on which devices."""
+    changes: list[str] = []
+    """What was not as in the session before, one line per value."""
+
+
+class RunRecord(BaseModel):
+    """What one training run was made of and how it ended; ``run.json`` in the model folder.
+
+    Of a run in several sessions, numbers are those of all of them together; versions and hardware those of the last.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str
+    """The call that began the run."""
     model_name: str
     config_digest: str
+    """Of every value in force, but for the places of files and trackers."""
     data_digest: str
+    """Of the images' content, labels and splits; not of names and places."""
+    split_ratios: dict[str, float] = {}
+    """The fractions of subjects that were split off the training CSV."""
     seed: int
     versions: dict[str, str]
     hardware: Hardware
@@ -105,6 +135,7 @@ class RunRecord(BaseModel):
     expected: dict[str, float] = {}
     """What was expected before it began, where that was measured: steps, images, seconds, memory_mb."""
     seconds: float = 0.0
+    """Of training."""
     epochs: int = 0
     steps: int = 0
     peak_memory_mb: float = 0.0
@@ -112,8 +143,9 @@ class RunRecord(BaseModel):
     metrics: dict[str, float] = {}
     notes: list[str] = []
     """Every automatic choice and everything that was set aside."""
+    sessions: list[Session] = []
 
 
 def data_digest(entries: Iterable[tuple[str, ...]]) -> str:
-    """Return a digest of a data set from its rows (relative names, sizes, labels), in any order."""
+    """Return a digest of a data set from what its rows give, in any order."""
     return digest(sorted(entries))

@@ -58,10 +58,11 @@ def test_every_second_epoch_and_the_last_are_measured_and_the_best_is_kept(train
 
 def test_the_same_run_gives_the_same_values_and_a_resumed_one_goes_on(train: Train) -> None:
     section = SECTION.format(every=2, more="")
-    _, _, whole = train(section, "-vr", "0.4", epochs=4, folder="whole")
-    code, err, first = train(section, "-vr", "0.4", epochs=2, folder="first")
+    words = ("-vr", "0.4", "--set", "model_config.lr_cooldown_fraction=0")  # a longer run begins as a shorter one does
+    _, _, whole = train(section, *words, epochs=4, folder="whole")
+    code, err, first = train(section, *words, epochs=2, folder="first")
     assert code == 0, err
-    code, err, _ = train(section, "-vr", "0.4", "--resume", epochs=4, folder="first")
+    code, err, _ = train(section, *words, "--resume", epochs=4, folder="first")
     assert code == 0, err
 
     again = json.loads((first / "run.json").read_text())["metrics"]

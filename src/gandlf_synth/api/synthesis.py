@@ -158,7 +158,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         from gandlf_synth.synthesis.output import folder_for, model_source
 
         module, parameters, loaded = job.module, job.parameters, job.loaded
-        source = {**model_source(job.checkpoint, request.model_dir), "user_seed": job.seed}
+        source = {**model_source(module, job.checkpoint, request.model_dir), "user_seed": job.seed}
         record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
         gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
         if gate is not None:
@@ -172,6 +172,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
             if ranks.is_first:
                 output = folder_for(request.model_dir, request.output_dir, record, resume=request.resume)
                 lock.enter_context(InferenceFolder(output).locked())
+                InferenceFolder(output).remove_unfinished()
         return generate_images(
             module.to(ranks.device),
             job.images,
@@ -248,7 +249,7 @@ def reconstruct(request: ReconstructionRequest, console: "Console | None" = None
         manifest,
         pipeline,
         inference_folder(folder.root, request.output_dir),
-        model_source(checkpoint, folder.root),
+        model_source(module, checkpoint, folder.root),
         progress_bar(console or silent_console()),
         batch_size=request.batch_size,
         writer=choose_writer(request.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=True),

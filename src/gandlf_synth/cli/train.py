@@ -36,7 +36,12 @@ from gandlf_synth.ranks import meet
 @split_options
 @mode_options
 @click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time, whatever num_epochs says."
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop when the run has trained for this time, all its sessions together, whatever num_epochs says.",
+)
+@click.option(
+    "--new-data", is_flag=True, help="Go on (--resume) with other images than the run began with; they join training."
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and show every choice; write nothing.")
 @json_option

@@ -1,7 +1,8 @@
 """The configuration: one vocabulary, validated before anything heavy is imported."""
 
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step
-from gandlf_synth.config.document import Document, merged, overridden, parse_document, read_document
+from gandlf_synth.config.document import Document, parse_document, read_document
+from gandlf_synth.config.layers import laid_over, overridden
 from gandlf_synth.config.loading import LoadedConfig, components_at, load_config, validate
 from gandlf_synth.config.loggers import LoggingConfig, MLflowConfig, WandbConfig
 from gandlf_synth.config.model import (
@@ -53,8 +54,8 @@ __all__ = [
     "components_at",
     "describe_keys",
     "json_schema",
+    "laid_over",
     "load_config",
-    "merged",
     "overridden",
     "parse_document",
     "read_document",

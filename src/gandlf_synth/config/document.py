@@ -3,8 +3,8 @@
 YAML 1.2: ``1e-4`` is a number, ``yes`` is a text, a repeated key is an error. A document never runs code.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -101,39 +101,3 @@ def _plain(node: Any, path: KeyPath, lines: dict[KeyPath, int]) -> Any:
 
 def _name(key: object) -> str:
     return key if isinstance(key, str) else str(key)
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the values of ``over`` put on top, mapping by mapping."""
-    result = dict(base)
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = merged(result[key], value)
-        else:
-            result[key] = value
-    return result
-
-
-def overridden(document: Document, assignments: Sequence[str]) -> Document:
-    """Return ``document`` with every ``key.path=value`` of the command line put in; values are read as YAML.
-
-    >>> overridden(parse_document("seed: 1", "config.yaml"), ["model_config.guidance_scale=2"]).content
-    {'seed': 1, 'model_config': {'guidance_scale': 2}}
-
-    Raises:
-        ConfigError: an assignment without ``=`` or without a key, or a value that is not YAML.
-    """
-    content, places = document.content, dict(document.places)
-    for assignment in assignments:
-        path, separator, text = assignment.partition("=")
-        keys = tuple(part.strip() for part in path.split("."))
-        if not separator or not all(keys):
-            what = f"{assignment!r} is not an assignment"
-            raise ConfigError(Problem("--set", what, "key.path=value, such as model_config.guidance_scale=2"))
-        value = parse_document(f"value: {text}", f"--set {path}").content["value"]
-        nested: Any = value
-        for key in reversed(keys):
-            nested = {key: nested}
-        content = merged(content, nested)
-        places[keys] = f"--set {path}"
-    return replace(document, content=content, places=places)

@@ -1,7 +1,7 @@
 """From a YAML file to a validated configuration, reporting everything that is wrong at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from gandlf_synth.config.model import ModelConfig
 from gandlf_synth.config.phases import PHASES, PhasedSteps
 from gandlf_synth.config.schema import Config
 from gandlf_synth.config.signature import parameter_problems
+from gandlf_synth.config.spellings import with_own_names
 from gandlf_synth.errors import ConfigError, Problem, listing, raise_if_any
 
 _COMPONENT_GROUPS = ("losses", "optimizers", "schedulers")
@@ -44,7 +45,7 @@ def load_config(path: Path) -> LoadedConfig:
 
 def validate(document: Document) -> LoadedConfig:
     """Validate ``document``; see ``load_config``."""
-    document = _with_new_names(document)
+    document = with_own_names(document)
     schema, problems = _schema_for(document)
     try:
         config = schema.model_validate(document.content)
@@ -59,21 +60,6 @@ def model_config_class(name: str) -> type[ModelConfig]:
     """Return the configuration class of the model family ``name``."""
     config_class: type[ModelConfig] = registry.load("models", name).config_class()
     return config_class
-
-
-def _with_new_names(document: Document) -> Document:
-    content = dict(document.content)
-    if "data_augmentations" not in content:
-        return document
-    if content.get("data_augmentation"):
-        where = document.where(("data_augmentations",))
-        raise ConfigError(Problem(where, "is another name of data_augmentation, which is written too", fix="keep one"))
-    content["data_augmentation"] = content.pop("data_augmentations")
-    lines = {
-        ("data_augmentation", *path[1:]) if path[0] == "data_augmentations" else path: line
-        for path, line in document.lines.items()
-    }
-    return replace(document, content=content, lines=lines)
 
 
 def _schema_for(document: Document) -> tuple[type[Config], list[Problem]]:
@@ -173,11 +159,8 @@ def _step_path(document: Document, path: KeyPath, index: int, step: Step) -> Key
     section, phase = path
     written = document.content.get(str(section))
     base: KeyPath = (section,)
-    if isinstance(written, Mapping):
-        for name in (str(phase), {"val": "validation", "inference": "infer"}.get(str(phase), "")):
-            if name in written:
-                base, written = (section, name), written[name]
-                break
+    if isinstance(written, Mapping) and phase in written:
+        base, written = (section, phase), written[phase]
     if isinstance(written, list):
         item = (*base, index)
         return (*item, step.name) if isinstance(written[index] if index < len(written) else None, Mapping) else item

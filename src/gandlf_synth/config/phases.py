@@ -10,17 +10,6 @@ from gandlf_synth.config.component import Steps, steps_as_written
 Phase = Literal["train", "val", "test", "inference"]
 PHASES: tuple[Phase, ...] = ("train", "val", "test", "inference")
 
-_ALIASES = {"validation": "val", "infer": "inference"}
-
-
-def _canonical(value: object) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    renamed = {_ALIASES.get(key, key): content for key, content in value.items()}
-    if len(renamed) < len(value):
-        raise ValueError("names a phase twice, once by its other name")
-    return renamed
-
 
 class PhasedSteps(BaseModel):
     """A pipeline per phase; one pipeline without phases serves all of them."""
@@ -37,10 +26,7 @@ class PhasedSteps(BaseModel):
     def _one_for_all(cls, value: object) -> object:
         if value is None:
             return {}
-        value = _canonical(value)
-        if isinstance(value, Mapping) and all(key in PHASES for key in value):
-            return value
-        if isinstance(value, Mapping) and any(key in PHASES for key in value):
+        if isinstance(value, Mapping) and (not value or any(key in PHASES for key in value)):
             return value
         if isinstance(value, Mapping | list | str):
             return dict.fromkeys(PHASES, value)
@@ -96,4 +82,4 @@ class LoaderConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
-        return {} if value is None else _canonical(value)
+        return {} if value is None else value

@@ -6,7 +6,7 @@ from typing import Any
 from gandlf_synth.data.formats.writers import read_provenance
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.files import read_json
-from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint
+from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint, weights_digest
 
 
 def origin_of(file: Path) -> dict[str, Any]:
@@ -18,9 +18,11 @@ def origin_of(file: Path) -> dict[str, Any]:
     """
     if not file.is_file():
         raise DataError(Problem(str(file), "does not exist"))
-    if file.suffix == ".ckpt":
-        model, spec = checkpoint_description(read_checkpoint(file))
-        return {"model_config": model, "data": spec.model_dump(mode="json")}
+    if file.suffix in (".ckpt", ".safetensors"):
+        content = read_checkpoint(file)
+        model, spec = checkpoint_description(content)
+        weights = weights_digest(content["state_dict"])
+        return {"weights_sha256": weights, "model_config": model, "data": spec.model_dump(mode="json")}
     if file.suffix == ".json":
         return read_json(file)
     provenance = read_provenance(file)

@@ -7,9 +7,11 @@ from typing import Any, Generic, Literal
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import LRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from typing_extensions import TypeVar
 
 from gandlf_synth.config import Component, ModelConfig, SamplingOptions
@@ -49,6 +51,14 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         spec: the data.
     """
 
+    elapsed_fraction: float
+    """The share of the time that the run may take, by the clock; 0 where only epochs limit it."""
+    reached_fraction: float
+    """The largest ``elapsed_fraction`` of the sessions before this one."""
+    reached_progress: float
+    """The largest ``training_progress`` of the sessions before this one."""
+    resumed_at: float
+    """The share of the run that was over when this session began."""
     samplers: Sequence[str] = ()
     """The solvers that ``SamplingOptions.sampler`` may name."""
 
@@ -59,6 +69,9 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.elapsed_fraction = 0.0
         self.gradient_norm: Tensor | None = None
         """Of the step in hand, where somebody has computed it."""
+        self.reached_fraction = 0.0
+        self.reached_progress = 0.0
+        self.resumed_at = 0.0
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -66,8 +79,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         return True
 
     @property
-    def training_progress(self) -> float:
-        """The share of the training that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
+    def run_progress(self) -> float:
+        """The share of the run that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
         epochs = self.trainer.max_epochs or 1
         in_epoch = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready / max(
             1, self.trainer.num_training_batches
@@ -75,11 +88,23 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
         return min(1.0, max(by_steps, self.elapsed_fraction))
 
+    @property
+    def training_progress(self) -> float:
+        """How far the training has come, in [0, 1]: the run's progress, and never less than it was in an earlier one.
+
+        A run that goes on and is to last longer does not return to what is learned first.
+        """
+        return max(self.run_progress, self.reached_progress)
+
     def progress_before(self, batch_idx: int) -> float:
-        """Return the share of the training that is over when a batch of the present epoch begins, in [0, 1].
+        """Return how far the training has come when a batch of the present epoch begins; see ``training_progress``.
 
         All processes get the same, so that networks may begin to learn by it.
         """
+        return max(self.run_progress_before(batch_idx), self.reached_progress)
+
+    def run_progress_before(self, batch_idx: int) -> float:
+        """Return the share of the run that is over when a batch of the present epoch begins, in [0, 1]."""
         in_epoch = batch_idx / max(1, self.trainer.num_training_batches)
         by_steps = float(self.trainer.current_epoch + in_epoch) / (self.trainer.max_epochs or 1)
         return min(1.0, max(by_steps, self.elapsed_fraction))
@@ -95,6 +120,23 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
     def processes(self) -> int:
         """The number of processes that train the model together; 1 outside a training."""
         return int(self._trainer.world_size) if self._trainer is not None else 1
+
+    def schedule_span(self, network: str) -> tuple[float, float]:
+        """Return the part of the run that the schedule of a network fills, as shares of it.
+
+        It is ``learning_span``, except in a run that goes on and is longer than it was: where the network's time had
+        come, it begins where the run goes on.
+        """
+        start, end = self.learning_span(network)
+        return (min(start, self.resumed_at), end) if self.reached_progress >= start else (start, end)
+
+    def scheduled_steps(self, network: str) -> int:
+        """Return at which step of its schedule a network is that goes on: the rest is what it is still to learn."""
+        start, end = self.schedule_span(network)
+        reached = max(self.resumed_at, self.reached_progress)
+        left = 0.0 if reached >= end < 1 else end - max(start, self.resumed_at)
+        steps = self.steps_per_epoch * (self.trainer.max_epochs or 1)
+        return max(0, round(steps * (end - start)) - round(steps * left))
 
     def learning_span(self, network: str) -> tuple[float, float]:
         """Return when ``network`` begins and ceases to learn, as shares of the training; schedules fill that time."""
@@ -172,10 +214,29 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
     def configure_optimizers(self) -> object:
         """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""
         optimizer = self._optimizer()
-        epochs = self.trainer.max_epochs or 1
-        steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
-        scheduler = self._scheduler(optimizer, steps, epochs)
+        scheduler = self._scheduler(optimizer, self.steps_per_epoch, self.trainer.max_epochs or 1)
         return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps that an optimizer takes in an epoch, at least one."""
+        return max(1, int(self.trainer.estimated_stepping_batches) // (self.trainer.max_epochs or 1))
+
+    def lr_scheduler_step(self, scheduler: Any, metric: object) -> None:
+        """Step a scheduler; one that watches a value is stepped in ``on_train_epoch_end``."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def on_train_epoch_end(self) -> None:
+        """Step the schedulers that watch a value; here, because Lightning does it after it has saved the epoch."""
+        for entry in self.trainer.lr_scheduler_configs:
+            self.step_watching(entry)
+
+    def step_watching(self, entry: LRSchedulerConfig) -> None:
+        """Show a scheduler that watches a value the present one, if it was logged."""
+        value = self.trainer.callback_metrics.get(entry.monitor or "")
+        if isinstance(entry.scheduler, ReduceLROnPlateau) and value is not None:
+            entry.scheduler.step(value)
 
     def configure_gradient_clipping(
         self,

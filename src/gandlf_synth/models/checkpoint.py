@@ -1,7 +1,8 @@
 """Checkpoints that stand alone: weights, configuration and data facts in one file, read without running any code."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -111,6 +112,22 @@ def weights_file(path: Path) -> Iterator[Path]:
                 raise
             fix = "free some space or choose another folder; what was there before is intact"
             raise ResourceError(Problem(str(path), "cannot be written: the disk is full", fix=fix)) from error
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return 16 hexadecimal digits that stand for weights: their names, sizes, types and values.
+
+    Example:
+        >>> weights_digest({"bias": torch.zeros(2)}) == weights_digest({"bias": torch.zeros(2)})
+        True
+        >>> weights_digest({"bias": torch.zeros(2)}) == weights_digest({"bias": torch.zeros(1, 2)})
+        False
+    """
+    content = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        content.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        content.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return content.hexdigest()[:16]
 
 
 def write_safetensors(module: GenerativeModule, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Where inference writes, and what provenance says of the model."""
 
-import hashlib
 from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 from gandlf_synth.files import read_json, write_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.checkpoint import weights_digest
 
 
 def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
@@ -51,11 +52,12 @@ def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, An
     return new
 
 
-def model_source(checkpoint: Path, model_dir: Path) -> dict[str, Any]:
-    """Return which model makes the images: its digest, and from its run record what it was made of."""
-    with checkpoint.open("rb") as file:
-        model_digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    source: dict[str, Any] = {"checkpoint": checkpoint.name, "checkpoint_sha256": model_digest}
+def model_source(module: GenerativeModule, checkpoint: Path, model_dir: Path) -> dict[str, Any]:
+    """Return which model makes the images: the digest of its weights, and from its run record what it was made of.
+
+    Nothing of it depends on where and when the model was trained.
+    """
+    source: dict[str, Any] = {"checkpoint": checkpoint.name, "weights_sha256": weights_digest(module.state_dict())}
     record = ModelFolder(model_dir).record
     if record.is_file():
         content = read_json(record)

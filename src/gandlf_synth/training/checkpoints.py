@@ -1,6 +1,7 @@
 """Which checkpoints a run keeps, and how they are written: whole or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,6 +12,8 @@ from gandlf_synth.config import Config
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import HEADER_KEY, describe_module, weights_file
 from gandlf_synth.training.callbacks import SampleMetrics
+
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
@@ -43,6 +46,19 @@ class _NamedCheckpoint(ModelCheckpoint):  # type: ignore[misc, unused-ignore]
     @property
     def state_key(self) -> str:
         return f"{type(self).__name__}:{self.filename}"
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the scores of files that lie in this folder, wherever it lay when they were written."""
+        kept = {name: self._here(path) for name, path in state_dict.items() if name in _PATHS}
+        models = {self._here(path): score for path, score in state_dict["best_k_models"].items() if self._here(path)}
+        if state_dict["best_model_path"] and not kept["best_model_path"]:
+            return
+        super().load_state_dict({**state_dict, **kept, "best_k_models": models, "dirpath": self.dirpath})
+
+    def _here(self, path: str) -> str:
+        """Return the path of the file of that name in this folder, or nothing when there is none."""
+        here = Path(self.dirpath, Path(path).name)
+        return str(here) if path and here.is_file() else ""
 
 
 class _BestCheckpoint(_NamedCheckpoint):

@@ -53,6 +53,10 @@ class TrainingData:
         manifest = train.subset(train.samples[:count])
         return replace(self, manifests={"train": manifest}, samples={"train": self.samples["train"].first(count)})
 
+    def as_known(self, spec: DataSpec) -> "TrainingData":
+        """Return the data as a trained model knows it: on its value range and with its facts."""
+        return replace(self, spec=spec, value_range=ValueRange.of(spec))
+
     def loaders(self, config: Config, workers: int) -> "SynthesisDataModule":
         """Return what reads the batches of every phase.
 

@@ -1,6 +1,5 @@
 """The model that another builds on: trained first, by the same command, in a folder inside the model folder."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +8,11 @@ from rich.console import Console
 
 from gandlf_synth.config import Config, Document, Prerequisite
 from gandlf_synth.display.console import Reporter
-from gandlf_synth.files import read_json
 from gandlf_synth.model_folder import Mode, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.ranks import meet
+from gandlf_synth.training.record import read_run_record
 from gandlf_synth.training.request import SAMPLE_METRICS, TrainingRequest
 
 
@@ -24,8 +23,8 @@ def train_first_stage(
     config: Config,
     reporter: Reporter,
     train: Callable[[TrainingRequest, Console], object],
-) -> float | None:
-    """Give ``module`` its trained first stage, and return the seconds that are left of ``request.seconds``.
+) -> None:
+    """Give ``module`` its trained first stage.
 
     Args:
         module: the model, untrained.
@@ -38,19 +37,22 @@ def train_first_stage(
     Raises:
         CheckpointError: a first stage that was given does not fit the model.
     """
-    started, ranks = time.monotonic(), meet()
     checkpoint = _given(stage)
     if checkpoint is None:
         folder = request.folder.first_stage
-        if not ranks.broadcast(_finished(folder)):
+        if not meet().broadcast(_finished(folder)):
             reporter.say(f"First stage: {stage.model.model_name}", "bold")
             train(_request(request, config, stage, folder), reporter.console)
         checkpoint = folder.choose_checkpoint(None)
     module.load_first_stage(load_module(checkpoint))
     reporter.say(f"Second stage: {config.model.model_name}", "bold")
-    if request.seconds is None:
-        return None
-    return ranks.broadcast(max(1.0, request.seconds - (time.monotonic() - started)))
+
+
+def seconds_left(request: TrainingRequest, stage: Prerequisite) -> float | None:
+    """Return the seconds of ``request`` that the training of the first stage, where there was one, has left."""
+    record = read_run_record(request.folder.first_stage.record) if stage.checkpoint is None else None
+    used = meet().broadcast(record.seconds if record is not None else 0.0)
+    return None if request.seconds is None else max(1.0, request.seconds - used)
 
 
 def _given(stage: Prerequisite) -> Path | None:
@@ -59,9 +61,8 @@ def _given(stage: Prerequisite) -> Path | None:
 
 
 def _finished(folder: ModelFolder) -> bool:
-    if not (folder.record.is_file() and folder.last.is_file()):
-        return False
-    return bool(read_json(folder.record).get("epochs"))
+    record = read_run_record(folder.record) if folder.last.is_file() else None
+    return record is not None and bool(record.sessions) and bool(record.sessions[-1].ended)
 
 
 def _request(request: TrainingRequest, config: Config, stage: Prerequisite, folder: ModelFolder) -> TrainingRequest:

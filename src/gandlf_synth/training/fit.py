@@ -1,7 +1,6 @@
 """Runs Lightning: callbacks, loggers, devices, and what is known when training has ended."""
 
 import logging
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from gandlf_synth.training.callbacks import (
     Interruption,
     RateSchedule,
     ReconstructionMetrics,
+    Resumption,
     RunProgress,
     SampleGrid,
     SampleMetrics,
@@ -47,6 +47,7 @@ class FitResult:
     epochs: int
     steps: int
     seconds: float
+    """Of preparing and training, in all sessions of the run together."""
     metrics: dict[str, float] = field(default_factory=dict)
     """The last value of everything that was logged."""
     findings: list[str] = field(default_factory=list)
@@ -70,6 +71,7 @@ def fit(
     *,
     resume_from: Path | None = None,
     seconds: float | None = None,
+    prepared: float = 0.0,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train ``module`` and test it where there is a test split.
@@ -81,7 +83,9 @@ def fit(
         folder: where checkpoints, logs and grids go.
         console: where progress is shown.
         resume_from: a checkpoint to go on from.
-        seconds: be over by itself after this wall time, with validation, grids and test.
+        seconds: be over by itself when all sessions of the run have taken this time, with preparation, validation,
+            grids and test.
+        prepared: the seconds that this session has taken to prepare.
         callbacks: Lightning callbacks besides the project's own.
 
     Raises:
@@ -90,12 +94,13 @@ def fit(
         ResourceError: memory ran out, or a tracker cannot be used.
     """
     quiet_lightning()
-    started = time.monotonic()
+    closing = ClosingTime(seconds, data.batches("test")) if seconds is not None else None
+    clock = TimeBudget(seconds, closing, prepared)
     health = HealthMonitor(console)
     with opened_loggers(config, folder) as loggers:
         trainer = Trainer(
             max_epochs=config.num_epochs,
-            callbacks=[health, *_callbacks(config, data, folder, console, seconds), *callbacks],
+            callbacks=[health, *filter(None, (closing, clock)), *_callbacks(config, data, folder, console), *callbacks],
             logger=loggers,
             plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
             log_every_n_steps=10,
@@ -110,13 +115,11 @@ def fit(
             trainer.test(module, datamodule=data, verbose=False)
             metrics |= _values(trainer)
     steps = _steps(trainer, module)
-    return FitResult(trainer.current_epoch, steps, time.monotonic() - started, metrics, health.findings)
+    return FitResult(trainer.current_epoch, steps, clock.seconds, metrics, health.findings)
 
 
-def _callbacks(
-    config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console, seconds: float | None
-) -> list[Callback]:
-    callbacks: list[Callback] = [StepSeeds(config.seed), Description(), RunProgress(console)]
+def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console) -> list[Callback]:
+    callbacks: list[Callback] = [StepSeeds(config.seed), Description(), Resumption(data), RunProgress(console)]
     if config.model.ema_decay > 0:
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
     if resolved(config.model.save_eval_images_every_n_epochs) > 0:
@@ -127,9 +130,6 @@ def _callbacks(
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))
     callbacks += cuda_graphs(config)
-    if seconds is not None:
-        closing = ClosingTime(seconds, data.batches("test"))
-        callbacks += [closing, TimeBudget(seconds, closing, cool_down=False)]
     if config.model.schedulers is None:
         callbacks.append(RateSchedule(config.model.lr_warmup_fraction, config.model.lr_cooldown_fraction))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]

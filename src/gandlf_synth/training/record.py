@@ -1,57 +1,126 @@
 """What a run leaves to be read: the configuration as written and as used, the facts of the data, the run record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from gandlf_synth.config import Document, Phase
-from gandlf_synth.data.formats.scan import stored_bytes
-from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.config import Document
 from gandlf_synth.files import write_json, write_text
-from gandlf_synth.launcher import hardware
+from gandlf_synth.launcher import hardware, peak_memory_mb
 from gandlf_synth.model_folder import ModelFolder
-from gandlf_synth.provenance import RunRecord, data_digest, digest, software_versions
+from gandlf_synth.provenance import RunRecord, Session, data_digest, digest, software_versions
+from gandlf_synth.training.data_record import DataRecord, write_data_record
 from gandlf_synth.training.plan import Plan
+from gandlf_synth.training.request import TrainingRequest
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.spec import DataSpec
+    from gandlf_synth.training.fit import FitResult
 
 
-def begin_record(
-    command: str, plan: Plan, splits: Mapping[Phase, Manifest], expected: Mapping[str, float]
-) -> RunRecord:
+_PLACES = {"cache_dir", "cache_size", "logging_config", "verbose"}
+"""Keys that say where something is kept, and nothing of the model."""
+_IN_FORCE = {"num_epochs", "batch_size", "data_augmentation", "early_stopping_config", "compute"}
+_MODEL_IN_FORCE = {"losses", "optimizers", "schedulers", "gradient_clip_val", "accumulate_grad_batches", "ema_decay"}
+_MODEL_IN_FORCE |= {"lr_warmup_fraction", "lr_cooldown_fraction"}
+
+
+def begin_record(request: TrainingRequest, plan: Plan, images: DataRecord, expected: Mapping[str, float]) -> RunRecord:
     """Return the record of a run that begins: what it is made of, and what is ``expected`` of it."""
-    rows = [
-        (phase, sample.subject, str(sample.label), *(f"{path.name}:{stored_bytes(path)}" for path in sample.files))
-        for phase, manifest in splits.items()
-        for sample in manifest.samples
-    ]
+    rows = [(phase, row.label, row.condition, *row.files) for phase, records in images.items() for row in records]
+    config = plan.config
+    dumped = config.model_dump(mode="json", by_alias=True, exclude=_PLACES)
+    in_force = config.model_dump(mode="json", by_alias=True, include=_IN_FORCE, exclude_none=True)
+    in_force |= config.model.model_dump(mode="json", include=_MODEL_IN_FORCE, exclude_none=True)
+    if request.seconds is not None:
+        in_force["minutes"] = request.seconds / 60
+    started = _now()
     return RunRecord(
-        command=command,
-        model_name=plan.config.model.model_name,
-        config_digest=digest(plan.config.model_dump(mode="json", by_alias=True)),
+        command=request.command,
+        model_name=config.model.model_name,
+        config_digest=digest(dumped),
         data_digest=data_digest(rows),
-        seed=plan.config.seed,
+        split_ratios={"val": request.val_ratio, "test": request.test_ratio},
+        seed=config.seed,
         versions=software_versions(),
         hardware=hardware(),
         expected=dict(expected),
-        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        started=started,
         notes=[*(f"{choice.key} = {choice.value}: {choice.reason}" for choice in plan.choices), *plan.notes],
+        sessions=[Session(command=request.command, started=started, in_force=in_force)],
     )
 
 
-def write_beginning(folder: ModelFolder, plan: Plan, spec: "DataSpec", record: RunRecord, document: Document) -> None:
+def continue_record(begun: RunRecord, earlier: RunRecord, changes: Sequence[str], seconds: float) -> RunRecord:
+    """Return the record of a run that goes on.
+
+    Args:
+        begun: the record of this session alone.
+        earlier: that of the sessions before.
+        changes: what is not as it was.
+        seconds: of training until the checkpoint from which it goes on.
+    """
+    sessions = list(earlier.sessions)
+    if sessions and not sessions[-1].ended:
+        counted = sum(session.seconds for session in sessions[:-1])
+        sessions[-1] = sessions[-1].model_copy(update={"seconds": round(max(0.0, seconds - counted), 1)})
+    versions = [
+        f"{name}: {earlier.versions.get(name)} → {version}"
+        for name, version in begun.versions.items()
+        if earlier.versions.get(name) != version
+    ]
+    session = begun.sessions[0].model_copy(update={"changes": [*changes, *versions]})
+    kept = {"command": earlier.command, "started": earlier.started, "seconds": round(seconds, 1)}
+    notes = list(dict.fromkeys([*earlier.notes, *begun.notes]))
+    return begun.model_copy(update={**kept, "notes": notes, "sessions": [*sessions, session]})
+
+
+def end_record(record: RunRecord, result: "FitResult") -> RunRecord:
+    """Return the record of a run whose session has ended."""
+    *before, session = record.sessions
+    seconds = round(result.seconds - sum(one.seconds for one in before), 1)
+    reached = {"epochs": result.epochs, "steps": result.steps}
+    session = session.model_copy(update={"ended": _now(), "seconds": max(0.0, seconds), **reached})
+    return record.model_copy(
+        update={
+            **reached,
+            "seconds": round(result.seconds, 1),
+            "metrics": result.metrics,
+            "peak_memory_mb": peak_memory_mb(),
+            "notes": list(dict.fromkeys([*record.notes, *result.findings])),
+            "sessions": [*before, session],
+        }
+    )
+
+
+def read_run_record(path: Path) -> RunRecord | None:
+    """Return the run record at ``path``, or None where there is none that can be read."""
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def write_beginning(
+    folder: ModelFolder, plan: Plan, spec: "DataSpec", record: RunRecord, images: DataRecord, document: Document
+) -> None:
     """Write what is known before the first step."""
     source = Path(document.name)
     if source.is_file():
         write_text(folder.config, source.read_text(encoding="utf-8"))
     write_text(folder.resolved_config, resolved_yaml(plan))
     write_json(folder.spec, spec.model_dump())
+    write_data_record(folder.data_record, images)
     write_json(folder.record, record.model_dump())
 
 

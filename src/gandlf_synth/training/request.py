@@ -2,26 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gandlf_synth.config import Document, LoadedConfig, ModelConfig, merged, read_document, validate
-from gandlf_synth.errors import CheckpointError, ConfigError, Problem, option, raise_if_any
+from pydantic import ValidationError
+
+from gandlf_synth.config import Config, Document, LoadedConfig, laid_over, load_config, read_document, validate
+from gandlf_synth.config.messages import problems_of
+from gandlf_synth.config.spellings import with_own_names
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import TakesPaths
 from gandlf_synth.model_folder import Mode, ModelFolder
-
-if TYPE_CHECKING:
-    from gandlf_synth.data.loading.spec import DataSpec
 
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
 """What ``sample_metrics_config`` logs."""
 ENDLESS = 100_000
 """Epochs of a run that the clock ends."""
-_MAY_CHANGE = {
-    "losses", "optimizers", "schedulers", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches",
-    "save_eval_images_every_n_epochs", "n_fixed_images_to_generate", "fixed_images_batch_size",
-    "fixed_latent_vector_seed", "ema_decay",
-}  # fmt: skip
-"""Keys of ``model_config`` that a run which goes on may change."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,8 @@ class TrainingRequest(TakesPaths):
         val_ratio, test_ratio: fractions to split off the training CSV where there is no such CSV.
         mode: new run, resume, or reset.
         checkpoint: where to resume from; None: the last checkpoint in the model folder.
-        seconds: stop after this wall time; None: after ``num_epochs``.
+        seconds: stop when the run, all its sessions together, has trained for this time; None: after ``num_epochs``.
+        new_data: go on with other data than the run began with.
         command: the call that repeats the run, for the record.
 
     >>> request = TrainingRequest("config.yaml", "data.csv", "model", val_ratio=0.1)
@@ -54,6 +49,7 @@ class TrainingRequest(TakesPaths):
     mode: Mode = "new"
     checkpoint: Path | None = None
     seconds: float | None = None
+    new_data: bool = False
     command: str = ""
 
     @property
@@ -80,26 +76,42 @@ def read_written(config: Path | Document) -> Document:
 
 
 def read_configuration(request: TrainingRequest) -> LoadedConfig:
-    """Return the validated configuration; when resuming, laid over the choices of the earlier run.
+    """Return the validated configuration; when resuming, laid over the one that the run has been trained with.
 
     Raises:
         ConfigError: everything that is wrong with it.
     """
     document = read_written(request.config)
-    if request.mode == "resume" and request.folder.resolved_config.is_file():
-        earlier = read_document(request.folder.resolved_config).content
-        document = replace(document, content=merged(earlier, _decided(document.content)))
-    loaded = validate(document)
+    earlier = earlier_configuration(request)
+    loaded = validate(document) if earlier is None else _going_on(earlier, document)
     _check_end(loaded, request)
     _check_validation(loaded, request)
     _check_early_stopping(loaded, request)
     return loaded
 
 
-def _decided(content: dict[str, object]) -> dict[str, object]:
-    """Return ``content`` without what it leaves open."""
-    nested = {key: _decided(value) if isinstance(value, dict) else value for key, value in content.items()}
-    return {key: value for key, value in nested.items() if value != "auto"}
+def earlier_configuration(request: TrainingRequest) -> Config | None:
+    """Return the configuration that the run to resume has been trained with, nothing in it ``auto``."""
+    resolved = request.folder.resolved_config
+    return load_config(resolved).config if request.mode == "resume" and resolved.is_file() else None
+
+
+def _going_on(earlier: Config, document: Document) -> LoadedConfig:
+    """Return what ``document`` says; what it leaves out or ``auto`` is as it was."""
+    document = with_own_names(document)
+    section, name = document.content.get("model_config") or {}, earlier.model.model_name
+    if isinstance(section, dict):
+        now = section.get("model_name", name)
+        if now != name:
+            where = document.where(("model_config", "model_name"))
+            what = f"is {now}, and the model folder holds a run of {name}"
+            raise ConfigError(Problem(where, what, fix="train a new model in another folder"))
+        document = replace(document, content={**document.content, "model_config": {**section, "model_name": name}})
+    loaded = validate(document)
+    try:
+        return replace(loaded, config=laid_over(earlier, loaded.config))
+    except ValidationError as error:
+        raise ConfigError(*problems_of(error, loaded.document, type(earlier))) from error
 
 
 def _check_end(loaded: LoadedConfig, request: TrainingRequest) -> None:
@@ -134,26 +146,3 @@ def _check_early_stopping(loaded: LoadedConfig, request: TrainingRequest) -> Non
         where = loaded.document.where(("early_stopping_config", "monitor_value"))
         fix = "" if len(logged) > 1 else f"for val_loss, {_give_validation()}"
         raise ConfigError(Problem(where, f"{stopping.monitor_value!r} will not be logged", ", ".join(logged), fix))
-
-
-def check_same_model(checkpoint: Path, model: ModelConfig, spec: "DataSpec") -> None:
-    """Refuse to resume when the configuration or the data would make another model.
-
-    Raises:
-        CheckpointError: every difference.
-    """
-    from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoint
-
-    saved_model, saved_spec = checkpoint_description(read_checkpoint(checkpoint))
-    where, problems = str(checkpoint), []
-    now = model.model_dump(mode="json")
-    for key in sorted(set(saved_model) | set(now)):
-        if key not in _MAY_CHANGE and saved_model.get(key) != now.get(key):
-            what = f"was trained with model_config.{key} = {saved_model.get(key)}, which is now {now.get(key)}"
-            problems.append(Problem(where, what, fix="restore it, or train a new model in another folder"))
-    for key in ("spatial_dims", "num_channels", "shape", "labels", "class_names"):
-        before, after = getattr(saved_spec, key), getattr(spec, key)
-        if before != after:
-            what = f"was trained on data with {key} = {before}, which is now {after}"
-            problems.append(Problem(where, what, fix="resume with the data that the run began with"))
-    raise_if_any(problems, CheckpointError)

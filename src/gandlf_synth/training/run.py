@@ -12,14 +12,23 @@ from gandlf_synth.config import Config, Document, validate
 from gandlf_synth.display.console import Reporter, progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json
-from gandlf_synth.launcher import is_first_process, peak_memory_mb
+from gandlf_synth.launcher import is_first_process
 from gandlf_synth.provenance import RunRecord, digest
 from gandlf_synth.ranks import Ranks, meet, noticing_who_left
+from gandlf_synth.training.data_record import record_images
 from gandlf_synth.training.expectation import Expectation, expect
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
-from gandlf_synth.training.record import begin_record, write_beginning
-from gandlf_synth.training.request import TrainingRequest, check_same_model, read_configuration, read_written
+from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
+from gandlf_synth.training.request import TrainingRequest, read_configuration, read_written
+from gandlf_synth.training.resume import (
+    EarlierRun,
+    changes,
+    check_same_model,
+    check_same_run,
+    go_on_with_data,
+    trained_seconds,
+)
 from gandlf_synth.training.strategy import check_compute, trains_several
 from gandlf_synth.training.survey import survey_run
 
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
     from gandlf_synth.metrics.extractors import Extractor
+    from gandlf_synth.models.checkpoint import CheckpointContent
     from gandlf_synth.training.data import TrainingData
     from gandlf_synth.training.fit import FitResult
 
@@ -57,6 +67,11 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
     Raises:
         ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``errors``.
     """
+    earlier = EarlierRun.of(request)
+    return _plan(request, earlier, console)
+
+
+def _plan(request: TrainingRequest, earlier: EarlierRun | None, console: Console) -> PlannedRun:
     started, ranks = time.monotonic(), meet()
     with ranks.together():
         if is_first_process():
@@ -67,8 +82,12 @@ def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
         loaded = read_configuration(request)
         check_machine(loaded.config)
         survey = survey_run(request, loaded, console)
+        if earlier is not None:
+            survey = go_on_with_data(request, survey, earlier)
         seconds = None if request.seconds is None else request.seconds - (time.monotonic() - started)
         planned = plan_survey(survey, seconds=seconds and max(1.0, seconds * _FOR_TRAINING), measured=True)
+        if earlier is not None:
+            check_same_run(earlier, planned.plan.config, planned.document)
     return _as_the_first(planned, ranks)
 
 
@@ -102,28 +121,52 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     started, first, ranks = time.monotonic(), is_first_process(), meet()
     console = console if first else Console(quiet=True)
     seen = request.folder.state()
-    planned = plan_training(request, console)
+    with ranks.together():
+        earlier = EarlierRun.of(request)
+    planned = _plan(request, earlier, console)
     config = planned.plan.config
 
+    from gandlf_synth.models.checkpoint import checkpoint_description
     from gandlf_synth.training.data import prepare_data
 
     with ranks.together():
         extractor = _sample_extractor(config, planned.facts.spatial_dims)
         data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
-        if request.resume_from is not None:
-            check_same_model(request.resume_from, config.model, data.spec)
+        checkpoint = _checkpoint(request)
+        if checkpoint is not None:
+            known = earlier is not None and earlier.images is not None and not request.new_data
+            check_same_model(checkpoint, str(request.resume_from), config, data.spec, other_images=not known)
+            data = data.as_known(checkpoint_description(checkpoint)[1])
+    seconds = trained_seconds(checkpoint) if checkpoint is not None else 0.0
+    past = _Past(earlier, seconds)
+    del checkpoint  # its weights are read again by the trainer
     with ExitStack() as lock:
         with ranks.together():
             if first:
                 lock.enter_context(request.folder.locked())
                 request.folder.check_unchanged(request.mode, request.checkpoint, seen)
-        return _train(request, planned, data, Reporter(console), extractor, started)
+        return _train(request, planned, data, past, Reporter(console), extractor, started)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """The sessions before this one, and the seconds until the checkpoint from which it goes on."""
+
+    run: EarlierRun | None
+    seconds: float
+
+
+def _checkpoint(request: TrainingRequest) -> "CheckpointContent | None":
+    from gandlf_synth.models.checkpoint import read_checkpoint
+
+    return read_checkpoint(request.resume_from) if request.resume_from is not None else None
 
 
 def _train(
     request: TrainingRequest,
     planned: PlannedRun,
     data: "TrainingData",
+    past: _Past,
     reporter: Reporter,
     extractor: "Extractor | None",
     started: float,
@@ -132,51 +175,47 @@ def _train(
 
     from gandlf_synth.models.build import build_module
     from gandlf_synth.training.data import loader_workers
-    from gandlf_synth.training.first_stage import train_first_stage
+    from gandlf_synth.training.first_stage import seconds_left, train_first_stage
     from gandlf_synth.training.fit import fit
 
     folder, plan, config = request.folder, planned.plan, planned.plan.config
-    seconds = None if request.seconds is None else max(1.0, request.seconds - (time.monotonic() - started))
+    prepared = time.monotonic() - started
+    seconds = None if request.seconds is None else max(1.0, request.seconds - prepared - past.seconds)
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model, data.spec)
     module.check_components()
     if config.compute.compile:
         module.networks_to_compile()  # raises before anything is written
     expected = expect(planned, plan.cost, seconds) if plan.cost else None
-    record = begin_record(request.command, plan, data.manifests, asdict(expected) if expected else {})
+    images = record_images(planned.splits, planned.scans, config)
+    record = begin_record(request, plan, images, asdict(expected) if expected else {})
+    if past.run is not None and past.run.record is not None:
+        record = continue_record(record, past.run.record, changes(past.run, config), past.seconds)
     if is_first_process():
+        folder.remove_unfinished()
         if request.mode == "reset":
             folder.clear()
-        write_beginning(folder, plan, data.spec, record, planned.document)
+        write_beginning(folder, plan, data.spec, record, images, planned.document)
         reporter.open_log(folder.log_file)
-        _announce(reporter, plan, data, expected)
+        _announce(reporter, plan, data, record, expected)
+    limit = request.seconds
     stage = config.model.prerequisite()
     if stage is not None and request.resume_from is None:
-        seconds = train_first_stage(module, stage, request, config, reporter, run_training)
+        train_first_stage(module, stage, request, config, reporter, run_training)
         seed_everything(config.seed, workers=True, verbose=False)
+    if stage is not None:
+        limit = seconds_left(request, stage)
     with noticing_who_left():
         result = fit(
             module, data.loaders(config, loader_workers()), config, folder, reporter.console,
-            resume_from=request.resume_from, seconds=seconds, callbacks=_sample_metrics(config, extractor, reporter),
+            resume_from=request.resume_from, seconds=limit, prepared=prepared,
+            callbacks=_sample_metrics(config, extractor, reporter),
         )  # fmt: skip
-    record = _finish(record, result)
+    record = end_record(record, result)
     if is_first_process():
         write_json(folder.record, record.model_dump())
     _report(reporter, record, result)
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
-
-
-def _finish(record: RunRecord, result: "FitResult") -> RunRecord:
-    return record.model_copy(
-        update={
-            "seconds": round(result.seconds, 1),
-            "epochs": result.epochs,
-            "steps": result.steps,
-            "metrics": result.metrics,
-            "peak_memory_mb": peak_memory_mb(),
-            "notes": [*record.notes, *result.findings],
-        }
-    )
 
 
 def _report(reporter: Reporter, record: RunRecord, result: "FitResult") -> None:
@@ -207,7 +246,9 @@ def _sample_metrics(config: Config, extractor: "Extractor | None", reporter: Rep
     return [SampleMetrics(options, extractor, config.seed, reporter.say)]
 
 
-def _announce(reporter: Reporter, plan: Plan, data: "TrainingData", expected: Expectation | None) -> None:
+def _announce(
+    reporter: Reporter, plan: Plan, data: "TrainingData", record: RunRecord, expected: Expectation | None
+) -> None:
     spec = data.spec
     counts = ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in data.manifests.items())
     size = "×".join(str(length) for length in spec.shape)
@@ -216,6 +257,8 @@ def _announce(reporter: Reporter, plan: Plan, data: "TrainingData", expected: Ex
     reporter.say(f"Data: {counts}; {size} voxels, {channels}{classes}", "bold")
     for choice in plan.choices:
         reporter.say(f"  {choice.key}: {choice.value} ({choice.reason})")
+    for change in record.sessions[-1].changes:
+        reporter.say(f"  changed: {change}")
     for note in plan.notes:
         reporter.say(f"  note: {note}", "dim")
     if expected is not None:

@@ -126,11 +126,6 @@ def _short_digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def stored_bytes(path: Path) -> int:
-    """Return the size of what ``path`` names: a file, or all files of a folder."""
-    return sum(file.stat().st_size for file in source_files(path))
-
-
 def scan_files(paths: Iterable[Path], cache: Path, progress: Progress = no_progress) -> dict[Path, FileScan]:
     """Return the scan of every path, reading only files that were not scanned before.
 

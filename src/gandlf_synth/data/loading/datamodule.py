@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -61,7 +61,7 @@ class SynthesisDataModule(LightningDataModule):
         self._patches = patches
         self._shown: dict[Phase, MappedImages] = {}
         self._loaded: dict[Phase, PreparedDataset] = {}
-        self._position = {"epoch": 0, "batches": 0}
+        self._position = {"epoch": 0, "next_epoch": 0, "samples": 0, "size": 0}
 
     def has(self, phase: Phase) -> bool:
         """Say whether ``phase`` has data."""
@@ -92,14 +92,33 @@ class SynthesisDataModule(LightningDataModule):
             self._loaded[phase].show(images)
 
     def state_dict(self) -> dict[str, int]:
-        """Return where in the training split the run is: the epoch and the batches of it that were trained on."""
-        loop = self.trainer.fit_loop
-        done = loop.epoch_loop.batch_progress.current.processed % max(1, int(self.trainer.num_training_batches))
-        return {"epoch": self.trainer.current_epoch, "batches": done}
+        """Return where in the training split the run is: the epoch, and the samples of it that were trained on."""
+        loop, trainer = self.trainer.fit_loop, self.trainer
+        done = loop.epoch_loop.batch_progress.current.processed % max(1, int(trainer.num_training_batches))
+        return {
+            "epoch": trainer.current_epoch,
+            "next_epoch": loop.epoch_progress.current.processed,
+            "samples": done * self._batch_size * trainer.world_size,
+            "size": len(trainer.train_dataloader.dataset),
+        }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on from where ``state_dict`` was taken."""
         self._position = dict(state_dict)
+
+    def batches_begun(self) -> int | None:
+        """Return the batches of the present size that an interrupted epoch is ahead; None where none was interrupted.
+
+        Batch size and number of processes may have changed: what is left of the epoch has to fill the batches that
+        are left. With other data the epoch begins anew.
+        """
+        trainer = self.trainer
+        if not self._position["samples"] or self._position["epoch"] != trainer.current_epoch:
+            return None
+        loader: Any = trainer.train_dataloader
+        batches: float = loader.sampler.num_left / self._batch_size
+        left = floor(batches) if loader.drop_last else ceil(batches)
+        return int(trainer.num_training_batches) - left
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches."""
@@ -131,7 +150,10 @@ class SynthesisDataModule(LightningDataModule):
             seed=self._seed,
         )
         if phase == "train":
-            sampler.resume_at(self._position["epoch"], self._position["batches"] * self._batch_size)
+            seen = self._position["samples"] if self._position["size"] == len(dataset) else 0
+            sampler.resume_at(self._position["epoch"], seen // sampler.num_replicas)
+            # Worker processes are sent the first keys before Lightning tells the sampler the epoch.
+            sampler.set_epoch(self._position["next_epoch"])
         pinned = options.pin_memory if options.pin_memory != "auto" else _on_gpu(trainer)
         persistent = options.persistent_workers if options.persistent_workers is not None else workers > 0
         return DataLoader(

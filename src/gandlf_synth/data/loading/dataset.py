@@ -114,6 +114,11 @@ class EpochSampler(DistributedSampler[Any]):
         """Begin ``epoch`` after the first ``samples`` of this rank, which an interrupted run has seen."""
         self._resumed = (epoch, samples)
 
+    @property
+    def num_left(self) -> int:
+        """The samples that are left to this rank of the interrupted epoch."""
+        return len(self) - self._resumed[1]
+
     def __iter__(self) -> Iterator[int]:
         """Yield the keys of this rank for the current epoch."""
         size = len(self.dataset)  # type: ignore[arg-type]

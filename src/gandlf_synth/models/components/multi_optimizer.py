@@ -41,11 +41,14 @@ class MultiOptimizerModule(GenerativeModule[C]):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[SchedulerEntry]]:
         """Return one optimizer per network, in the order of ``config.networks``, and their schedulers."""
-        epochs = self.trainer.max_epochs or 1
-        steps = int(self.trainer.estimated_stepping_batches) // epochs // self.config.accumulate_grad_batches
-        optimizers = self._optimizers()
+        steps, epochs, optimizers = self.steps_per_epoch, self.trainer.max_epochs or 1, self._optimizers()
         schedulers = (self._scheduler_of(name, optimizer, steps, epochs) for name, optimizer in optimizers.items())
         return list(optimizers.values()), [scheduler for scheduler in schedulers if scheduler]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps that an optimizer takes in an epoch, at least one."""
+        return max(1, super().steps_per_epoch // self.config.accumulate_grad_batches)
 
     @contextmanager
     def freeze_others(self, name: str) -> Iterator[None]:
@@ -96,8 +99,8 @@ class MultiOptimizerModule(GenerativeModule[C]):
             for entry in self._schedulers_of(optimizer, "epoch"):
                 if not isinstance(entry.scheduler, ReduceLROnPlateau):
                     entry.scheduler.step()  # type: ignore[call-arg, unused-ignore]
-                elif (value := self.trainer.callback_metrics.get(entry.monitor or "")) is not None:
-                    entry.scheduler.step(value)
+                else:
+                    self.step_watching(entry)
 
     def _optimizers(self) -> dict[str, Optimizer]:
         return {name: self._optimizer_of(name) for name in self.config.networks}
@@ -110,7 +113,7 @@ class MultiOptimizerModule(GenerativeModule[C]):
         component = self.config.component("schedulers", name)
         if component is None:
             return None
-        start, end = self.learning_span(name)
+        start, end = self.schedule_span(name)
         return build_scheduler(
             component, optimizer, steps, epochs * (end - start), "model_config.schedulers", monitor=f"train_{name}_loss"
         )

@@ -84,7 +84,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         """Return the stage and the weight of its resolution for this batch, and keep them."""
         architecture = resolved(self.config.architecture)
         by_steps = self.trainer.current_epoch + batch_idx / max(1, self.trainer.num_training_batches)
-        by_clock = self.elapsed_fraction * sum(architecture.progressive_epochs)
+        by_clock = max(self.elapsed_fraction, self.reached_fraction) * sum(architecture.progressive_epochs)
         stage, alpha = architecture.position(max(by_steps, by_clock))
         self.stage.fill_(stage)
         self.fade.fill_(round(alpha * _ALPHA_STEPS))

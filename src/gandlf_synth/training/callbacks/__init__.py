@@ -7,6 +7,7 @@ from gandlf_synth.training.callbacks.grid import SampleGrid
 from gandlf_synth.training.callbacks.rate_schedule import RateSchedule
 from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
 from gandlf_synth.training.callbacks.reports import HealthMonitor, RunProgress
+from gandlf_synth.training.callbacks.resumption import Resumption
 from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
 from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage, StepSeeds
 from gandlf_synth.training.callbacks.stopping import Interruption, TimeBudget
@@ -19,6 +20,7 @@ __all__ = [
     "Interruption",
     "RateSchedule",
     "ReconstructionMetrics",
+    "Resumption",
     "RunProgress",
     "SampleGrid",
     "SampleMetrics",

@@ -23,9 +23,9 @@ class RateSchedule(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Set the rates of the batch."""
         networks = pl_module.config.networks
-        progress = pl_module.progress_before(batch_idx)
+        progress = pl_module.run_progress_before(batch_idx)
         for number, optimizer in enumerate(trainer.optimizers):
-            span = pl_module.learning_span(networks[min(number, len(networks) - 1)])
+            span = pl_module.schedule_span(networks[min(number, len(networks) - 1)])
             share = rate_share(progress, span, self._warmup, self._cooldown)
             for group in optimizer.param_groups:
                 group["lr"] = optimizer.defaults["lr"] * share

@@ -31,12 +31,12 @@ class RunProgress(Callback):
         self._bar: Progress | None = None
         self._task: Any = None
         self._started = self._last_line = 0.0
-        self._first_step = 0
+        self._first_progress = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
         self._started = self._last_line = time.monotonic()
-        self._first_step = trainer.global_step
+        self._first_progress = pl_module.run_progress
         if not trainer.is_global_zero or not self._console.is_terminal:
             return
         columns = (
@@ -57,7 +57,7 @@ class RunProgress(Callback):
         self._last_line = now
         last = "" if (trainer.max_epochs or ENDLESS) >= ENDLESS else f"/{trainer.max_epochs}"
         text = f"epoch {trainer.current_epoch + 1}{last}, step {trainer.global_step}{_losses(trainer)}"
-        done: float = pl_module.training_progress
+        done: float = pl_module.run_progress
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=text)
         else:
@@ -71,7 +71,7 @@ class RunProgress(Callback):
 
     def _remaining(self, done: float) -> timedelta:
         elapsed = time.monotonic() - self._started
-        return timedelta(seconds=round(elapsed * (1 - done) / max(done, 1e-6)))
+        return timedelta(seconds=round(elapsed * (1 - done) / max(done - self._first_progress, 1e-6)))
 
 
 def _losses(trainer: Trainer) -> str:

@@ -14,51 +14,75 @@ from gandlf_synth.errors import StoppedError
 from gandlf_synth.training.callbacks.agreement import Agreement
 from gandlf_synth.training.callbacks.closing import ClosingTime
 
-_COOLDOWN = 0.4
-
 
 class TimeBudget(Callback):
-    """Stops training after a wall time; without a scheduler, lowers the learning rates linearly to zero at the end.
+    """Counts the seconds of training, those of earlier sessions included, and stops when they are used up.
 
-    A constant rate leaves noise in the weights, and so in the images; a linear cooldown over the last part of the run
-    removes it (Hägele et al. 2024, arXiv 2405.18392). Networks that take turns cool down each at the end of its own.
     The clock is the first process's: by it all processes choose alike what learns.
 
     Args:
-        seconds: the wall time of the training, with what follows its last step.
-        closing: foretells what that takes.
-        cool_down: whether to lower the rate; false where a scheduler decides it.
+        limit: the seconds of the run, all sessions together, with preparation and what follows its last step; None:
+            only epochs limit it.
+        closing: foretells what follows the last step.
+        prepared: the seconds that this session has taken to prepare.
     """
 
-    def __init__(self, seconds: float, closing: ClosingTime, *, cool_down: bool) -> None:
-        self._seconds, self._closing = seconds, closing
-        self._cool_down = cool_down
-        self._started = 0.0
+    def __init__(self, limit: float | None, closing: ClosingTime | None = None, prepared: float = 0.0) -> None:
+        self._limit, self._closing = limit, closing
+        self._prepared = prepared
+        self._trained = self._used_up = 0.0
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that the run has taken so far."""
+        return self._prepared + self._now()
+
+    def _now(self) -> float:
+        """Return the seconds of training so far."""
+        return self._trained + (time.monotonic() - self._started if self._started is not None else 0.0)
+
+    def _share(self) -> float:
+        """Return how much of the time for training is over."""
+        if self._limit is None:
+            return 0.0
+        for_training = max(1.0, self._limit - self._prepared) - (self._closing.seconds if self._closing else 0.0)
+        return self._now() / max(1e-3, for_training)
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what goes into a checkpoint."""
+        return {"prepared": self._prepared, "trained": self._now(), "used_up": self._used_up}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on from the time of a checkpoint."""
+        self._prepared += state_dict["prepared"]
+        self._trained, self._used_up = state_dict["trained"], state_dict["used_up"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock; where a run that goes on has no time left, train no more."""
+        if self._limit is not None and self._trained:
+            share = trainer.strategy.broadcast(1.0 if self._limit <= self._used_up else self._share())
+            pl_module.elapsed_fraction = min(1.0, share)
+            trainer.should_stop = trainer.should_stop or share >= 1
         self._started = time.monotonic()
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self._trained, self._started = self._now(), None
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Tell the model the time, and set the learning rates for what is left of it."""
-        limit = max(1e-3, self._seconds - self._closing.seconds)
-        elapsed: float = trainer.strategy.broadcast(min(1.0, (time.monotonic() - self._started) / limit))
-        pl_module.elapsed_fraction = elapsed
-        if not self._cool_down:
-            return
-        networks = pl_module.config.networks
-        for number, optimizer in enumerate(trainer.optimizers):
-            start, end = pl_module.learning_span(networks[min(number, len(networks) - 1)])
-            left = (end - elapsed) / (end - start)
-            for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * min(1.0, max(0.0, left / _COOLDOWN))
+        """Tell the model the time."""
+        if self._limit is not None:
+            pl_module.elapsed_fraction = min(1.0, trainer.strategy.broadcast(self._share()))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop when the time is over."""
-        over = time.monotonic() - self._started >= self._seconds - self._closing.seconds
-        trainer.should_stop = trainer.should_stop or trainer.strategy.broadcast(over)
+        if self._limit is not None:
+            over = trainer.strategy.broadcast(self._share() >= 1)
+            self._used_up = self._limit if over else 0.0
+            trainer.should_stop = trainer.should_stop or over
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -34,7 +34,7 @@ class Rates(Callback):
         self._before = {name: _weights(pl_module.network(name)) for name in pl_module.config.networks}
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        for number, name in enumerate(pl_module.config.networks):
+        for number, name in enumerate(pl_module.config.networks[: len(trainer.optimizers)]):
             moved = not torch.equal(self._before[name], _weights(pl_module.network(name)))
             self.learned.setdefault(name, []).append(moved)
             self.rates.setdefault(name, []).append(trainer.optimizers[number].param_groups[0]["lr"])
@@ -52,7 +52,7 @@ class SignalBefore(Callback):
 
 
 def _weights(network: torch.nn.Module) -> torch.Tensor:
-    return torch.cat([weights.detach().flatten() for weights in network.parameters()])
+    return torch.cat([torch.empty(0), *(weights.detach().flatten() for weights in network.parameters())])
 
 
 def one_epoch(family: str, root: Path, *callbacks: Callback, **more: Any) -> Any:

@@ -1,0 +1,97 @@
+"""Which images a run is trained on, by their content: written when it begins, compared when it goes on.
+
+Names of files and of subjects are not kept, so that a model folder can be given away.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from gandlf_synth.config import Config, Phase
+from gandlf_synth.data.formats.scan import FileScan, Scans
+from gandlf_synth.data.loading.conditioners import build_conditioner
+from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.files import write_csv
+from gandlf_synth.provenance import digest
+
+_MICROMETRES = 3
+"""Decimals of an affine in mm that count: programs that only copy an image may change the last ones."""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """What a row of a CSV gives to a training.
+
+    Args:
+        files: of every channel column and the mask: digest of the voxels, digest of the grid, number type.
+        label: the class number and name.
+        condition: digest of the columns that the model is conditioned on.
+    """
+
+    files: tuple[str, ...]
+    label: str
+    condition: str
+
+    @property
+    def voxels(self) -> tuple[str, ...]:
+        """The digests of the voxels alone."""
+        return tuple(file.partition(":")[0] for file in self.files)
+
+
+DataRecord = Mapping[Phase, Sequence[ImageRecord]]
+
+
+def record_images(splits: Mapping[Phase, Manifest], scans: Scans, config: Config) -> DataRecord:
+    """Return the record of every row, split by split in the order of training."""
+    files = {
+        path: _file_record(scans[path]) for split in splits.values() for row in split.samples for path in row.files
+    }
+    columns = _columns_read(config, splits["train"])
+    return {
+        phase: [
+            ImageRecord(
+                tuple(files[path] for path in sample.files),
+                "" if sample.label is None else f"{sample.label} {sample.label_name or ''}".strip(),
+                digest({name: sample.extra.get(name, "") for name in columns}) if columns else "",
+            )
+            for sample in manifest.samples
+        ]
+        for phase, manifest in splits.items()
+    }
+
+
+def _file_record(scan: FileScan) -> str:
+    affine = [[round(value, _MICROMETRES) + 0.0 for value in row] for row in scan.affine]
+    return f"{scan.content}:{digest([affine, scan.shape, scan.physical])[:8]}:{scan.dtype}"
+
+
+def _columns_read(config: Config, train: Manifest) -> Sequence[str]:
+    """Return the columns that conditioners read; all further ones where a conditioner does not say which."""
+    names: set[str] = set()
+    for step in config.model.conditioning:
+        column = getattr(build_conditioner(step.name, step.parameters), "column", None)
+        if step.name.lower() != "class":
+            names |= {str(column)} if column else set(train.extra_columns)
+    return sorted(names)
+
+
+def write_data_record(path: Path, record: DataRecord) -> None:
+    """Write a record as CSV, a row per image."""
+    rows = ([phase, row.label, row.condition, *row.files] for phase, images in record.items() for row in images)
+    write_csv(path, [["split", "label", "condition", "files"], *rows])
+
+
+def read_data_record(path: Path) -> DataRecord | None:
+    """Return the record that ``write_data_record`` wrote, or None where there is none."""
+    if not path.is_file():
+        return None
+    record: dict[Phase, list[ImageRecord]] = {}
+    phases = {phase: phase for phase in get_args(Phase)}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        next(rows, None)
+        for phase, label, condition, *files in rows:
+            record.setdefault(phases[phase], []).append(ImageRecord(tuple(files), label, condition))
+    return record
