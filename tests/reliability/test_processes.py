@@ -56,7 +56,7 @@ def test_twenty_kills_in_a_long_run(cli: Cli, pictures: Path, tmp_path: Path) ->
 def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
     cli: Cli, pictures: Path, tmp_path: Path, number: int
 ) -> None:
-    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
     last = tmp_path / "model" / "checkpoints" / "last.ckpt"
     process = start("train", *words, "-m-dir", tmp_path / "model")
     wait_for_a_new(last, process)
@@ -74,7 +74,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
 def test_a_signal_to_one_of_two_processes_stops_both_with_a_checkpoint(
     cli: Cli, pictures: Path, tmp_path: Path
 ) -> None:
-    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
     last = tmp_path / "model" / "checkpoints" / "last.ckpt"
     two = ("--set", "compute.num_devices=2")
     both = [start("train", *words, *two, "-m-dir", tmp_path / "model", variables=own) for own in srun(free_port())]
@@ -89,7 +89,7 @@ def test_a_signal_to_one_of_two_processes_stops_both_with_a_checkpoint(
 
 @pytest.mark.slow
 def test_a_second_run_on_a_folder_is_refused_until_the_first_is_gone(cli: Cli, pictures: Path, tmp_path: Path) -> None:
-    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
     model = tmp_path / "model"
     first = start("train", *words, "-m-dir", model)
     wait_for_a_new(model / "checkpoints" / "last.ckpt", first)

@@ -73,7 +73,7 @@ def test_the_first_process_decides_and_a_data_set_that_differs_is_refused(
 
 @pytest.mark.slow
 def test_the_clock_of_the_first_process_ends_the_run(cli: Cli, pictures: Path, tmp_path: Path) -> None:
-    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
     minutes = (("--minutes", 0.1), ("--minutes", 100))
 
     for process in both("train", *words, "-m-dir", tmp_path / "model", differing=minutes):
@@ -82,7 +82,7 @@ def test_the_clock_of_the_first_process_ends_the_run(cli: Cli, pictures: Path, t
 
 @pytest.mark.slow
 def test_a_process_that_is_gone_ends_the_other(cli: Cli, pictures: Path, tmp_path: Path) -> None:
-    words = write_job(cli, pictures, tmp_path, epochs=100_000)
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
     last = tmp_path / "model" / "checkpoints" / "last.ckpt"
     first, second = both("train", *words, "-m-dir", tmp_path / "model")
     while not last.exists():
