@@ -32,6 +32,7 @@ class TimeBudget(Callback):
         self._prepared = prepared
         self._trained = self._used_up = 0.0
         self._started: float | None = None
+        self._agreement = Agreement(min(1.0, (limit or 1.0) / 100))
 
     @property
     def seconds(self) -> float:
@@ -73,16 +74,22 @@ class TimeBudget(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Tell the model the time."""
         if self._limit is not None:
-            pl_module.elapsed_fraction = min(1.0, trainer.strategy.broadcast(self._share()))
+            self._tell(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop when the time is over."""
         if self._limit is not None:
-            over = trainer.strategy.broadcast(self._share() >= 1)
+            self._tell(trainer, pl_module)
+            over = pl_module.elapsed_fraction >= 1
             self._used_up = self._limit if over else 0.0
             trainer.should_stop = trainer.should_stop or over
+
+    def _tell(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        agreed = self._agreement.reach(trainer, self._share() if trainer.is_global_zero else 0.0)
+        if agreed is not None:
+            pl_module.elapsed_fraction = min(1.0, agreed[0])
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
