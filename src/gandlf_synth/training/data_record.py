@@ -6,6 +6,7 @@ Names of files and of subjects are not kept, so that a model folder can be given
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +21,7 @@ _MICROMETRES = 3
 """Decimals of an affine in mm that count: programs that only copy an image may change the last ones."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """What a row of a CSV gives to a training.
 
@@ -63,8 +64,13 @@ def record_images(splits: Mapping[Phase, Manifest], scans: Scans, config: Config
 
 
 def _file_record(scan: FileScan) -> str:
-    affine = [[round(value, _MICROMETRES) + 0.0 for value in row] for row in scan.affine]
-    return f"{scan.content}:{digest([affine, scan.shape, scan.physical])[:8]}:{scan.dtype}"
+    return f"{scan.content}:{_grid_digest(scan.affine, scan.shape, scan.physical)}:{scan.dtype}"
+
+
+@lru_cache(maxsize=1024)
+def _grid_digest(affine: tuple[tuple[float, ...], ...], shape: tuple[int, ...], physical: bool) -> str:
+    rounded = [[round(value, _MICROMETRES) + 0.0 for value in row] for row in affine]
+    return digest([rounded, shape, physical])[:8]
 
 
 def _columns_read(config: Config, train: Manifest) -> Sequence[str]:
