@@ -1,5 +1,6 @@
 """Short training runs of every family on made-up data, for tests that need a real trainer."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,17 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.testing import synthetic_data, synthetic_spec
 from gandlf_synth.training.fit import FitResult, fit
+
+
+class SignalBefore(Callback):
+    """Sends SIGTERM before a batch ends."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx == self._batch:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import get_args
 
 from gandlf_synth.config import Config, Phase
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.loading.conditioners import build_conditioner
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.files import write_csv
 from gandlf_synth.provenance import digest
@@ -75,6 +74,8 @@ def _grid_digest(affine: tuple[tuple[float, ...], ...], shape: tuple[int, ...], 
 
 def _columns_read(config: Config, train: Manifest) -> Sequence[str]:
     """Return the columns that conditioners read; all further ones where a conditioner does not say which."""
+    from gandlf_synth.data.loading.conditioners import build_conditioner  # imports torch
+
     names: set[str] = set()
     for step in config.model.conditioning:
         column = getattr(build_conditioner(step.name, step.parameters), "column", None)

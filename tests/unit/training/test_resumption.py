@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
-from tests.runs import Run, train
-from tests.unit.models.components.test_stages import SignalBefore
+from tests.runs import Run, SignalBefore, train
 
 from gandlf_synth.errors import StoppedError
 from gandlf_synth.models.checkpoint import load_module, read_checkpoint

@@ -1,6 +1,5 @@
 """Networks that take turns learn when it is theirs, also where a run has one epoch, and schedules fill that time."""
 
-import signal
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
-from tests.runs import tiny_config, tiny_module, tiny_spec, train
+from tests.runs import SignalBefore, tiny_config, tiny_module, tiny_spec, train
 
 from gandlf_synth.errors import StoppedError
 from gandlf_synth.registry import load
@@ -38,17 +37,6 @@ class Rates(Callback):
             moved = not torch.equal(self._before[name], _weights(pl_module.network(name)))
             self.learned.setdefault(name, []).append(moved)
             self.rates.setdefault(name, []).append(trainer.optimizers[number].param_groups[0]["lr"])
-
-
-class SignalBefore(Callback):
-    """Sends SIGTERM before a batch ends."""
-
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        if batch_idx == self._batch:
-            signal.raise_signal(signal.SIGTERM)
 
 
 def _weights(network: torch.nn.Module) -> torch.Tensor:
