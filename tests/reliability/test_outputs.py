@@ -1,6 +1,7 @@
 """Terminals, disks and pipes that take less than one would like: a message and an exit code, never a traceback."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def test_check_shows_its_table_on_a_terminal_that_knows_ascii_only(
 
     assert ended.returncode == 3, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert r"b\xe9nigne" in ended.stdout
+    assert r"b\xe9nigne" in re.sub(r"[\s|]", "", ended.stdout)  # long paths are broken into lines
 
 
 @contextmanager

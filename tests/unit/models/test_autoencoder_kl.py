@@ -36,7 +36,11 @@ def test_windows_that_the_stride_does_not_divide_are_refused_with_the_nearest() 
     with pytest.raises(
         ValidationError, match=r"tile_shape \[30, 33\] must be multiples of 4; the nearest are \[32, 32\]"
     ):
-        AutoencoderKLConfig(model_name="autoencoder_kl", tile_shape=[30, 33])
+        AutoencoderKLConfig(
+            model_name="autoencoder_kl",
+            architecture={"num_channels": [8, 8, 8], "norm_num_groups": 4, "attention_levels": [False] * 3},
+            tile_shape=[30, 33],
+        )
 
 
 def test_a_class_that_a_batch_lacks_keeps_its_distribution() -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.factories import spec_of
 
@@ -22,7 +21,7 @@ def model_of(family: str, shape: list[int], size: Size = "XS", *, on_gpu: bool =
 def weights_of(model: Any, shape: list[int]) -> int:
     """Return the number of weights of a model for images of ``shape``."""
     size = model.required_shape(len(shape)) or shape
-    spec = spec_of(shape=tuple(size), spatial_dims=len(size), affine=np.eye(len(size) + 1).tolist())
+    spec = spec_of(shape=tuple(size), spatial_dims=len(size))
     module = build_module(model.model_dump(mode="json"), spec)
     return sum(weights.numel() for weights in module.parameters())
 

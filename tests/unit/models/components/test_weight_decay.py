@@ -68,7 +68,8 @@ def test_a_step_of_the_mapping_network_is_not_a_step_towards_zero(family: str, t
 def test_a_written_decay_is_kept_and_one_that_nobody_wrote_is_told() -> None:
     config = registry.load("models", "stylegan2").config_class()
     written = config(model_name="stylegan2", optimizers={"name": "adam", "weight_decay": 1e-3})
-    unwritten = config(model_name="stylegan2", optimizers={"name": "adam", "lr": 1e-3})
+    tiny = registry.load("models", "stylegan2").tiny
+    unwritten = config(model_name="stylegan2", optimizers={"name": "adam", "lr": 1e-3}, **tiny)
     module = build_module(unwritten.model_dump(mode="json"), spec_of(shape=(8, 8)))
 
     assert movement_without_gradient(written) > 0
