@@ -39,6 +39,7 @@ class Preconditioning:
         Its plain squared error is that of the denoiser, weighted by λ = 1 / c_out², so that all levels count alike.
 
         Example:
+            >>> import torch
             >>> scales = Preconditioning(sigma_data=0.5)
             >>> clean, noisy, sigma = torch.tensor([0.5, -1.0]), torch.tensor([2.0, 0.5]), torch.tensor(3.0)
             >>> output = scales.target(clean, noisy, sigma)
@@ -61,6 +62,7 @@ def log_normal(uniform: Tensor, mean: float, std: float) -> Tensor:
     """Return levels from ``uniform`` numbers: ln(sigma) is normal with ``mean`` and ``std`` (table 1, §5).
 
     Example:
+        >>> import torch
         >>> log_normal(torch.tensor([0.1, 0.5, 0.9]), mean=-1.2, std=1.2)
         tensor([0.0647, 0.3012, 1.4019])
     """
