@@ -50,16 +50,14 @@ def test_outputs_that_are_closed_full_or_know_few_letters(
 def test_check_shows_its_table_on_a_terminal_that_knows_ascii_only(
     cli: Cli, pictures_table: Path, tiny_config: TinyConfig
 ) -> None:
-    pictures_table.write_text(pictures_table.read_text(encoding="utf-8").replace("benign", "bénigne"), encoding="utf-8")
+    table = pictures_table.read_text(encoding="utf-8")
+    pictures_table.write_text(table.replace(",benign\n", ",bénigne\n"), encoding="utf-8")
 
     ended = run(
-        f"gandlf-synth check --fast -c {tiny_config([8, 8])} -dt {pictures_table}",
-        PYTHONIOENCODING="ascii",
-        LC_ALL="C",
-        COLUMNS="1000",  # so that a long path is not broken into lines
+        f"gandlf-synth check --fast -c {tiny_config([8, 8])} -dt {pictures_table}", PYTHONIOENCODING="ascii", LC_ALL="C"
     )
 
-    assert ended.returncode == 3, ended.stderr
+    assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
     assert r"b\xe9nigne" in ended.stdout
 
