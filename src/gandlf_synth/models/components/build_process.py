@@ -3,7 +3,7 @@
 from torch import nn
 
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.models.components.denoising import DenoisingProcess
+from gandlf_synth.models.components.denoising import AnyProcess
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
 from gandlf_synth.models.components.diffusion_process import DiffusionProcess
 from gandlf_synth.models.components.edm_process import EDMProcess
@@ -12,7 +12,7 @@ from gandlf_synth.models.components.flow_process import FlowProcess
 
 def build_process(
     settings: DiffusionSettings | FlowSettings, criterion: nn.Module, spec: DataSpec, channels: int
-) -> DenoisingProcess:
+) -> AnyProcess:
     """Return the process of ``settings`` on ``channels`` of what is noised: the images of ``spec`` or their latents."""
     if isinstance(settings, FlowSettings):
         return FlowProcess(settings, criterion, spec.spatial_dims, channels, spec.parts)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Generic, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, noise
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
 from gandlf_synth.provenance import Purpose, fold_seed
 
+S = TypeVar("S", bound=DiffusionSettings | FlowSettings)
+"""The settings of a process."""
+
 
 class SamplingChoice(TypedDict):
     """How images are sampled; for the record."""
@@ -28,7 +31,7 @@ class SamplingChoice(TypedDict):
     guidance_scale: float
 
 
-class DenoisingProcess(nn.Module, ABC):
+class DenoisingProcess(nn.Module, ABC, Generic[S]):
     """Noise, the network that undoes it, and the way back from noise; for images and for latents alike.
 
     Args:
@@ -44,13 +47,14 @@ class DenoisingProcess(nn.Module, ABC):
 
     def __init__(
         self,
-        settings: DiffusionSettings | FlowSettings,
+        settings: S,
         criterion: nn.Module,
         spatial_dims: int,
         channels: int,
         parts: Sequence[ConditionPart] = (),
     ) -> None:
         super().__init__()
+        self.settings = settings
         self.denoiser = resolved(settings.architecture).build(
             spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **network_sizes(parts)
         )
@@ -127,6 +131,19 @@ class DenoisingProcess(nn.Module, ABC):
             raise ConfigError(Problem("guidance_scale", what, fix="leave it out"))
 
 
+AnyProcess = DenoisingProcess[DiffusionSettings] | DenoisingProcess[FlowSettings]
+
+
+def spread_evenly(start: Tensor, count: int) -> Tensor:
+    """Return ``count`` numbers in [0, 1), the first at ``start`` and the others at equal distances, around the end.
+
+    Example:
+        >>> spread_evenly(torch.tensor(0.75), 2)
+        tensor([0.7500, 0.2500])
+    """
+    return (start + torch.arange(count, device=start.device) / count) % 1
+
+
 class _PositionalDenoiser(nn.Module):
     """A denoiser whose condition is given by position, as exported networks need it.
 
@@ -147,7 +164,7 @@ class _PositionalDenoiser(nn.Module):
 class DenoisingModule(GenerativeModule[C]):
     """A ``process`` on images; a subclass may put something else in their place with ``encode`` and ``decode``."""
 
-    process: DenoisingProcess
+    process: AnyProcess
 
     @property
     def samplers(self) -> Sequence[str]:  # type: ignore[override]

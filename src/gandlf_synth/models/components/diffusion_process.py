@@ -12,13 +12,13 @@ from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.objective import PredictionType, min_snr_weight, target_for
 from gandlf_synth.diffusion.sampling import sample
 from gandlf_synth.diffusion.schedules import noise_schedule
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
 _DEFAULT_STEPS = 50
 
 
-class DiffusionProcess(DenoisingProcess):
+class DiffusionProcess(DenoisingProcess[DiffusionSettings]):
     """A denoiser trained at random noise levels, and the reverse process that samples with it.
 
     Args:
@@ -42,7 +42,6 @@ class DiffusionProcess(DenoisingProcess):
         super().__init__(settings, criterion, spatial_dims, channels, parts)
         if settings.prediction_type == "edm":
             raise ValueError("edm has no timesteps; see EDMProcess")
-        self.settings = settings
         self.prediction_type: PredictionType = settings.prediction_type
         self.schedule = noise_schedule(
             settings.beta_schedule,
@@ -52,8 +51,7 @@ class DiffusionProcess(DenoisingProcess):
 
     def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
         """Return the mean loss; see ``DenoisingProcess.loss``."""
-        spread = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
-        timesteps = (spread * self.schedule.num_timesteps).long()
+        timesteps = (spread_evenly(start, len(clean)) * self.schedule.num_timesteps).long()
         signal, sigma = self.schedule.levels(timesteps, clean)
         target = target_for(self.prediction_type, clean, noise, signal, sigma)
         output = self.denoiser(signal * clean + sigma * noise, timesteps, **condition.inputs())

@@ -1,24 +1,21 @@
 """Preconditioned denoising and Heun's way back (Karras et al. 2022, arXiv 2206.00364)."""
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.edm import Preconditioning, log_normal, noise_conditioning, sampling_sigmas
 from gandlf_synth.diffusion.sampling import edm_sample
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
 _DEFAULT_STEPS = 18
 _TIME_SCALE = 1000  # the network's time embedding resolves steps of one
 
 
-class EDMProcess(DenoisingProcess):
+class EDMProcess(DenoisingProcess[DiffusionSettings]):
     """A denoiser whose input and target have variance 1 at every noise level, and the reverse process.
 
     Args:
@@ -31,22 +28,14 @@ class EDMProcess(DenoisingProcess):
 
     kind = "diffusion"
 
-    def __init__(
-        self,
-        settings: DiffusionSettings,
-        criterion: nn.Module,
-        spatial_dims: int,
-        channels: int,
-        parts: Sequence[ConditionPart] = (),
-    ) -> None:
-        super().__init__(settings, criterion, spatial_dims, channels, parts)
-        self.settings = settings
-        self.scales = Preconditioning(settings.edm.sigma_data or settings.usual_sigma)
+    @property
+    def scales(self) -> Preconditioning:
+        """How the network is wrapped, by the standard deviation of what is noised."""
+        return Preconditioning(self.settings.edm.sigma_data or self.settings.usual_sigma)
 
     def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
         """Return the mean loss (Karras et al. 2022, eq. 8); see ``DenoisingProcess.loss``."""
-        spread = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
-        sigmas = log_normal(spread, self.settings.edm.p_mean, self.settings.edm.p_std)
+        sigmas = log_normal(spread_evenly(start, len(clean)), self.settings.edm.p_mean, self.settings.edm.p_std)
         sigma = sigmas.to(clean).view(-1, *(1,) * (clean.ndim - 1))
         noisy = clean + sigma * noise
         output = self.denoiser(self.scales.input_scale(sigma) * noisy, _times(sigmas), **condition.inputs())

@@ -1,23 +1,20 @@
 """Straight paths between data and noise, and the flow back (Lipman et al. 2023, arXiv 2210.02747)."""
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.flow import logit_normal_or_uniform, minibatch_ot
 from gandlf_synth.diffusion.sampling import flow_sample
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
 from gandlf_synth.models.components.diffusion_config import FlowSettings
 
 _TIME_SCALE = 1000  # the network's time embedding resolves steps of one
 
 
-class FlowProcess(DenoisingProcess):
+class FlowProcess(DenoisingProcess[FlowSettings]):
     """A velocity field trained on straight paths between data and noise, and the flow that samples with it.
 
     Args:
@@ -30,17 +27,6 @@ class FlowProcess(DenoisingProcess):
 
     kind = "flow"
 
-    def __init__(
-        self,
-        settings: FlowSettings,
-        criterion: nn.Module,
-        spatial_dims: int,
-        channels: int,
-        parts: Sequence[ConditionPart] = (),
-    ) -> None:
-        super().__init__(settings, criterion, spatial_dims, channels, parts)
-        self.settings = settings
-
     def noise_for(self, clean: Tensor) -> Tensor:
         """Return the noise that ``clean`` is trained with: the nearest of the batch's where that is asked for."""
         noise = super().noise_for(clean)
@@ -48,7 +34,7 @@ class FlowProcess(DenoisingProcess):
 
     def loss(self, clean: Tensor, noise: Tensor, start: Tensor, condition: Condition) -> Tensor:
         """Return the error of the velocity (Lipman et al. 2023, eq. 23); see ``DenoisingProcess.loss``."""
-        times = (start + torch.arange(len(clean), device=clean.device) / len(clean)) % 1
+        times = spread_evenly(start, len(clean))
         if self.settings.time_distribution == "logit_normal":
             times = logit_normal_or_uniform(times)
         share = times.to(clean).view(-1, *(1,) * (clean.ndim - 1))
