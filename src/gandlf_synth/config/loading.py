@@ -97,8 +97,23 @@ def _bad_metrics(config: Config, document: Document) -> list[Problem]:
         names = listing(step.name for step in config.metrics)
         what = f"{names} compare an image with its own reconstruction, but {config.model.model_name} makes new images"
         return [Problem(where, what, fix="leave metrics out; val_loss is logged when there is validation data")]
-    unknown = (registry.unknown_name("paired_metrics", step.name, where) for step in config.metrics)
-    return [problem for problem in unknown if problem]
+    problems: list[Problem] = []
+    for step in config.metrics:
+        unknown = registry.unknown_name("paired_metrics", step.name, where)
+        if unknown:
+            problems.append(unknown)
+        elif step.parameters is not None:
+            problems += _bad_parameters(step, document)
+    return problems
+
+
+def _bad_parameters(step: Step, document: Document) -> list[Problem]:
+    """Return what is wrong with the parameters of a paired metric."""
+    path: KeyPath = ("metrics", step.name)
+    if not isinstance(step.parameters, Mapping):
+        return [Problem(document.where(path), "takes its parameters by name", f"{step.name}: {{data_range: 1}}")]
+    component = Component.model_validate({"name": step.name, **step.parameters})
+    return parameter_problems("paired_metrics", component, document, path)
 
 
 def components_at(components: Components | None, path: KeyPath) -> list[tuple[KeyPath, Component]]:

@@ -8,6 +8,7 @@ defaults and annotations (pydantic's constraints included) are the schema, so no
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -68,6 +69,25 @@ def build(factory: Factory, component: Component, where: str, /, *args: object, 
     Raises:
         ConfigError: a parameter is unknown, missing or invalid, or the factory refuses what it got.
     """
+    bound = bind(factory, component, where, **context)
+    try:
+        return bound(*args)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(Problem(where, f"{component.name} refuses its parameters: {error}")) from error
+
+
+def bind(factory: Factory, component: Component, where: str, /, **context: object) -> Factory:
+    """Return ``factory`` with its parameters given: what is left to give are its positional-only arguments.
+
+    Args:
+        factory: what ``factory_of`` returned.
+        component: name and parameters; values are converted to the annotated types, a list to a tuple for example.
+        where: the place in the configuration, for messages.
+        context: keyword arguments that the caller insists on; they win over the component's.
+
+    Raises:
+        ConfigError: a parameter is unknown, missing or invalid.
+    """
     model = parameter_model(factory)
     unfit = sorted(set(context) - set(model.model_fields))
     if unfit and model.model_config.get("extra") == "forbid":
@@ -79,10 +99,7 @@ def build(factory: Factory, component: Component, where: str, /, *args: object, 
     except ValidationError as error:
         raise ConfigError(*problems_of(error, Document(where, component.parameters), model)) from error
     written = {name: getattr(parameters, name) for name in parameters.model_fields_set}
-    try:
-        return factory(*args, **(written | context))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(Problem(where, f"{component.name} refuses its parameters: {error}")) from error
+    return partial(factory, **(written | context))
 
 
 def parameter_model(factory: Factory) -> type[BaseModel]:

@@ -6,9 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gandlf_synth import registry
 from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import read_image
@@ -23,7 +21,7 @@ from gandlf_synth.evaluation.report.templates import load_template, page_file
 from gandlf_synth.evaluation.set_units import compared_ranges, other_units
 from gandlf_synth.files import TakesPaths, write_csv, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, Indices, bootstrap
-from gandlf_synth.metrics.paired import Array, PairedMetric
+from gandlf_synth.metrics.paired.base import Array, PairedMetric, build_paired_metric
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import software_versions
 
@@ -80,7 +78,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
         ConfigError: an unknown metric.
     """
     names = request.metrics or DEFAULT_METRICS
-    measures: dict[str, PairedMetric] = {name: registry.load("paired_metrics", name) for name in names}
+    measures: dict[str, PairedMetric] = {name: build_paired_metric(name) for name in names}
     cache = default_cache()
     sources = [
         load_image_set(name, path, cache, progress, skip_unreadable=False)
@@ -159,23 +157,16 @@ def _values(original: Sample, reconstruction: Sample, measures: Mapping[str, Pai
         sizes = ["×".join(map(str, image.array.shape)) for image in images]
         raise TransformError(f"is {sizes[1]}, and {original.channels[0]} is {sizes[0]} (channels first)")
     arrays: list[Array] = [image.array.astype(np.float64) for image in images]
-    if images[0].mask is not None:
-        arrays = _within(arrays[0], arrays[1], images[0].mask > 0)
-    return {name: measure(arrays[0], arrays[1]) for name, measure in measures.items()}
+    mask = None if images[0].mask is None else images[0].mask > 0
+    if mask is not None and not mask.any():
+        raise TransformError("belongs to an original whose mask marks nothing")
+    return {name: measure(arrays[0], arrays[1], mask) for name, measure in measures.items()}
 
 
 def _laid_alike(sample: Sample) -> Image:
     """Return an image with its mask, however its axes run in the file."""
     image = stacked([read_in_data_units(path) for path in sample.channels])
     return (image if sample.mask is None else with_mask(image, read_image(sample.mask))).canonical()
-
-
-def _within(original: Array, reconstruction: Array, inside: NDArray[np.bool_]) -> list[Array]:
-    """Return both images in the mask's bounding box, equal outside the mask, so that only what is inside differs."""
-    if not inside.any():
-        raise TransformError("belongs to an original whose mask marks nothing")
-    box = (slice(None), *(slice(places.min(), places.max() + 1) for places in np.nonzero(inside)))
-    return [original[box], np.where(inside, reconstruction, original)[box]]
 
 
 def _estimates(rows: Sequence[_Row], names: Sequence[str], seed: int) -> dict[str, Estimate]:

@@ -22,9 +22,11 @@ def scales_for(side: int) -> int:
     """Return how many of the five scales an image of ``side`` pixels has room for; 0 when it has for none.
 
     >>> [scales_for(side) for side in (8, 11, 28, 224)]
-    [0, 2, 2, 5]
+    [0, 1, 2, 5]
     """
-    fitting = [n for n in range(1, len(_WEIGHTS) + 1) if side // max(1, (n - 1) ** 2) >= _WINDOW]
+    counts = range(1, len(_WEIGHTS) + 1)
+    # the smallest scale is reflected by half a window, and torchmetrics wants so much of the largest
+    fitting = [n for n in counts if side // 2 ** (n - 1) > _WINDOW // 2 and side // max(1, (n - 1) ** 2) >= _WINDOW]
     return max(fitting, default=0)
 
 

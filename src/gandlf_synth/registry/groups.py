@@ -147,8 +147,8 @@ GROUPS: dict[str, Group] = {
     "paired_metrics": Group(
         "Paired metrics",
         "function",
-        "(original: ndarray, reconstruction: ndarray) -> float",
-        "Measures how near a reconstruction is to its original.",
+        "(original: ndarray, reconstruction: ndarray, mask: ndarray | None, /, *, data_range: float = 1) -> float",
+        "Measures how near a reconstruction is to its original, inside a mask where there is one.",
         "metrics",
         "gandlf_synth.testing:check_paired_metric",
     ),

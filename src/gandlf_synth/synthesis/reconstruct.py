@@ -97,7 +97,7 @@ def reconstruct_images(
     for pair in _reconstructed(module, manifest, pipeline, bar(batches, len(batches), "Reconstructing")):
         _check_type(manifest, pair, writer)
         images += _write(pair, folder, writer, module.spec, {**about, "csv": manifest.path.name})
-        values = {name: measure(pair.original.array, pair.values) for name, measure in measures.items()}
+        values = {name: measure(pair.original.array, pair.values, None) for name, measure in measures.items()}
         rows.append([pair.sample.row, pair.sample.subject, pair.sample.label_name or "", *values.values()])
         if len(tiles) < _SHOWN:
             tiles.append(_shown(pair, module.spec))

@@ -9,7 +9,8 @@ from gandlf_synth import registry
 from gandlf_synth.testing.promises import Promises, seen_unless
 
 Array = NDArray[np.float32]
-PairedMetric = Callable[[Array, Array], float]
+Mask = NDArray[np.bool_]
+PairedMetric = Callable[[Array, Array, Mask | None], float]
 
 _SHAPES = ((1, 24, 19), (3, 17, 24), (1, 16, 13, 18), (2, 14, 16, 11))
 _ERRORS = (0.0, -0.05, 0.5)
@@ -36,6 +37,7 @@ def check_paired_metric(name: str, *, ranks_errors: bool = True, is_symmetric: b
     promises.add("it returns one number for images in 2D and 3D with any number of channels", _one_number, metric)
     promises.add("the same images give the same number, and are not changed", _repeatable, metric)
     promises.add("it takes images without any contrast", _constant, metric)
+    promises.add("what a reconstruction holds outside the mask changes nothing", _masked, metric)
     if ranks_errors:
         promises.add("the original is its own best reconstruction, and more noise is worse", _ranks, metric)
     if is_symmetric:
@@ -54,26 +56,38 @@ def _pair(shape: tuple[int, ...], error: float = _ERRORS[1]) -> tuple[Array, Arr
 
 
 def _one_number(metric: PairedMetric) -> str:
-    values = [metric(*_pair(shape)) for shape in _SHAPES]
+    values = [metric(*_pair(shape), None) for shape in _SHAPES]
     kept = all(isinstance(value, float) and np.isfinite(value) for value in values)
     return seen_unless(kept, values)
 
 
 def _repeatable(metric: PairedMetric) -> str:
     images = _pair(_SHAPES[0])
-    values = [metric(*images) for _ in range(2)]
+    values = [metric(*images, None) for _ in range(2)]
     unchanged = all(np.array_equal(image, fresh) for image, fresh in zip(images, _pair(_SHAPES[0]), strict=True))
     return seen_unless(values[0] == values[1] and unchanged, values if unchanged else "changed images")
 
 
 def _constant(metric: PairedMetric) -> str:
     flat = np.full(_SHAPES[0], 7.0, np.float32)
-    return seen_unless(isinstance(metric(flat, flat.copy()), float), "something else than a float")
+    return seen_unless(isinstance(metric(flat, flat.copy(), None), float), "something else than a float")
+
+
+def _masked(metric: PairedMetric) -> str:
+    for shape in _SHAPES:
+        original, reconstruction = _pair(shape)
+        mask = np.zeros(shape[1:], bool)
+        mask[tuple(slice(1, -1) for _ in mask.shape)] = True
+        as_given = metric(original, reconstruction, mask)
+        changed = metric(original, np.where(mask, reconstruction, np.float32(7)), mask)
+        if not np.array_equal(as_given, changed, equal_nan=True) or not isinstance(as_given, float):
+            return seen_unless(False, [as_given, changed])
+    return ""
 
 
 def _ranks(metric: PairedMetric) -> str:
     for shape in _SHAPES:
-        values = [metric(*_pair(shape, error)) for error in _ERRORS]
+        values = [metric(*_pair(shape, error), None) for error in _ERRORS]
         if values not in (sorted(values), sorted(values, reverse=True)) or len(set(values)) < len(values):
             return seen_unless(False, f"{values} for noise of {_ERRORS}")
     return ""
@@ -81,5 +95,5 @@ def _ranks(metric: PairedMetric) -> str:
 
 def _symmetric(metric: PairedMetric) -> str:
     original, reconstruction = _pair(_SHAPES[0])
-    values = metric(original, reconstruction), metric(reconstruction, original)
+    values = metric(original, reconstruction, None), metric(reconstruction, original, None)
     return seen_unless(bool(np.isclose(*values, rtol=1e-5)), values)

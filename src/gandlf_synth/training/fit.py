@@ -12,10 +12,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
-from gandlf_synth import registry
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig, resolved
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.launcher import launcher_counts, node_count, processes_here
+from gandlf_synth.metrics.paired.base import build_paired_metric
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.training.callbacks import (
@@ -125,7 +125,7 @@ def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, c
     if resolved(config.model.save_eval_images_every_n_epochs) > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:
-        measures = {metric.name: registry.load("paired_metrics", metric.name) for metric in config.metrics}
+        measures = {metric.name: build_paired_metric(metric.name, metric.parameters) for metric in config.metrics}
         callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))

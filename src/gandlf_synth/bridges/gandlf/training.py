@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from gandlf_synth.geometry import Voxels
+from gandlf_synth.metrics.paired.base import Array, Mask, PairedMetric, boxed
 from gandlf_synth.optim import Horizon
 
 
@@ -59,11 +59,12 @@ def loss(_: str, entry: Callable[..., Tensor]) -> Callable[..., nn.Module]:
     return make
 
 
-def metric(_: str, entry: Callable[..., Any]) -> Callable[[Voxels, Voxels], float]:
-    """Return GaNDLF's metric as a function of original and reconstruction, ``(channels, *shape)``."""
+def metric(_: str, entry: Callable[..., Any]) -> PairedMetric:
+    """Return GaNDLF's metric as a function of original, reconstruction, and the mask whose box it gets."""
     accepted = inspect.signature(entry).parameters
 
-    def measure(original: Voxels, reconstruction: Voxels) -> float:
+    def measure(original: Array, reconstruction: Array, mask: Mask | None, /) -> float:
+        original, reconstruction = boxed(original, reconstruction, mask)
         pair = [torch.from_numpy(np.ascontiguousarray(each, np.float32))[None] for each in (reconstruction, original)]
         more = {"params": {"problem_type": "synthesis"}} if "params" in accepted else {}
         return float(torch.as_tensor(entry(*pair, **more)).float().mean())

@@ -7,7 +7,8 @@ import torch
 from monai.losses import SSIMLoss
 from torch import Tensor, nn
 
-from gandlf_synth.models.components.perceptual_loss import PerceptualDistance, build_perceptual
+from gandlf_synth.metrics.perceptual import PerceptualDistance
+from gandlf_synth.models.components.perceptual_loss import build_perceptual
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 _SSIM_WINDOW = 7

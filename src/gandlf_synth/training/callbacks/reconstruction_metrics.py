@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.data.loading.dataset import Batch
-from gandlf_synth.metrics.paired import PairedMetric
+from gandlf_synth.metrics.paired.base import PairedMetric
 from gandlf_synth.models.base import GenerativeModule
 
 
@@ -41,7 +41,8 @@ class ReconstructionMetrics(Callback):
             return
         images = batch["image"]
         reconstructions = pl_module.reconstruct(images, batch["condition"])
-        pairs = list(zip(*((array.float().cpu().numpy() + 1) / 2 for array in (images, reconstructions)), strict=True))
+        originals, others = ((array.float().cpu().numpy() + 1) / 2 for array in (images, reconstructions))
         for name, metric in self._metrics.items():
-            value = torch.tensor(float(np.mean([metric(*pair) for pair in pairs])), device=pl_module.device)
-            pl_module.log(f"{phase}_{name}", value, batch_size=len(pairs), on_step=False, on_epoch=True, sync_dist=True)
+            values = [metric(original, other, None) for original, other in zip(originals, others, strict=True)]
+            mean = torch.tensor(float(np.mean(values)), device=pl_module.device)
+            pl_module.log(f"{phase}_{name}", mean, batch_size=len(values), on_step=False, on_epoch=True, sync_dist=True)
