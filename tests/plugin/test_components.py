@@ -74,8 +74,9 @@ def square_root(optimizer, horizon, /, *, warmup: PositiveInt = 2):
 
 
 @register("paired_metrics", "largest_error")
-def largest_error(original, reconstruction):
-    return float(np.abs(original - reconstruction).max())
+def largest_error(original, reconstruction, mask, /):
+    difference = np.abs(original - reconstruction)
+    return float((difference if mask is None else difference[:, mask]).max())
 
 
 @register("preprocessing", "halve")

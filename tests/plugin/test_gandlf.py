@@ -75,7 +75,7 @@ def test_losses_and_metrics_measure_what_they_are_called_after() -> None:
 
     assert float(build_loss(Component(name="gandlf:mse"), "losses", reduction="none")(output, target)) == 4.0
     measure = registry.load("paired_metrics", "gandlf:mse")
-    assert measure(target[0].numpy(), output[0].numpy()) == pytest.approx(4.0)
+    assert measure(target[0].numpy(), output[0].numpy(), None) == pytest.approx(4.0)
 
 
 @needs_gandlf
