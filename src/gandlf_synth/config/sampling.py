@@ -11,8 +11,8 @@ from gandlf_synth.config.section import Section
 class SamplingOptions(Section):
     """How a model samples; None takes the model's own default. A family ignores what it has no use for.
 
-    >>> SamplingOptions(sampler="ddim", num_inference_steps=25)
-    SamplingOptions(sampler='ddim', num_inference_steps=25, guidance_scale=None, precision=None)
+    >>> SamplingOptions(sampler="ddim", num_inference_steps=25)  # doctest: +ELLIPSIS
+    SamplingOptions(sampler='ddim', num_inference_steps=25, guidance_scale=None, precision=None, ...)
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +26,14 @@ class SamplingOptions(Section):
     precision: Literal["32-true", "bf16-mixed"] | None = None
     """Number format of sampling; absent: 32-true. ``bf16-mixed`` is faster with large images on a GPU; an image then
     depends a little on the device and on the others of its batch."""
+    overlap: float | None = Field(None, ge=0, lt=1)
+    """Share of a window that the next one covers too, where an image is larger than what the model was trained on;
+    absent: 0.5."""
+    jump_length: int | None = Field(None, ge=1)
+    """Inpainting with a model that was not trained for it: steps that are gone again together; absent: a tenth."""
+    jump_n_sample: int | None = Field(None, ge=1)
+    """Inpainting with a model that was not trained for it: how often these steps are gone; absent: 5. More fits the
+    new better to the known, in as many times the time."""
 
 
 class InferenceParameters(SamplingOptions):

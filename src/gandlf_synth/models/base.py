@@ -18,6 +18,7 @@ from gandlf_synth.config import Component, ModelConfig, SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.diffusion.projection import Known
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.models.health import Symptom
@@ -158,6 +159,17 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
 
     def reconstruct(self, images: Tensor, condition: Condition) -> Tensor:
         """Return the model's reconstruction of ``images (batch, channels, *shape)``; families that can override it."""
+        raise NotImplementedError
+
+    def inpaint(self, seeds: Sequence[int], condition: Condition, known: Known, options: SamplingOptions) -> Tensor:
+        """Return one image per seed that keeps what is known; families that can override it.
+
+        Args:
+            seeds: what decides each image.
+            condition: what each image is made from.
+            known: the images ``(batch, channels, *shape)`` in [-1, 1], and where they are made anew.
+            options: how to sample.
+        """
         raise NotImplementedError
 
     def load_first_stage(self, trained: "GenerativeModule") -> None:

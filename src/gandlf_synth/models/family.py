@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gandlf_synth.config import ModelConfig
 
-Task = Literal["synthesis", "reconstruction"]
+Task = Literal["synthesis", "reconstruction", "inpainting"]
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ class Condition(Mapping[str, Tensor]):
         """The class indices, ``(batch,)``, or None without classes."""
         return next((part for part in self._parts.values() if kind_of(part) == "class"), None)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Voxels along each axis of the parts that are images; none without such parts."""
+        return next((tuple(part.shape[2:]) for part in self._parts.values() if kind_of(part) == "channels"), ())
+
     def inputs(self) -> dict[str, Tensor]:
         """Return the keyword arguments of a network: ``class_labels``, ``vector`` and ``channels``, those there are.
 

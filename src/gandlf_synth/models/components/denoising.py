@@ -2,25 +2,34 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth import registry
 from gandlf_synth.config import Phase, SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart, complete, network_sizes
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.diffusion.guidance import classifier_free_guidance
-from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
+from gandlf_synth.diffusion.projection import Known, inpaint
+from gandlf_synth.diffusion.samplers.base import ProcessKind, Sampler, sampler_names, sampler_problem
 from gandlf_synth.diffusion.sampling import Denoise
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, noise_from
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
+from gandlf_synth.models.components.windowed_denoiser import in_windows
 from gandlf_synth.provenance import Purpose, fold_seed
 
 S = TypeVar("S", bound=DiffusionSettings | FlowSettings)
 """The settings of a process."""
+
+_STRETCHES = 10
+"""Into how many the steps of inpainting are cut, unless ``jump_length`` is given."""
+_JUMP_N_SAMPLE = 5
+_OVERLAP = 0.5
 
 
 class SamplingChoice(TypedDict):
@@ -29,6 +38,28 @@ class SamplingChoice(TypedDict):
     sampler: str
     num_inference_steps: int
     guidance_scale: float
+
+
+@dataclass(frozen=True)
+class SamplingTask:
+    """What a process is to make.
+
+    Args:
+        noise: ``(batch, channels, *shape)``, standard normal; what is made has its size.
+        generators: one CPU generator per image, for further noise.
+        condition: what the images are made from.
+        options: how to sample.
+        known: what stays of images that are inpainted; None: everything is made.
+        window: voxels along each axis that the denoiser was trained on; larger images are denoised in windows of
+            that size.
+    """
+
+    noise: Tensor
+    generators: list[torch.Generator]
+    condition: Condition
+    options: SamplingOptions
+    known: Known | None = None
+    window: tuple[int, ...] | None = None
 
 
 class DenoisingProcess(nn.Module, ABC, Generic[S]):
@@ -82,10 +113,8 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
         """
 
     @abstractmethod
-    def sample(
-        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
-    ) -> Tensor:
-        """Return what the process makes of ``noise (batch, channels, *shape)``."""
+    def sample(self, task: SamplingTask) -> Tensor:
+        """Return what the process makes of the noise of ``task``."""
 
     @abstractmethod
     def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
@@ -93,17 +122,28 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
 
     def guided(
         self,
-        condition: Condition,
+        task: SamplingTask,
         scale: float,
         *,
         active: Callable[[Tensor], bool] | None = None,
         rescale: float = 0.0,
     ) -> Denoise:
-        """Return the denoiser for ``condition`` with guidance; see ``classifier_free_guidance``."""
-        if not condition:
-            return self.denoiser
-        inputs, unknown = condition.inputs(), condition.hidden().inputs()
-        return classifier_free_guidance(self.denoiser, inputs, unknown, scale, active=active, rescale=rescale)
+        """Return the denoiser for the condition of ``task`` with guidance; see ``classifier_free_guidance``."""
+        denoiser: Callable[..., Tensor] = self.denoiser
+        if task.window is not None:
+            overlap = _OVERLAP if task.options.overlap is None else task.options.overlap
+            denoiser = in_windows(denoiser, task.window, overlap)
+        if not task.condition:
+            return denoiser
+        inputs, unknown = task.condition.inputs(), task.condition.hidden().inputs()
+        return classifier_free_guidance(denoiser, inputs, unknown, scale, active=active, rescale=rescale)
+
+    def sampler(self, task: SamplingTask, choice: SamplingChoice) -> Sampler:
+        """Return the sampler that was chosen for ``task``; where something is known, it keeps that."""
+        sampler: Sampler = registry.load("samplers", choice["sampler"])
+        if task.known is None:
+            return sampler
+        return inpaint(sampler, task.known, **jumps(task.options, choice["num_inference_steps"]))
 
     def training_loss(self, clean: Tensor, condition: Condition) -> Tensor:
         """Return the loss at random noise; each part of the condition is hidden at random, for guidance."""
@@ -129,6 +169,24 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
         if options.guidance_scale not in (None, 1) and not self._drop_fractions:
             what = f"guidance_scale {options.guidance_scale} needs classes, and this model was trained without"
             raise ConfigError(Problem("guidance_scale", what, fix="leave it out"))
+
+
+class Jumps(TypedDict):
+    """How inpainting goes back and forth; for the record."""
+
+    jump_length: int
+    jump_n_sample: int
+
+
+def jumps(options: SamplingOptions, steps: int) -> Jumps:
+    """Return how inpainting in so many ``steps`` goes back and forth.
+
+    Example:
+        >>> jumps(SamplingOptions(), 50)
+        {'jump_length': 5, 'jump_n_sample': 5}
+    """
+    length = options.jump_length or max(1, steps // _STRETCHES)
+    return {"jump_length": length, "jump_n_sample": options.jump_n_sample or _JUMP_N_SAMPLE}
 
 
 AnyProcess = DenoisingProcess[DiffusionSettings] | DenoisingProcess[FlowSettings]
@@ -230,6 +288,21 @@ class DenoisingModule(GenerativeModule[C]):
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed; see ``GenerativeModule.sample``."""
-        noise, generators = noise_from(seeds, self.noise_shape)
-        sample = self.process.sample(noise.to(self.device), generators, condition, options)
-        return self.decode(sample).clamp(-1, 1)
+        return self._sample(seeds, condition, options)
+
+    def inpaint(self, seeds: Sequence[int], condition: Condition, known: Known, options: SamplingOptions) -> Tensor:
+        """Return one image per seed with what is known kept to the last bit; see ``GenerativeModule.inpaint``."""
+        return known.paste(self._sample(seeds, condition, options, self.encode_known(known)))
+
+    def encode_known(self, known: Known) -> Known:
+        """Return what is known of images as the process sees it."""
+        return known
+
+    def _sample(
+        self, seeds: Sequence[int], condition: Condition, options: SamplingOptions, known: Known | None = None
+    ) -> Tensor:
+        size = known.clean.shape[2:] if known is not None else condition.image_shape or self.noise_shape[1:]
+        noise, generators = noise_from(seeds, (self.noise_shape[0], *size))
+        window = self.noise_shape[1:]
+        task = SamplingTask(noise.to(self.device), generators, condition, options, known, window)
+        return self.decode(self.process.sample(task)).clamp(-1, 1)

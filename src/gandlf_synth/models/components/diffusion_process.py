@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.diffusion.objective import PredictionType, min_snr_weight, target_for
 from gandlf_synth.diffusion.sampling import sample
 from gandlf_synth.diffusion.schedules import noise_schedule
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, SamplingTask, spread_evenly
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
 _DEFAULT_STEPS = 50
@@ -72,23 +70,21 @@ class DiffusionProcess(DenoisingProcess[DiffusionSettings]):
             "guidance_scale": scale,
         }
 
-    def sample(
-        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
-    ) -> Tensor:
-        """Return what the reverse process makes of ``noise``."""
-        choice = self.sampling_defaults(options)
+    def sample(self, task: SamplingTask) -> Tensor:
+        """Return what the reverse process makes of the noise of ``task``."""
+        choice = self.sampling_defaults(task.options)
         denoise = self.guided(
-            condition, choice["guidance_scale"], active=self._guidance_acts, rescale=self.settings.guidance_rescale
+            task, choice["guidance_scale"], active=self._guidance_acts, rescale=self.settings.guidance_rescale
         )
         return sample(
             denoise,
-            noise,
+            task.noise,
             self.schedule,
             self.prediction_type,
-            sampler=registry.load("samplers", choice["sampler"]),
+            sampler=self.sampler(task, choice),
             num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
-            generators=generators,
+            generators=task.generators,
         )
 
     def _guidance_acts(self, timesteps: Tensor) -> bool:

@@ -1,14 +1,12 @@
 """Preconditioned denoising and Heun's way back (Karras et al. 2022, arXiv 2206.00364)."""
 
-import torch
 from torch import Tensor
 
-from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.diffusion.edm import Preconditioning, log_normal, noise_conditioning, sampling_sigmas
 from gandlf_synth.diffusion.sampling import edm_sample
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, SamplingTask, spread_evenly
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings
 
 _DEFAULT_STEPS = 18
@@ -51,26 +49,24 @@ class EDMProcess(DenoisingProcess[DiffusionSettings]):
             "guidance_scale": scale,
         }
 
-    def sample(
-        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
-    ) -> Tensor:
-        """Return what the reverse process makes of ``noise``."""
-        choice, levels = self.sampling_defaults(options), self.settings.edm
+    def sample(self, task: SamplingTask) -> Tensor:
+        """Return what the reverse process makes of the noise of ``task``."""
+        choice, levels = self.sampling_defaults(task.options), self.settings.edm
         interval, rescale = self.settings.guidance_interval, self.settings.guidance_rescale
 
         def denoise(noisy: Tensor, sigmas: Tensor) -> Tensor:
             sigma = sigmas.view(-1, *(1,) * (noisy.ndim - 1))
             acts = interval is None or interval[0] < float(sigmas[0]) <= interval[1]
-            guided = self.guided(condition, choice["guidance_scale"] if acts else 1.0, rescale=rescale)
+            guided = self.guided(task, choice["guidance_scale"] if acts else 1.0, rescale=rescale)
             return self.scales.clean(guided(self.scales.input_scale(sigma) * noisy, _times(sigmas)), noisy, sigma)
 
         return edm_sample(
             denoise,
-            noise,
+            task.noise,
             sampling_sigmas(choice["num_inference_steps"], levels.sigma_min, levels.sigma_max, levels.rho),
-            sampler=registry.load("samplers", choice["sampler"]),
+            sampler=self.sampler(task, choice),
             clip_sample=self.settings.clip_sample,
-            generators=generators,
+            generators=task.generators,
         )
 
 

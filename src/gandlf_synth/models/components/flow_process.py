@@ -1,14 +1,12 @@
 """Straight paths between data and noise, and the flow back (Lipman et al. 2023, arXiv 2210.02747)."""
 
-import torch
 from torch import Tensor
 
-from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.diffusion.flow import logit_normal_or_uniform, minibatch_ot
 from gandlf_synth.diffusion.sampling import flow_sample
-from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, spread_evenly
+from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, SamplingTask, spread_evenly
 from gandlf_synth.models.components.diffusion_config import FlowSettings
 
 _TIME_SCALE = 1000  # the network's time embedding resolves steps of one
@@ -51,17 +49,15 @@ class FlowProcess(DenoisingProcess[FlowSettings]):
             "guidance_scale": self.settings.guidance_scale if scale is None else scale,
         }
 
-    def sample(
-        self, noise: Tensor, generators: list[torch.Generator], condition: Condition, options: SamplingOptions
-    ) -> Tensor:
-        """Return what lies at the other end of the flow from ``noise``."""
-        choice = self.sampling_defaults(options)
-        velocity = self.guided(condition, choice["guidance_scale"])
+    def sample(self, task: SamplingTask) -> Tensor:
+        """Return what lies at the other end of the flow from the noise of ``task``."""
+        choice = self.sampling_defaults(task.options)
+        velocity = self.guided(task, choice["guidance_scale"])
         return flow_sample(
             lambda noisy, times: velocity(noisy, _TIME_SCALE * times),
-            noise,
-            sampler=registry.load("samplers", choice["sampler"]),
+            task.noise,
+            sampler=self.sampler(task, choice),
             num_inference_steps=choice["num_inference_steps"],
             clip_sample=self.settings.clip_sample,
-            generators=generators,
+            generators=task.generators,
         )

@@ -7,6 +7,7 @@ FAMILY = ModelFamily(
     paper="Ho et al. 2020, arXiv 2006.11239; Ho & Salimans 2022, arXiv 2207.12598",
     config="gandlf_synth.models.ddpm.config:DDPMConfig",
     module="gandlf_synth.models.ddpm.module:DDPM",
+    tasks=("synthesis", "inpainting"),
     tiny={
         "architecture": {
             "num_channels": [8, 8],

@@ -7,6 +7,7 @@ FAMILY = ModelFamily(
     paper="Lipman et al. 2023, arXiv 2210.02747; Liu et al. 2023, arXiv 2209.03003",
     config="gandlf_synth.models.flow_matching.config:FlowMatchingConfig",
     module="gandlf_synth.models.flow_matching.module:FlowMatching",
+    tasks=("synthesis", "inpainting"),
     tiny={
         "architecture": {
             "num_channels": [8, 8],

@@ -7,6 +7,7 @@ FAMILY = ModelFamily(
     paper="Rombach et al. 2022, arXiv 2112.10752; Pinaya et al. 2022, arXiv 2209.07162",
     config="gandlf_synth.models.latent_diffusion.config:LatentDiffusionConfig",
     module="gandlf_synth.models.latent_diffusion.module:LatentDiffusion",
+    tasks=("synthesis", "inpainting"),
     tiny={
         "first_stage": {
             "model_name": "autoencoder_kl",

@@ -2,12 +2,14 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from gandlf_synth.config import Phase
+from gandlf_synth.config import Phase, resolved
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.diffusion.projection import Known
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.models.base import ExportedNetwork, GenerativeModule
 from gandlf_synth.models.build import build_module
@@ -95,6 +97,14 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         if self._stored.get(phase) is not None:
             return self.scale.scaled(batch["image"])
         return self.scale.scaled(self._encode(batch["image"]))
+
+    def encode_known(self, known: Known) -> Known:
+        """Return the latents of what is known; those that a voxel of the region has a part in are made anew."""
+        latents = self.scale.scaled(self._encode(known.clean))
+        stride: int = resolved(self.config.first_stage.architecture).stride  # type: ignore[attr-defined]
+        pool = functional.max_pool2d if self.spec.spatial_dims == 2 else functional.max_pool3d
+        region = pool(known.region.float(), stride, stride, ceil_mode=True)
+        return Known(latents, region > 0)
 
     def decode(self, sample: Tensor) -> Tensor:
         """Return the images of scaled latents."""
