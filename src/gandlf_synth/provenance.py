@@ -39,6 +39,8 @@ class Purpose(Enum):
     STEP = "the generator of torch in a training step", ("rank", "epoch", "batch")
     AUGMENTATION = "the random transforms of a training sample", ("epoch", "sample")
     PATCHES = "where the patches of a volume lie", ("epoch", "sample"), (1,)
+    CONDITION = "what is random in the condition of a sample", ("epoch", "sample"), ("condition",)
+    UNPAIRED = "which source stands beside an image that has none", ("epoch", "sample"), ("unpaired",)
     PREVIEW = "the random transforms of a sample in a preview", ("row", "draw")
     VALIDATION_NOISE = "the noise and its levels that val_loss is measured with", ("batch", "rank")
     VALIDATION_IMAGE = "the noise of an image that is compared with validation", ("rank", "batch", "place")

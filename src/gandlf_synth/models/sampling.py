@@ -31,7 +31,7 @@ def sample_batches(
         options: how to sample.
     """
     for seeds, condition in batches:
-        whole = complete(condition, module.spec.parts, len(seeds))
+        whole = complete(condition, module.spec.parts, len(seeds), module.spec.shape)
         with torch.autocast(module.device.type, torch.bfloat16, enabled=options.precision == "bf16-mixed"):
             images = module.sample(seeds, whole.to(module.device), options)
         yield images.float().cpu()

@@ -1,5 +1,7 @@
 """Made-up images for the checkers of transforms and formats."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def world_image(spatial_dims: int, num_channels: int = 1) -> Image:
     array = np.stack([level * (channel + 1) for channel in range(num_channels)])
     image = Image.from_file_values(array.astype(np.float32), geometry, "MR")
     mask = (level > np.median(level)).astype(np.int32)
-    return image.on_grid(image.array, geometry, mask)
+    return replace(image, mask=mask)
 
 
 def world_values(geometry: Geometry) -> Values:

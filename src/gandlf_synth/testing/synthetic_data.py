@@ -63,4 +63,4 @@ def synthetic_data(
     identity = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
     loaders = {phase: LoaderOptions() for phase in phases}
     splits = dict.fromkeys(phases, split)
-    return SynthesisDataModule(splits, identity, spec.parts, [], loaders, batch_size, 0, seed=3)
+    return SynthesisDataModule(splits, identity, spec, [], loaders, batch_size, 0, seed=3)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gandlf_synth.config import Config, Phase, Step, resolved
+from gandlf_synth.config import Config, Phase, resolved
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.cache_folder import writable_cache
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
-from gandlf_synth.data.loading.conditioners import fit_conditioners
+from gandlf_synth.data.loading.conditioners import ConditionPart, fit_conditioners, images_read
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
@@ -55,7 +55,7 @@ class TrainingData:
 
     def as_known(self, spec: DataSpec) -> "TrainingData":
         """Return the data as a trained model knows it: on its value range and with its facts."""
-        return replace(self, spec=spec, value_range=ValueRange.of(spec))
+        return replace(self, spec=spec, value_range=ValueRange.with_sources(spec))
 
     def loaders(self, config: Config, workers: int) -> "SynthesisDataModule":
         """Return what reads the batches of every phase.
@@ -69,7 +69,7 @@ class TrainingData:
         return SynthesisDataModule(
             {phase: Split(manifest, self.samples[phase]) for phase, manifest in self.manifests.items()},
             self.value_range,
-            self.spec.parts,
+            self.spec,
             config.data_augmentation.train or [],
             {phase: config.dataloader_config.of(phase) for phase in self.manifests},
             resolved(config.batch_size),
@@ -97,12 +97,18 @@ def prepare_data(
     Raises:
         DataError: every sample to which a step cannot be applied.
     """
-    patches = patches_of(config)
+    patches, parts = patches_of(config), conditions_of(config, data, manifests["train"])
+    looked_at = images_read(parts)
     shape = None if patches else tuple(resolved(config.model.tensor_shape))
     samples = {}
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
-        pipeline = Pipeline(steps, data.column_channels, shape, keeps_mask=bool(patches and patches.weighted))
+        pipeline = Pipeline(
+            steps, data.column_channels, shape,
+            keeps_mask="mask" in looked_at or bool(patches and patches.weighted),
+            source_channels=data.source_channels if "sources" in looked_at else (),
+            keeps_region="region" in looked_at,
+        )  # fmt: skip
         if patches:
             raise_if_any(_without_mask(manifest, patches), DataError)
         samples[phase] = prepare(manifest, pipeline, cache, progress, scans)
@@ -111,7 +117,7 @@ def prepare_data(
     if config.cache_size is not None:
         shrink(writable_cache(cache), bytes_of(config.cache_size))
     value_range = fit_value_range(samples["train"])
-    spec = _describe(config, data, manifests["train"], samples["train"], value_range)
+    spec = _describe(config, data, manifests["train"], samples["train"], value_range, parts)
     return TrainingData(manifests, samples, value_range, spec)
 
 
@@ -143,8 +149,15 @@ def _too_small(manifest: Manifest, samples: PreparedSamples, patches: Patches) -
 
 
 def _describe(
-    config: Config, data: Fingerprint, train: Manifest, samples: PreparedSamples, value_range: ValueRange
+    config: Config,
+    data: Fingerprint,
+    train: Manifest,
+    samples: PreparedSamples,
+    value_range: ValueRange,
+    parts: tuple[ConditionPart, ...],
 ) -> DataSpec:
+    count = data.num_channels
+    sources = data.source_channels if samples.num_channels > count else ()
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     return DataSpec(
         spatial_dims=data.spatial_dims,
@@ -156,20 +169,29 @@ def _describe(
         paradigm=resolved(config.model.labeling_paradigm),
         labels=tuple(labels),
         class_names=tuple(labels.values()),
-        low=value_range.file_values(samples, -1.0),
-        high=value_range.file_values(samples, 1.0),
-        range_scale=tuple(value_range.scale.tolist()),
-        range_offset=tuple(value_range.offset.tolist()),
+        low=value_range.file_values(samples, -1.0)[:count],
+        high=value_range.file_values(samples, 1.0)[:count],
+        range_scale=tuple(value_range.scale[:count].tolist()),
+        range_offset=tuple(value_range.offset[:count].tolist()),
         dtype=data.dtype,
         column_channels=data.column_channels,
         column_names=data.column_names,
-        conditions=fit_conditioners(_further(config), train),
+        conditions=parts,
+        source_channels=sources,
+        source_names=data.source_names if sources else (),
+        source_scale=tuple(value_range.scale[count:].tolist()),
+        source_offset=tuple(value_range.offset[count:].tolist()),
     )
 
 
-def _further(config: Config) -> list[Step]:
-    """Return the conditioners besides the class, which has its labels in the data facts."""
-    return [step for step in config.model.conditioning if step.name.lower() != "class"]
+def conditions_of(config: Config, data: Fingerprint, train: Manifest) -> tuple[ConditionPart, ...]:
+    """Return what the model is conditioned on besides the class, which has its labels in the data facts.
+
+    Raises:
+        DataError: the data has not what a conditioner needs.
+    """
+    steps = [step for step in config.model.conditioning if step.name.lower() != "class"]
+    return fit_conditioners(steps, train, data)
 
 
 def _typical_affine(samples: PreparedSamples) -> tuple[tuple[float, ...], ...]:

@@ -157,18 +157,26 @@ def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice
     return Choice("data_preprocessing", [step], "the written steps set no size, or another")
 
 
-def choose_normalization(data: Fingerprint) -> Choice[list[Step]]:
+def choose_normalization(data: Fingerprint, *, sources: bool = False) -> Choice[list[Step]]:
     """Choose the step that brings intensities to [-1, 1], by one window for all images where they share a unit.
+
+    Args:
+        data: the facts of the images.
+        sources: whether what they are made from goes through the step, too.
 
     Raises:
         DataError: every image that is in another unit than most of its column.
     """
-    raise_shown([problem for units in data.units for problem in units.problems])
-    windows = [_window_of(units) for units in data.units]
+    units = [*data.units, *(data.source_units if sources else ())]
+    raise_shown([problem for one in units for problem in one.problems])
+    windows = [_window_of(one) for one in units]
     reasons = list(dict.fromkeys(reason for _, reason in windows))
     if len(reasons) > 1:
-        reasons = [f"Channel_{column}: {reason}" for column, (_, reason) in enumerate(windows)]
-    ends = [window for (window, _), count in zip(windows, data.column_channels, strict=True) for _ in range(count)]
+        names = [f"Channel_{number}" for number in range(len(data.units))]
+        names += [f"Source_{number}" for number in range(len(data.source_units))]
+        reasons = [f"{name}: {reason}" for name, (_, reason) in zip(names, windows, strict=False)]
+    counts = [*data.column_channels, *(data.source_channels if sources else ())]
+    ends = [window for (window, _), count in zip(windows, counts, strict=True) for _ in range(count)]
     parameters: dict[str, object] = {}
     if any(ends):
         same = ends.count(ends[0]) == len(ends)

@@ -329,7 +329,7 @@ class _Planner:
             sizing = choose_resizing(self._data, shape, isotropic=isotropic)
             choices.append(sizing if keeps_grid(steps) else choose_final_resizing(steps, shape))
         if not normalizes(steps):
-            choices.append(choose_normalization(self._data))
+            choices.append(choose_normalization(self._data, sources=self._looks_at_sources()))
         steps += [step for choice in choices for step in choice.value]
         if len(self._data.orientations) > 1 and not lays_alike(steps):
             choices.insert(0, choose_orientation(self._data))
@@ -337,6 +337,15 @@ class _Planner:
         if phase == "train":
             self._choices += [Choice(one.key, steps_as_written(one.value), one.reason) for one in choices]
         return steps
+
+    def _looks_at_sources(self) -> bool:
+        steps = [step for step in self._config.model.conditioning if step.name.lower() != "class"]
+        if not steps or not self._data.source_channels:
+            return False
+        from gandlf_synth.data.loading.conditioners import images_read  # imports torch
+        from gandlf_synth.training.data import conditions_of
+
+        return "sources" in images_read(conditions_of(self._config, self._data, self._train))
 
     def _lacks_size(self, steps: Sequence[Step], shape: Sequence[int]) -> bool:
         """Say whether ``steps`` set no size, or another than the one that the architecture requires."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from gandlf_synth.config import Config, ModelConfig, SamplingOptions, resolved
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.condition import class_condition
-from gandlf_synth.data.loading.conditioners import fit_conditioners
+from gandlf_synth.data.loading.conditioners import images_read
 from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.prepared import write_samples
@@ -28,7 +29,7 @@ from gandlf_synth.models.build import build_module
 from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.training.callbacks import ExponentialMovingAverage, StepSeeds, cuda_graphs
 from gandlf_synth.training.cost import Cost, StageCost, StretchCost
-from gandlf_synth.training.data import loader_workers
+from gandlf_synth.training.data import conditions_of, loader_workers
 from gandlf_synth.training.fit import quiet_lightning, trainer_options
 from gandlf_synth.training.memory import memory_guard
 
@@ -164,6 +165,8 @@ def _describe(config: Config, facts: Fingerprint, train: Manifest) -> DataSpec:
     labels = train.labels if config.model.labeling_paradigm != "unlabeled" else {}
     shape, channels = tuple(resolved(config.model.tensor_shape)), facts.num_channels
     ones, zeros = (1.0,) * channels, (0.0,) * channels
+    parts = conditions_of(config, facts, train)
+    sources = facts.source_channels if "sources" in images_read(parts) else ()
     return DataSpec(
         spatial_dims=facts.spatial_dims,
         num_channels=channels,
@@ -181,22 +184,27 @@ def _describe(config: Config, facts: Fingerprint, train: Manifest) -> DataSpec:
         dtype=facts.dtype,
         column_channels=facts.column_channels,
         column_names=facts.column_names,
-        conditions=fit_conditioners(
-            [step for step in config.model.conditioning if step.name.lower() != "class"], train
-        ),
+        conditions=parts,
+        source_channels=sources,
+        source_names=facts.source_names if sources else (),
+        source_scale=(1.0,) * sum(sources),
+        source_offset=(0.0,) * sum(sources),
     )
 
 
 def _made_up(config: Config, spec: DataSpec, train: Manifest, folder: Path, steps: int) -> SynthesisDataModule:
     """Return random images for so many steps, with the conditions of real ones."""
-    voxels = np.random.default_rng(0).uniform(-1, 1, (spec.num_channels, *spec.shape)).astype(np.float32)
-    image, batch_size = Image.from_file_values(voxels, Geometry(spec.shape)), resolved(config.batch_size)
+    channels = spec.num_channels + sum(spec.source_channels)
+    voxels = np.random.default_rng(0).uniform(-1, 1, (channels, *spec.shape)).astype(np.float32)
+    empty = np.zeros(spec.shape, np.int32)
+    image = replace(Image.from_file_values(voxels, Geometry(spec.shape)), mask=empty, region=empty)
+    batch_size = resolved(config.batch_size)
     most = max(batch_size * 3, _MOST_BYTES // voxels.nbytes // batch_size * batch_size)
     rows = tuple(islice(cycle(train.samples), min(most, batch_size * steps)))
     split = Split(Manifest(folder / "data.csv", rows, "each row"), write_samples([image] * len(rows), folder))
-    unchanged = ValueRange(np.ones(spec.num_channels), np.zeros(spec.num_channels))
+    unchanged = ValueRange.with_sources(spec)
     augmentation, options = config.data_augmentation.train or [], config.dataloader_config.of("train")
     return SynthesisDataModule(
-        {"train": split}, unchanged, spec.parts, augmentation, {"train": options}, batch_size,
-        loader_workers(), config.seed,
+        {"train": split}, unchanged, spec, augmentation, {"train": options}, batch_size, loader_workers(),
+        config.seed,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,18 @@ def _transformed(image: Image, transform: Callable[[Any], Any]) -> Image:
     dims = image.geometry.spatial_dims
     affine = np.eye(4) if dims < _AXES else image.geometry.affine
     subject = torchio.Subject(image=torchio.ScalarImage(tensor=_volume(image.array, dims), affine=affine))
-    if image.mask is not None:
-        subject.add_image(torchio.LabelMap(tensor=_volume(image.mask[None], dims), affine=affine), "mask")
+    for name, labels in (("mask", image.mask), ("region", image.region)):
+        if labels is not None:
+            subject.add_image(torchio.LabelMap(tensor=_volume(labels[None], dims), affine=affine), name)
     changed = transform(subject)
     array = changed["image"].numpy().astype(np.float32)
     array = array if dims == _AXES else array[..., 0]
     if array.shape == image.array.shape and np.allclose(changed["image"].affine, affine):
         return _linear_part_on_record(image, array)
     placed = changed["image"].affine if dims == _AXES else image.geometry.affine @ changed["image"].affine
-    return image.on_grid(array, Geometry(array.shape[1:], placed, image.geometry.physical), _mask(changed, dims))
+    grid = Geometry(array.shape[1:], placed, image.geometry.physical)
+    mask, region = (_labels(changed, name, dims) for name in ("mask", "region"))
+    return replace(image, array=array, geometry=grid, mask=mask, region=region)
 
 
 def _volume(array: Voxels, dims: int) -> torch.Tensor:
@@ -90,11 +94,11 @@ def _volume(array: Voxels, dims: int) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(whole, np.float32))
 
 
-def _mask(subject: Any, dims: int) -> NDArray[np.int32] | None:
-    if "mask" not in subject:
+def _labels(subject: Any, name: str, dims: int) -> NDArray[np.int32] | None:
+    if name not in subject:
         return None
-    mask: NDArray[np.int32] = subject["mask"].numpy()[0].astype(np.int32)
-    return mask if dims == _AXES else mask[..., 0]
+    labels: NDArray[np.int32] = subject[name].numpy()[0].astype(np.int32)
+    return labels if dims == _AXES else labels[..., 0]
 
 
 def _linear_part_on_record(image: Image, array: NDArray[np.float32]) -> Image:

@@ -1,5 +1,6 @@
 """An image in memory: voxels, the grid they lie on, and how their values relate to the file's."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,9 @@ class Image:
         dtype: the number type of the source file, one of ``NUMBER_TYPES``; decides the type of what is written.
         scale, offset: per channel; ``array = value in the file · scale + offset``.
         modality: ``"CT"``, ``"MR"`` and so on (DICOM PS3.3 C.7.3.1.1.1), empty where the file does not say.
+            NaN in a channel that the row does not have.
         mask: labels of the voxels, ``(*spatial)``, 0 for background; None without a mask.
+        region: 1 where the image is to be made anew, else 0, ``(*spatial)``; None without a region.
     """
 
     array: Array
@@ -39,6 +42,7 @@ class Image:
     offset: NDArray[np.float64]
     modality: str = ""
     mask: Mask | None = None
+    region: Mask | None = None
 
     @classmethod
     def from_file_values(cls, array: Values, geometry: Geometry, modality: str = "") -> "Image":
@@ -53,9 +57,16 @@ class Image:
         """The number of channels."""
         return int(self.array.shape[0])
 
-    def on_grid(self, array: Array, geometry: Geometry, mask: Mask | None = None) -> "Image":
-        """Return this image with other voxels on another grid, in the same units, and its ``mask`` on that grid."""
-        return replace(self, array=array, geometry=geometry, mask=mask)
+    def on_grid(self, array: Array, geometry: Geometry, move_labels: Callable[[Mask], Mask]) -> "Image":
+        """Return this image with other voxels on another grid, in the same units.
+
+        Args:
+            array: the voxels there.
+            geometry: the grid.
+            move_labels: brings mask and region to it.
+        """
+        mask, region = (None if labels is None else move_labels(labels) for labels in (self.mask, self.region))
+        return replace(self, array=array, geometry=geometry, mask=mask, region=region)
 
     def rescaled(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> "Image":
         """Return the image with every channel's values times ``scale`` plus ``offset``, which stays on record."""
@@ -69,8 +80,11 @@ class Image:
 
         axes = self.geometry.canonical_axes
         array = np.stack([apply_orientation(channel, axes) for channel in self.array])
-        mask = None if self.mask is None else np.ascontiguousarray(apply_orientation(self.mask, axes))
-        return self.on_grid(np.ascontiguousarray(array), self.geometry.reordered(axes), mask)
+        return self.on_grid(
+            np.ascontiguousarray(array),
+            self.geometry.reordered(axes),
+            lambda labels: np.ascontiguousarray(apply_orientation(labels, axes)),
+        )
 
     def with_values(self, array: Array) -> "Image":
         """Return the image with changed values on the same grid (clipping and the like: not on record)."""
@@ -87,8 +101,9 @@ def as_slice(image: Image) -> Image:
     thin = [axis for axis, length in enumerate(image.geometry.shape) if length == 1]
     if image.geometry.spatial_dims < _VOLUME or not thin:
         return image
-    mask = None if image.mask is None else image.mask.squeeze(thin[-1])
-    return image.on_grid(image.array.squeeze(thin[-1] + 1), image.geometry.across(thin[-1]), mask)
+    return image.on_grid(
+        image.array.squeeze(thin[-1] + 1), image.geometry.across(thin[-1]), lambda labels: labels.squeeze(thin[-1])
+    )
 
 
 def number_type(values: Values) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.cache_folder import known_in, writable_cache
 from gandlf_synth.data.formats.code_version import reader_version
@@ -38,6 +39,7 @@ _FINE_STEP, _COARSE_STEP = 0.02, 2.0
 """Seconds between two ticks of a file system's clock: some ms on most, up to 2 s where it has no fractions."""
 _PERCENTILES = (0.5, 99.5)
 _RGB = 3
+_LARGEST_LABEL, _MOST_LABELS = 2**16 - 1, 256
 _SAME = 0.5
 """Values nearer than this are one constant, which interpolation has touched."""
 HOUNSFIELD_EDGES = (-1100.0, -850.0, -200.0, 150.0, 3100.0)
@@ -71,6 +73,8 @@ class FileScan:
     """Whether all values are whole numbers, whatever their type."""
     hounsfield_shares: tuple[float, ...] = ()
     """The share of voxels below, between and above ``HOUNSFIELD_EDGES``."""
+    labels: tuple[int, ...] = ()
+    """The values of an image that holds no others than whole numbers from 0 to 65535, and at most 256 of them."""
     modality: str = ""
     """What a DICOM header says: ``CT``, ``MR`` and so on."""
     content: str = ""
@@ -272,9 +276,18 @@ def _measure(image: Image) -> FileScan:
         smallest_share=float((flat <= smallest + _SAME).mean()),
         whole_numbers=bool((flat == np.rint(flat)).all()),
         hounsfield_shares=tuple(np.diff([0.0, *below, 1.0]).tolist()),
+        labels=_labels(flat),
         modality=str(image.modality),
         content=voxel_digest(image),
     )
+
+
+def _labels(values: NDArray[np.float32]) -> tuple[int, ...]:
+    """Return the values where they may be labels, nothing where they are measurements."""
+    if values.min() < 0 or values.max() > _LARGEST_LABEL or (values != np.rint(values)).any():
+        return ()
+    found = np.flatnonzero(np.bincount(values.ravel().astype(np.int64)))
+    return tuple(found.tolist()) if len(found) <= _MOST_LABELS else ()
 
 
 def voxel_digest(image: Image) -> str:

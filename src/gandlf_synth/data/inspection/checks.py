@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.manifest import Manifest, cells_of
 from gandlf_synth.errors import Problem
 
 Severity = Literal["error", "warning"]
@@ -64,7 +64,7 @@ def constant_images(manifests: Iterable[Manifest], scans: Scans) -> list[Finding
     findings = []
     for manifest in manifests:
         for sample in manifest.samples:
-            for column, path in enumerate(sample.channels):
+            for column, path in enumerate(sample.images.values()):
                 scan = scans[path]
                 if scan.problem is None and any(low == high for low, high in zip(scan.low, scan.high, strict=True)):
                     what = f"is {scan.low[0]:g} nearly everywhere; leave the row out unless that is meant"
@@ -93,16 +93,15 @@ def imbalance(train: Manifest) -> list[Finding]:
 def outliers(manifests: Sequence[Manifest], scans: Scans) -> list[Finding]:
     """Return the images that are unusual within their column, by the logarithm's distance from the median."""
     findings = []
-    for column in range(min((manifest.num_columns for manifest in manifests), default=0)):
-        cells = [(manifest, sample) for manifest in manifests for sample in manifest.samples]
-        usable = [(manifest, sample) for manifest, sample in cells if scans[sample.channels[column]].problem is None]
+    for cells in [*cells_of(manifests, "Channel"), *cells_of(manifests, "Source")]:
+        usable = [cell for cell in cells if scans[cell.path].problem is None]
         for kind, measure in _MEASURES.items():
-            values = np.array([measure(scans[sample.channels[column]]) for _, sample in usable])
+            values = np.array([measure(scans[cell.path]) for cell in usable])
             for index in _unusual(values, _FACTOR[kind]):
-                manifest, sample = usable[index]
+                cell = usable[index]
                 what = f"{kind} {values[index]:.4g}, where the median is {np.median(values):.4g}; is it the same kind?"
-                where = manifest.where(sample, column)
-                findings.append(Finding("warning", f"unusual {kind}", where, what, str(manifest.path), sample.row))
+                csv, row = str(cell.manifest.path), cell.sample.row
+                findings.append(Finding("warning", f"unusual {kind}", cell.where, what, csv, row))
     return findings
 
 

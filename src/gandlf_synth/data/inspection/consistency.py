@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gandlf_synth.data.formats.scan import Scans
-from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.manifest import Cell, Manifest
+from gandlf_synth.data.table.row_checks import capped
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 from gandlf_synth.geometry import Geometry
-
-_SHOWN = 20
 
 
 def check_images(manifests: Sequence[Manifest], scans: Scans) -> None:
@@ -24,44 +23,40 @@ def check_images(manifests: Sequence[Manifest], scans: Scans) -> None:
     raise_if_any(_mixed_dimensions(manifests, scans), DataError)
 
 
-def check_channels(manifests: Sequence[Manifest], scans: Scans, channels: Sequence[int]) -> None:
+def check_channels(columns: Sequence[Sequence[Cell]], scans: Scans, channels: Sequence[int]) -> None:
     """Check that every image has the ``channels`` of its column; grey and RGB may stand for one another.
+
+    Args:
+        columns: the filled cells of each column.
+        scans: of every file.
+        channels: of each column.
 
     Raises:
         DataError: every cell for which this is not so.
     """
-
-    def compare(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        count, usual = scans[sample.channels[column]].channels, channels[column]
-        if count == usual or {count, usual} == {1, 3}:
-            return None
-        what = f"has {count} channels where the column's other images have {usual}"
-        return Problem(manifest.where(sample, column), what)
-
-    raise_if_any(_over_cells(manifests, compare), DataError)
-
-
-def _over_cells(
-    manifests: Sequence[Manifest], problem: Callable[[Manifest, Sample, int], Problem | None], masks: bool = False
-) -> list[Problem]:
-    """Return the problems of all cells, the first ``_SHOWN`` in full and the rest as a count."""
     problems = []
-    for manifest in manifests:
-        for sample in manifest.samples:
-            count = len(sample.files if masks else sample.channels)
-            cells = [problem(manifest, sample, column) for column in range(count)]
-            problems += [cell for cell in cells if cell]
-    if len(problems) > _SHOWN:
-        return [*problems[:_SHOWN], Problem("", f"… and {len(problems) - _SHOWN} more like these")]
-    return problems
+    for cells, usual in zip(columns, channels, strict=True):
+        for cell in cells:
+            count = scans[cell.path].channels
+            if count != usual and {count, usual} != {1, 3}:
+                what = f"has {count} channels where the column's other images have {usual}"
+                problems.append(Problem(cell.where, what))
+    raise_if_any(capped(problems), DataError)
+
+
+def _over_files(manifests: Sequence[Manifest], problem: Callable[[Cell], Problem | None]) -> list[Problem]:
+    """Return the problems of all cells that name a file, the first ones in full and the rest as a count."""
+    cells = [
+        Cell(manifest, sample, name, path)
+        for manifest in manifests
+        for sample in manifest.samples
+        for name, path in sample.named_files.items()
+    ]
+    return capped([found for cell in cells if (found := problem(cell))])
 
 
 def _unusable(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    def problem(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        scan = scans[sample.files[column]]
-        return scan.problem_at(manifest.where(sample, column)) if scan.problem else None
-
-    return _over_cells(manifests, problem, masks=True)
+    return _over_files(manifests, lambda cell: scans[cell.path].problem_at(cell.where))
 
 
 def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:
@@ -73,16 +68,15 @@ def _mixed_columns(manifests: Sequence[Manifest]) -> list[Problem]:
 
 
 def _mixed_grids(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
-    def compare(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        first, other = scans[sample.channels[0]].geometry, scans[sample.files[column]].geometry
-        if column == 0 or first.matches(other):
+    def compare(cell: Cell) -> Problem | None:
+        column, path = next(iter(cell.sample.named_files.items()))
+        first, other = scans[path].geometry, scans[cell.path].geometry
+        if first.matches(other):
             return None
-        what = f"lies on another grid than Channel_0: {_grid(other)} against {_grid(first)}"
-        return Problem(
-            manifest.where(sample, column), what, fix="register and resample the channels of a subject to one grid"
-        )
+        what = f"lies on another grid than {column}: {_grid(other)} against {_grid(first)}"
+        return Problem(cell.where, what, fix="register and resample the images of a row to one grid")
 
-    return _over_cells(manifests, compare, masks=True)
+    return _over_files(manifests, compare)
 
 
 def _grid(geometry: Geometry) -> str:
@@ -94,17 +88,20 @@ def _grid(geometry: Geometry) -> str:
 
 def _mixed_dimensions(manifests: Sequence[Manifest], scans: Scans) -> list[Problem]:
     counts = Counter(
-        len(scans[path].shape) for manifest in manifests for sample in manifest.samples for path in sample.channels
+        len(scans[path].shape)
+        for manifest in manifests
+        for sample in manifest.samples
+        for path in sample.images.values()
     )
     if len(counts) == 1:
         return []
     rare = min(counts, key=lambda dims: counts[dims])
     summary = " and ".join(f"{count} images with {dims}" for dims, count in sorted(counts.items()))
 
-    def compare(manifest: Manifest, sample: Sample, column: int) -> Problem | None:
-        shape = scans[sample.channels[column]].shape
+    def compare(cell: Cell) -> Problem | None:
+        shape = scans[cell.path].shape
         if len(shape) != rare:
             return None
-        return Problem(manifest.where(sample, column), f"has {rare} dimensions {shape}; the data set has {summary}")
+        return Problem(cell.where, f"has {rare} dimensions {shape}; the data set has {summary}")
 
-    return _over_cells(manifests, compare)
+    return _over_files(manifests, compare)

@@ -53,11 +53,11 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
         (manifest, sample)
         for manifest in manifests
         for sample in manifest.samples
-        if scans[sample.channels[0]].problem is None
+        if scans[_shown(sample)].problem is None
     ]
     with ThreadPoolExecutor(usable_cores()) as pool:
         parts = (rows[start : start + _PART] for start in range(0, len(rows), _PART))
-        results = chain.from_iterable(pool.map(lambda row: _signature(row[1].channels[0]), part) for part in parts)
+        results = chain.from_iterable(pool.map(lambda row: _signature(_shown(row[1])), part) for part in parts)
         signatures = list(progress(results, len(rows), "Comparing images"))
     splits = {id(manifest): number for number, manifest in enumerate(manifests)}
     across: dict[int, Finding] = {}
@@ -69,6 +69,11 @@ def duplicates(manifests: Sequence[Manifest], scans: Scans, progress: Progress =
             found = within if kind == "within" else across
             found.setdefault(second, _finding(rows[first], rows[second], equal=equal, mirrored=mirrored))
     return [*(across[place] for place in sorted(across)), *(within[place] for place in sorted(within))]
+
+
+def _shown(sample: Sample) -> Path:
+    """Return the image by which a row is compared."""
+    return next(iter(sample.images.values()))
 
 
 def _signature(path: Path) -> _Signature | None:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +12,8 @@ import numpy as np
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.consistency import check_channels, check_images
 from gandlf_synth.data.inspection.units import Units, units_of
-from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.errors import listing
+from gandlf_synth.data.table.manifest import Manifest, cells_of
+from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.geometry import Geometry
 
 _GREY_BELOW = 0.1
@@ -26,7 +26,7 @@ class Fingerprint:
 
     Args:
         spatial_dims: 2 or 3.
-        column_channels: channels of each CSV column; a grey picture stored as RGB counts as one.
+        column_channels: channels of each channel column; a grey picture stored as RGB counts as one.
         column_names: what tells the columns' files apart.
         shape: median voxels along each axis, in the order in which ``to_canonical`` lays them.
         largest_extent: the largest size along each axis, in mm where known, else in voxels.
@@ -36,7 +36,11 @@ class Fingerprint:
         physical: whether the files state sizes in millimetres.
         orientations: in which the axes run in the files that state a place, such as ``("LPS", "RAS")``.
         notes: what a person should know of it.
-        units: of each CSV column.
+        units: of each channel column.
+        source_channels: channels of each source column.
+        source_names: what tells the sources' files apart.
+        source_units: of each source column.
+        mask_labels: the labels that occur in masks, 0 among them; empty without masks.
     """
 
     spatial_dims: int
@@ -52,6 +56,10 @@ class Fingerprint:
     orientations: tuple[str, ...]
     notes: tuple[str, ...]
     units: tuple[Units, ...]
+    source_channels: tuple[int, ...] = ()
+    source_names: tuple[str, ...] = ()
+    source_units: tuple[Units, ...] = ()
+    mask_labels: tuple[int, ...] = ()
 
     @property
     def num_channels(self) -> int:
@@ -71,14 +79,30 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
         DataError: every unusable file, channels of a row on different grids, mixed dimensions or channels.
     """
     check_images(manifests, scans)
-    samples = [sample for manifest in manifests for sample in manifest.samples]
-    columns = [[scans[sample.channels[column]] for sample in samples] for column in range(manifests[0].num_columns)]
-    channels, notes = _column_channels(columns)
-    check_channels(manifests, scans, channels)
-    return _summary(manifests[0], columns, channels, units_of(manifests, scans), notes)
+    cells, source_cells = cells_of(manifests, "Channel"), cells_of(manifests, "Source")
+    if not cells:
+        what = "has no image in Channel_0, and there is nothing to learn from sources alone"
+        raise DataError(Problem(str(manifests[0].path), what, "Channel_0: the images that are to be generated"))
+    columns, sources = ([[scans[cell.path] for cell in column] for column in part] for part in (cells, source_cells))
+    channels, notes = _column_channels("Channel", columns)
+    source_channels, source_notes = _column_channels("Source", sources)
+    check_channels([*cells, *source_cells], scans, [*channels, *source_channels])
+    facts = _summary(manifests[0], columns, channels, units_of(cells, scans), [*notes, *source_notes])
+    return replace(
+        facts,
+        source_channels=tuple(source_channels),
+        source_names=_told_apart([[cell.path for cell in column] for column in source_cells], "source"),
+        source_units=units_of(source_cells, scans),
+        mask_labels=_mask_labels([scans[cell.path] for column in cells_of(manifests, "Mask") for cell in column]),
+    )
 
 
-def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str]]:
+def _mask_labels(scans: Sequence[FileScan]) -> tuple[int, ...]:
+    """Return the labels of all masks together; those of masks with fractions are not known."""
+    return tuple(sorted({0, *(label for scan in scans for label in scan.labels)})) if scans else ()
+
+
+def _column_channels(kind: str, columns: list[list[FileScan]]) -> tuple[list[int], list[str]]:
     channels, notes = [], []
     for number, scans in enumerate(columns):
         counts = {scan.channels for scan in scans}
@@ -88,18 +112,16 @@ def _column_channels(columns: list[list[FileScan]]) -> tuple[list[int], list[str
         elif coloured:
             channels.append(3)
             if coloured < len(scans):
-                notes.append(
-                    f"Channel_{number}: {coloured} of {len(scans)} pictures are in colour, so all count as RGB"
-                )
+                notes.append(f"{kind}_{number}: {coloured} of {len(scans)} pictures are in colour, so all count as RGB")
         else:
             channels.append(1)
             marked = sum(scan.colour_fraction > 0 for scan in scans)
             stored = sum(scan.channels == 3 for scan in scans)
             notes.append(
-                f"Channel_{number}: {stored} of {len(scans)} pictures store grey as RGB and count as one channel"
+                f"{kind}_{number}: {stored} of {len(scans)} pictures store grey as RGB and count as one channel"
             )
             if marked:
-                notes.append(f"Channel_{number}: {marked} of them hold some coloured pixels (marks?), used as grey")
+                notes.append(f"{kind}_{number}: {marked} of them hold some coloured pixels (marks?), used as grey")
     return channels, notes
 
 
@@ -153,12 +175,14 @@ def _medians(columns: list[list[FileScan]], channels: list[int], side: Literal["
 
 def column_names(manifest: Manifest) -> tuple[str, ...]:
     """Return what tells the files of each column apart (``t1``, ``flair``), else ``channel_0`` and so on."""
-    names = [
-        _common_ending([sample.channels[column] for sample in manifest.samples])
-        for column in range(manifest.num_columns)
-    ]
+    cells = cells_of([manifest], "Channel")
+    return _told_apart([[cell.path for cell in column] for column in cells], "channel")
+
+
+def _told_apart(columns: Sequence[list[Path]], kind: str) -> tuple[str, ...]:
+    names = [_common_ending(column) for column in columns]
     if len(set(names)) < len(names) or not all(names):
-        return tuple(f"channel_{column}" for column in range(manifest.num_columns))
+        return tuple(f"{kind}_{number}" for number in range(len(columns)))
     return tuple(names)
 
 

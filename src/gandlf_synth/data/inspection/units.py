@@ -4,15 +4,14 @@ The number type in which values are stored says nothing: Hounsfield units are as
 files hold 8, 12 or 16 bits. One decision is made for all images of a column, so that equal values stay equal.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.manifest import Cell, Manifest, cells_of
 from gandlf_synth.data.table.row_checks import capped
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
@@ -68,9 +67,9 @@ def find_units(scans: Sequence[FileScan], where: Where) -> Units:
     return _hounsfield(scans, where) or _full_scale(scans) or Units("arbitrary", "units differ between images")
 
 
-def units_of(manifests: Sequence[Manifest], scans: Scans) -> tuple[Units, ...]:
-    """Return the units of each channel column."""
-    return tuple(find_units(*column) for column in _columns(manifests, scans))
+def units_of(columns: Sequence[Sequence[Cell]], scans: Scans) -> tuple[Units, ...]:
+    """Return the units of each column of filled cells."""
+    return tuple(find_units([scans[cell.path] for cell in cells], _where_of(cells)) for cells in columns)
 
 
 def check_depths(manifests: Sequence[Manifest], scans: Scans) -> None:
@@ -82,7 +81,9 @@ def check_depths(manifests: Sequence[Manifest], scans: Scans) -> None:
     Raises:
         DataError: every picture with another number of bits than most.
     """
-    raise_shown([problem for column in _columns(manifests, scans) for problem in _other_depths(*column)])
+    columns = [*cells_of(manifests, "Channel"), *cells_of(manifests, "Source")]
+    found = (_other_depths([scans[cell.path] for cell in cells], _where_of(cells)) for cells in columns)
+    raise_shown([problem for problems in found for problem in problems])
 
 
 def raise_shown(problems: Sequence[Problem]) -> None:
@@ -94,16 +95,8 @@ def raise_shown(problems: Sequence[Problem]) -> None:
     raise_if_any(capped(problems), DataError)
 
 
-def _columns(manifests: Sequence[Manifest], scans: Scans) -> Iterator[tuple[list[FileScan], Where]]:
-    """Yield what the files of each channel column hold, and what returns the place of one of them."""
-    rows = [(manifest, sample) for manifest in manifests for sample in manifest.samples]
-    for column in range(manifests[0].num_columns):
-        yield [scans[sample.channels[column]] for _, sample in rows], partial(_where, rows, column)
-
-
-def _where(rows: Sequence[tuple[Manifest, Sample]], column: int, place: int) -> str:
-    manifest, sample = rows[place]
-    return manifest.where(sample, column)
+def _where_of(cells: Sequence[Cell]) -> Where:
+    return lambda place: cells[place].where
 
 
 def _other_depths(scans: Sequence[FileScan], where: Where) -> list[Problem]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import NamedTuple, Self
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +30,11 @@ class BlockWriter:
     """Appends arrays to a new file; several threads may.
 
     Args:
-        folder: where the file goes.
+        path: the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / f"voxels-{uuid4().hex[:12]}.bin"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = self.path.open("wb")
         self._lock = Lock()
 

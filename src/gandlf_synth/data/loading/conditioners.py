@@ -2,18 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
+from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.processing.base import Parameters
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, DataError, Problem
+
+ImagePart = Literal["image", "sources", "mask", "region"]
+"""What a conditioner may look at of a row besides its text."""
 
 
 class ConditionPart(BaseModel):
@@ -34,6 +41,8 @@ class ConditionPart(BaseModel):
     """The share of the training images from which the part is hidden."""
     facts: dict[str, JsonValue] = {}
     """What the conditioner keeps of the training rows."""
+    painted: bool = False
+    """Whether it is made of the images of a row, not of its text."""
 
     @property
     def width(self) -> int:
@@ -78,6 +87,58 @@ class Conditioner(Parameters, ABC):
         """
 
 
+class ImageConditioner(Conditioner):
+    """A conditioner that looks at the images of a row instead of its text: sources, mask, region, the image itself.
+
+    ``paint`` takes the place of ``encode``. It is called for every sample of every batch, after the augmentation.
+    """
+
+    drop_fraction: float = Field(0.0, ge=0, lt=1)
+    """The share of the training images from which it is hidden, so that the model also learns without it."""
+
+    reads: ClassVar[frozenset[ImagePart]]
+    """What it looks at."""
+
+    @abstractmethod
+    def fit_images(self, train: Manifest, data: Fingerprint) -> tuple[int, dict[str, JsonValue]]:
+        """Return the size of the part and what has to be kept of the training images.
+
+        Args:
+            train: the training rows.
+            data: facts of the images.
+
+        Raises:
+            DataError: the data has not what the conditioner needs.
+        """
+
+    @abstractmethod
+    def paint(
+        self, images: SampleImages, facts: Mapping[str, JsonValue], rng: np.random.Generator | None
+    ) -> NDArray[np.float32] | None:
+        """Return what the network gets of a sample: ``(size, *shape)``, or ``(size,)`` of kind ``vector``.
+
+        None where the sample does not say.
+
+        Args:
+            images: the sample.
+            facts: what ``fit_images`` returned.
+            rng: decides what is random in training and validation; None where a trained model is used, which takes
+                the sample as it is.
+        """
+
+    def check(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
+        """Return why a trained model cannot use a row, nothing where it can."""
+        return ""
+
+    def fit(self, train: Manifest) -> tuple[int, dict[str, JsonValue]]:
+        """Refuse: see ``fit_images``."""
+        raise TypeError(f"{type(self).__name__} learns from images, not from rows")
+
+    def encode(self, sample: Sample, facts: Mapping[str, JsonValue]) -> int | Sequence[float] | None:
+        """Return None: what it gives is painted."""
+        return None
+
+
 class ClassLabel(Conditioner):
     """The class in the CSV's ``Label`` column; what ``labeling_paradigm`` is the short form of."""
 
@@ -119,18 +180,26 @@ def class_part(labels: Sequence[int]) -> ConditionPart:
 
 
 def network_sizes(parts: Sequence[ConditionPart]) -> dict[str, int]:
-    """Return what a network has to know of its condition: ``num_classes`` and ``vector_size``.
+    """Return what a network has to know of its condition: ``num_classes``, ``vector_size``, ``condition_channels``.
 
     Example:
         >>> network_sizes([class_part([0, 1])])
-        {'num_classes': 2, 'vector_size': 0}
+        {'num_classes': 2, 'vector_size': 0, 'condition_channels': 0}
     """
+    widths = {kind: sum(part.width for part in parts if part.kind == kind) for kind in ("vector", "channels")}
     num_classes = sum(part.size for part in parts if part.kind == "class")
-    return {"num_classes": num_classes, "vector_size": sum(part.width for part in parts if part.kind == "vector")}
+    return {"num_classes": num_classes, "vector_size": widths["vector"], "condition_channels": widths["channels"]}
 
 
-def fit_conditioners(steps: Sequence[Step], train: Manifest) -> tuple[ConditionPart, ...]:
-    """Return the parts that ``model_config.conditioning`` asks for, as the training rows have them.
+def fit_conditioners(
+    steps: Sequence[Step], train: Manifest, data: Fingerprint | None = None
+) -> tuple[ConditionPart, ...]:
+    """Return the parts that ``model_config.conditioning`` asks for, as the training data has them.
+
+    Args:
+        steps: the conditioners.
+        train: the training rows.
+        data: facts of the images; conditioners that only read rows do without.
 
     Raises:
         ConfigError: two parts have one name.
@@ -139,13 +208,19 @@ def fit_conditioners(steps: Sequence[Step], train: Manifest) -> tuple[ConditionP
     parts: dict[str, ConditionPart] = {}
     for step in steps:
         conditioner = build_conditioner(step.name, step.parameters)
-        size, facts = conditioner.fit(train)
+        painted = isinstance(conditioner, ImageConditioner)
+        if isinstance(conditioner, ImageConditioner):
+            if data is None:
+                raise TypeError(f"{step.name} needs the facts of the images")
+            size, facts = conditioner.fit_images(train, data)
+        else:
+            size, facts = conditioner.fit(train)
         name = conditioner.part_name
         if name in parts:
             raise ConfigError(Problem("model_config.conditioning", f"has two parts called {name!r}", fix="keep one"))
         parts[name] = ConditionPart(
             name=name, conditioner=step.name, parameters=conditioner.model_dump(mode="json", exclude_unset=True),
-            kind=conditioner.kind, size=size, drop_fraction=conditioner.drop_fraction, facts=facts,
+            kind=conditioner.kind, size=size, drop_fraction=conditioner.drop_fraction, facts=facts, painted=painted,
         )  # fmt: skip
     return tuple(parts.values())
 
@@ -161,8 +236,14 @@ def build_conditioner(name: str, parameters: object = None) -> Conditioner:
 
 
 def encode_rows(samples: Sequence[Sample], parts: Sequence[ConditionPart]) -> Condition:
-    """Return the condition of ``samples``, in the order of ``parts``."""
-    return Condition({part.name: _encode_part(samples, part) for part in parts})
+    """Return what the text of ``samples`` says, in the order of ``parts``; ``Painter`` makes those of images."""
+    return Condition({part.name: _encode_part(samples, part) for part in parts if not part.painted})
+
+
+def images_read(parts: Sequence[ConditionPart]) -> frozenset[ImagePart]:
+    """Return what the conditioners of a model look at besides the text of rows."""
+    conditioners = [build_conditioner(part.conditioner, part.parameters) for part in parts]
+    return frozenset(name for one in conditioners if isinstance(one, ImageConditioner) for name in one.reads)
 
 
 def _encode_part(samples: Sequence[Sample], part: ConditionPart) -> Tensor:
@@ -178,10 +259,16 @@ def _numbers(value: int | Sequence[float]) -> Sequence[float]:
     return value if isinstance(value, Sequence) else (float(value),)
 
 
-def complete(condition: Condition, parts: Sequence[ConditionPart], count: int) -> Condition:
+def complete(condition: Condition, parts: Sequence[ConditionPart], count: int, shape: Sequence[int] = ()) -> Condition:
     """Return ``condition`` of ``count`` images with every part that a network of ``parts`` takes, unknown where absent.
 
     Classes are left out where there are none: networks know what to do then.
+
+    Args:
+        condition: the parts that are known.
+        parts: those that the network takes.
+        count: images.
+        shape: voxels along each axis, for the parts that are images.
 
     Example:
         >>> age = ConditionPart(name="age", conditioner="number", kind="vector", size=1)
@@ -194,4 +281,6 @@ def complete(condition: Condition, parts: Sequence[ConditionPart], count: int) -
             filled[part.name] = condition[part.name]
         elif part.kind == "vector":
             filled[part.name] = torch.zeros(count, part.width)
+        elif part.kind == "channels":
+            filled[part.name] = torch.zeros(count, part.width, *shape)
     return Condition(filled)

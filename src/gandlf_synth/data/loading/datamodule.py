@@ -9,11 +9,13 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from gandlf_synth.config import LoaderOptions, Phase, Step
-from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows
+from gandlf_synth.data.loading.conditioned import ConditionedDataset
+from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
 from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
@@ -33,7 +35,7 @@ class SynthesisDataModule(LightningDataModule):
     Args:
         splits: the phases that have data; ``train`` at least.
         value_range: the map to [-1, 1], from the training split.
-        parts: what the model is conditioned on.
+        spec: the data, and what the model is conditioned on.
         augmentation: random transforms of the training split.
         loaders: loader options per phase.
         batch_size: samples in a batch.
@@ -46,7 +48,7 @@ class SynthesisDataModule(LightningDataModule):
         self,
         splits: Mapping[Phase, Split],
         value_range: ValueRange,
-        parts: Sequence[ConditionPart],
+        spec: DataSpec,
         augmentation: Sequence[Step],
         loaders: Mapping[Phase, LoaderOptions],
         batch_size: int,
@@ -55,7 +57,7 @@ class SynthesisDataModule(LightningDataModule):
         patches: Patches | None = None,
     ) -> None:
         super().__init__()
-        self._splits, self._range, self._parts = splits, value_range, parts
+        self._splits, self._range, self._spec = splits, value_range, spec
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
         self._patches = patches
@@ -77,9 +79,12 @@ class SynthesisDataModule(LightningDataModule):
         augmenter = None
         if phase == "train" and augmented and self._augmentation:
             augmenter = Augmenter(list(self._augmentation), split.samples.grid(0).spatial_dims)
-        condition = encode_rows(split.manifest.samples, self._parts)
-        return PreparedDataset(
-            split.samples, self._range, condition, augmenter, self._seed, self._patches, phase != "train"
+        parts = self._spec.parts
+        condition, fixed = encode_rows(split.manifest.samples, parts), phase != "train"
+        if not any(part.painted for part in parts):
+            return PreparedDataset(split.samples, self._range, condition, augmenter, self._seed, self._patches, fixed)
+        return ConditionedDataset(
+            split.samples, self._range, self._spec, condition, augmenter, self._seed, self._patches, fixed
         )
 
     def show(self, phase: Phase, images: MappedImages) -> None:

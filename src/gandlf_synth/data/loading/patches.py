@@ -59,18 +59,25 @@ class PatchImages:
 
     def _patch(self, place: int, seed: int) -> NDArray[np.float32]:
         index = place // self._patches.per_volume
-        volume, rng = self._samples.voxels(index), np.random.default_rng(seed)
-        last = np.array(volume.shape[1:], dtype=np.int64) - np.array(self._patches.shape, dtype=np.int64)
+        return self.read(index, self.window(index, seed))
+
+    def window(self, index: int, seed: int) -> tuple[slice, ...]:
+        """Return where the patch of a volume lies that ``seed`` decides."""
+        rng, shape = np.random.default_rng(seed), self._samples.grid(index).shape
+        last = np.array(shape, dtype=np.int64) - np.array(self._patches.shape, dtype=np.int64)
         start = self._around_mask(index, last, rng) if self._patches.weighted else None
         if start is None:
             start = rng.integers(0, last + 1)
-        window = tuple(slice(first, first + size) for first, size in zip(start, self._patches.shape, strict=True))
-        return self._range.to_network(np.array(volume[(slice(None), *window)]))
+        return tuple(slice(first, first + size) for first, size in zip(start, self._patches.shape, strict=True))
+
+    def read(self, index: int, window: tuple[slice, ...]) -> NDArray[np.float32]:
+        """Return a patch of a volume, ``(channels, *shape)`` in [-1, 1]."""
+        return self._range.to_network(np.array(self._samples.voxels(index)[(slice(None), *window)]))
 
     def _around_mask(self, index: int, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
         mask = self._samples.mask(index)
-        marked = np.flatnonzero(mask)
-        if not marked.size:
+        marked = () if mask is None else np.flatnonzero(mask)
+        if mask is None or not len(marked):
             return None
         centre = np.array(np.unravel_index(rng.choice(marked), mask.shape))
         start: NDArray[np.int64] = np.clip(centre - np.array(self._patches.shape) // 2, 0, last)

@@ -48,6 +48,14 @@ class DataSpec(BaseModel):
 
     conditions: tuple[ConditionPart, ...] = ()
     """What the model is conditioned on besides the class."""
+    source_channels: tuple[int, ...] = ()
+    """Channels of each source column that the model looks at, in order."""
+    source_names: tuple[str, ...] = ()
+    """What tells the sources' files apart."""
+    source_scale: tuple[float, ...] = ()
+    """Per source channel; as ``range_scale``."""
+    source_offset: tuple[float, ...] = ()
+    """Per source channel; as ``range_offset``."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DataSpec":
@@ -62,6 +70,9 @@ class DataSpec(BaseModel):
         per_channel = (self.low, self.high, self.range_scale, self.range_offset)
         if any(len(values) != channels for values in per_channel) or len(self.column_names) != columns:
             raise ValueError(f"values or names are not of {channels} channels in {columns} columns")
+        sources = sum(self.source_channels)
+        if not len(self.source_scale) == len(self.source_offset) == sources or min(self.source_channels, default=1) < 1:
+            raise ValueError(f"source_channels {self.source_channels} are not {len(self.source_scale)} channels")
         if len(self.labels) != len(self.class_names) or len(set(self.labels)) != len(self.labels):
             raise ValueError("labels and class_names do not belong together")
         if self.dtype not in _NUMBER_TYPES:

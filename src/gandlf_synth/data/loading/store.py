@@ -22,9 +22,9 @@ from gandlf_synth.data.formats.fact_store import FactStore
 from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.formats.readers import UnreadableError
 from gandlf_synth.data.formats.scan import Scans, identity, scan_files
-from gandlf_synth.data.loading.blocks import Block, BlockWriter
+from gandlf_synth.data.loading.blocks import Block
 from gandlf_synth.data.loading.cache import lease
-from gandlf_synth.data.loading.prepared import PreparedRecord, PreparedRows, PreparedSamples, write_prepared
+from gandlf_synth.data.loading.prepared import PreparedRecord, PreparedRows, PreparedSamples, PreparedWriter
 from gandlf_synth.data.processing.base import TransformError
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -33,7 +33,7 @@ from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress, no_progress
 from gandlf_synth.provenance import digest
 
-_VERSION = 3
+_VERSION = 4
 _INDEX = "index.sqlite"
 _PART = 256
 """Samples in flight at a time, so that a long CSV takes no more memory than a short one."""
@@ -123,7 +123,10 @@ def _key(sample: Sample, scans: Scans) -> str:
     found = [scans[path] for path in sample.files]
     if not all(scan.identity for scan in found):
         return uuid4().hex[:16]
-    return found[0].image_key if len(found) == 1 else digest([scan.image_key for scan in found])
+    keys = [scan.image_key for scan in found]
+    if sample.sources or sample.region:
+        return digest([list(sample.named_files), keys])
+    return keys[0] if len(keys) == 1 else digest(keys)
 
 
 def _look_up(rows: PreparedRows, places: Sequence[int], keys: Sequence[str], folder: Path) -> None:
@@ -135,8 +138,8 @@ def _look_up(rows: PreparedRows, places: Sequence[int], keys: Sequence[str], fol
 
 
 def _from_text(text: str) -> PreparedRecord:
-    file, voxels, mask, *others = json.loads(text)
-    return PreparedRecord(file, Block(*voxels), Block(*mask), *others)
+    file, voxels, mask, region, *others = json.loads(text)
+    return PreparedRecord(file, Block(*voxels), Block(*mask), Block(*region), *others)
 
 
 def _prepare(
@@ -148,13 +151,14 @@ def _prepare(
     index, problems = FactStore(folder / _INDEX), list[Problem]()
     unkept: dict[str, str] = {}
     last = time.monotonic()
-    with BlockWriter(folder) as writer, ThreadPoolExecutor(usable_cores()) as pool:
+    labels = source.pipeline.keeps_mask or source.pipeline.keeps_region
+    with PreparedWriter(folder, labels=labels) as writer, ThreadPoolExecutor(usable_cores()) as pool:
 
         def record(place: int) -> PreparedRecord | Problem:
             image = source.make(place)
             if isinstance(image, Problem):
                 return image
-            return write_prepared(image, writer, keeps_mask=source.pipeline.keeps_mask)
+            return writer.append(image)
 
         parts = (places[start : start + _PART] for start in range(0, len(places), _PART))
         outcomes: Iterator[PreparedRecord | Problem] = chain.from_iterable(pool.map(record, part) for part in parts)

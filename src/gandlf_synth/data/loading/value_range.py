@@ -45,8 +45,15 @@ class ValueRange:
 
     @classmethod
     def of(cls, spec: DataSpec) -> Self:
-        """Return the map that a model was trained with."""
+        """Return the map of a model's images that it was trained with."""
         return cls(np.array(spec.range_scale), np.array(spec.range_offset))
+
+    @classmethod
+    def with_sources(cls, spec: DataSpec) -> Self:
+        """Return the map of a model's images and, after them, of what they are made from."""
+        return cls(
+            np.array([*spec.range_scale, *spec.source_scale]), np.array([*spec.range_offset, *spec.source_offset])
+        )
 
     def to_network(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ``prepared (channels, *shape)`` mapped and clipped to [-1, 1]."""
@@ -72,7 +79,7 @@ class ValueRange:
         """Return per channel the value in the files' units that ``network_value`` stands for; median over samples."""
         prepared = (network_value - self.offset) / self.scale
         values = (prepared - samples.values("offset")) / samples.values("scale")
-        return tuple(np.median(values, axis=0).tolist())
+        return tuple(np.nanmedian(values, axis=0).tolist())
 
 
 def fit_value_range(samples: PreparedSamples) -> ValueRange:
@@ -80,10 +87,8 @@ def fit_value_range(samples: PreparedSamples) -> ValueRange:
 
     The whole range of the data is used, unless rare extremes (beyond the 0.1 % tails) would waste a fifth of it.
     """
-    low = samples.values("low").min(axis=0)
-    high = samples.values("high").max(axis=0)
-    low_tail = samples.values("low_tail").min(axis=0)
-    high_tail = samples.values("high_tail").max(axis=0)
+    low, low_tail = (np.nanmin(samples.values(side), axis=0) for side in ("low", "low_tail"))
+    high, high_tail = (np.nanmax(samples.values(side), axis=0) for side in ("high", "high_tail"))
     wasteful = (high - low) > 1.25 * (high_tail - low_tail)
     low, high = np.where(wasteful, low_tail, low), np.where(wasteful, high_tail, high)
     scale = 2 / np.where(high > low, high - low, 1.0)
@@ -93,7 +98,8 @@ def fit_value_range(samples: PreparedSamples) -> ValueRange:
 def undo_preprocessing(image: Voxels, prepared: Image, spec: DataSpec) -> Values:
     """Return ``image (channels, *shape)``, as a network makes it of ``prepared``, in the units of its file."""
     values = ValueRange.of(spec).from_network(image)
-    restored: Values = (values - _per_channel(prepared.offset, image)) / _per_channel(prepared.scale, image)
+    scale, offset = (_per_channel(numbers[: len(image)], image) for numbers in (prepared.scale, prepared.offset))
+    restored: Values = (values - offset) / scale
     return restored
 
 

@@ -70,7 +70,53 @@ class Augmenter:
                 changed = transform(changed).clamp(0, 1)
         return changed.mul(2).sub(1).reshape(image.shape)
 
+    def together(
+        self, voxels: "Tensor", num_channels: int, labels: "Tensor | None", seed: int
+    ) -> "tuple[Tensor, Tensor | None]":
+        """Return an image, what it is made from, and label maps, moved alike as ``seed`` decides.
+
+        What changes values acts on what the image is made from, where there is such; the image stays what it is to be.
+
+        Args:
+            voxels: float32 ``(channels, *spatial)`` in [-1, 1], the image's channels first.
+            num_channels: those of the image.
+            labels: whole numbers, ``(maps, *spatial)``, or None.
+            seed: decides everything that is random.
+        """
+        import torch
+
+        width, height, depth = (*voxels.shape[1:], 1)[:3]
+        shape = (width, height, depth)
+        changed = voxels.reshape(-1, *shape).add(1).div(2).clamp(0, 1)
+        maps = None if labels is None else labels.to(torch.float32).reshape(-1, *shape)
+        first = num_channels if len(voxels) > num_channels else 0
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            probabilities = [augmentation.probability for augmentation in self._augmentations]
+            chances, draws = torch.rand(len(probabilities)), torch.randint(2**62, (len(probabilities),))
+            for place, transform in enumerate(self._built(shape)):
+                if chances[place] >= probabilities[place]:
+                    continue
+                torch.default_generator.manual_seed(int(draws[place]))
+                if not self._augmentations[place].moves_voxels:
+                    changed[first:] = transform(changed[first:]).clamp(0, 1)
+                    continue
+                changed = transform(changed).clamp(0, 1)
+                if maps is not None:
+                    torch.default_generator.manual_seed(int(draws[place]))
+                    maps = _moved_labels(maps, transform)
+        moved = None if labels is None or maps is None else maps.round().to(labels.dtype).reshape(labels.shape)
+        return changed.mul(2).sub(1).reshape(voxels.shape), moved
+
     def _built(self, shape: Shape) -> "list[torchio.Transform]":
         if shape not in self._transforms:
             self._transforms[shape] = [augmentation.build(shape) for augmentation in self._augmentations]
         return self._transforms[shape]
+
+
+def _moved_labels(maps: "Tensor", transform: "torchio.Transform") -> "Tensor":
+    """Return label maps ``(maps, *spatial)`` moved by a spatial transform, each voxel from its nearest one."""
+    import torchio
+
+    moved: Tensor = transform(torchio.LabelMap(tensor=maps)).data
+    return moved

@@ -95,6 +95,9 @@ class Augmentation(Parameters, ABC):
     probability: float = Field(0.5, ge=0, le=1)
     """How often it acts."""
 
+    moves_voxels: ClassVar[bool] = False
+    """Whether it moves voxels and leaves values as they are; what an image is made from then moves with it."""
+
     @model_validator(mode="before")
     @classmethod
     def _from_switch(cls, value: object) -> object:

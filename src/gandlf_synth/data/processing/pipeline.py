@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gandlf_synth import registry
 from gandlf_synth.config import Phase, Step
@@ -18,6 +19,9 @@ from gandlf_synth.data.processing.transforms.spatial import Resize, ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError, Problem
 
+LARGEST_LABEL = 2**16 - 1
+"""Of a mask: prepared ones are kept in 16 bits."""
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -25,15 +29,19 @@ class Pipeline:
 
     Args:
         steps: names and parameters, in order.
-        column_channels: channels of each CSV column.
+        column_channels: channels of each channel column.
         shape: the size that must come out; an image of another size is resized to it at the end. None: its own size.
         keeps_mask: whether the mask is kept beside the image.
+        source_channels: channels of each source column; without any, sources are not read.
+        keeps_region: whether the region is kept beside the image.
     """
 
     steps: tuple[Step, ...]
     column_channels: tuple[int, ...]
     shape: tuple[int, ...] | None
     keeps_mask: bool = False
+    source_channels: tuple[int, ...] = ()
+    keeps_region: bool = False
 
     def transforms(self) -> list[Transform]:
         """Return the transforms, made from their parameters."""
@@ -46,19 +54,20 @@ class Pipeline:
         pairs = zip(self.steps, transforms, strict=True)
         sources = [source_key(step, path) for step, transform in pairs for path in transform.sources()]
         steps = [step.model_dump() for step in self.steps]
-        return [steps, code, sources, self.column_channels, self.shape, self.keeps_mask]
+        kept = [self.keeps_mask, self.source_channels, self.keeps_region]
+        return [steps, code, sources, self.column_channels, self.shape, *kept]
 
     def __call__(self, sample: Sample) -> Image:
-        """Return ``sample``, read and preprocessed, float32 ``(channels, *shape)``.
+        """Return ``sample``, read and preprocessed, float32 ``(channels, *shape)``: its channels, then its sources.
+
+        Channels that the row does not have are 0, and NaN in the image's ``scale``. Without any image, its mask gives
+        the grid.
 
         Raises:
             UnreadableError: a file cannot be read.
             TransformError: a step cannot be applied to this sample; the text names the step.
         """
-        columns = zip(sample.channels, self.column_channels, strict=True)
-        image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
-        if sample.mask is not None:
-            image = with_mask(image, read_image(sample.mask))
+        image, missing = self._read(sample)
         for step, transform in zip(self.steps, self.transforms(), strict=True):
             try:
                 image = transform(image)
@@ -66,7 +75,44 @@ class Pipeline:
                 raise TransformError(f"{step.name}: {error}") from error
         if self.shape is not None and image.geometry.shape != self.shape:
             image = Resize(shape=self.shape)(image)
-        return image
+        if not self.keeps_mask:
+            image = replace(image, mask=None)
+        return _without(image, missing) if missing.any() else image
+
+    def _read(self, sample: Sample) -> tuple[Image, NDArray[np.bool_]]:
+        """Return the stacked images of a row, with which of their channels the row does not have."""
+        channels = sample.channels or (None,) * len(self.column_channels)
+        sources = sample.sources or (None,) * len(self.source_channels)
+        columns = [
+            *zip(channels, self.column_channels, strict=True),
+            *(zip(sources, self.source_channels, strict=True) if self.source_channels else ()),
+        ]
+        given = [None if path is None else with_channels(read_image(path), count) for path, count in columns]
+        first = next((image for image in given if image is not None), None)
+        if first is None and sample.mask is not None:
+            first = read_image(sample.mask)
+        if first is None:
+            raise TransformError("the row has none of the images that the model takes")
+        # A stand-in goes through all steps, some of which refuse an image of one value.
+        shown = [
+            with_channels(first, count) if image is None else image
+            for image, (_, count) in zip(given, columns, strict=True)
+        ]
+        missing = np.repeat([image is None for image in given], [count for _, count in columns])
+        image = stacked(shown)
+        if sample.mask is not None:
+            image = with_mask(image, read_image(sample.mask))
+        if sample.region is not None and self.keeps_region:
+            image = with_region(image, read_image(sample.region))
+        return image, missing
+
+
+def _without(image: Image, missing: NDArray[np.bool_]) -> Image:
+    """Return ``image`` with nothing in the channels that are ``missing``."""
+    array = image.array.copy()
+    array[missing] = 0
+    scale, offset = (np.where(missing, np.nan, values) for values in (image.scale, image.offset))
+    return replace(image, array=array, scale=scale, offset=offset)
 
 
 def source_key(step: Step, path: Path) -> str:
@@ -135,11 +181,27 @@ def with_mask(image: Image, mask: Image) -> Image:
     Raises:
         TransformError: they lie on another grid, or are not whole numbers in one channel.
     """
-    if mask.num_channels != 1 or not image.geometry.matches(mask.geometry):
-        raise TransformError(f"the mask {mask.array.shape} lies on another grid than the image {image.array.shape}")
+    _check_grid("mask", image, mask)
     if (mask.array != np.rint(mask.array)).any():
         raise TransformError("the mask holds other values than whole numbers")
+    if mask.array.min() < 0 or mask.array.max() > LARGEST_LABEL:
+        raise TransformError(f"the mask holds labels outside of 0 to {LARGEST_LABEL}")
     return replace(image, mask=mask.array[0].astype(np.int32))
+
+
+def with_region(image: Image, region: Image) -> Image:
+    """Return ``image`` with a region, which is where ``region`` is not 0.
+
+    Raises:
+        TransformError: it lies on another grid.
+    """
+    _check_grid("region", image, region)
+    return replace(image, region=(region.array[0] != 0).astype(np.int32))
+
+
+def _check_grid(name: str, image: Image, labels: Image) -> None:
+    if labels.num_channels != 1 or not image.geometry.matches(labels.geometry):
+        raise TransformError(f"the {name} {labels.array.shape} lies on another grid than the image {image.array.shape}")
 
 
 def with_channels(image: Image, channels: int) -> Image:

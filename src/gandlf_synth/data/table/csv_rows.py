@@ -23,6 +23,7 @@ _VOCABULARY = {
     "patientid": "SubjectID",
     "mask": "Mask",
     "mask0": "Mask",
+    "region": "Region",
 }
 _IMAGE_COLUMNS = (
     *("image", "images", "img", "path", "file", "filename", "filepath"),
@@ -31,9 +32,10 @@ _IMAGE_COLUMNS = (
 """Keys of columns that other tools call what is Channel_0 here; one alone of them counts as it."""
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[,;\t]*', re.IGNORECASE)
 """The first line that Excel writes, or wants, to say how cells are separated."""
-_ALLOWED = "Channel_0, Channel_1, …, and optionally Label, LabelMapping, SubjectID, Mask"
-_RESERVED = re.compile(r"source[0-9]+|region")
-"""Keys of columns that the vocabulary has and that nothing reads yet."""
+_ALLOWED = "Channel_0, Channel_1, …, and optionally Source_0, …, Mask, Region, Label, LabelMapping, SubjectID"
+_NUMBERED = re.compile(r"(channel|source)([0-9]+)")
+"""Keys of columns that hold images: what is generated, and what it is made from."""
+_OF_FILES = ("Channel_", "Source_", "Mask", "Region")
 _ALIKE = 0.8
 
 
@@ -63,24 +65,37 @@ class Row:
     @cached_property
     def channels(self) -> dict[str, Path]:
         """The path in every channel column that is filled, in the order of the channels."""
-        names = sorted((name for name in self.cells if name.startswith("Channel_")), key=lambda name: int(name[8:]))
-        return {name: self.csv.parent / self.cells[name] for name in names if self.cells[name]}
+        return {name: path for name in self.columns("Channel_") if (path := self.path(name))}
+
+    @cached_property
+    def sources(self) -> dict[str, Path | None]:
+        """The path in every source column, in the order of the sources; None where the cell is empty."""
+        return {name: self.path(name) for name in self.columns("Source_")}
+
+    @cached_property
+    def images(self) -> dict[str, Path]:
+        """The path of every image, channels before sources."""
+        return {**self.channels, **{name: path for name, path in self.sources.items() if path}}
 
     @cached_property
     def files(self) -> dict[str, Path]:
         """The path in every column that names a file."""
-        return self.channels if self.mask is None else {**self.channels, "Mask": self.mask}
+        maps = {name: path for name in ("Mask", "Region") if (path := self.path(name))}
+        return {**self.images, **maps}
+
+    def columns(self, kind: str) -> list[str]:
+        """Return the columns whose names begin with ``kind``, in the order of their numbers."""
+        return sorted((name for name in self.cells if name.startswith(kind)), key=lambda name: int(name[len(kind) :]))
+
+    def path(self, column: str) -> Path | None:
+        """Return the path in a column; None where there is none."""
+        return self.csv.parent / self.cells[column] if self.cells.get(column) else None
 
     @cached_property
     def label(self) -> int | None:
         """The class number; None where the cell is empty or no integer."""
         match = re.fullmatch(r"([+-]?[0-9]+)(\.0*)?", self.cells.get("Label", ""))
         return int(match[1]) if match else None
-
-    @cached_property
-    def mask(self) -> Path | None:
-        """The file of the mask, if the row names one."""
-        return self.csv.parent / self.cells["Mask"] if self.cells.get("Mask") else None
 
 
 def read_records(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -133,37 +148,44 @@ def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list
     """Return the canonical name of every column, None for ignored ones, and what is wrong with the header."""
     where = f"{path} header"
     keys = [_key(name) for name in names]
-    columns = [
-        f"Channel_{int(key[7:])}" if re.fullmatch(r"channel[0-9]+", key) else _VOCABULARY.get(key) for key in keys
-    ]
-    columns, images = _with_image_column(columns, keys)
+    columns, images = _with_image_column([_canonical(key) for key in keys], keys)
     problems = []
     for repeated, count in Counter(filter(None, columns)).items():
         if count > 1:
             given = listing(repr(name) for name, own in zip(names, columns, strict=True) if own == repeated)
             problems.append(Problem(where, f"has {repeated} {count} times: {given}", "each column once"))
-    numbers = {int(column[8:]) for column in columns if column and column.startswith("Channel_")}
-    for number in range(max(len(numbers), 1)):
-        if number not in numbers:
-            what = f"has no column Channel_{number}" + (
-                f", but Channel_{max(numbers)}" if numbers else f": {listing(names)}"
-            )
-            fix = f"rename the one with the images to Channel_0: {listing(names[place] for place in images)}"
-            problems.append(Problem(where, what, _ALLOWED, fix if images else ""))
-            break
+    numbers = {kind: _numbers(columns, kind) for kind in ("Channel_", "Source_")}
+    if not numbers["Channel_"] and not numbers["Source_"]:
+        fix = f"rename the one with the images to Channel_0: {listing(names[place] for place in images)}"
+        what = f"has no column Channel_0: {listing(names)}"
+        problems.append(Problem(where, what, _ALLOWED, fix if images else ""))
+    for kind, found in numbers.items():
+        missing = next((number for number in range(len(found)) if number not in found), None)
+        if missing is not None:
+            problems.append(Problem(where, f"has no column {kind}{missing}, but {kind}{max(found)}", _ALLOWED))
     for name, key, column in zip(names, keys, columns, strict=True):
-        near = [] if column else get_close_matches(key, ["channel0", *_VOCABULARY], 1, _ALIKE)
+        near = [] if column else get_close_matches(key, ["channel0", "source0", *_VOCABULARY], 1, _ALIKE)
         if near:
-            meant = _VOCABULARY.get(near[0], "Channel_0")
+            meant = _canonical(near[0])
             problems.append(
                 Problem(where, f"unknown column {name!r}", _ALLOWED, f"did you mean {meant!r}? else rename it")
             )
     return columns, problems
 
 
+def _canonical(key: str) -> str | None:
+    """Return the name of the column of the vocabulary that has a key, None where there is none."""
+    numbered = _NUMBERED.fullmatch(key)
+    return f"{numbered[1].capitalize()}_{int(numbered[2])}" if numbered else _VOCABULARY.get(key)
+
+
+def _numbers(columns: Sequence[str | None], kind: str) -> set[int]:
+    return {int(column[len(kind) :]) for column in columns if column and column.startswith(kind)}
+
+
 def _with_image_column(columns: Sequence[str | None], keys: Sequence[str]) -> tuple[list[str | None], list[int]]:
     """Return ``columns`` with the one that is called like an image as Channel_0, or the places where it may be."""
-    if any(column and column.startswith("Channel_") for column in columns):
+    if any(column and column.startswith(("Channel_", "Source_")) for column in columns):
         return list(columns), []
     places = [place for place, key in enumerate(keys) if key in _IMAGE_COLUMNS]
     if len(places) != 1:
@@ -173,7 +195,7 @@ def _with_image_column(columns: Sequence[str | None], keys: Sequence[str]) -> tu
 
 def names_files(column: str | None) -> bool:
     """Say whether a column holds paths."""
-    return column is not None and column.startswith(("Channel_", "Mask"))
+    return column is not None and column.startswith(_OF_FILES)
 
 
 def _key(name: str) -> str:
@@ -185,9 +207,7 @@ def extra_columns_of(names: Sequence[str], columns: Sequence[str | None]) -> tup
     """Return the names that are no vocabulary; a name that the header has twice names no column."""
     counts = Counter(names)
     return tuple(
-        name
-        for name, column in zip(names, columns, strict=True)
-        if column is None and name and counts[name] == 1 and not _RESERVED.fullmatch(_key(name))
+        name for name, column in zip(names, columns, strict=True) if column is None and name and counts[name] == 1
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 from gandlf_synth.config import LabelingParadigm
@@ -26,10 +27,12 @@ class Sample:
     Args:
         row: its number; 1 is the first row under the header.
         subject: the person or specimen; rows of one subject stay in one split.
-        channels: one path per channel column.
+        channels: one path per channel column, what is generated; none where the row has only sources.
         label: the class number.
         label_name: the class name.
-        mask: labels of the voxels, on the grid of the channels.
+        mask: labels of the voxels, on the grid of the images.
+        sources: per source column, the image that the channels are made from; None where it is missing.
+        region: where an image is to be made anew, on the grid of the images.
         extra: the text in every further column, by the name in the header; see ``Manifest.extra_columns``.
     """
 
@@ -40,11 +43,27 @@ class Sample:
     label_name: str | None = None
     mask: Path | None = None
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sources: tuple[Path | None, ...] = ()
+    region: Path | None = None
+
+    @property
+    def images(self) -> dict[str, Path]:
+        """The path of every image by its column, channels before sources."""
+        channels = {f"Channel_{number}": path for number, path in enumerate(self.channels)}
+        return channels | {f"Source_{number}": path for number, path in enumerate(self.sources) if path}
+
+    @property
+    def named_files(self) -> dict[str, Path]:
+        """Every path of the row by its column: the images, then mask and region where there are any."""
+        if not self.sources and self.region is None and self.mask is None:
+            return self.images
+        return self.images | {name: path for name, path in (("Mask", self.mask), ("Region", self.region)) if path}
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every path of the row: the channels, then the mask if there is one."""
-        return self.channels if self.mask is None else (*self.channels, self.mask)
+        """Every path of the row, as ``named_files`` lists them."""
+        maps = tuple(path for path in (*self.sources, self.mask, self.region) if path)
+        return (*self.channels, *maps)
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,12 @@ class Manifest:
     @property
     def num_columns(self) -> int:
         """The number of channel columns."""
-        return len(self.samples[0].channels) if self.samples else 0
+        return max((len(sample.channels) for sample in self.samples), default=0)
+
+    @property
+    def num_sources(self) -> int:
+        """The number of source columns."""
+        return max((len(sample.sources) for sample in self.samples), default=0)
 
     @property
     def labels(self) -> dict[int, str]:
@@ -99,12 +123,45 @@ class Manifest:
             sample: the row.
             column: the place of the file in ``sample.files``.
         """
-        name = f"Channel_{column}" if column < len(sample.channels) else "Mask"
-        return f"{self.path} row {sample.row}, column {name} ({sample.files[column]})"
+        name, path = list(sample.named_files.items())[column]
+        return f"{self.path} row {sample.row}, column {name} ({path})"
 
     def subset(self, samples: Iterable[Sample]) -> "Manifest":
         """Return a manifest of the same CSV with only ``samples``."""
         return replace(self, samples=tuple(samples))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a CSV that names an image.
+
+    Args:
+        manifest: the CSV.
+        sample: the row.
+        column: the column.
+        path: the image.
+    """
+
+    manifest: Manifest
+    sample: Sample
+    column: str
+    path: Path
+
+    @property
+    def where(self) -> str:
+        """The place for a message, as ``Manifest.where`` returns it."""
+        return f"{self.manifest.path} row {self.sample.row}, column {self.column} ({self.path})"
+
+
+def cells_of(manifests: Sequence[Manifest], kind: Literal["Channel", "Source", "Mask", "Region"]) -> list[list[Cell]]:
+    """Return the filled cells of the columns of a kind, column by column in the order of their numbers."""
+    columns: dict[str, list[Cell]] = defaultdict(list)
+    for manifest in manifests:
+        for sample in manifest.samples:
+            for name, path in sample.named_files.items():
+                if name.startswith(kind):
+                    columns[name].append(Cell(manifest, sample, name, path))
+    return [columns[name] for name in sorted(columns, key=lambda name: int(name.partition("_")[2] or 0))]
 
 
 def paradigm(manifest: Manifest) -> LabelingParadigm:
@@ -118,9 +175,10 @@ def read_manifest(path: Path) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` … (a single one may be called ``image``, ``path`` or
-    ``filename``); optionally ``Label`` (integer, or the class name), ``LabelMapping`` (class name), ``SubjectID`` (or
-    ``PatientID``), ``Mask`` (labels of voxels). Further columns are kept as text in ``Sample.extra``; ``Source_0`` …
-    and ``Region`` are reserved. UTF-8 or UTF-16, separated by commas, semicolons or tabs, with or without ``sep=``.
+    ``filename``); optionally ``Source_0`` … (images that the channels are made from), ``Mask`` (labels of voxels),
+    ``Region`` (what is to be made anew), ``Label`` (integer, or the class name), ``LabelMapping`` (class name) and
+    ``SubjectID`` (or ``PatientID``). Further columns are kept as text in ``Sample.extra``. UTF-8 or UTF-16, separated
+    by commas, semicolons or tabs, with or without ``sep=``.
 
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
@@ -204,8 +262,11 @@ def _manifest(table: _Table, rows: Sequence[Row]) -> Manifest:
 
 
 def _sample(row: Row, subject: str) -> Sample:
-    channels = tuple(row.channels.values())
-    return Sample(row.number, subject, channels, row.label, row.cells.get("LabelMapping") or None, row.mask, row.extra)
+    name = row.cells.get("LabelMapping") or None
+    return Sample(
+        row.number, subject, tuple(row.channels.values()), row.label, name, row.path("Mask"), row.extra,
+        tuple(row.sources.values()), row.path("Region"),
+    )  # fmt: skip
 
 
 def _subjects(rows: Sequence[Row]) -> tuple[list[str], str, bool]:
@@ -213,10 +274,14 @@ def _subjects(rows: Sequence[Row]) -> tuple[list[str], str, bool]:
     names = [row.cells.get("SubjectID", "") for row in rows]
     if all(names):
         return names, "the SubjectID column", True
-    files = [Path(os.path.normpath(row.channels["Channel_0"])) for row in rows]
+    files = [Path(os.path.normpath(next(iter(row.images.values())))) for row in rows]
     reason = _folders_are_no_subjects(rows, [file.parent for file in files])
     if not reason:
-        return _short_names([file.parent for file in files]), "the folder that holds Channel_0", True
+        return (
+            _short_names([file.parent for file in files]),
+            f"the folder that holds {next(iter(rows[0].images))}",
+            True,
+        )
     stems = [file.with_name(_EXTENSION.sub("", file.name) or file.name) for file in files]
     return _short_names(stems), f"each row its own, because {reason} and there is no SubjectID column", False
 

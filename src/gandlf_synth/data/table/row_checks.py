@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import exists, locate
-from gandlf_synth.data.table.csv_rows import Row
+from gandlf_synth.data.table.csv_rows import Row, names_files
 from gandlf_synth.data.table.path_cells import is_windows_path, windows_problem
 from gandlf_synth.errors import Problem, listing
 
@@ -59,13 +59,20 @@ def _empty_cells(rows: Sequence[Row]) -> list[RowProblem]:
     for column in rows[0].cells if rows else ():
         empty = [row for row in rows if not row.cells[column]]
         if column.startswith("Channel_"):
-            allowed = "the path of an image"
-            problems += [(row.number, Problem(f"{row.place}, column {column}", "is empty", allowed)) for row in empty]
+            problems += [(row.number, _empty_channel(row, column)) for row in empty if row.channels or not row.images]
+        elif names_files(column):
+            continue
         elif empty and len(empty) < len(rows):
             which = listing((str(row.number) for row in empty), _SHOWN)
             what = f"is given in {len(rows) - len(empty)} of {len(rows)} rows and empty in rows {which}"
             problems.append((None, Problem(f"{rows[0].csv} column {column}", what, "all rows or none")))
     return problems
+
+
+def _empty_channel(row: Row, column: str) -> Problem:
+    """Return what is wrong with an empty channel: others of the row are filled, or it has no image at all."""
+    fix = "" if row.channels or not row.sources else "a row needs an image: what is generated, or what it is made from"
+    return Problem(f"{row.place}, column {column}", "is empty", "the path of an image", fix)
 
 
 def _labels_not_integer(rows: Sequence[Row]) -> list[RowProblem]:
@@ -97,10 +104,13 @@ def _repeated(rows: Sequence[Row]) -> list[RowProblem]:
     first: dict[tuple[str, ...], Row] = {}
     problems: list[RowProblem] = []
     for row in rows:
-        key = tuple(os.path.normpath(file) for file in row.channels.values())
+        key = tuple(os.path.normpath(file) for file in row.images.values())
         if len(set(key)) < len(key):
-            problems.append((row.number, Problem(row.place, f"names one file for two channels: {listing(key)}")))
-        if first.setdefault(key, row) is not row and len(key) == len(rows[0].channels):
+            what = f"names one file for two channels: {listing(key)}"
+            if row.sources:
+                what = f"names one file in two columns: {listing(f'{name} {row.cells[name]}' for name in row.images)}"
+            problems.append((row.number, Problem(row.place, what)))
+        if first.setdefault(key, row) is not row and row.images.keys() == first[key].images.keys() and key:
             what = f"lists the same images as row {first[key].number}: {listing(key)}"
             problems.append((row.number, Problem(row.place, what)))
     return problems

@@ -87,7 +87,7 @@ def _units(manifest: Manifest) -> list[_Unit]:
     return [
         _Unit(f"{subject}#{rank}", (sample,))
         for subject, rows in groups.items()
-        for rank, sample in enumerate(sorted(rows, key=lambda sample: sample.channels))
+        for rank, sample in enumerate(sorted(rows, key=lambda sample: sample.files))
     ]
 
 
@@ -176,7 +176,7 @@ def _subject_rows(manifest: Manifest) -> dict[str, int]:
 
 
 def _file_rows(manifest: Manifest) -> dict[str, int]:
-    return {os.path.realpath(file): sample.row for sample in manifest.samples for file in sample.channels}
+    return {os.path.realpath(file): sample.row for sample in manifest.samples for file in sample.images.values()}
 
 
 def _shared(where: str, what: str, one: Mapping[str, int], other: Mapping[str, int], fix: str) -> list[Problem]:

@@ -272,7 +272,7 @@ class DenoisingModule(GenerativeModule[C]):
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the denoiser; its inputs are ``noisy``, ``timesteps`` and the parts of the condition that it takes."""
         noisy = torch.randn(2, *self.noise_shape)
-        parts = complete(Condition(), self.spec.parts, len(noisy)).inputs()
+        parts = complete(Condition(), self.spec.parts, len(noisy), self.noise_shape[1:]).inputs()
         if network_sizes(self.spec.parts)["num_classes"]:
             parts = {"class_labels": torch.tensor([0, -1]), **parts}
         network = _PositionalDenoiser(self.process.denoiser, tuple(parts)).eval()

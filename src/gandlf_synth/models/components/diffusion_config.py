@@ -154,7 +154,7 @@ class FlowSettings(DenoisingSettings):
 class DenoisingModelConfig(ModelConfig):
     """The keys of ``model_config`` whose defaults these families share."""
 
-    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
+    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector", "channels")
 
     losses: Components = Component(name="mse")
     """The error between the network's output and what it should predict."""

@@ -1,6 +1,7 @@
 """Sample grids during training: the same seeds every time, so that progress can be seen."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,16 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.config import ModelConfig, SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
+from gandlf_synth.data.loading.datamodule import SynthesisDataModule
+from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage
 
+_BESIDE = "what it is made from, synthetic, real"
 _SHARE = 0.1
 """Of the time of training, what grids may take where the clock ends it."""
 
@@ -77,20 +82,51 @@ class SampleGrid(Callback):
         callbacks: list[Callback] = trainer.callbacks
         average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
-        self.draw(module, self._folder / f"epoch_{epoch:04d}.png")
+        shown = _shown_batch(trainer, self._count) if any(part.painted for part in module.spec.parts) else None
+        self.draw(module, self._folder / f"epoch_{epoch:04d}.png", shown)
 
-    def draw(self, module: GenerativeModule, path: Path) -> None:
-        """Write the grid of ``module`` to ``path``."""
+    def draw(self, module: GenerativeModule, path: Path, shown: Batch | None = None) -> None:
+        """Write the grid of ``module`` to ``path``.
+
+        Args:
+            module: the model.
+            path: the picture.
+            shown: samples whose images are made from others, which stand beside them.
+        """
         was_training = module.training
         module.eval()
         spec = module.spec
         seeds = [fold_seed(self._seed, Purpose.GRID_IMAGE, index) for index in range(self._count)]
         classes = [index % spec.num_classes for index in range(self._count)] if spec.num_classes else None
-        batches = batched(seeds, class_condition(classes), self._batch)
+        condition = class_condition(classes)
+        if shown is not None:
+            seeds, condition = seeds[: len(shown["image"])], shown["condition"]
+        batches = batched(seeds, condition, self._batch)
         images = [image for batch in sample_batches(module, batches, SamplingOptions()) for image in batch.numpy()]
         module.train(was_training)
+        if shown is not None:
+            save_png(contact_sheet(_beside(shown, images, spec), title=_BESIDE), path)
+            return
         rows: dict[str, list[Any]] = {}
         for index, image in enumerate(images):
             name = spec.class_names[classes[index]] if classes else ""
             rows.setdefault(name, []).extend(views(image, spec.geometry))
         save_png(contact_sheet([SheetRow(name, tiles) for name, tiles in sorted(rows.items())]), path)
+
+
+def _shown_batch(trainer: Trainer, count: int) -> Batch:
+    """Return the first samples of validation, or of training without one."""
+    data: SynthesisDataModule = trainer.datamodule
+    dataset = data.dataset("val" if data.has("val") else "train", augmented=False)
+    return dataset.__getitems__(range(min(count, len(dataset))))
+
+
+def _beside(shown: Batch, images: Sequence[Any], spec: DataSpec) -> list[SheetRow]:
+    """Return a row per sample: what its image is made from, what the model makes, and the real one."""
+    painted = [part for part in spec.parts if part.painted and part.kind == "channels"]
+    rows = []
+    for index, image in enumerate(images):
+        given = [shown["condition"][part.name][index, channel] for part in painted for channel in range(part.size)]
+        tiles = [*(each[None].numpy() for each in given), image, shown["image"][index].numpy()]
+        rows.append(SheetRow("", [view for tile in tiles for view in views(tile, spec.geometry)]))
+    return rows

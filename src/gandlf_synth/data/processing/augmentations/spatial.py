@@ -42,6 +42,8 @@ class Affine(Augmentation):
         torch.Size([1, 8, 8, 1])
     """
 
+    moves_voxels = True
+
     scales: RangePerAxis = 0.1
     """Zoom; 0.1 draws from 0.9 to 1.1 for each axis."""
     degrees: RangePerAxis = 15
@@ -68,6 +70,8 @@ class Elastic(Augmentation):
         >>> transform(torch.rand(1, 8, 8, 1)).shape
         torch.Size([1, 8, 8, 1])
     """
+
+    moves_voxels = True
 
     num_control_points: ControlPoints | Annotated[tuple[ControlPoints, ...], TwoOrThree] = 7
     """Control points along each axis, borders included."""
@@ -105,6 +109,8 @@ class Flip(Augmentation):
         >>> transform(torch.rand(1, 8, 8, 1)).shape
         torch.Size([1, 8, 8, 1])
     """
+
+    moves_voxels = True
 
     positional = "axis"
 
@@ -200,6 +206,7 @@ RotationAxes = Annotated[Axes, BeforeValidator(_from_zero)]
 
 class _Rotation(Augmentation):
     positional = "axis"
+    moves_voxels = True
     quarters: ClassVar[int]
 
     axis: RotationAxes = (0, 1, 2)

@@ -9,8 +9,11 @@ from gandlf_synth.geometry import Geometry, Voxels
 
 def on_grid(image: Image, new: Geometry) -> Image:
     """Return ``image`` resampled to ``new``, whose orientation and centre are those of the image's own grid."""
-    mask = None if image.mask is None else resample_labels(image.mask, image.geometry, new)
-    return image.on_grid(resample_grid(image.array, image.geometry, new), new, mask)
+    return image.on_grid(
+        resample_grid(image.array, image.geometry, new),
+        new,
+        lambda labels: resample_labels(labels, image.geometry, new),
+    )
 
 
 def resample_labels(labels: Mask, old: Geometry, new: Geometry) -> Mask:

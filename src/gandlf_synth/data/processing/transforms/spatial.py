@@ -259,8 +259,11 @@ def _resampled(image: Image, spacing: tuple[float, ...]) -> Image:
 
 def _window(image: Image, start: tuple[int, ...], shape: tuple[int, ...]) -> Image:
     part = tuple(slice(low, low + size) for low, size in zip(start, shape, strict=True))
-    mask = None if image.mask is None else np.ascontiguousarray(image.mask[part])
-    return image.on_grid(np.ascontiguousarray(image.array[:, *part]), image.geometry.cropped(start, shape), mask)
+    return image.on_grid(
+        np.ascontiguousarray(image.array[:, *part]),
+        image.geometry.cropped(start, shape),
+        lambda labels: np.ascontiguousarray(labels[part]),
+    )
 
 
 def _cropped_or_padded(image: Image, shape: tuple[int, ...]) -> Image:
@@ -269,6 +272,5 @@ def _cropped_or_padded(image: Image, shape: tuple[int, ...]) -> Image:
     widths = [(low, count - low) for low, count in zip(before, missing, strict=True)]
     padded = np.stack([np.pad(channel, widths, constant_values=channel.min()) for channel in image.array])
     grown = image.geometry.cropped(tuple(-low for low in before), padded.shape[1:])
-    mask = None if image.mask is None else np.pad(image.mask, widths)
     start = tuple((old - new) // 2 for old, new in zip(grown.shape, shape, strict=True))
-    return _window(image.on_grid(padded, grown, mask), start, shape)
+    return _window(image.on_grid(padded, grown, lambda labels: np.pad(labels, widths)), start, shape)

@@ -1,0 +1,82 @@
+"""The conditioner ``image``: images that another one is made from, as in translation and synthesis of missing ones."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, JsonValue
+
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.conditioners import ImageConditioner, ImagePart
+from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32, channels_available
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.errors import DataError, Problem
+
+
+class ImageSource(ImageConditioner):
+    """The images in the ``Source_0`` … columns, concatenated to what the network sees.
+
+    A source that a row does not have is 0; with several, a channel for each says whether it is there.
+
+    Example:
+        >>> images = SampleImages(
+        ...     image=None, sources=np.ones((1, 2, 2), np.float32), source_channels=(1,), available=(True,), mask=None,
+        ...     region=None, spacing=(1.0, 1.0),
+        ... )
+        >>> ImageSource().paint(images, {}, None).shape
+        (1, 2, 2)
+    """
+
+    kind = "channels"
+    reads = frozenset[ImagePart]({"sources"})
+
+    missing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How often each source is left out in training, beside those that rows do not have; one always stays."""
+
+    @property
+    def part_name(self) -> str:
+        """``image``."""
+        return "image"
+
+    def fit_images(self, train: Manifest, data: Fingerprint) -> tuple[int, dict[str, JsonValue]]:
+        """Return the number of channels.
+
+        Raises:
+            DataError: there are no sources.
+        """
+        channels = list(data.source_channels)
+        if not channels:
+            what = "has no Source column, and the model is conditioned on images"
+            fix = "add Source_0 with the images to start from, or leave image out of conditioning"
+            raise DataError(Problem(str(train.path), what, fix=fix))
+        flags = len(channels) if len(channels) > 1 else 0
+        return sum(channels) + flags, {"channels": [*channels], "names": [*data.source_names]}
+
+    def paint(
+        self, images: SampleImages, facts: Mapping[str, JsonValue], rng: np.random.Generator | None
+    ) -> Voxels32 | None:
+        """Return the sources, then a channel of ones or zeros for each of several that says whether it is there."""
+        available = self._kept(images.available, rng)
+        if not any(available):
+            return None
+        given = channels_available(images.source_channels, available)
+        sources = np.where(given.reshape(-1, *(1,) * len(images.shape)), images.sources, 0)
+        if len(available) == 1:
+            return sources
+        flags = np.zeros((len(available), *images.shape), np.float32)
+        flags[list(available)] = 1
+        return np.concatenate([sources, flags])
+
+    def check(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
+        """Return that a row has no source at all."""
+        return "" if any(sample.sources) else "has no source, and the model makes images from sources"
+
+    def _kept(self, available: tuple[bool, ...], rng: np.random.Generator | None) -> tuple[bool, ...]:
+        if rng is None or not self.missing or sum(available) < 2:
+            return available
+        dropped = rng.random(len(available)) < self.missing
+        kept = tuple(bool(there and not gone) for there, gone in zip(available, dropped, strict=True))
+        if any(kept):
+            return kept
+        stays = rng.choice(np.flatnonzero(available))
+        return tuple(place == stays for place in range(len(available)))
