@@ -12,8 +12,8 @@ import numpy as np
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.consistency import check_channels, check_images
 from gandlf_synth.data.inspection.units import Units, units_of
-from gandlf_synth.data.table.manifest import Manifest, cells_of
-from gandlf_synth.errors import DataError, Problem, listing
+from gandlf_synth.data.table.manifest import Cell, Manifest, cells_of
+from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.geometry import Geometry
 
 _GREY_BELOW = 0.1
@@ -83,6 +83,7 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     if not cells:
         what = "has no image in Channel_0, and there is nothing to learn from sources alone"
         raise DataError(Problem(str(manifests[0].path), what, "Channel_0: the images that are to be generated"))
+    raise_if_any(_empty_sources(manifests[0], source_cells), DataError)
     columns, sources = ([[scans[cell.path] for cell in column] for column in part] for part in (cells, source_cells))
     channels, notes = _column_channels("Channel", columns)
     source_channels, source_notes = _column_channels("Source", sources)
@@ -95,6 +96,13 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
         source_units=units_of(source_cells, scans),
         mask_labels=_mask_labels([scans[cell.path] for column in cells_of(manifests, "Mask") for cell in column]),
     )
+
+
+def _empty_sources(manifest: Manifest, columns: Sequence[Sequence[Cell]]) -> list[Problem]:
+    filled = {cells[0].column for cells in columns}
+    empty = [name for number in range(manifest.num_sources) if (name := f"Source_{number}") not in filled]
+    fix = "remove the column, or fill it in some rows"
+    return [Problem(f"{manifest.path} column {name}", "is empty in all rows", fix=fix) for name in empty]
 
 
 def _mask_labels(scans: Sequence[FileScan]) -> tuple[int, ...]:

@@ -45,13 +45,15 @@ class PreparedWriter:
 
     Args:
         folder: where the files go.
-        labels: whether masks or regions are kept.
+        masks: whether masks are kept.
+        regions: whether regions are kept.
     """
 
-    def __init__(self, folder: Path, *, labels: bool) -> None:
+    def __init__(self, folder: Path, *, masks: bool, regions: bool) -> None:
         path = folder / f"{_VOXELS}{uuid4().hex[:12]}.bin"
+        self._masks, self._regions = masks, regions
         self._voxels = BlockWriter(path)
-        self._labels = BlockWriter(_labels_beside(path)) if labels else None
+        self._labels = BlockWriter(_labels_beside(path)) if masks or regions else None
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -81,7 +83,8 @@ class PreparedWriter:
         Raises:
             ResourceError: the disk is full.
         """
-        mask, region = (self._append_labels(labels) for labels in (image.mask, image.region))
+        mask = self._append_labels(image.mask if self._masks else None)
+        region = self._append_labels(image.region if self._regions else None)
         grid = image.geometry
         return PreparedRecord(
             self._voxels.path.name, self._voxels.append(image.array), mask, region,
@@ -259,9 +262,8 @@ class PreparedRows:
 def write_samples(images: Sequence[Image], folder: Path) -> PreparedSamples:
     """Return ``images`` as prepared samples whose voxels are written into ``folder``."""
     rows = PreparedRows([str(place) for place in range(len(images))])
-    with PreparedWriter(
-        folder, labels=any(image.mask is not None or image.region is not None for image in images)
-    ) as writer:
+    masks, regions = (any(getattr(image, name) is not None for image in images) for name in ("mask", "region"))
+    with PreparedWriter(folder, masks=masks, regions=regions) as writer:
         records = [(place, writer.append(image)) for place, image in enumerate(images)]
     rows.add(folder, records)
     return rows.samples(images.__getitem__, folder)

@@ -151,8 +151,8 @@ def _prepare(
     index, problems = FactStore(folder / _INDEX), list[Problem]()
     unkept: dict[str, str] = {}
     last = time.monotonic()
-    labels = source.pipeline.keeps_mask or source.pipeline.keeps_region
-    with PreparedWriter(folder, labels=labels) as writer, ThreadPoolExecutor(usable_cores()) as pool:
+    kept = {"masks": source.pipeline.keeps_mask, "regions": source.pipeline.keeps_region}
+    with PreparedWriter(folder, **kept) as writer, ThreadPoolExecutor(usable_cores()) as pool:
 
         def record(place: int) -> PreparedRecord | Problem:
             image = source.make(place)

@@ -75,17 +75,16 @@ class Pipeline:
                 raise TransformError(f"{step.name}: {error}") from error
         if self.shape is not None and image.geometry.shape != self.shape:
             image = Resize(shape=self.shape)(image)
-        if not self.keeps_mask:
-            image = replace(image, mask=None)
         return _without(image, missing) if missing.any() else image
 
     def _read(self, sample: Sample) -> tuple[Image, NDArray[np.bool_]]:
         """Return the stacked images of a row, with which of their channels the row does not have."""
         channels = sample.channels or (None,) * len(self.column_channels)
-        sources = sample.sources or (None,) * len(self.source_channels)
+        # A table for a trained model may lack the columns of what is missing in all its rows.
+        sources = (*sample.sources, *(None,) * len(self.source_channels))[: len(self.source_channels)]
         columns = [
             *zip(channels, self.column_channels, strict=True),
-            *(zip(sources, self.source_channels, strict=True) if self.source_channels else ()),
+            *zip(sources, self.source_channels, strict=True),
         ]
         given = [None if path is None else with_channels(read_image(path), count) for path, count in columns]
         first = next((image for image in given if image is not None), None)
@@ -102,7 +101,7 @@ class Pipeline:
         image = stacked(shown)
         if sample.mask is not None:
             image = with_mask(image, read_image(sample.mask))
-        if sample.region is not None and self.keeps_region:
+        if sample.region is not None:
             image = with_region(image, read_image(sample.region))
         return image, missing
 

@@ -56,8 +56,8 @@ def test_columns_that_the_vocabulary_does_not_have_are_kept_as_text(folder: Path
     manifest = read(
         folder,
         "Age,Channel_0,Sex (M/F),Source_0,Region,Scan,Scan",
-        "63, p1/t1.nii.gz ,F,p1/t2.nii.gz,p1/r.nii.gz,a,b",
-        ",p2/t1.nii.gz,M,p2/t2.nii.gz,,a,b",
+        "63, p1/t1.nii.gz ,F,p1/t2.nii.gz,p1/t2.nii.gz,a,b",
+        ",p2/t1.nii.gz,M,,,a,b",
     )
     assert manifest.extra_columns == ("Age", "Sex (M/F)")
     assert [dict(sample.extra) for sample in manifest.samples] == [
