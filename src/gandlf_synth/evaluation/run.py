@@ -13,12 +13,14 @@ from pydantic import JsonValue
 from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.errors import DataError, Problem
 from gandlf_synth.evaluation.features import extract_features
+from gandlf_synth.evaluation.figure_arrays import figure_arrays
 from gandlf_synth.evaluation.grid import Grid, choose_grid
 from gandlf_synth.evaluation.image_sets import ImageSet, load_image_set
 from gandlf_synth.evaluation.planes import VOLUME, PlaneSet, read_planes, read_volumes
+from gandlf_synth.evaluation.realism import measure_realism
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation
-from gandlf_synth.evaluation.store import Arrays, EvaluationFolder, figure_arrays, write_images
+from gandlf_synth.evaluation.store import Arrays, EvaluationFolder, write_images
 from gandlf_synth.evaluation.thresholds import complete_thresholds
 from gandlf_synth.evaluation.verdict import verdicts
 from gandlf_synth.files import read_json
@@ -80,6 +82,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         run_record=run_record,
     )
     folder = EvaluationFolder(request.output_dir)
+    measurements.append(measure_realism(sets))
     write_images(folder.images, planes[:2], [sets.real, sets.synthetic], measurements)
     arrays = figure_arrays(sets, measurements, grid.spatial_dims, request.seed)
     folder.write(evaluation, arrays | _curves(request.model_dir))

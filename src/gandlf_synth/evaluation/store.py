@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,11 @@ from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.files import atomic_path, write_csv, write_text
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.metrics.first_order import NAMES
-from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.image_set import ImageSetFeatures
 from gandlf_synth.metrics.results import Measurement
 
 Arrays = dict[str, Voxels]
 """What the figures are drawn from, by name."""
-
-_SAMPLES = 12
-_VOLUMES = 3
-_POINTS = 600
 
 
 @dataclass(frozen=True)
@@ -95,38 +90,3 @@ def write_images(
             findings = [texts[k] if part.name == "synthetic" else "" for texts in columns.values()]
             rows.append([part.name, ";".join(map(str, sample.channels)), sample.subject, label, *values, *findings])
     write_csv(path, rows)
-
-
-def figure_arrays(sets: ImageSets, measurements: Sequence[Measurement], spatial_dims: int, seed: int) -> Arrays:
-    """Return everything that the figures are drawn from, small enough to keep."""
-    rng = np.random.default_rng(seed)
-    compared = (sets.real, sets.synthetic)
-    arrays: Arrays = {}
-    for images in compared:
-        arrays[f"spectrum_{images.name}"] = np.percentile(images.spectra, [5, 50, 95], axis=0)
-        arrays[f"histogram_{images.name}"] = images.histograms.mean(axis=0)
-        arrays[f"first_order_{images.name}"] = np.percentile(images.first_order, [5, 25, 50, 75, 95], axis=0)
-    for measurement in measurements:
-        arrays |= measurement.arrays
-    count = _SAMPLES if spatial_dims == 2 else _VOLUMES
-    for images in compared:
-        chosen = np.sort(rng.permutation(len(images))[:count])
-        pixels = np.asarray(images.pixels[chosen], dtype=np.float32)
-        arrays[f"samples_{images.name}"] = np.rint(pixels * 255).astype(np.uint8)
-    return arrays | _map(sets, rng, seed)
-
-
-def _map(sets: ImageSets, rng: np.random.Generator, seed: int) -> Arrays:
-    """Return two coordinates per image: UMAP where it is installed, else the first two principal components."""
-    real, synthetic = (
-        images.embedding[np.sort(rng.permutation(len(images))[:_POINTS])] for images in (sets.real, sets.synthetic)
-    )
-    rows = np.concatenate([real, synthetic])
-    if find_spec("umap"):
-        from umap import UMAP
-
-        points, method = UMAP(random_state=seed).fit_transform(rows), "UMAP"
-    else:
-        axes = np.linalg.svd(real - real.mean(axis=0), full_matrices=False)[2][:2]
-        points, method = (rows - real.mean(axis=0)) @ axes.T, "principal components of the real images"
-    return {"map_real": points[: len(real)], "map_synthetic": points[len(real) :], "map_method": np.array(method)}

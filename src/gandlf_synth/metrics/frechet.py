@@ -103,7 +103,7 @@ class FrechetDistance(SetMetric):
             )
         half = len(real.row_subjects) // 2
         note = (
-            f"biased upwards at small n; the floor is of halves ({half} {real.rows}) and so above what all would give"
+            f"biased upwards at small n; real against real: halves of {half} {real.rows}, above what all would give"
         )
         value, floor = of_subsamples(values, whole=float(whole)), of_subsamples(floors)
         return Measurement([self.metric("fid", sets, value, floor, extractor=extractor, note=note)])

@@ -97,7 +97,7 @@ class IntraSetMsSsim(SetMetric):
             return Measurement([self.metric("ms_ssim", sets, refused=reason)])
         value, floor = (self._of(images, settings.seed) for images in (sets.synthetic, sets.real))
         scales = scales_for(side)
-        note = f"{self.pairs} random pairs of different subjects, {scales} scales; the floor is that among real images"
+        note = f"{self.pairs} random pairs of different subjects, {scales} scales; real against real: among real images"
         return Measurement([self.metric("ms_ssim", sets, value, floor, note=note)])
 
     def _of(self, images: ImageSetFeatures, seed: int) -> Estimate:

@@ -144,7 +144,7 @@ class TrainSyntheticTestReal(SetMetric):
         on_real = estimate(lambda chosen: accuracy("real", chosen))
         on_synthetic = estimate(lambda chosen: accuracy("synthetic", chosen))
         gain = estimate(lambda chosen: accuracy("both", chosen) - accuracy("real", chosen))
-        floor_note = f"{note}; the floor is trained on {len(task.training['real'][1])} real images"
+        floor_note = f"{note}; real against real: trained on {len(task.training['real'][1])} real images"
         extractor = settings.extractor
         metrics = [
             self.metric("train_synthetic", sets, on_synthetic, on_real, extractor=extractor, note=floor_note),

@@ -1,43 +1,28 @@
 """The page: one file, complete, usable, and made again from what is stored."""
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
-from tests.factories import Cli, blob, heads, write_nifti
+from tests.factories import Cli, heads
 
+from gandlf_synth.evaluation.report.methods import write_methods
+from gandlf_synth.evaluation.report.strips import build_rows, build_strip
 from gandlf_synth.evaluation.results import Evaluation
+from gandlf_synth.evaluation.store import EvaluationFolder
+from gandlf_synth.metrics.intervals import Estimate
+from gandlf_synth.metrics.results import Outcome
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 
+def test_the_report_is_written_in_every_format(flat: Path, cli: Cli) -> None:
+    code, out, err = cli("report", flat, "--format", "html,md,json")
 
-@pytest.fixture
-def flat(saved: Callable[..., Path], cli: Cli, tmp_path: Path) -> Path:
-    labels = ["a"] * 15 + ["b"] * 15
-    paths = [saved(name, heads(30, seed), labels) for seed, name in enumerate(("real", "synthetic", "train"))]
-    words = ["-r", paths[0], "-s", paths[1], "--train", paths[2], "-o", tmp_path / "out", "--extractor", "random-conv"]
-    code, out, err = cli("evaluate", *words, "--format", "html,md,json")
     assert code == 0, err
     assert [Path(line).name for line in out.split()] == ["report.html", "report.md", "metrics.json"]
-    assert "faithful: " in err
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def volume(evaluated: Callable[..., Evaluation], cli: Cli, tmp_path: Path) -> Path:
-    for k in range(12):
-        write_nifti(tmp_path / ("real" if k % 2 else "synthetic") / f"{k}.nii.gz", blob((20, 24, 16), k))
-    evaluated(tmp_path / "real", tmp_path / "synthetic", slices=4)
-    code, _, err = cli("report", tmp_path / "out")
-    assert code == 0, err
-    return tmp_path / "out"
+    assert "## Methods" in (flat / "report.md").read_text()
 
 
 def test_every_number_is_stored_with_interval_n_and_extractor(flat: Path) -> None:
@@ -63,11 +48,13 @@ def test_the_page_needs_no_network_and_answers_the_four_questions(flat: Path) ->
         "Do they cover the variety?",
         "Are patients safe",
         "Do they help?",
-        "Thresholds",
+        "Methods, for a paper",
     ):
         assert text in page
-    assert page.count("<dt>Shown</dt>") == page.count("<dt>Do</dt>") >= 7
+    assert page.count("<dt>Good</dt>") == page.count("<dt>Do</dt>") >= 7
     assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img [^>]*>", page))
+    words = re.sub(r"(?s)<script.*?</script>|<[^>]*>|[a-z_]*_floor_[a-z]*", "", page)
+    assert "floor" not in words
     assert all(re.search(r'aria-label="[^"]+"', picture) for picture in re.findall(r"<svg [^>]*>", page))
 
 
@@ -118,50 +105,65 @@ def test_a_folder_without_an_evaluation_is_an_error(cli: Cli, tmp_path: Path) ->
     assert cli("report", tmp_path, "--format", "pdf")[0] == 2
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    if not (BROWSER and DRIVER and find_spec("selenium")):
-        refuse = pytest.fail if os.environ.get("NEEDS_BROWSER") else pytest.skip
-        refuse("needs chromium, chromedriver and selenium")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
+def test_a_strip_shows_the_value_where_it_lies_among_the_zones() -> None:
+    def judge(value: float) -> Outcome:
+        return "good" if value <= 0.2 else "bad" if value >= 0.6 else "look"
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    strip = build_strip(Estimate(0.4, 0.3, 0.5), Estimate(0.1, 0.05, 0.15), judge)
+
+    good, look, bad = strip.zones
+    assert [zone.kind for zone in strip.zones] == ["good", "look", "bad"]
+    assert strip.real is not None
+    assert good.left <= strip.real <= good.left + good.width
+    assert look.left < strip.interval.left < strip.value < strip.interval.left + strip.interval.width < bad.left
+    assert strip.value == pytest.approx((look.left + bad.left) / 2, abs=1)
+    assert bad.left + bad.width == pytest.approx(100, abs=0.1)
 
 
-def test_a_browser_shows_every_image_without_complaint(flat: Path, browser: Any) -> None:
-    browser.get((flat / "report.html").as_uri())
+def test_the_zone_of_every_judged_measure_is_its_outcome(flat: Path) -> None:
+    evaluation, _ = EvaluationFolder(flat).read()
 
-    assert browser.get_log("browser") == []
-    broken = "return [...document.images].filter(image => !image.complete || !image.naturalWidth).length"
-    assert browser.execute_script(broken) == 0
-    assert browser.execute_script("return document.images.length") > 4
-    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    judged = [row for rows in build_rows(evaluation).values() for row in rows if row.strip and row.strip.zones]
+
+    assert len(judged) >= 8
+    for row in judged:
+        zone = [part for part in row.strip.zones if part.left <= row.strip.value <= part.left + part.width]
+        assert row.outcome in {part.kind for part in zone} | {"unknown"}, row.title
 
 
-def test_the_slider_moves_through_the_slices_by_keyboard(volume: Path, browser: Any) -> None:
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
+def test_copies_are_shown_with_the_verdict_on_privacy(flat: Path) -> None:
+    evaluation, _ = EvaluationFolder(flat).read()
 
-    browser.get((volume / "report.html").as_uri())
-    boxes = browser.find_elements(By.CSS_SELECTOR, ".slices")
-    slider = boxes[0].find_element(By.TAG_NAME, "input")
+    page = (flat / "report.html").read_text()
+    card = page[page.index("Are patients safe") : page.index("Do they help?")]
+    assert sum(pair.flagged for pair in evaluation.copies) >= 3
+    assert card.count('<figure class="match flagged"') == sum(pair.flagged for pair in evaluation.copies)
+    assert "synthetic/0.png | train/0.png" in card
 
-    def visible() -> list[str]:
-        return [each.get_attribute("alt") for each in boxes[0].find_elements(By.TAG_NAME, "img") if each.is_displayed()]
 
-    before = visible()
-    slider.send_keys(Keys.END)
+def test_the_methods_name_versions_and_sources(flat: Path) -> None:
+    evaluation, _ = EvaluationFolder(flat).read()
 
-    assert len(boxes) == 3
-    assert before == ["real, axial slice 3 of 4", "synthetic, axial slice 3 of 4"]
-    assert visible() == ["real, axial slice 4 of 4", "synthetic, axial slice 4 of 4"]
-    assert boxes[0].find_element(By.TAG_NAME, "output").text == "4"
-    assert browser.get_log("browser") == []
+    text, references = write_methods(evaluation)
+
+    assert "n = 30 of 30 subjects" in text
+    assert f"torch {evaluation.versions['torch']}" in text
+    number = re.search(r"Kernel distance \(KID\) \[(\d+)\] was", text)
+    assert number
+    assert "Demystifying MMD GANs" in references[int(number.group(1)) - 1]
+
+
+def test_images_csv_tells_the_least_realistic_image(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
+) -> None:
+    synthetic = heads(20, 1)
+    synthetic[7] = np.random.default_rng(0).integers(0, 255, synthetic[7].shape)
+
+    evaluated(saved("real", heads(30, 0)), saved("synthetic", synthetic))
+
+    rows = [line.split(",") for line in (tmp_path / "out" / "images.csv").read_text().splitlines()]
+    place = rows[0].index("realism")
+    scores = {row[2]: float(row[place]) for row in rows[1:] if row[0] == "synthetic"}
+    assert min(scores, key=lambda subject: scores[subject]) == "synthetic-7"
+    _, arrays = EvaluationFolder(tmp_path / "out").read()
+    assert str(arrays["extremes_file"][-1 - len(arrays["extremes_file"]) // 3 + 1]).endswith("synthetic/7.png")

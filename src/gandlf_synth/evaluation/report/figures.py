@@ -1,7 +1,5 @@
-"""Figures as inline SVG in the colors of the page (light, dark, print), and images as data in the page."""
+"""Figures as inline SVG in the colors of the page (light, dark, print), each with a text that says what it shows."""
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +7,14 @@ from html import escape
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
-from PIL import Image as Picture
 
 from gandlf_synth.metrics.intervals import Floats
-
-Pixels = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 44
 _TICKS = 5
-_RGB = 3
-_GAP = 3
-_SMALLEST = 144
-_LARGEST = 128
+_NAMES, _ROW = 140, 26
+"""Of box plots: room for the names of the rows, and the height of a row."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +26,29 @@ class Axes:
         y: lowest and highest value.
         x_title: under the axis.
         y_title: beside the axis.
+        left: room for what stands beside the axis.
+        height: of the picture.
     """
 
     x: tuple[float, float]
     y: tuple[float, float]
     x_title: str
     y_title: str
+    left: int = _LEFT
+    height: int = HEIGHT
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Return where a point lies in the picture."""
         across = (x - self.x[0]) / ((self.x[1] - self.x[0]) or 1)
         up = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1)
-        return _LEFT + across * (WIDTH - _LEFT - _RIGHT), HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)
+        high = self.height - _TOP - _BOTTOM
+        return self.left + across * (WIDTH - self.left - _RIGHT), self.height - _BOTTOM - up * high
 
     def path(self, xs: Floats, ys: Floats) -> str:
         """Return the points as SVG writes them."""
         return " ".join("{:.1f},{:.1f}".format(*self.place(float(x), float(y))) for x, y in zip(xs, ys, strict=True))
 
-    def drawn(self) -> str:
+    def drawn(self, *, y_ticks: bool = True) -> str:
         """Return axis lines, ticks and titles."""
         left, bottom = self.place(self.x[0], self.y[0])
         right, top = self.place(self.x[1], self.y[1])
@@ -59,12 +56,12 @@ class Axes:
         for value in _ticks(*self.x):
             across, _ = self.place(value, self.y[0])
             parts.append(f'<text x="{across:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{value:g}</text>')
-        for value in _ticks(*self.y):
+        for value in _ticks(*self.y) if y_ticks else ():
             _, up = self.place(self.x[0], value)
             parts.append(f'<text x="{left - 6:.1f}" y="{up + 4:.1f}" text-anchor="end">{value:g}</text>')
-        middle = (top + bottom) / 2
+        middle, center = (top + bottom) / 2, (left + right) / 2
         parts.append(
-            f'<text x="{(left + right) / 2:.1f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(self.x_title)}</text>'
+            f'<text x="{center:.1f}" y="{self.height - 6}" text-anchor="middle">{escape(self.x_title)}</text>'
             f'<text x="12" y="{middle:.1f}" text-anchor="middle" transform="rotate(-90 12 {middle:.1f})">'
             f"{escape(self.y_title)}</text>"
         )
@@ -83,9 +80,12 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def figure(axes: Axes, content: Sequence[str], description: str) -> Markup:
     """Return an SVG with a text for those who do not see it."""
-    body = axes.drawn() + "".join(content)
+    return _svg(axes.drawn() + "".join(content), description, axes.height)
+
+
+def _svg(body: str, description: str, height: int) -> Markup:
     return Markup(  # noqa: S704
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">{body}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(description)}">{body}</svg>'
     )
 
 
@@ -104,17 +104,56 @@ def lines(axes: Axes, sets: dict[str, tuple[Floats, Floats]]) -> list[str]:
     return [f'<polyline class="line {name}" points="{axes.path(x, y)}"/>' for name, (x, y) in sets.items()]
 
 
-def scatter(axes: Axes, sets: dict[str, Floats]) -> list[str]:
-    """Return points ``(n, 2)``: discs for real images, crosses for synthetic ones."""
-    parts = []
-    for name, points in sets.items():
-        for x, y in points:
-            across, up = axes.place(float(x), float(y))
-            if name == "real":
-                parts.append(f'<circle class="point real" cx="{across:.0f}" cy="{up:.0f}" r="2.6"/>')
-            else:
-                parts.append(f'<path class="point {name}" d="M{across - 3:.0f} {up - 3:.0f}l6 6m0-6l-6 6"/>')
-    return parts
+def steps(values: Floats) -> tuple[Floats, Floats]:
+    """Return the empirical distribution of ``values`` as a line: sorted values, and the share up to each."""
+    ordered = np.sort(values)
+    shares = np.arange(1, len(ordered) + 1) / len(ordered)
+    return np.repeat(ordered, 2)[1:], np.repeat(shares, 2)[:-1]
+
+
+def boxes(sets: dict[str, Floats], names: Sequence[str], x_title: str, description: str) -> Markup:
+    """Return one row of box plots per name, one box per set.
+
+    Args:
+        sets: per set, the 5th, 25th, 50th, 75th and 95th percentile of each name, ``(5, len(names))``.
+        names: of the rows.
+        x_title: under the axis.
+        description: for those who do not see the figure.
+    """
+    low, high = data_range(*sets.values())
+    axes = Axes((low, high), (0, 1), x_title, "", left=_NAMES, height=_TOP + _BOTTOM + _ROW * len(names))
+    parts = [axes.drawn(y_ticks=False)]
+    for row, name in enumerate(names):
+        middle = _TOP + _ROW * (row + 0.5)
+        parts.append(f'<text x="{_NAMES - 8}" y="{middle + 4:.0f}" text-anchor="end">{escape(name)}</text>')
+        for k, (kind, values) in enumerate(sets.items()):
+            ends = [axes.place(float(value), 0)[0] for value in values[:, row]]
+            parts.append(_box(ends, middle + (k - 0.5) * _ROW * 0.42, kind))
+    return _svg("".join(parts), description, axes.height)
+
+
+def _box(ends: Sequence[float], y: float, kind: str) -> str:
+    first, left, middle, right, last = ends
+    return (
+        f'<path class="line {kind}" d="M{first:.1f} {y:.1f}H{left:.1f}M{right:.1f} {y:.1f}H{last:.1f}"/>'
+        f'<rect class="box {kind}" x="{left:.1f}" y="{y - 4:.1f}" width="{max(right - left, 0.5):.1f}" height="8"/>'
+        f'<path class="line {kind} solid" d="M{middle:.1f} {y - 5:.1f}v10"/>'
+    )
+
+
+def data_range(*values: Floats) -> tuple[float, float]:
+    """Return the lowest and highest of all values, with a margin."""
+    every = np.concatenate([np.ravel(value) for value in values])
+    low, high = float(every.min()), float(every.max())
+    margin = (high - low) * 0.05 or 1.0
+    return low - margin, high + margin
+
+
+def legend(real: str = "real", synthetic: str = "synthetic") -> Markup:
+    """Return which line is which."""
+    return Markup('<p class="key"><span class="real">{}</span> <span class="synthetic">{}</span></p>').format(
+        real, synthetic
+    )
 
 
 def mark(axes: Axes, x: float, label: str) -> str:
@@ -127,33 +166,3 @@ def mark(axes: Axes, x: float, label: str) -> str:
         f'<path class="mark" d="M{across:.1f} {bottom:.1f}V{top:.1f}"/>'
         f'<text x="{across + shift:.1f}" y="{top + 12:.1f}" text-anchor="{anchor}">{escape(label)}</text>'
     )
-
-
-def data_uri(pixels: Pixels) -> Markup:
-    """Return ``(rows, columns)`` or ``(rows, columns, 3)`` as a PNG in a ``data:`` address."""
-    buffer = io.BytesIO()
-    Picture.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
-    return Markup(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}")  # noqa: S704
-
-
-def to_picture(plane: Pixels) -> Pixels:
-    """Return ``(channels, rows, columns)`` as one picture: grey, RGB, or the channels side by side, in a handy size."""
-    pixels = plane.transpose(1, 2, 0) if len(plane) == _RGB else np.concatenate(list(plane), axis=1)
-    longest = max(plane.shape[-2:])
-    scale = _LARGEST / longest if longest > _LARGEST else max(1, _SMALLEST // longest)
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    how = Picture.Resampling.NEAREST if scale >= 1 else Picture.Resampling.LANCZOS
-    return np.asarray(Picture.fromarray(np.ascontiguousarray(pixels)).resize(size, how))
-
-
-def mosaic(planes: Pixels, columns: int) -> Pixels:
-    """Return ``(n, channels, rows, columns)`` as one picture with ``columns`` tiles a row."""
-    tiles = [to_picture(plane) for plane in planes]
-    rows, across = tiles[0].shape[:2]
-    lines = -(-len(tiles) // columns)
-    size = (lines * (rows + _GAP) - _GAP, min(columns, len(tiles)) * (across + _GAP) - _GAP, *tiles[0].shape[2:])
-    sheet = np.full(size, 127, dtype=np.uint8)
-    for k, tile in enumerate(tiles):
-        top, left = k // columns * (rows + _GAP), k % columns * (across + _GAP)
-        sheet[top : top + rows, left : left + across] = tile
-    return sheet

@@ -1,8 +1,9 @@
 """The HTML templates of all pages, which need no network."""
 
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from gandlf_synth.metrics.intervals import Estimate
@@ -10,10 +11,23 @@ from gandlf_synth.metrics.intervals import Estimate
 
 def load_template(name: str) -> Template:
     """Return the template in ``page/<name>``; it has the filters ``number`` and ``interval``."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return _environment().get_template(name)
+
+
+def render_part(name: str, **facts: object) -> Markup:
+    """Return the part of a page that the template ``page/<name>`` makes of ``facts``."""
+    return Markup(load_template(name).render(**facts))  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("gandlf_synth.evaluation.report", "page")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
+    )
     environment.filters["number"] = format_number
     environment.filters["interval"] = format_interval
-    return environment.from_string(page_file(name))
+    return environment
 
 
 def page_file(name: str) -> Markup:
@@ -41,3 +55,12 @@ def format_interval(value: Estimate | None) -> str:
     if value is None:
         return ""
     return f"{format_number(value.value)} ({format_number(value.low)} to {format_number(value.high)})"
+
+
+def short_path(path: str) -> str:
+    """Return the file and its folder.
+
+    >>> short_path("/data/train/patient-1/t1.nii.gz")
+    'patient-1/t1.nii.gz'
+    """
+    return "/".join(path.split("/")[-2:])
