@@ -102,8 +102,6 @@ class FrechetDistance(SetMetric):
                 np.mean([frechet_distance(half_moments, Moments.of(r[second])) for half_moments, (r, _) in pairs])
             )
         half = len(real.row_subjects) // 2
-        note = (
-            f"biased upwards at small n; real against real: halves of {half} {real.rows}, above what all would give"
-        )
+        note = f"biased upwards at small n; real against real: halves of {half} {real.rows}, above what all would give"
         value, floor = of_subsamples(values, whole=float(whole)), of_subsamples(floors)
         return Measurement([self.metric("fid", sets, value, floor, extractor=extractor, note=note)])
