@@ -1,11 +1,11 @@
 """The configuration of ``autoencoder_kl``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized, Stretch
+from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 _WIDTHS: dict[int, dict[Size, tuple[int, int, int]]] = {
@@ -111,9 +111,3 @@ class AutoencoderKLConfig(ReconstructionConfig):
         if setting.longest > _LONGEST_QUARTERED[setting.dims]:
             widths.append(widths[-1])
         return {"architecture": {"num_channels": widths, "norm_num_groups": widths[0] // _CHANNELS_PER_GROUP}}
-
-    def stretches(self) -> Sequence[Stretch]:
-        """Return the time before the discriminator joins, and after."""
-        start = self.adversarial_start_fraction if self.adversarial_weight else 1.0
-        parts = [Stretch(start, 0.0), Stretch(1 - start, 1.0)]
-        return [part for part in parts if part.share > 0]

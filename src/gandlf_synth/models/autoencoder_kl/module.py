@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from monai.networks import nets
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
@@ -16,6 +15,7 @@ from gandlf_synth.models.autoencoder_kl.config import AutoencoderKLArchitecture,
 from gandlf_synth.models.autoencoder_kl.prior import LatentGaussian
 from gandlf_synth.models.base import ExportedNetwork
 from gandlf_synth.models.components.first_stage import AutoencoderModule, apply_in_windows
+from gandlf_synth.models.components.joining_discriminator import JoiningDiscriminatorModule
 from gandlf_synth.models.components.patch_adversary import build_adversary, last_weight
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.health import Symptom
@@ -26,10 +26,8 @@ _COLLAPSED = 1.0
 """Divergence of an image's latents from the prior, in nats, below which they say nothing of it."""
 
 
-class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
+class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], AutoencoderModule[AutoencoderKLConfig]):
     """An encoder to a normal distribution of latents, and a decoder, trained with a patch discriminator."""
-
-    adversarial: Tensor
 
     def __init__(self, config: AutoencoderKLConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
@@ -43,60 +41,16 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         latent_size = (size // self.stride for size in padded_shape(spec.shape, self.stride))
         self.prior = LatentGaussian(spec.num_classes, (architecture.latent_channels, *latent_size))
         self.criterion = ReconstructionLoss(config, self.build_loss("generator"), spec.shape)
-        self.register_buffer("adversarial", torch.tensor(False))
         self._nats: Tensor | None = None
-        self._with_discriminator: bool | None = None
 
-    def network(self, name: str) -> nn.Module:
-        """Return the autoencoder as ``generator``, or the ``discriminator``."""
-        part: nn.Module = self.autoencoder if name == "generator" else self.adversary or nn.Module()
-        return part
+    @property
+    def generator_network(self) -> nn.Module:
+        """The autoencoder."""
+        return self.autoencoder
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
         """Return encoder, decoder and, where there is one, the discriminator."""
-        discriminators = [] if self.adversary is None else [self.adversary.discriminator]
-        return [self.autoencoder.encoder, self.autoencoder.decoder, *discriminators]
-
-    def _optimizers(self) -> dict[str, Optimizer]:
-        names = self.config.networks if self.adversary is not None else self.config.networks[:1]
-        return {name: self._optimizer_of(name) for name in names}
-
-    def learning_span(self, network: str) -> tuple[float, float]:
-        """Return the time of the autoencoder, all of it, or of the discriminator, which joins later."""
-        start = self.config.adversarial_start_fraction
-        return (start, 1.0) if network == "discriminator" and start < 1 else (0.0, 1.0)
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Decide whether the discriminator takes part; only where no gradients wait for a step."""
-        if batch_idx % self.config.accumulate_grad_batches:
-            return
-        start = self.config.adversarial_start_fraction
-        due = self.adversary is not None and self.progress_before(batch_idx) >= start
-        if due != self._with_discriminator:
-            self._with_discriminator = due
-            self.adversarial.fill_(due)
-
-    @property
-    def with_discriminator(self) -> bool:
-        """Whether the discriminator takes part at present."""
-        # The buffer is for checkpoints: asking it waits for the GPU.
-        return bool(self.adversarial) if self._with_discriminator is None else self._with_discriminator
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Take a step of the autoencoder, and one of the discriminator when it takes part."""
-        with self.freeze_others("generator"):
-            loss, reconstruction = self._generator_loss(batch)
-            loss = self.update("generator", loss, batch_idx)
-        if self.with_discriminator and self.adversary is not None:
-            images = batch["image"]
-            with self.freeze_others("discriminator"):
-                discriminator_loss = self.adversary.discriminator_loss(images, reconstruction.detach())
-                discriminator_loss = self.update("discriminator", discriminator_loss, batch_idx)
-            self.log(
-                "train_discriminator_loss", discriminator_loss, batch_size=len(images), on_step=False, on_epoch=True
-            )
-        self.log_loss("train", loss, batch)
-        return loss
+        return [self.autoencoder.encoder, self.autoencoder.decoder, *self.discriminators]
 
     def evaluation_loss(self, batch: Batch) -> Tensor:
         """Return the loss of the means of the latents, without the discriminator."""
@@ -105,7 +59,7 @@ class AutoencoderKL(AutoencoderModule[AutoencoderKLConfig]):
         error: Tensor = self.criterion(crop(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
         return error + self.config.kl_weight * _kl_divergence(mean, sigma, images)
 
-    def _generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the autoencoder's loss (2112.10752, eq. 25) and the reconstruction."""
         images = batch["image"]
         output, mean, sigma = self.autoencoder(pad_to_multiple(images, self.stride))

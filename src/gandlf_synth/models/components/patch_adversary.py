@@ -40,9 +40,14 @@ class PatchAdversary(nn.Module):
             error: its error, a scalar of the same graph.
             last_weight: the weight of the decoder's last layer.
         """
+        penalty = self.penalty(output)
+        return self.weight * gradient_ratio(error, penalty, last_weight) * penalty
+
+    def penalty(self, output: Tensor) -> Tensor:
+        """Return what a generator is told about its ``output``, without a weight; a scalar."""
         scores = self.discriminator(output)[-1].float()
         penalty: Tensor = self._criterion(scores, target_is_real=True, for_discriminator=False)
-        return self.weight * gradient_ratio(error, penalty, last_weight) * penalty
+        return penalty
 
     def discriminator_loss(self, images: Tensor, reconstruction: Tensor) -> Tensor:
         """Return the discriminator's loss, a scalar."""
@@ -54,7 +59,7 @@ class PatchAdversary(nn.Module):
 
 
 def build_adversary(
-    config: ReconstructionConfig, spec: DataSpec, *, channels: int, num_layers: int | None
+    config: ReconstructionConfig, spec: DataSpec, *, channels: int, num_layers: int | None, beside: int = 0
 ) -> PatchAdversary | None:
     """Return the adversary that ``config`` asks for, if it does.
 
@@ -63,6 +68,7 @@ def build_adversary(
         spec: the data.
         channels: feature channels of the discriminator's first layer.
         num_layers: of the discriminator; None: 3, or as many as the image size allows.
+        beside: channels that it sees beside those of an image.
 
     Raises:
         ConfigError: the layers leave nothing of an image.
@@ -71,7 +77,7 @@ def build_adversary(
         return None
     with name_yaml_keys({"num_layers": "model_config.architecture.discriminator_num_layers"}):
         discriminator = build_patch_discriminator(
-            shape=spec.shape, channels=spec.num_channels, init_channels=channels, num_layers=num_layers
+            shape=spec.shape, channels=spec.num_channels + beside, init_channels=channels, num_layers=num_layers
         )
     return PatchAdversary(discriminator, config.adversarial_weight, config.adversarial_loss)
 

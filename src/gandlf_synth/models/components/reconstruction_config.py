@@ -1,11 +1,12 @@
 """What families that reconstruct have in their configuration: the terms of the error."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ModelConfig
+from gandlf_synth.config import ModelConfig, Stretch
 
 
 class ReconstructionConfig(ModelConfig):
@@ -30,6 +31,12 @@ class ReconstructionConfig(ModelConfig):
     """Share of the autoencoder's training after which the discriminator joins."""
     adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
     """What the discriminator minimizes."""
+
+    def stretches(self) -> Sequence[Stretch]:
+        """Return the time before the discriminator joins, and after."""
+        start = self.adversarial_start_fraction if self.adversarial_weight else 1.0
+        parts = [Stretch(start, 0.0), Stretch(1 - start, 1.0)]
+        return [part for part in parts if part.share > 0]
 
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Return what stands in for a perceptual loss, where no network for one is named."""
