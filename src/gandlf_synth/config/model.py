@@ -84,6 +84,10 @@ class ModelConfig(BaseModel):
 
     condition_kinds: ClassVar[tuple[str, ...]] = ("class",)
     """The kinds of condition that the networks take: ``class``, ``vector``, ``channels``."""
+    required_kind: ClassVar[str | None] = None
+    """The kind of condition without which the family makes nothing: ``channels`` where it turns images into images."""
+    compares_sides: ClassVar[bool] = False
+    """Whether training takes sources and targets of unrelated rows, whose mixtures of classes must then agree."""
 
     smallest_batch: ClassVar[int] = 1
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""

@@ -1,4 +1,4 @@
-"""The residual U-Net that turns images into images (Myronenko 2018, arXiv 1810.11654): MONAI's, for images of any size."""
+"""The residual U-Net that turns images into images (Myronenko 2018, arXiv 1810.11654): MONAI's, for any size."""
 
 from collections.abc import Sequence
 

@@ -40,13 +40,14 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
         )
         latent_size = (size // self.stride for size in padded_shape(spec.shape, self.stride))
         self.prior = LatentGaussian(spec.num_classes, (architecture.latent_channels, *latent_size))
-        self.criterion = ReconstructionLoss(config, self.build_loss("generator"), spec.shape)
+        self.criterion = ReconstructionLoss(config, self.build_loss("generator"), spec.shape, spec.num_channels)
         self._nats: Tensor | None = None
 
     @property
     def generator_network(self) -> nn.Module:
         """The autoencoder."""
-        return self.autoencoder
+        network: nn.Module = self.autoencoder
+        return network
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
         """Return encoder, decoder and, where there is one, the discriminator."""

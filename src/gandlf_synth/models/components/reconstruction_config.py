@@ -1,4 +1,4 @@
-"""What families that reconstruct have in their configuration: the terms of the error."""
+"""What families that have a right answer for every image have in their configuration: the terms of the error."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from gandlf_synth.config import ModelConfig, Stretch
 
 
 class ReconstructionConfig(ModelConfig):
-    """The keys that autoencoders share; ``losses`` is the error per voxel, and these come on top."""
+    """The keys that autoencoders and translators share; ``losses`` is the error per voxel, and these come on top."""
 
     unpaired: ClassVar[bool] = False
 
@@ -19,16 +19,20 @@ class ReconstructionConfig(ModelConfig):
     gradient_weight: float = Field(0.1, ge=0)
     """Weight of the absolute error of the image gradients, which keeps edges sharp."""
     perceptual_network: str | None = None
-    """The feature extractor that compares image and reconstruction, such as ``efficientnet-lite0``; absent: none."""
+    """The feature extractor that compares both images, such as ``efficientnet-lite0``; absent: none."""
     perceptual_weights: Path | None = None
     """The file of its weights, for those that have none of their own; nothing is downloaded."""
     perceptual_weight: float = Field(0.1, gt=0)
     """Weight of the perceptual term, where a network for it is named."""
+    segmenter: Path | None = None
+    """A TorchScript file of a segmenter whose maps are to agree: class scores or features; absent: none."""
+    segmenter_weight: float = Field(0.1, gt=0)
+    """Weight of the segmenter's term, where one is named."""
     adversarial_weight: float = Field(0.1, ge=0)
     """Weight of the verdict of a discriminator of patches, as a share of the pull of the other terms; 0: no
     discriminator is trained."""
     adversarial_start_fraction: float = Field(0.7, ge=0, le=1)
-    """Share of the autoencoder's training after which the discriminator joins."""
+    """Share of the training, an autoencoder's own, after which the discriminator joins."""
     adversarial_loss: Literal["least_squares", "hinge", "bce"] = "least_squares"
     """What the discriminator minimizes."""
 

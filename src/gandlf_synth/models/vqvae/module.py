@@ -50,7 +50,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
             num_heads=architecture.prior_heads,
             dropout=architecture.prior_dropout,
         )
-        self.criterion = ReconstructionLoss(config, self.build_loss("model"), spec.shape)
+        self.criterion = ReconstructionLoss(config, self.build_loss("model"), spec.shape, spec.num_channels)
         self.adversary = build_adversary(
             config, spec, channels=architecture.discriminator_channels, num_layers=architecture.discriminator_num_layers
         )
