@@ -166,6 +166,16 @@ def write_pictures_table(folder: Path, count: int, classes: Sequence[str] = ()) 
     return write_table(folder / "data.csv", columns, rows)
 
 
+def add_sources(table: Path) -> Path:
+    """Let every image of a table be made from itself: add the column Source_0."""
+    with table.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    place = header.index("Channel_0")
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([[*header, "Source_0"], *([*row, row[place]] for row in rows)])
+    return table
+
+
 def write_tiny_config(path: Path, family: str, shape: Sequence[int], *, epochs: int) -> Path:
     """Write a configuration of the smallest model of a family, which draws no pictures while it trains."""
     section = {"model_name": family, **registry.load("models", family).tiny, "tensor_shape": list(shape)}

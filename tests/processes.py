@@ -14,7 +14,7 @@ import torch
 
 from gandlf_synth import registry
 from gandlf_synth.models.checkpoint import read_checkpoint
-from tests.factories import Cli, write_tiny_config
+from tests.factories import Cli, add_sources, write_tiny_config
 from tests.source import ROOT
 
 Process = subprocess.Popen[str]
@@ -105,6 +105,8 @@ def write_job(cli: Cli, pictures: Path, folder: Path, *, family: str = "ddpm", e
     """Write the table and the configuration of a small run; return the words that name them to ``train``."""
     csv = folder / "data.csv"
     assert cli("construct-csv", "-i", pictures, "-ch", ".png", "-l", "custom", "-o", csv)[0] == 0
+    if registry.load("models", family).config_class().required_kind:
+        add_sources(csv)
     return ("-c", write_tiny_config(folder / "config.yaml", family, [8, 8], epochs=epochs), "-dt", csv)
 
 

@@ -16,7 +16,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
-from gandlf_synth.testing import synthetic_data, synthetic_spec
+from gandlf_synth.testing import synthetic_data, synthetic_spec, with_conditions
 from gandlf_synth.training.fit import FitResult, fit
 
 
@@ -58,7 +58,7 @@ def tiny_spec(dims: int, paradigm: LabelingParadigm = "custom", channels: int = 
 def tiny_module(config: Config[Any], spec: DataSpec) -> GenerativeModule:
     """The model with the weights of seed 0."""
     torch.manual_seed(0)
-    return build_module(config.model.model_dump(mode="json"), spec)
+    return build_module(config.model.model_dump(mode="json"), with_conditions(spec, config.model.conditioning))
 
 
 def train(
@@ -78,8 +78,8 @@ def train(
     """Train ``family`` for some steps on made-up images."""
     config = tiny_config(family, compute or {}, **(section or {})).model_copy(update={"num_epochs": epochs})
     root.mkdir(parents=True, exist_ok=True)
-    spec, folder = tiny_spec(dims), ModelFolder(root / "model")
-    module, data = tiny_module(config, spec), synthetic_data(spec, root, samples=samples, batch_size=batch_size)
+    module, folder = tiny_module(config, tiny_spec(dims)), ModelFolder(root / "model")
+    data = synthetic_data(module.spec, root, samples=samples, batch_size=batch_size)
     result = fit(
         module, data, config, folder, Console(quiet=True),
         resume_from=resume_from, seconds=seconds, callbacks=list(callbacks),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.factories import Cli
+from tests.factories import Cli, add_sources
 
 from gandlf_synth import registry
 from gandlf_synth.config import load_config
@@ -22,6 +22,8 @@ def test_every_family_gets_a_project_that_fits_the_data(
 
     code, _, err = cli("init", images, "-o", project, "--model", family)
     assert code == 0, err
+    if registry.load("models", family).config_class().required_kind:
+        add_sources(project / "data.csv")
     config = load_config(project / "config.yaml").config
     code, out, err = cli("check", "-c", project / "config.yaml", "-dt", project / "data.csv", "--fast")
 

@@ -9,9 +9,9 @@ from tests.runs import Run, train
 
 from gandlf_synth import registry
 from gandlf_synth.config.sampling import SamplingOptions
-from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import load_module
+from gandlf_synth.testing import synthetic_condition
 
 FAMILIES = sorted(registry.names("models"))
 FAR = {"stylegan": 1e-3}
@@ -34,7 +34,7 @@ def on_gpu(family: str, root: Path, **options: Any) -> Run:
 def images_of(run: Run, device: str) -> dict[str, torch.Tensor]:
     """Samples and, where the family makes them, reconstructions of these."""
     module = load_module(run.folder.last).eval().to(device)
-    condition = class_condition([0, 1, 0]).to(device)
+    condition = synthetic_condition(module.spec, 3).to(device)
     with torch.inference_mode():
         made = {"samples": module.sample((11, 12, 13), condition, SamplingOptions())}
         if type(module).reconstruct is not GenerativeModule.reconstruct:

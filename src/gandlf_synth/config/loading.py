@@ -157,7 +157,22 @@ def _bad_conditions(config: Config, document: Document) -> list[Problem]:
     for index, step in enumerate(config.model.conditioning):
         path: KeyPath = ("model_config", "conditioning", index if in_list else step.name)
         problems += check_step("conditioners", step, document, path) or _not_taken(config.model, step, document, path)
-    return problems
+    return problems or _lacking(config.model, document)
+
+
+def _lacking(model: ModelConfig, document: Document) -> list[Problem]:
+    """Return that nothing in ``conditioning`` is of the kind that the family cannot do without."""
+    of_kind = [
+        name
+        for name in registry.names("conditioners")
+        if registry.load("conditioners", name).kind == model.required_kind
+    ]
+    if model.required_kind is None or any(step.name.lower() in of_kind for step in model.conditioning):
+        return []
+    where = document.where(("model_config", "conditioning" if model.conditioning else "model_name"))
+    what = f"{model.model_name} makes images from images, and conditioning does not say from which"
+    fix = "add conditioning: [image], which is all Source_0, Source_1 … columns of the CSV"
+    return [Problem(where, what, f"in conditioning: {listing(of_kind)}", fix)]
 
 
 def _not_taken(model: ModelConfig, step: Step, document: Document, path: KeyPath) -> list[Problem]:

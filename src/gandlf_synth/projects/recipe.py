@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from math import ceil
 
 from gandlf_synth.config import resolved
+from gandlf_synth.config.loading import model_config_class
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
 from gandlf_synth.training.defaults import Device
@@ -46,7 +47,7 @@ def choose_recipe(
         make_plan: returns the plan of a YAML, given as lines.
     """
     name, reason = (model_name, "asked for") if model_name else _family(facts)
-    plan = make_plan(["model_config:", f"  model_name: {name}"])
+    plan = make_plan(["model_config:", f"  model_name: {name}", *_condition_lines(name)])
     shape, batch = resolved(plan.config.model.tensor_shape), resolved(plan.config.batch_size)
     epochs, epochs_reason = _epochs(samples, batch, device)
     lines = [
@@ -55,6 +56,7 @@ def choose_recipe(
         "model_config:",
         line("  model_name", name, f"{reason}; others: gandlf-synth models"),
         line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
+        *_condition_lines(name),
         *_objective_lines(name, facts),
         *_network_lines(plan),
         line("num_epochs", epochs, epochs_reason),
@@ -71,6 +73,13 @@ def line(key: str, value: object, comment: str = "") -> str:
     """Return ``key: value`` with a comment that stands under the others."""
     text = f"{key}: {value}"
     return text.ljust(42) + f" # {comment}" if comment else text
+
+
+def _condition_lines(name: str) -> list[str]:
+    """Return the line of what images are made from, where a family makes them from others."""
+    if model_config_class(name).required_kind is None:
+        return []
+    return [line("  conditioning", "[image]", "the columns Source_0 … of the CSV; or mask, region, low_resolution")]
 
 
 def _objective_lines(name: str, facts: Fingerprint) -> list[str]:

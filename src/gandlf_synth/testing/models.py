@@ -28,7 +28,7 @@ from gandlf_synth.models.build import build_module
 from gandlf_synth.models.checkpoint import load_module
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.models.sampling import sample_batches
-from gandlf_synth.testing.synthetic_data import synthetic_data, synthetic_spec
+from gandlf_synth.testing.synthetic_data import synthetic_condition, synthetic_data, synthetic_spec, with_conditions
 from gandlf_synth.training.fit import fit
 
 _SEEDS = (11, 12, 13)
@@ -70,8 +70,7 @@ class _Case:
         return load_module(folder.last)
 
     def condition(self, count: int) -> Condition:
-        classes = self.spec.num_classes
-        return class_condition([index % classes for index in range(count)] if classes else None)
+        return synthetic_condition(self.spec, count)
 
     def sample(self, module: GenerativeModule, seeds: tuple[int, ...], condition: Condition) -> Tensor:
         (images,) = sample_batches(module.eval(), [(seeds, condition)], SamplingOptions())
@@ -107,7 +106,9 @@ def check_model(
         "conformance", {"model_config": {**section, "save_eval_images_every_n_epochs": -1}, "batch_size": 4}
     )
     with TemporaryDirectory() as folder:
-        case = _Case(_resolved(document), synthetic_spec(size, num_channels, paradigm), Path(folder))
+        config = _resolved(document)
+        spec = with_conditions(synthetic_spec(size, num_channels, paradigm), config.model.conditioning)
+        case = _Case(config, spec, Path(folder))
         where = f"models.{name}, {spatial_dims}D, {paradigm}"
         raise_if_any(_broken_promises(case, where), PluginError)
 
@@ -202,9 +203,11 @@ def _bf16(case: _Case, _: GenerativeModule) -> bool:
 
 
 def _labels_matter(case: _Case, trained: GenerativeModule) -> bool:
-    if not case.spec.num_classes:
+    if not case.spec.num_classes or "class" not in case.config.model.condition_kinds:
         return True
-    images = [case.sample(trained, _SEEDS[:1], class_condition([label])) for label in range(2)]
+    condition = case.condition(1)
+    known = [Condition({**condition, **class_condition([label])}) for label in range(2)]
+    images = [case.sample(trained, _SEEDS[:1], each) for each in known]
     return not torch.equal(*images)
 
 

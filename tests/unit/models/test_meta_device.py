@@ -16,9 +16,10 @@ from torch.utils._pytree import tree_leaves
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
-from gandlf_synth.data.loading.condition import Condition, class_condition
+from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.testing import synthetic_condition
 
 FAMILIES = sorted(registry.names("models"))
 WAITS_IN_SAMPLING = {
@@ -61,20 +62,19 @@ def on_meta(family: str, dims: int) -> Any:
     module.__class__ = type("Alone", (type(module),), {**facts, "turns": 0})
     if family == "vqvae":
         module._learning = (True, True)
-    if family == "autoencoder_kl":
+    if family in ("autoencoder_kl", "pix2pix"):
         module._with_discriminator = True
     return module.to("meta")
 
 
-def condition_on_meta(count: int) -> Condition:
-    return class_condition([0] * count).to("meta")
+def condition_on_meta(module: GenerativeModule, count: int) -> Condition:
+    return synthetic_condition(module.spec, count).to("meta")
 
 
-def batch_on_meta(dims: int) -> Batch:
-    shape = tiny_spec(dims).shape
+def batch_on_meta(module: GenerativeModule) -> Batch:
     return Batch(
-        image=torch.empty(4, 1, *shape, device="meta"),
-        condition=condition_on_meta(4),
+        image=torch.empty(4, 1, *module.spec.shape, device="meta"),
+        condition=condition_on_meta(module, 4),
         index=torch.empty(4, dtype=torch.long, device="meta"),
     )
 
@@ -89,10 +89,10 @@ def test_a_training_step_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu
         return loss.detach()
 
     if module.automatic_optimization:
-        module.training_step(batch_on_meta(dims), 0).backward()
+        module.training_step(batch_on_meta(module), 0).backward()
     else:
         module.update = update
-        module.training_step(batch_on_meta(dims), 0)
+        module.training_step(batch_on_meta(module), 0)
 
     gradients = [each.grad for each in module.parameters() if each.grad is not None]
     assert gradients
@@ -105,7 +105,7 @@ def test_sampling_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(family
     module = on_meta(family, dims).eval()
 
     with torch.inference_mode():
-        images = module.sample((1, 2, 3), condition_on_meta(3), SamplingOptions())
+        images = module.sample((1, 2, 3), condition_on_meta(module, 3), SamplingOptions())
 
     assert images.device.type == "meta"
     assert images.shape == (3, 1, *module.spec.shape)
@@ -116,7 +116,7 @@ def test_what_is_listed_as_waiting_in_sampling_does(family: str) -> None:
     module = on_meta(family, 2).eval()
 
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"), torch.inference_mode():
-        module.sample((1, 2, 3), condition_on_meta(3), SamplingOptions())
+        module.sample((1, 2, 3), condition_on_meta(module, 3), SamplingOptions())
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -125,7 +125,7 @@ def test_reconstruction_leaves_nothing_on_the_cpu_and_does_not_wait_for_the_gpu(
     module = on_meta(family, dims).eval()
     if type(module).reconstruct is GenerativeModule.reconstruct:
         pytest.skip("does not reconstruct")
-    batch = batch_on_meta(dims)
+    batch = batch_on_meta(module)
 
     with torch.inference_mode():
         images = module.reconstruct(batch["image"], batch["condition"])

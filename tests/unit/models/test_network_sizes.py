@@ -8,20 +8,23 @@ from tests.factories import spec_of
 from gandlf_synth import registry
 from gandlf_synth.config import SIZES, Setting, Size, parse_document, validate
 from gandlf_synth.models.build import build_module
+from gandlf_synth.testing import with_conditions
 
 FAMILIES = sorted(registry.entries("models"))
 SHAPES = [([64, 64], False), ([64, 48], False), ([32, 24, 32], False), ([8, 8, 8], False), ([72, 64, 48], True)]
 
 
 def model_of(family: str, shape: list[int], size: Size = "XS", *, on_gpu: bool = False, epochs: int = 40) -> Any:
-    model = validate(parse_document(f"model_config: {{model_name: {family}}}", "c.yaml")).config.model
+    conditioning = registry.load("models", family).tiny.get("conditioning", [])
+    text = f"model_config: {{model_name: {family}, conditioning: {conditioning}}}"
+    model = validate(parse_document(text, "c.yaml")).config.model
     return model.with_networks(Setting(shape, on_gpu, epochs), size)
 
 
 def weights_of(model: Any, shape: list[int]) -> int:
     """Return the number of weights of a model for images of ``shape``."""
     size = model.required_shape(len(shape)) or shape
-    spec = spec_of(shape=tuple(size), spatial_dims=len(size))
+    spec = with_conditions(spec_of(shape=tuple(size), spatial_dims=len(size)), model.conditioning)
     module = build_module(model.model_dump(mode="json"), spec)
     return sum(weights.numel() for weights in module.parameters())
 

@@ -6,8 +6,8 @@ from tests.runs import tiny_config, tiny_module, tiny_spec
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
-from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.models.sampling import sample_batches
+from gandlf_synth.testing import synthetic_condition
 
 
 @pytest.mark.parametrize("family", sorted(registry.names("models")))
@@ -16,7 +16,7 @@ def test_images_of_16_bits_are_near_those_of_32_and_both_come_in_32(family: str)
     with torch.no_grad():
         for weights in module.parameters():  # zeros at a network's end would hide everything before
             weights.add_(0.02 * torch.randn_like(weights))
-    batch = ((11, 12, 13), class_condition([0, 1, 0]))
+    batch = ((11, 12, 13), synthetic_condition(module.spec, 3))
 
     whole, half = (
         next(sample_batches(module, [batch], SamplingOptions(precision=precision)))

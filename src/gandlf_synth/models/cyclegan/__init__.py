@@ -8,6 +8,7 @@ FAMILY = ModelFamily(
     config="gandlf_synth.models.cyclegan.config:CycleGANConfig",
     module="gandlf_synth.models.cyclegan.module:CycleGAN",
     tiny={
+        "conditioning": ["image"],
         "architecture": {"init_channels": 8, "blocks_down": [1, 1], "norm_num_groups": 2, "discriminator_channels": 4},
         "pool_size": 3,
     },

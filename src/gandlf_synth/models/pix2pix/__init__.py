@@ -8,6 +8,7 @@ FAMILY = ModelFamily(
     config="gandlf_synth.models.pix2pix.config:Pix2PixConfig",
     module="gandlf_synth.models.pix2pix.module:Pix2Pix",
     tiny={
+        "conditioning": ["image"],
         "architecture": {"init_channels": 8, "blocks_down": [1, 1], "norm_num_groups": 2, "discriminator_channels": 4},
         "adversarial_start_fraction": 0,
     },
