@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from shutil import copyfile
 from typing import Any, Protocol
 
 import nibabel as nib
@@ -167,12 +168,16 @@ def write_pictures_table(folder: Path, count: int, classes: Sequence[str] = ()) 
 
 
 def add_sources(table: Path) -> Path:
-    """Let every image of a table be made from itself: add the column Source_0."""
+    """Let every image of a table be made from a copy of itself: add the column Source_0."""
     with table.open(newline="") as file:
         header, *rows = csv.reader(file)
-    place = header.index("Channel_0")
+    places = [Path(row[header.index("Channel_0")]) for row in rows]
+    copies = [
+        copyfile(table.parent / place, table.parent / f"source_{n}_{place.name}") for n, place in enumerate(places)
+    ]
     with table.open("w", newline="") as file:
-        csv.writer(file).writerows([[*header, "Source_0"], *([*row, row[place]] for row in rows)])
+        content = [[*row, copy.name] for row, copy in zip(rows, copies, strict=True)]
+        csv.writer(file).writerows([[*header, "Source_0"], *content])
     return table
 
 

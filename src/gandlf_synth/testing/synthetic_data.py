@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
