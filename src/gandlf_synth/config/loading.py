@@ -162,21 +162,23 @@ def _bad_conditions(config: Config, document: Document) -> list[Problem]:
 
 def _lacking(model: ModelConfig, document: Document) -> list[Problem]:
     """Return that nothing in ``conditioning`` is of the kind that the family cannot do without."""
-    of_kind = [
-        name
-        for name in registry.names("conditioners")
-        if registry.load("conditioners", name).kind == model.required_kind
-    ]
-    if model.required_kind is None or any(step.name.lower() in of_kind for step in model.conditioning):
+    required = model.required_kind
+    if required is None or any(_kind_of(step.name) == required for step in model.conditioning):
         return []
     where = document.where(("model_config", "conditioning" if model.conditioning else "model_name"))
     what = f"{model.model_name} makes images from images, and conditioning does not say from which"
     fix = "add conditioning: [image], which is all Source_0, Source_1 … columns of the CSV"
+    of_kind = [name for name in registry.names("conditioners") if _kind_of(name) == required]
     return [Problem(where, what, f"in conditioning: {listing(of_kind)}", fix)]
 
 
+def _kind_of(conditioner: str) -> str:
+    kind: str = registry.load("conditioners", conditioner).kind
+    return kind
+
+
 def _not_taken(model: ModelConfig, step: Step, document: Document, path: KeyPath) -> list[Problem]:
-    kind = registry.load("conditioners", step.name).kind
+    kind = _kind_of(step.name)
     if kind in model.condition_kinds:
         return []
     families = [name for name in registry.names("models") if kind in model_config_class(name).condition_kinds]

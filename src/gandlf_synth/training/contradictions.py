@@ -18,7 +18,7 @@ def contradictions(loaded: LoadedConfig, data: Fingerprint, train: Manifest) -> 
     claims = [*_dimensions(model, data), *_channels(model, data), *_shapes(config, data), *_labels(model, train)]
     where = loaded.document.where
     problems = [Problem(where(claim.key), f"says {claim.written}, but {claim.fact}", fix=claim.fix) for claim in claims]
-    return [*_needs_all_weights(loaded), *problems]
+    return [*_needs_all_weights(loaded), *problems, *_without_pairs(loaded, train)]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,19 @@ def _needs_all_weights(loaded: LoadedConfig) -> list[Problem]:
     what = f"needs all weights in one process, and compute.strategy: {strategy} shares them out"
     fix = "leave it out, or use strategy: ddp"
     return [Problem(loaded.document.where(key), what, fix=fix) for key, is_written in needs.items() if is_written]
+
+
+def _without_pairs(loaded: LoadedConfig, train: Manifest) -> list[Problem]:
+    """Return that a model is to learn an image from the source beside it, and no row has both."""
+    model = loaded.config.model
+    if model.compares_sides or all(step.name.lower() != "image" for step in model.conditioning):
+        return []
+    sources = [sample for sample in train.samples if any(sample.sources)]
+    if not sources or any(sample.channels for sample in sources):
+        return []
+    what = f"makes an image from the source beside it, and no row of {train.path} has both Channel_0 and a source"
+    fix = "put the images of one subject into one row, or use model_name: cyclegan, which learns without pairs"
+    return [Problem(loaded.document.where(("model_config", "conditioning")), what, fix=fix)]
 
 
 def _dimensions(model: ModelConfig, data: Fingerprint) -> Iterator[_WrongClaim]:

@@ -31,7 +31,9 @@ class SegmentationDistance(nn.Module):
 
     def __init__(self, segmenter: nn.Module) -> None:
         super().__init__()
-        self.segmenter = segmenter.eval().requires_grad_(False)
+        self.segmenter = segmenter.eval()
+        for weights in self.segmenter.parameters():  # TorchScript has no requires_grad_ of whole modules
+            weights.requires_grad_(False)
 
     def forward(self, output: Tensor, images: Tensor) -> Tensor:
         """Return the distance of two batches ``(batch, channels, *shape)`` in [-1, 1], a scalar."""

@@ -53,6 +53,6 @@ class CycleGANConfig(ModelConfig):
     def plan_notes(self, num_epochs: int) -> list[str]:
         """Return what the user should know of translation without pairs."""
         return [
-            "cyclegan is for data without pairs; it may invent or remove findings to match the other side, and no "
-            "error on this data shows it; with pairs, pix2pix is better"
+            "translation without pairs may invent or remove findings to match the other side, and no number of this "
+            "run shows it; it takes no classes"
         ]

@@ -1,0 +1,55 @@
+"""Whether the two sides of data without pairs are mixed alike; what only one has, translation invents or removes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from gandlf_synth.data.formats.scan import Scans
+from gandlf_synth.data.table.manifest import Manifest, Sample
+
+_MOST = 0.1
+"""Difference of two shares that is worth a word."""
+
+
+def differing_sides(manifest: Manifest, scans: Scans) -> list[str]:
+    """Return what the rows with sources and those with targets have in other shares: classes, and labels of masks.
+
+    Args:
+        manifest: the training rows.
+        scans: what each file holds.
+    """
+    sources = [sample for sample in manifest.samples if any(sample.sources)]
+    targets = [sample for sample in manifest.samples if sample.channels]
+    if any(sample.channels for sample in sources):
+        return ["rows have source and target side by side, which is not used; pix2pix learns more from such pairs"]
+    names = manifest.labels
+    classes = [_shares([sample.label] for sample in side if sample.label is not None) for side in (sources, targets)]
+    labels = [_shares(_mask_labels(side, scans)) for side in (sources, targets)]
+    found = [f"class {names.get(label, label)} is {text}" for label, text in _differences(*classes)]
+    found += [f"label {label} is in the masks of {text}" for label, text in _differences(*labels) if label]
+    if not found:
+        return []
+    advice = "give both sides the same mixture, or do not read findings off the result"
+    return [f"{'; '.join(found)}: translation makes the sides alike, so it invents or removes what differs; {advice}"]
+
+
+def _mask_labels(side: Sequence[Sample], scans: Scans) -> Iterable[Sequence[int]]:
+    return (scans[sample.mask].labels for sample in side if sample.mask is not None)
+
+
+def _shares(labels_of_rows: Iterable[Sequence[int]]) -> dict[int, float]:
+    """Return for each label the share of rows that have it; empty without rows."""
+    rows = [set(labels) for labels in labels_of_rows]
+    counts = Counter(label for labels in rows for label in labels)
+    return {label: count / len(rows) for label, count in counts.items()}
+
+
+def _differences(sources: Mapping[int, float], targets: Mapping[int, float]) -> list[tuple[int, str]]:
+    """Return the labels whose shares differ, with both; nothing where a side says nothing."""
+    if not sources or not targets:
+        return []
+    shares = {label: (sources.get(label, 0.0), targets.get(label, 0.0)) for label in sorted({*sources, *targets})}
+    return [
+        (label, f"{one:.0%} of the sources and {other:.0%} of the targets")
+        for label, (one, other) in shares.items()
+        if abs(one - other) > _MOST
+    ]

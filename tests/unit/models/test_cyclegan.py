@@ -1,0 +1,91 @@
+"""What cyclegan promises beyond the conformance suite: its pool, its terms, and what it refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.runs import tiny_config, tiny_module, tiny_spec, train
+
+from gandlf_synth.config import SamplingOptions
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.errors import ConfigError
+from gandlf_synth.models.build import build_module
+from gandlf_synth.models.checkpoint import read_checkpoint
+from gandlf_synth.models.components.image_pool import ImagePool
+
+SECTION = {"model_name": "cyclegan", "architecture": {"init_channels": 8, "norm_num_groups": 2, "blocks_down": [1, 1]}}
+
+
+def images_numbered(first: int, count: int) -> torch.Tensor:
+    return torch.arange(first, first + count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+
+
+def numbers_of(images: torch.Tensor) -> set[int]:
+    return {int(image[0, 0, 0]) for image in images}
+
+
+def test_a_full_pool_gives_old_images_for_half_of_the_new() -> None:
+    torch.manual_seed(0)
+    pool = ImagePool(20, (1, 2, 2))
+
+    first = pool.exchange(images_numbered(0, 20))
+    given = torch.cat([pool.exchange(images_numbered(20 + 10 * step, 10)) for step in range(40)])
+
+    assert numbers_of(first) == set(range(20))
+    new = sum(int(image[0, 0, 0]) >= 20 + 10 * (place // 10) for place, image in enumerate(given))
+    assert 0.4 < new / len(given) < 0.6
+    assert len(pool.kept) == 20
+
+
+def test_a_pool_of_nothing_lets_images_pass() -> None:
+    assert torch.equal(ImagePool(0, (1, 2, 2)).exchange(images_numbered(0, 3)), images_numbered(0, 3))
+
+
+def test_the_translations_in_the_pool_are_no_part_of_the_model(tmp_path: Path) -> None:
+    run = train("cyclegan", tmp_path, epochs=1)
+
+    content: Any = read_checkpoint(run.folder.last)
+
+    assert not [name for name in content["state_dict"] if "pool" in name]
+    assert content["image_pools"]["target"].shape == (3, 1, *run.module.spec.shape)
+
+
+def test_every_term_has_a_weight_and_0_leaves_it_out() -> None:
+    def terms_of(**weights: float) -> set[str]:
+        module: Any = tiny_module(tiny_config("cyclegan", {}, **weights), tiny_spec(2))
+        given, target = torch.randn(2, 2, 10, 12), torch.randn(2, 1, 10, 12)
+        fakes = {"target": module._to_target(given), "source": module._to_source(target)}
+        return set(module._generator_terms(given, target, fakes))
+
+    assert terms_of() == {"adversarial", "cycle", "identity", "shape"}
+    assert terms_of(identity_weight=0, shape_weight=0) == {"adversarial", "cycle"}
+
+
+def test_sources_of_several_columns_are_translated_without_their_flags() -> None:
+    part = ConditionPart(
+        name="image", conditioner="image", kind="channels", size=5, facts={"channels": [1, 2]}, painted=True
+    )
+    module: Any = build_module(SECTION, tiny_spec(2).model_copy(update={"conditions": (part,)}))
+
+    with torch.no_grad():
+        assert module._to_source(torch.randn(2, 1, 10, 12)).shape == (2, 3, 10, 12)
+        assert module._to_target(torch.randn(2, 6, 10, 12)).shape == (2, 1, 10, 12)
+
+
+def test_anything_but_images_is_refused() -> None:
+    image, age = (
+        ConditionPart(name=name, conditioner=name, kind=kind, size=1)
+        for name, kind in (("image", "channels"), ("age", "vector"))
+    )
+
+    with pytest.raises(ConfigError, match=r"conditioning: has age, and cyclegan translates images only"):
+        build_module(SECTION, tiny_spec(2).model_copy(update={"conditions": (image, age)}))
+
+
+def test_nothing_to_translate_is_an_error_that_says_so() -> None:
+    module = tiny_module(tiny_config("cyclegan", {}), tiny_spec(2))
+
+    with pytest.raises(ConfigError, match=r"was given none; give the rows of a CSV with Source_0"):
+        module.sample([1], Condition(), SamplingOptions())
