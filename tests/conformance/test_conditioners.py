@@ -1,7 +1,9 @@
 """Every registered conditioner keeps its promises, and the checker finds those that do not."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import JsonValue
 
@@ -15,11 +17,30 @@ from gandlf_synth.testing import check_conditioner
 
 CASES: dict[str, tuple[object, list[dict[str, str]]]] = {
     "class": (None, [{"Label": "0"}, {"Label": "3"}, {"Label": "0"}]),
+    "scalar": ({"column": "age"}, [{"age": "50"}, {"age": "61.5"}]),
+    "category": ("sex", [{"sex": "F"}, {"sex": "M"}]),
+    "image": ({"missing": 0.5}, []),
+    "mask": ({"drop_classes": 0.3}, []),
+    "region": ({"holes": "random"}, []),
+    "low_resolution": ({"factor": [1, 2, 3]}, []),
+    "spacing": (None, []),
 }
 
 
 def test_every_conditioner_is_tried() -> None:
-    assert set(CASES) | {"image"} == set(registry.names("conditioners"))
+    assert set(CASES) | {"embedding"} == set(registry.names("conditioners"))
+
+
+def test_embedding_keeps_its_promises(tmp_path: Path) -> None:
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", np.random.default_rng(number).normal(size=5))
+
+    check_conditioner("embedding", "vector", rows=[{"vector": str(tmp_path / f"{number}.npy")} for number in range(2)])
+
+
+@pytest.mark.parametrize("holes", ["Region", "Mask"])
+def test_region_keeps_its_promises_with_holes_of_a_column(holes: str) -> None:
+    check_conditioner("region", {"holes": holes})
 
 
 @pytest.mark.parametrize("name", CASES)

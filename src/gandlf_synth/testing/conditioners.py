@@ -12,11 +12,13 @@ from gandlf_synth.data.loading.condition import Condition, kind_of, unknown_like
 from gandlf_synth.data.loading.conditioners import (
     Conditioner,
     ConditionPart,
+    ImageConditioner,
     build_conditioner,
     encode_rows,
     fit_conditioners,
 )
 from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.testing.image_conditioners import check_image_conditioner
 from gandlf_synth.testing.promises import Promises, checked_step, seen_unless
 
 _LABEL = "Label"
@@ -38,13 +40,14 @@ class _Case:
         return part
 
 
-def check_conditioner(name: str, parameters: object = None, *, rows: Sequence[Mapping[str, str]]) -> None:
-    """Check a registered conditioner on made-up rows of a CSV.
+def check_conditioner(name: str, parameters: object = None, *, rows: Sequence[Mapping[str, str]] = ()) -> None:
+    """Check a registered conditioner on made-up rows of a CSV, or on made-up images where it looks at images.
 
     Args:
         name: the registered name.
         parameters: as in the YAML, under ``model_config.conditioning``.
-        rows: the cells of each row by column, with two different ones at least. A row without any is added.
+        rows: the cells of each row by column, with two different ones at least. A row without any is added. Not for
+            conditioners that look at images.
 
     Raises:
         ConfigError: the name or a parameter is wrong.
@@ -54,6 +57,9 @@ def check_conditioner(name: str, parameters: object = None, *, rows: Sequence[Ma
         >>> check_conditioner("class", rows=[{"Label": "0"}, {"Label": "3"}])
     """
     step = checked_step("conditioners", name, parameters)
+    if isinstance(build_conditioner(step.name, step.parameters), ImageConditioner):
+        check_image_conditioner(step)
+        return
     empty = {column: "" for row in rows for column in row}
     case = _Case(step, _manifest([*rows, empty]))
     promises = Promises(f"conditioners.{name}")

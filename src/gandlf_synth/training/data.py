@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gandlf_synth.config import Config, Phase, resolved
+from gandlf_synth.config import Config, Phase, Step, resolved
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.cache_folder import writable_cache
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
-from gandlf_synth.data.loading.conditioners import ConditionPart, fit_conditioners, images_read
+from gandlf_synth.data.loading.conditioners import (
+    ConditionPart,
+    check_before_fit,
+    check_rows,
+    fit_conditioners,
+    images_read,
+)
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
@@ -190,8 +196,23 @@ def conditions_of(config: Config, data: Fingerprint, train: Manifest) -> tuple[C
     Raises:
         DataError: the data has not what a conditioner needs.
     """
-    steps = [step for step in config.model.conditioning if step.name.lower() != "class"]
-    return fit_conditioners(steps, train, data)
+    return fit_conditioners(_conditioners(config), train, data)
+
+
+def check_conditions(config: Config, manifests: Mapping[Phase, Manifest], scans: Scans, data: Fingerprint) -> None:
+    """Check that every row of every split has what the model is conditioned on, if anything.
+
+    Raises:
+        DataError: every row that cannot be used, or the data has not what a conditioner needs.
+    """
+    check_before_fit(list(manifests.values()), _conditioners(config), scans)
+    parts = conditions_of(config, data, manifests["train"])
+    for manifest in manifests.values():
+        check_rows(manifest, parts, scans)
+
+
+def _conditioners(config: Config) -> list[Step]:
+    return [step for step in config.model.conditioning if step.name.lower() != "class"]
 
 
 def _typical_affine(samples: PreparedSamples) -> tuple[tuple[float, ...], ...]:

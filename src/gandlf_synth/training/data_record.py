@@ -4,7 +4,7 @@ Names of files and of subjects are not kept, so that a model folder can be given
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import get_args
 
 from gandlf_synth.config import Config, Phase
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.files import write_csv
 from gandlf_synth.provenance import digest
 
@@ -48,13 +48,13 @@ def record_images(splits: Mapping[Phase, Manifest], scans: Scans, config: Config
     files = {
         path: _file_record(scans[path]) for split in splits.values() for row in split.samples for path in row.files
     }
-    columns = _columns_read(config, splits["train"])
+    conditions = _conditions_read(config)
     return {
         phase: [
             ImageRecord(
                 tuple(files[path] for path in sample.files),
                 "" if sample.label is None else f"{sample.label} {sample.label_name or ''}".strip(),
-                digest({name: sample.extra.get(name, "") for name in columns}) if columns else "",
+                digest({name: read(sample) for name, read in conditions.items()}) if conditions else "",
             )
             for sample in manifest.samples
         ]
@@ -72,16 +72,17 @@ def _grid_digest(affine: tuple[tuple[float, ...], ...], shape: tuple[int, ...], 
     return digest([rounded, shape, physical])[:8]
 
 
-def _columns_read(config: Config, train: Manifest) -> Sequence[str]:
-    """Return the columns that conditioners read; all further ones where a conditioner does not say which."""
-    from gandlf_synth.data.loading.conditioners import build_conditioner  # imports torch
+def _conditions_read(config: Config) -> Mapping[str, Callable[[Sample], object]]:
+    """Return what the conditioners read of a row besides its images; everything where one does not say what."""
+    from gandlf_synth.data.loading.conditioners import ImageConditioner, build_conditioner  # imports torch
 
-    names: set[str] = set()
+    read: dict[str, Callable[[Sample], object]] = {}
     for step in config.model.conditioning:
-        column = getattr(build_conditioner(step.name, step.parameters), "column", None)
-        if step.name.lower() != "class":
-            names |= {str(column)} if column else set(train.extra_columns)
-    return sorted(names)
+        conditioner = build_conditioner(step.name, step.parameters)
+        if step.name.lower() == "class" or isinstance(conditioner, ImageConditioner):
+            continue
+        read[conditioner.part_name] = conditioner.recorded if conditioner.cell else lambda sample: dict(sample.extra)
+    return read
 
 
 def write_data_record(path: Path, record: DataRecord) -> None:

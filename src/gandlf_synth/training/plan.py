@@ -108,11 +108,16 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
 
     Raises:
         ConfigError: everything in the configuration that the data contradicts.
+        DataError: rows that do not have what the model is conditioned on.
         ValueError: the configuration is wrong, or the images are not one data set.
     """
     loaded, facts, splits = survey.loaded, survey.images.known_facts, survey.images.splits
     if loaded is None:
         raise ValueError("a run is planned only when its configuration can be used")
+    if loaded.config.model.conditioning:
+        from gandlf_synth.training.data import check_conditions  # imports torch
+
+        check_conditions(loaded.config, splits, survey.images.scans, facts)
     measure = None
     compute = loaded.config.compute
     if measured and compute.strategy not in SHARDED and not in_several_processes(compute):

@@ -40,7 +40,7 @@ class Fingerprint:
         source_channels: channels of each source column.
         source_names: what tells the sources' files apart.
         source_units: of each source column.
-        mask_labels: the labels that occur in masks, 0 among them; empty without masks.
+        mask_labels: the labels that occur in the masks of the first split, 0 among them; empty without masks.
     """
 
     spatial_dims: int
@@ -94,7 +94,7 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
         source_channels=tuple(source_channels),
         source_names=_told_apart([[cell.path for cell in column] for column in source_cells], "source"),
         source_units=units_of(source_cells, scans),
-        mask_labels=_mask_labels([scans[cell.path] for column in cells_of(manifests, "Mask") for cell in column]),
+        mask_labels=_mask_labels([scans[cell.path] for column in cells_of(manifests[:1], "Mask") for cell in column]),
     )
 
 

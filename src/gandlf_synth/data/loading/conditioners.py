@@ -6,18 +6,20 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
-from gandlf_synth.data.loading.sample_images import SampleImages
+from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.processing.base import Parameters
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import ConfigError, DataError, Problem
+from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
+
+_SHOWN = 20
 
 ImagePart = Literal["image", "sources", "mask", "region"]
 """What a conditioner may look at of a row besides its text."""
@@ -43,6 +45,8 @@ class ConditionPart(BaseModel):
     """What the conditioner keeps of the training rows."""
     painted: bool = False
     """Whether it is made of the images of a row, not of its text."""
+    optional: bool = True
+    """Whether the model learned to do without it."""
 
     @property
     def width(self) -> int:
@@ -61,6 +65,9 @@ class Conditioner(Parameters, ABC):
     kind: ClassVar[ConditionKind]
     """How networks take it."""
 
+    needs: ClassVar[str] = "a value in every row"
+    """What a row has to have, for messages."""
+
     drop_fraction: float = Field(0.1, ge=0, lt=1)
     """The share of the training images from which it is hidden, so that the model also learns without it."""
 
@@ -68,6 +75,40 @@ class Conditioner(Parameters, ABC):
     def part_name(self) -> str:
         """What the part is called; two conditioners of one model need different names."""
         return str(getattr(self, "column", type(self).__name__))
+
+    @property
+    def cell(self) -> str:
+        """The column that it reads, for messages; nothing where it reads none or several."""
+        return str(getattr(self, "column", ""))
+
+    def recorded(self, sample: Sample) -> str:
+        """Return what of a row decides what it gives, for the record of a run; images are on record already."""
+        return sample.extra.get(self.cell, "")
+
+    def check(self, sample: Sample, scans: Scans, facts: Mapping[str, JsonValue] | None = None) -> str:
+        """Return why a row cannot be used, nothing where it can.
+
+        Rows are asked about before a training begins, first without ``facts`` and then, those of validation and test
+        too, with them, and whenever a trained model is given rows.
+
+        Args:
+            sample: the row.
+            scans: what is known of its files.
+            facts: what ``fit`` returned; None: it has not learned from the training rows yet.
+        """
+        return ""
+
+    def says(self, sample: Sample) -> bool:
+        """Return whether a row has what it reads."""
+        return bool(sample.named_files.get(self.cell) or sample.extra.get(self.cell))
+
+    def learns_without(self, train: Manifest) -> bool:
+        """Return whether a model that is trained on ``train`` learns what to do where a row does not say."""
+        return self.drop_fraction > 0 or not all(map(self.says, train.samples))
+
+    def warn(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
+        """Return what a person should know of what a trained model makes of a row, mostly nothing."""
+        return ""
 
     @abstractmethod
     def fit(self, train: Manifest) -> tuple[int, dict[str, JsonValue]]:
@@ -114,7 +155,7 @@ class ImageConditioner(Conditioner):
     @abstractmethod
     def paint(
         self, images: SampleImages, facts: Mapping[str, JsonValue], rng: np.random.Generator | None
-    ) -> NDArray[np.float32] | None:
+    ) -> Voxels32 | None:
         """Return what the network gets of a sample: ``(size, *shape)``, or ``(size,)`` of kind ``vector``.
 
         None where the sample does not say.
@@ -126,9 +167,14 @@ class ImageConditioner(Conditioner):
                 the sample as it is.
         """
 
-    def check(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
-        """Return why a trained model cannot use a row, nothing where it can."""
-        return ""
+    def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
+        """Return what a person is shown of what was painted, each ``(*shape)`` in [-1, 1]: as it is, unless overridden.
+
+        Args:
+            painted: ``(size, *shape)``.
+            facts: what ``fit_images`` returned.
+        """
+        return list(painted)
 
     def fit(self, train: Manifest) -> tuple[int, dict[str, JsonValue]]:
         """Refuse: see ``fit_images``."""
@@ -221,8 +267,82 @@ def fit_conditioners(
         parts[name] = ConditionPart(
             name=name, conditioner=step.name, parameters=conditioner.model_dump(mode="json", exclude_unset=True),
             kind=conditioner.kind, size=size, drop_fraction=conditioner.drop_fraction, facts=facts, painted=painted,
+            optional=conditioner.learns_without(train),
         )  # fmt: skip
     return tuple(parts.values())
+
+
+def check_rows(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans) -> None:
+    """Refuse rows that a model of ``parts`` cannot use.
+
+    Args:
+        manifest: the rows.
+        parts: what the model is conditioned on.
+        scans: what is known of their files.
+
+    Raises:
+        DataError: each of them.
+    """
+    problems = [
+        Problem(_place(manifest, sample, conditioner.cell), what)
+        for part in parts
+        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
+        for sample in manifest.samples
+        if (what := conditioner.check(sample, scans, part.facts))
+    ]
+    raise_if_any(problems, DataError)
+
+
+def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans) -> None:
+    """Refuse rows of which a trained model cannot make images: those of ``check_rows``, and those that lack something.
+
+    Raises:
+        DataError: each of them.
+    """
+    check_rows(manifest, parts, scans)
+    problems = []
+    for part in parts:
+        conditioner = build_conditioner(part.conditioner, part.parameters)
+        lacking = [] if part.optional else [sample for sample in manifest.samples if not conditioner.says(sample)]
+        what = f"is empty, and the model never learned to do without ({part.conditioner})"
+        problems += [Problem(_place(manifest, sample, conditioner.cell), what, conditioner.needs) for sample in lacking]
+    raise_if_any(problems, DataError)
+
+
+def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans: Scans) -> None:
+    """Refuse rows that no model can use whatever it learns from the training rows; see ``Conditioner.check``.
+
+    Raises:
+        DataError: each of them.
+    """
+    problems = [
+        Problem(_place(manifest, sample, conditioner.cell), what)
+        for step in steps
+        for conditioner in [build_conditioner(step.name, step.parameters)]
+        for manifest in manifests
+        for sample in manifest.samples
+        if (what := conditioner.check(sample, scans))
+    ]
+    raise_if_any(problems, DataError)
+
+
+def warnings_of(manifest: Manifest, parts: Sequence[ConditionPart]) -> list[str]:
+    """Return what a person should know before a trained model makes images of ``manifest``."""
+    found = [
+        f"{_place(manifest, sample, conditioner.cell)}: {what}"
+        for part in parts
+        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
+        for sample in manifest.samples
+        if (what := conditioner.warn(sample, part.facts))
+    ]
+    return found[:_SHOWN] + ([f"… and {len(found) - _SHOWN} more like these"] if len(found) > _SHOWN else [])
+
+
+def _place(manifest: Manifest, sample: Sample, column: str) -> str:
+    """Return where a row is, and its cell, for a message."""
+    path = sample.named_files.get(column)
+    row = f"{manifest.path} row {sample.row}"
+    return row + (f", column {column}" if column else "") + (f" ({path})" if path else "")
 
 
 def build_conditioner(name: str, parameters: object = None) -> Conditioner:

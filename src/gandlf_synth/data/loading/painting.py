@@ -19,7 +19,7 @@ class Painter:
     """
 
     def __init__(self, parts: Sequence[ConditionPart]) -> None:
-        self._painted = [(part, _image_conditioner(part)) for part in parts if part.painted]
+        self._painted = painted_parts(parts)
 
     def __bool__(self) -> bool:
         """Say whether there is anything to paint."""
@@ -38,6 +38,11 @@ class Painter:
             for part, conditioner in self._painted:
                 painted[part.name].append(_with_flag(conditioner.paint(sample, part.facts, rng), part, sample))
         return {name: torch.from_numpy(np.stack(arrays)) for name, arrays in painted.items()}
+
+
+def painted_parts(parts: Sequence[ConditionPart]) -> list[tuple[ConditionPart, ImageConditioner]]:
+    """Return the parts that are made of images, each with what makes it."""
+    return [(part, _image_conditioner(part)) for part in parts if part.painted]
 
 
 def _image_conditioner(part: ConditionPart) -> ImageConditioner:

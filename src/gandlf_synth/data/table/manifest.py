@@ -34,6 +34,7 @@ class Sample:
         sources: per source column, the image that the channels are made from; None where it is missing.
         region: where an image is to be made anew, on the grid of the images.
         extra: the text in every further column, by the name in the header; see ``Manifest.extra_columns``.
+        folder: of the CSV, where relative paths in further columns start.
     """
 
     row: int
@@ -45,6 +46,7 @@ class Sample:
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
     sources: tuple[Path | None, ...] = ()
     region: Path | None = None
+    folder: Path = field(default=Path(), compare=False)
 
     @property
     def images(self) -> dict[str, Path]:
@@ -265,7 +267,7 @@ def _sample(row: Row, subject: str) -> Sample:
     name = row.cells.get("LabelMapping") or None
     return Sample(
         row.number, subject, tuple(row.channels.values()), row.label, name, row.path("Mask"), row.extra,
-        tuple(row.sources.values()), row.path("Region"),
+        tuple(row.sources.values()), row.path("Region"), row.csv.parent,
     )  # fmt: skip
 
 

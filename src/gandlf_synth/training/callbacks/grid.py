@@ -11,6 +11,7 @@ from gandlf_synth.config import ModelConfig, SamplingOptions
 from gandlf_synth.data.loading.condition import class_condition
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.data.loading.painting import painted_parts
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule
@@ -82,7 +83,7 @@ class SampleGrid(Callback):
         callbacks: list[Callback] = trainer.callbacks
         average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
         module = average.averaged_module() if average else pl_module
-        shown = _shown_batch(trainer, self._count) if any(part.painted for part in module.spec.parts) else None
+        shown = _shown_batch(trainer, self._count) if module.spec.conditions else None
         self.draw(module, self._folder / f"epoch_{epoch:04d}.png", shown)
 
     def draw(self, module: GenerativeModule, path: Path, shown: Batch | None = None) -> None:
@@ -123,10 +124,13 @@ def _shown_batch(trainer: Trainer, count: int) -> Batch:
 
 def _beside(shown: Batch, images: Sequence[Any], spec: DataSpec) -> list[SheetRow]:
     """Return a row per sample: what its image is made from, what the model makes, and the real one."""
-    painted = [part for part in spec.parts if part.painted and part.kind == "channels"]
     rows = []
-    for index, image in enumerate(images):
-        given = [shown["condition"][part.name][index, channel] for part in painted for channel in range(part.size)]
-        tiles = [*(each[None].numpy() for each in given), image, shown["image"][index].numpy()]
-        rows.append(SheetRow("", [view for tile in tiles for view in views(tile, spec.geometry)]))
+    for image, real, index in zip(images, shown["image"].numpy(), range(len(images)), strict=True):
+        given = [
+            picture[None]
+            for part, conditioner in painted_parts(spec.parts)
+            if part.kind == "channels"
+            for picture in conditioner.pictures(shown["condition"][part.name][index, :-1].numpy(), part.facts)
+        ]
+        rows.append(SheetRow("", [view for tile in (*given, image, real) for view in views(tile, spec.geometry)]))
     return rows

@@ -1,6 +1,6 @@
 """The conditioner ``image``: images that another one is made from, as in translation and synthesis of missing ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -29,6 +29,7 @@ class ImageSource(ImageConditioner):
 
     kind = "channels"
     reads = frozenset[ImagePart]({"sources"})
+    needs = "a path in one of the Source columns"
 
     missing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """How often each source is left out in training, beside those that rows do not have; one always stays."""
@@ -37,6 +38,19 @@ class ImageSource(ImageConditioner):
     def part_name(self) -> str:
         """``image``."""
         return "image"
+
+    @property
+    def cell(self) -> str:
+        """The first source."""
+        return "Source_0"
+
+    def says(self, sample: Sample) -> bool:
+        """Return whether a row has any source."""
+        return any(sample.sources)
+
+    def learns_without(self, train: Manifest) -> bool:
+        """Return whether sources are hidden altogether; rows without any are those of unpaired data."""
+        return self.drop_fraction > 0
 
     def fit_images(self, train: Manifest, data: Fingerprint) -> tuple[int, dict[str, JsonValue]]:
         """Return the number of channels.
@@ -67,9 +81,11 @@ class ImageSource(ImageConditioner):
         flags[list(available)] = 1
         return np.concatenate([sources, flags])
 
-    def check(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
-        """Return that a row has no source at all."""
-        return "" if any(sample.sources) else "has no source, and the model makes images from sources"
+    def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
+        """Return the sources, without what says which are there."""
+        channels = facts["channels"]
+        flags = len(channels) if isinstance(channels, list) and len(channels) > 1 else 0
+        return list(painted[: len(painted) - flags])
 
     def _kept(self, available: tuple[bool, ...], rng: np.random.Generator | None) -> tuple[bool, ...]:
         if rng is None or not self.missing or sum(available) < 2:
