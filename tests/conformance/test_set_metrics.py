@@ -8,7 +8,7 @@ from gandlf_synth.errors import PluginError
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.results import Measurement
-from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, above_floor
+from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, itself
 from gandlf_synth.registry import register
 from gandlf_synth.testing import check_set_metric
 
@@ -28,7 +28,7 @@ class Brightness(SetMetric):
     measures = (
         Measure(
             "brightness", "Brightness", "faithful", "lower",
-            criterion=Criterion("brightness", "Brightness.", 0.01, 0.02, above_floor, "is as bright", "is brighter"),
+            criterion=Criterion("brightness", "Brightness.", 0.01, 0.02, itself, "is as bright", "is brighter"),
         ),
         Measure("darkness", "Darkness", "faithful", "lower"),
     )  # fmt: skip

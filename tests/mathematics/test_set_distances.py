@@ -6,13 +6,13 @@ import torch
 
 from gandlf_synth.metrics.first_order import NAMES, feature_distances, first_order
 from gandlf_synth.metrics.frechet import Moments, frechet_distance, refusal
-from gandlf_synth.metrics.histogram import histogram_distance, histograms
+from gandlf_synth.metrics.histogram import histograms, quantiles
 from gandlf_synth.metrics.intervals import auc, bootstrap, halves, share, subset
 from gandlf_synth.metrics.kernel import kernel_distance
 from gandlf_synth.metrics.ms_ssim import ms_ssim, scales_for
 from gandlf_synth.metrics.neighbors import nearest
 from gandlf_synth.metrics.prdc import prdc
-from gandlf_synth.metrics.spectrum import fine_detail, radial_spectrum, spectrum_distance
+from gandlf_synth.metrics.spectrum import fine_detail, radial_spectrum
 from gandlf_synth.metrics.train_synthetic_test_real import balanced_accuracy, predict_classes
 
 
@@ -158,7 +158,7 @@ class TestImageStatistics:
     def test_a_shifted_histogram_lies_as_far_away_as_it_was_shifted(self) -> None:
         images = np.full((3, 2, 8, 8), 0.25)
 
-        assert histogram_distance(histograms(images), histograms(images + 0.5)) == pytest.approx(0.5)
+        assert quantiles(histograms(images + 0.5)) - quantiles(histograms(images)) == pytest.approx(0.5)
 
     def test_white_noise_has_a_flat_spectrum(self, rng: np.random.Generator) -> None:
         spectrum = radial_spectrum(rng.normal(size=(40, 1, 64, 64))).mean(axis=0)
@@ -170,7 +170,7 @@ class TestImageStatistics:
         planes = rng.normal(size=(10, 1, 32, 32))
         full, half = radial_spectrum(planes), radial_spectrum(planes / 2)
 
-        assert spectrum_distance(full, half) == pytest.approx(20 * np.log10(2), abs=1e-3)
+        assert full.mean(axis=0) - half.mean(axis=0) == pytest.approx(20 * np.log10(2), abs=1e-3)
         assert fine_detail(full, half) == pytest.approx(-20 * np.log10(2), abs=1e-3)
 
     def test_first_order_features_of_a_checkerboard(self) -> None:

@@ -10,9 +10,9 @@ from tests.factories import Cli, heads, write_picture
 from gandlf_synth import registry
 
 PLUGIN = """
-from gandlf_synth.metrics.intervals import distance_and_floor
+from gandlf_synth.metrics.discrepancy import distance_of_means
 from gandlf_synth.metrics.results import Measurement
-from gandlf_synth.metrics.set_metric import Criterion, Measure, SetMetric, above_floor
+from gandlf_synth.metrics.set_metric import Criterion, Measure, SetMetric, itself
 from gandlf_synth.registry import register
 
 
@@ -24,7 +24,7 @@ class Contrast(SetMetric):
         Measure(
             "contrast", "Contrast", "faithful", "lower", "of the range",
             Criterion(
-                "contrast", "Difference of the mean contrast above its floor.", 0.02, 0.1, above_floor,
+                "contrast", "Difference of the mean contrast.", 0.02, 0.1, itself,
                 "contrast is as in real images", "contrast differs",
             ),
         ),
@@ -32,9 +32,8 @@ class Contrast(SetMetric):
 
     def compute(self, sets, settings):
         real, synthetic = (part.pixels.astype(float).std(axis=(1, 2, 3, 4, 5)) for part in (sets.real, sets.synthetic))
-        value, floor = distance_and_floor(
-            lambda a, b: abs(float(a.mean() - b.mean())), real, synthetic, sets.real.subjects, sets.synthetic.subjects,
-            settings.seed,
+        value, floor = distance_of_means(
+            real[:, None], synthetic[:, None], sets.real.subjects, sets.synthetic.subjects, settings.seed
         )
         change = float(synthetic.mean() - real.mean())
         return Measurement([self.metric("contrast", sets, value, floor, details={"change": change})])
@@ -67,7 +66,7 @@ def test_it_is_in_the_numbers_the_verdict_and_the_report(words: list[object], cl
     written = json.loads((tmp_path / "out" / "metrics.json").read_text())
     metric = next(metric for metric in written["metrics"] if metric["name"] == "contrast")
     assert metric["value"]["low"] <= metric["value"]["value"] <= metric["value"]["high"]
-    assert metric["value"]["value"] > 3 * metric["floor"]["value"]
+    assert metric["value"]["low"] > metric["floor"]["high"]
     faithful = next(verdict for verdict in written["verdicts"] if verdict["question"] == "faithful")
     check = next(check for check in faithful["checks"] if check["metric"] == "contrast")
     assert (check["outcome"], check["good"], check["bad"]) == ("bad", 0.02, 0.1)

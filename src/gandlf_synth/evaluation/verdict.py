@@ -1,4 +1,7 @@
-"""The four answers in plain words: every registered measure against its thresholds, and the worst check decides."""
+"""The answers in plain words: every registered measure against its thresholds, and the worst check decides.
+
+Several measures are judged at once: the chance that any of them is bad by chance alone is kept below 5 % (Holm 1979).
+"""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -50,10 +53,32 @@ def verdicts(measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thre
             return 2
         return 0 if uses_features[check.metric] else 1
 
+    checks = control_false_alarms(checks)
     checks.sort(key=place)
     return [
         _verdict(question, [check for check in checks if questions[check.metric] == question])
         for question in get_args(Question)
+    ]
+
+
+def control_false_alarms(checks: Sequence[Check], level: float = 0.05) -> list[Check]:
+    """Return the checks; those are no longer bad that chance explains, given how many numbers were looked at.
+
+    Args:
+        checks: of all measures; those without a ``p_value`` stay as they are.
+        level: the chance that any of them is bad while all numbers are in truth good (Holm 1979).
+    """
+    tested = sorted((check.p_value, place) for place, check in enumerate(checks) if check.p_value is not None)
+    sure: set[int] = set()
+    for rank, (p_value, place) in enumerate(tested):
+        if p_value > level / (len(tested) - rank):
+            break
+        sure.add(place)
+    return [
+        check.model_copy(update={"outcome": "look"})
+        if check.outcome == "bad" and check.p_value is not None and place not in sure
+        else check
+        for place, check in enumerate(checks)
     ]
 
 
@@ -67,10 +92,11 @@ def question_title(question: Question) -> str:
 
 
 def _verdict(question: Question, checks: list[Check]) -> Verdict:
-    if not any(check.outcome != "unknown" for check in checks):
-        reason = checks[0].sentence if checks else "nothing was measured"
+    worst: Outcome = max((check.outcome for check in checks), key=_ORDER.index, default="unknown")
+    decisive = [check for check in checks if check.outcome == "unknown" and check.suffices]
+    if not any(check.outcome != "unknown" for check in checks) or (worst == "unknown" and decisive):
+        reason = (decisive or checks)[0].sentence if checks else "nothing was measured"
         return Verdict(question=question, outcome="unknown", sentence=f"Unknown: {reason}.", checks=checks)
-    worst = max((check.outcome for check in checks), key=_ORDER.index)
     worst = "good" if worst == "unknown" else worst
     reasons = [check.sentence for check in checks if check.outcome == worst and worst != "good"]
     answer = _ANSWERS[question, worst]

@@ -44,11 +44,7 @@ class Estimate:
         return (self.high - self.low) / 2
 
 
-_FLOOR_REPEATS = 20
 _BOOTSTRAP_REPEATS = 200
-_BOOTSTRAP_REPEATS_OF_MANY = 50
-_MANY = 2000
-"""Observations in both sets from which the bootstrap takes fewer resamplings."""
 
 
 def members(groups: Groups) -> list[Indices]:
@@ -137,27 +133,6 @@ def of_subsamples(values: Sequence[float | np.floating], whole: float | None = N
     value = float(numbers.mean()) if whole is None else whole
     spread = _Z * float(numbers.std(ddof=1)) * shrink if len(values) > 1 else float("nan")
     return Estimate(value, value - spread, value + spread, "subsampling by subject")
-
-
-def distance_and_floor(
-    distance: Callable[[Floats, Floats], float],
-    real: Floats,
-    synthetic: Floats,
-    real_subjects: Subjects,
-    synthetic_subjects: Subjects,
-    seed: int,
-) -> tuple[Estimate, Estimate]:
-    """Return a distance between two sets of rows, one per image, and the same between halves of the real ones.
-
-    The interval of the first is by bootstrap over subjects; the halves share no subject.
-    """
-    repeats = _BOOTSTRAP_REPEATS if len(real) + len(synthetic) <= _MANY else _BOOTSTRAP_REPEATS_OF_MANY
-    value = bootstrap(
-        lambda i, j: distance(real[i], synthetic[j]), [real_subjects, synthetic_subjects], repeats=repeats, seed=seed
-    )
-    rng = np.random.default_rng(seed)
-    pairs = (halves(real_subjects, rng) for _ in range(_FLOOR_REPEATS))
-    return value, of_subsamples([distance(real[first], real[second]) for first, second in pairs])
 
 
 def share(successes: int, total: int) -> Estimate:

@@ -38,6 +38,8 @@ class Metric(BaseModel):
     num_real: int = 0
     num_synthetic: int = 0
     num_subjects: int = 0
+    """Of the real images."""
+    num_synthetic_subjects: int = 0
     interval_method: str = ""
     extractor: str = ""
     """Name, weights and resize rule; empty where no extractor is used."""
@@ -57,10 +59,17 @@ class Check(BaseModel):
     metric: str
     outcome: Outcome
     compared: float | None
-    """The number that was compared: above the floor, or over the floor."""
+    """The number that was compared: the value itself, above the floor, or over the floor."""
+    low: float | None = None
+    """The lower end of its interval; None where it has none of its own."""
+    high: float | None = None
     good: float
     bad: float
     sentence: str
+    p_value: float | None = None
+    """The chance of such a number if the truth were just good, before correction for several checks."""
+    suffices: int = 0
+    """About how many subjects of each set would tell; 0 where that is not what is missing."""
 
 
 class ClassRow(BaseModel):

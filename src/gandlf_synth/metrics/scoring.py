@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.metrics.extractors import Extractor
-from gandlf_synth.metrics.intervals import Estimate, Floats
+from gandlf_synth.metrics.intervals import Estimate, Floats, Groups
 from gandlf_synth.metrics.kernel import image_kernel_distance
 from gandlf_synth.metrics.prdc import Prdc, prdc
 from gandlf_synth.metrics.slicing import cut_stacks, to_unit
@@ -45,16 +45,27 @@ def features(batches: Iterable[Tensor], extractor: Extractor) -> Floats:
     return np.concatenate([_features(batch, extractor) for batch in batches])
 
 
-def score(real: Floats, synthetic: Floats, *, repeats: int = 200, seed: int = 0) -> Score:
+def score(
+    real: Floats,
+    synthetic: Floats,
+    real_subjects: Groups | None = None,
+    synthetic_subjects: Groups | None = None,
+    *,
+    seed: int = 0,
+) -> Score:
     """Return how near ``synthetic`` is to ``real``, both as ``features`` returns them.
+
+    Where no subjects are given, each image is of its own subject.
 
     >>> rng = np.random.default_rng(0)
     >>> near, far = (score(rng.normal(size=(40, 1, 1, 8)), rng.normal(shift, 1, (40, 1, 1, 8))) for shift in (0, 2))
     >>> near.kid.high < far.kid.low, far.overlap.coverage < 0.1
     (True, True)
     """
+    given = (real_subjects, real), (synthetic_subjects, synthetic)
+    subjects = [np.arange(len(part)).astype(str) if names is None else names for names, part in given]
     return Score(
-        image_kernel_distance(real, synthetic, repeats=repeats, seed=seed),
+        image_kernel_distance(real, synthetic, *subjects, seed=seed),
         prdc(real.reshape(len(real), -1), synthetic.reshape(len(synthetic), -1)),
     )
 

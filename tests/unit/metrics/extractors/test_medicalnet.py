@@ -100,7 +100,7 @@ def test_samples_of_a_model_are_scored_as_whole_volumes(weights: Path) -> None:
     real = features([torch.rand(4, 1, 16, 16, 16) * 2 - 1], extractor)
 
     assert real.shape == (4, 1, 1, 512)
-    assert score(real, real, repeats=5).overlap.recall == 1
+    assert score(real, real).overlap.recall == 1
 
 
 def test_other_files_and_flat_images_are_refused(state: dict[str, Tensor], weights: Path, tmp_path: Path) -> None:
