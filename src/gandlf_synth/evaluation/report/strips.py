@@ -108,7 +108,7 @@ def judge_of(metric: Metric, check: Check | None, criterion: Criterion | None) -
 
     def judge(x: float) -> Outcome:
         other = metric.model_copy(update={"value": Estimate(x, x - below, x + above)})
-        return outcome_of(criterion.compared(other), check.good, check.bad, higher=metric.better == "higher")
+        return outcome_of(criterion.compared(other).value, check.good, check.bad, higher=metric.better == "higher")
 
     return judge
 
