@@ -20,7 +20,7 @@ _PLACES = {
     "ReconstructionRequest": "gandlf_synth.api",
     "SweepRequest": "gandlf_synth.api",
     "EvaluationRequest": "gandlf_synth.evaluation.request",
-    "PairedRequest": "gandlf_synth.evaluation.paired",
+    "PairedRequest": "gandlf_synth.evaluation.paired.request",
     "TrainingRequest": "gandlf_synth.training.request",
     "SyntheticDataset": "gandlf_synth.synthesis.dataset",
     "export_model": "gandlf_synth.api",

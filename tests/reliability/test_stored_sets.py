@@ -22,7 +22,8 @@ from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.display.console import silent_console
 from gandlf_synth.evaluation.grid import Grid
 from gandlf_synth.evaluation.image_sets import load_image_set
-from gandlf_synth.evaluation.paired import PairedRequest, run_paired
+from gandlf_synth.evaluation.paired.request import PairedRequest
+from gandlf_synth.evaluation.paired.run import run_paired
 from gandlf_synth.evaluation.planes import read_planes
 from gandlf_synth.progress import no_progress
 from gandlf_synth.training.data import prepare_data

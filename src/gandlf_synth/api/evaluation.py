@@ -13,7 +13,7 @@ from gandlf_synth.files import TakesPaths, only_writer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gandlf_synth.evaluation.paired import PairedRequest, PairedResult
+    from gandlf_synth.evaluation.paired.request import PairedRequest, PairedResult
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.evaluation.sweep import SweepResult
@@ -40,9 +40,9 @@ def evaluate(
 
 
 def evaluate_paired(request: "PairedRequest", console: "Console | None" = None) -> "PairedResult":
-    """Compare reconstructions with their originals, image by image; see ``evaluation.paired.run_paired``."""
+    """Compare reconstructions with their originals, image by image; see ``evaluation.paired.run.run_paired``."""
     from gandlf_synth.display.console import progress_bar, silent_console
-    from gandlf_synth.evaluation.paired import run_paired
+    from gandlf_synth.evaluation.paired.run import run_paired
 
     with only_writer(request.output_dir, "output folder"):
         return run_paired(request, progress_bar(console or silent_console()))

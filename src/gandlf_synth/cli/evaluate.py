@@ -6,8 +6,36 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from gandlf_synth.cli.options import PATH, console, emit, extractor_options, json_option
+from gandlf_synth.cli.options import PATH, Command, console, emit, extractor_options, json_option
+from gandlf_synth.evaluation.paired.presets import PRESETS
+
+_PAIRED = ("preset", "data_range", "segmenter", "segmenter_timeout", "error_maps", "metrics")
+"""Options that mean something with --paired only."""
+
+
+def paired_options(command: Command) -> Command:
+    """How reconstructions are compared with their originals."""
+    for option in (
+        click.option("--segmenter-timeout", type=click.FloatRange(0, min_open=True), default=3600, show_default=True,
+                     help="With --segmenter: seconds for one image."),
+        click.option("--segmenter", default="", metavar="'CMD {in} {out}'",
+                     help="With --paired: a program that segments an image, for Dice and HD95."),
+        click.option("--error-maps", type=click.Choice(["worst", "all", "none"]), default="worst", show_default=True,
+                     help="With --paired: for which pairs an image of the errors is written."),
+        click.option("--data-range", type=float, nargs=2, metavar="LOW HIGH",
+                     help="With --paired: the range of PSNR and SSIM; absent: each original's own."),
+        click.option("--metrics", default="",
+                     help="With --paired: names such as mean_absolute_error,ncc_max; absent: the usual."),
+        click.option("--preset", type=click.Choice(list(PRESETS)),
+                     help="With --paired: masks, ranges, windows and metrics of a challenge."),
+        click.option("--paired", is_flag=True,
+                     help="Compare image by image with the original of the same SubjectID or file name."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
 
 _FORMATS = click.option(
     "--format", "formats", default="html", show_default=True, help="Of the report: html, md, json, or several: html,md."
@@ -30,21 +58,16 @@ _FORMATS = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
 )
 @click.option("--threshold", "thresholds", multiple=True, help="Change a threshold: --threshold kid_good=0.05")
-@click.option(
-    "--paired", is_flag=True, help="Compare image by image with the original of the same SubjectID or file name."
-)
-@click.option(
-    "--metrics", default="", help="With --paired: names such as mean_absolute_error,ncc_max; absent: the usual."
-)
+@paired_options
 @_FORMATS
 @json_option
-def evaluate(
-    thresholds: tuple[str, ...], formats: str, paired: bool, metrics: str, as_json: bool, **options: Any
-) -> None:
+def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, as_json: bool, **options: Any) -> None:
     """Compare synthetic with real images: faithful, diverse, private, useful? Or, with --paired, image by image."""
+    how = {name: options.pop(name) for name in _PAIRED}
     if paired:
-        _paired(metrics, as_json, **options)
+        _paired(how, as_json, **options)
         return
+    _refuse_paired_options()
     from gandlf_synth import api
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.thresholds import parse_thresholds
@@ -60,14 +83,30 @@ def evaluate(
     emit(result, "\n".join(map(str, result.reports)), as_json)
 
 
-def _paired(metrics: str, as_json: bool, real: Path, synthetic: Path, output_dir: Path, seed: int, **_: Any) -> None:
-    from gandlf_synth import api
-    from gandlf_synth.evaluation.paired import PairedRequest
+def _refuse_paired_options() -> None:
+    """Refuse options that would change nothing.
 
-    names = tuple(name.strip() for name in metrics.split(",") if name.strip())
+    Raises:
+        ConfigError: one is given.
+    """
+    from gandlf_synth.errors import ConfigError, Problem, option
+
+    context = click.get_current_context()
+    for name in _PAIRED:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise ConfigError(Problem(option(name), f"compares image by image, and {option('paired')} is not there"))
+
+
+def _paired(how: dict[str, Any], as_json: bool, real: Path, synthetic: Path, output_dir: Path, **more: Any) -> None:
+    from gandlf_synth import api
+    from gandlf_synth.evaluation.paired.request import PairedRequest
+
+    names = tuple(name.strip() for name in how.pop("metrics").split(",") if name.strip())
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
+    shared = {name: more[name] for name in ("seed", "extractor", "extractor_weights")}
     terminal = console()
-    result = api.evaluate_paired(PairedRequest(real, synthetic, output_dir, names, seed, command), terminal)
+    request = PairedRequest(real, synthetic, output_dir, names, command=command, **shared, **how)
+    result = api.evaluate_paired(request, terminal)
     for note in result.notes:
         terminal.print(f"note: {note}", highlight=False, markup=False)
     for name, value in result.metrics.items():

@@ -15,7 +15,13 @@ _SCREEN = "LPI"
 
 
 def views(
-    voxels: Voxels, geometry: Geometry, *, colour: bool = False, low: float = -1.0, high: float = 1.0
+    voxels: Voxels,
+    geometry: Geometry,
+    *,
+    colour: bool = False,
+    low: float = -1.0,
+    high: float = 1.0,
+    at: tuple[int, ...] | None = None,
 ) -> list[View]:
     """Return what to show of an image: one view per channel in 2D, three orthogonal ones per channel in 3D.
 
@@ -31,12 +37,13 @@ def views(
         colour: show three channels as one RGB view.
         low: the value shown black.
         high: the value shown white.
+        at: the voxel that the slices of a volume go through; None: the middle.
     """
     grey = _to_uint8(voxels, low, high)
     if not geometry.physical and geometry.spatial_dims < 3:
         planes = [grey.transpose(2, 1, 0)]
     else:
-        planes = _anatomical_planes(grey, geometry)
+        planes = _anatomical_planes(grey, geometry, at)
     if colour and len(grey) == _RGB:
         return planes
     return [plane[..., channel] for channel in range(len(grey)) for plane in planes]
@@ -49,18 +56,23 @@ def _to_uint8(voxels: Voxels, low: float, high: float) -> View:
     return view
 
 
-def _anatomical_planes(grey: View, geometry: Geometry) -> list[View]:
+def _anatomical_planes(grey: View, geometry: Geometry, at: tuple[int, ...] | None) -> list[View]:
     """Return ``(rows, columns, channels)`` per view, of ``(channels, *spatial)``."""
     from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
     volume = np.moveaxis(grey, 0, -1)
     volume = volume if geometry.spatial_dims > 2 else volume[:, :, None]
     own = _orientation(geometry)
-    volume = apply_orientation(volume, ornt_transform(own, axcodes2ornt(_SCREEN)))
+    to_screen = ornt_transform(own, axcodes2ornt(_SCREEN))
+    shown = apply_orientation(volume, to_screen)
+    places = [length // 2 for length in shown.shape[:3]]
+    for axis, index in enumerate(at or ()):
+        target, direction = to_screen[axis].astype(int)
+        places[target] = index if direction > 0 else volume.shape[axis] - 1 - index
     spacing = np.ones(3)
     spacing[own[: geometry.spatial_dims, 0].astype(int)] = geometry.spacing
     across = [2, 1, 0] if geometry.spatial_dims > 2 else [int(own[2, 0])]
-    return [_square(_middle(volume, axis), np.delete(spacing, axis)) for axis in across]
+    return [_square(_slice(shown, axis, places[axis]), np.delete(spacing, axis)) for axis in across]
 
 
 def _orientation(geometry: Geometry) -> Voxels:
@@ -74,9 +86,9 @@ def _orientation(geometry: Geometry) -> Voxels:
     return found if np.isfinite(found).all() else io_orientation(np.eye(4))
 
 
-def _middle(volume: View, axis: int) -> View:
-    """Return the middle slice across ``axis`` with rows running down the screen."""
-    plane: View = volume.take(volume.shape[axis] // 2, axis=axis)
+def _slice(volume: View, axis: int, place: int) -> View:
+    """Return the slice across ``axis`` at ``place`` with rows running down the screen."""
+    plane: View = np.take(volume, place, axis=axis)
     return plane.swapaxes(0, 1)
 
 

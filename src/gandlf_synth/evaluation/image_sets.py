@@ -39,8 +39,9 @@ class ImageSet:
 
     @property
     def unmasked(self) -> Manifest:
-        """The samples without their masks, which are not scanned."""
-        return self.manifest.subset(replace(sample, mask=None) for sample in self.manifest.samples)
+        """The samples with what is compared only: masks, regions and sources are not scanned."""
+        samples = self.manifest.samples
+        return self.manifest.subset(replace(sample, mask=None, region=None, sources=()) for sample in samples)
 
 
 def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:

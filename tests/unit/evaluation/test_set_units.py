@@ -13,7 +13,8 @@ from gandlf_synth.data.formats.recorded_scale import read_in_data_units
 from gandlf_synth.data.formats.writers import choose_writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import DataError
-from gandlf_synth.evaluation.paired import PairedRequest, run_paired
+from gandlf_synth.evaluation.paired.request import PairedRequest
+from gandlf_synth.evaluation.paired.run import run_paired
 from gandlf_synth.evaluation.report import render_markdown, render_page
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.store import EvaluationFolder

@@ -51,11 +51,17 @@ def perceptual_distance(
         for image in boxed(original, reconstruction, mask)
     ]
     with torch.inference_mode():
-        return float(_distance(network, weights, original.ndim - 1)(*images))
+        return float(build_distance(network, weights, original.ndim - 1)(*images))
 
 
 @cache
-def _distance(network: str, weights: Path | None, spatial_dims: int) -> PerceptualDistance:
+def build_distance(network: str, weights: Path | None, spatial_dims: int) -> PerceptualDistance:
+    """Return the distance by a feature extractor; the same one for the same arguments.
+
+    Raises:
+        ConfigError: it has no layers or does not suit the images, or its weights are missing.
+        MissingExtraError: the package with the weights is not installed.
+    """
     extractor = build_extractor(network, weights)
     if not extractor.layers or spatial_dims < extractor.spatial_dims:
         what = "has no layers to compare" if not extractor.layers else "looks at volumes and the images are 2D"
