@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gandlf_synth.data.table.construct import ConstructReport
+    from gandlf_synth.data.table.folder_samples import Endings
     from gandlf_synth.data.table.slide_tiles import TileGrid
     from gandlf_synth.diagnostics.installation import InstallReport
     from gandlf_synth.training.checking import CheckReport
@@ -20,25 +21,27 @@ if TYPE_CHECKING:
 
 def construct_csv(
     input_dir: Path | str,
-    channel_endings: Sequence[str],
+    endings: "Sequence[str] | Endings | None",
     paradigm: LabelingParadigm,
     output_file: Path | str,
     *,
     relative_paths: bool = False,
     overwrite: bool = False,
     tiles: "TileGrid | None" = None,
+    participants: Path | str | None = None,
 ) -> "ConstructReport":
     """Write the CSV of the images in a folder; see ``data.table.construct.construct_csv``."""
     from gandlf_synth.data.table.construct import construct_csv as construct
 
     return construct(
         Path(input_dir),
-        channel_endings,
+        endings,
         paradigm,
         Path(output_file),
         relative_paths=relative_paths,
         overwrite=overwrite,
         tiles=tiles,
+        participants=Path(participants) if participants else None,
     )
 
 

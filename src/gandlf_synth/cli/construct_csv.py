@@ -1,21 +1,35 @@
 """``gandlf-synth construct-csv``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gandlf_synth import api
 from gandlf_synth.cli.options import PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
-from gandlf_synth.errors import counted
+from gandlf_synth.errors import ConfigError, Problem, counted
+
+if TYPE_CHECKING:
+    from gandlf_synth.data.table.folder_samples import Endings
 
 
 @click.command("construct-csv")
 @click.option("-i", "--input-dir", type=PATH, required=True, help="Folder of the images.")
 @click.option(
-    "-ch", "--channels-id", "channel_endings", required=True,
-    help="File-name endings, one per channel: _t1.nii.gz,_t2.nii.gz",
+    "-ch", "--channels-id", "channel_endings",
+    help="File-name endings, one per channel: _t1.nii.gz,_t2.nii.gz. Absent: BraTS, SynthRAD, KonfAI and nnU-Net "
+    "folders are recognised.",
 )  # fmt: skip
+@click.option(
+    "-s", "--sources-id", "source_endings",
+    help="Endings of the images that the channels are to be made from, one per Source column.",
+)  # fmt: skip
+@click.option("--mask-id", help="Ending of the masks: labels of voxels, such as _seg.nii.gz")
+@click.option("--region-id", help="Ending of the regions: 1 where an image is to be made anew.")
+@click.option(
+    "--table", type=PATH, help="Table with more about each subject, such as participants.tsv; adds its columns."
+)
 @click.option(
     "-l", "--labeling-paradigm", "paradigm", required=True, type=click.Choice(["unlabeled", "patient", "custom"]),
     help="No labels, the patient folder as label, or the class folder as label.",
@@ -42,7 +56,11 @@ from gandlf_synth.errors import counted
 def construct_csv(
     as_json: bool,
     input_dir: Path,
-    channel_endings: str,
+    channel_endings: str | None,
+    source_endings: str | None,
+    mask_id: str | None,
+    region_id: str | None,
+    table: Path | None,
     paradigm: LabelingParadigm,
     output_file: Path,
     relative_paths: bool,
@@ -59,7 +77,7 @@ def construct_csv(
     """
     from gandlf_synth.data.table.slide_tiles import TileGrid
 
-    endings = [ending.strip() for ending in channel_endings.split(",")]
+    endings = _endings(channel_endings, source_endings, mask_id, region_id)
     report = api.construct_csv(
         input_dir,
         endings,
@@ -68,10 +86,28 @@ def construct_csv(
         relative_paths=relative_paths,
         overwrite=overwrite,
         tiles=None if patch_size is None else TileGrid(patch_size, magnification, tissue),
+        participants=table,
     )
     classes = "".join(f"\n  {name}: {count}" for name, count in report.classes.items()) if paradigm == "custom" else ""
-    counts = [counted(report.rows, "row"), counted(report.subjects, "subject"), counted(len(endings), "channel")]
+    counts = [counted(report.rows, "row"), counted(report.subjects, "subject")]
+    if endings is not None:
+        counts.append(counted(len(endings.channels), "channel"))
     text = f"{output_file}: {', '.join(counts)}{classes}"
     emit(report, text, as_json)
     for warning in report.warnings:
         click.echo(f"note: {warning}", err=True)
+
+
+def _endings(channels: str | None, sources: str | None, mask: str | None, region: str | None) -> "Endings | None":
+    """Return the endings of all columns, None where a known layout has to say."""
+    from gandlf_synth.data.table.folder_samples import Endings
+
+    if channels is None:
+        if sources or mask or region:
+            raise ConfigError(Problem("--channels-id", "is missing", "the endings of the images to be generated"))
+        return None
+    return Endings(_words(channels), _words(sources) if sources else (), (mask or "").strip(), (region or "").strip())
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(","))

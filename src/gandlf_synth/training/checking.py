@@ -10,6 +10,7 @@ from gandlf_synth.config import Config, Phase, resolved
 from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
 from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.registration import misregistered
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
@@ -69,12 +70,15 @@ def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Find
         *outliers(manifests, images.scans),
         *imbalance(images.splits["train"]),
     ]
-    return warnings if fast else [*warnings, *duplicates(manifests, images.scans, progress_bar(console))]
+    if fast:
+        return warnings
+    bar = progress_bar(console)
+    return [*warnings, *misregistered(manifests, images.scans, bar), *duplicates(manifests, images.scans, bar)]
 
 
 def _other_units(config: Config, facts: Fingerprint) -> list[Finding]:
     """Return the images in another unit than most, and windows for another unit; where written, they stop no run."""
-    problems = [problem for units in facts.units for problem in units.problems]
+    problems = [problem for units in (*facts.units, *facts.source_units) for problem in units.problems]
     mixed = [replace(finding, severity="warning") for finding in findings_of(problems, "mixed units")]
     windows = cut_off(config.data_preprocessing.train or [], facts)
     return [*mixed, *(Finding("warning", "window", "data_preprocessing", what) for what in windows)]
@@ -87,6 +91,8 @@ def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:
         "images": ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in splits.items()),
         "network sees": f"{'×'.join(map(str, shape))}, {channels}",
     }
+    if pairs := _pairs(splits["train"]):
+        facts["made from"] = pairs
     if notes := list(dict.fromkeys(note for manifest in splits.values() for note in manifest.notes)):
         facts["CSV"] = "; ".join(notes)
     levels = getattr(plan.config.model.architecture, "num_channels", None)
@@ -95,6 +101,19 @@ def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:
         padded = "×".join(str(ceil(length / stride) * stride) for length in shape)
         facts["padding"] = f"the network halves the size {len(levels or []) - 1} times: it works on {padded}"
     return facts | {choice.key: f"{choice.value} ({choice.reason})" for choice in plan.choices}
+
+
+def _pairs(train: Manifest) -> str:
+    """Return how many rows have what an image is made from; nothing without such columns."""
+    both = sum(bool(sample.channels) and any(sample.sources) for sample in train.samples)
+    counts = {
+        "with image and source": both if train.num_sources else 0,
+        "with an image alone": sum(not any(sample.sources) for sample in train.samples) if train.num_sources else 0,
+        "with sources alone": sum(not sample.channels for sample in train.samples),
+        "with a mask": sum(sample.mask is not None for sample in train.samples) if train.num_sources else 0,
+        "with a region": sum(sample.region is not None for sample in train.samples),
+    }
+    return ", ".join(f"{counted(count, 'row')} {what}" for what, count in counts.items() if count)
 
 
 def _cost(planned: PlannedRun, seconds: float | None, console: Console) -> dict[str, str]:

@@ -55,18 +55,35 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
     for place, sample in enumerate(chosen.samples):
         seen = torch.from_numpy(data.value_range.to_network(data.samples["train"].voxels(place)))
         seeds = [fold_seed(plan.config.seed, Purpose.PREVIEW, sample.row, draw) for draw in range(_AUGMENTED)]
-        drawn = [augmenter(seen, seed) for seed in seeds] if augmenter else []
-        tiles = [*_raw(sample, facts.column_channels, data.spec)]
-        for image in (seen, *drawn):
-            tiles += views(image.numpy(), data.spec.geometry, colour=data.spec.modality == "histo")
+        count, mask = data.spec.num_channels, data.samples["train"].mask(place)
+        labels = None if mask is None else torch.from_numpy(mask.astype(np.int32))[None]
+        drawn = [augmenter.together(seen, count, labels, seed) for seed in seeds] if augmenter else []
+        tiles = [*_raw(sample, facts.column_channels, data.spec)] if sample.channels else []
+        for image, maps in ((seen, labels), *drawn):
+            tiles += _tiles(image, maps, data.spec)
         rows.append(
             SheetRow(f"row {sample.row} {sample.label_name or sample.subject}", [_sized(tile) for tile in tiles])
         )
-    title = "file, prepared" + (f", augmented {_AUGMENTED} times" if augmenter else "; no augmentation is configured")
+    shown = {"source": bool(data.spec.source_channels), "mask": data.samples["train"].mask(0) is not None}
+    parts = "".join(f", its {name}" for name, is_there in shown.items() if is_there)
+    title = f"file, prepared{parts}" + (
+        f", augmented {_AUGMENTED} times" if augmenter else "; no augmentation is configured"
+    )
     picture = folder / "preview.png"
     save_png(contact_sheet(rows, tile=_SIDE, title=title), picture)
     write_text(ModelFolder(folder).resolved_config, resolved_yaml(plan))
     return picture
+
+
+def _tiles(image: torch.Tensor, labels: torch.Tensor | None, spec: DataSpec) -> list[Any]:
+    """Return an image, each channel of what it is made from, and its mask beside one another."""
+    tiles = views(image[: spec.num_channels].numpy(), spec.geometry, colour=spec.modality == "histo")
+    for channel in image[spec.num_channels :]:
+        tiles += views(channel[None].numpy(), spec.geometry)
+    if labels is not None:
+        grey = labels.float() / max(1, int(labels.max())) * 2 - 1
+        tiles += views(grey.numpy(), spec.geometry)
+    return tiles
 
 
 def _spread(manifest: Manifest, count: int) -> Manifest:

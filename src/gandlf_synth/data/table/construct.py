@@ -13,13 +13,16 @@ from gandlf_synth.data.table.dicom_folders import with_series
 from gandlf_synth.data.table.folder_samples import (
     EXTENSION,
     ChannelFile,
+    Endings,
     FolderLayout,
     SampleRow,
     is_inside_word,
     match_channel,
 )
+from gandlf_synth.data.table.known_layouts import cases_left_out, known_layout
+from gandlf_synth.data.table.participants import Participants, read_participants
 from gandlf_synth.data.table.slide_tiles import TileGrid, tissue_tiles
-from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option, raise_if_any
+from gandlf_synth.errors import ConfigError, DataError, Problem, counted, listing, option, raise_if_any
 from gandlf_synth.files import write_csv
 
 _SHOWN = 10
@@ -45,12 +48,13 @@ class ConstructReport:
 
 def construct_csv(
     input_dir: Path,
-    channel_endings: Sequence[str],
+    endings: Sequence[str] | Endings | None,
     paradigm: LabelingParadigm,
     output_file: Path,
     relative_paths: bool = False,
     overwrite: bool = False,
     tiles: TileGrid | None = None,
+    participants: Path | None = None,
 ) -> ConstructReport:
     """Write the CSV of the images under a folder: SubjectID, Channel_0 …, and with labels Label, LabelMapping.
 
@@ -60,14 +64,16 @@ def construct_csv(
 
     Args:
         input_dir: the folder.
-        channel_endings: what the file names of each channel end with, in the order of the columns. An ending that
-            starts with a letter or digit must follow neither: ``t1.nii.gz`` is not the end of ``post_at1.nii.gz``.
-            ``t1/`` stands for DICOM folders of that name, ``.dcm`` for all of them.
+        endings: what the file names of each channel, or of each column, end with, in the order of the columns. An
+            ending that starts with a letter or digit must follow neither: ``t1.nii.gz`` is not the end of
+            ``post_at1.nii.gz``. ``t1/`` stands for DICOM folders of that name, ``.dcm`` for all of them. None: those
+            of a layout that challenges fix; see ``known_layout``.
         paradigm: no labels, the patient as label, or the class folder as label; numbered in sorted order.
         output_file: the CSV.
         relative_paths: write paths relative to the CSV instead of absolute ones.
         overwrite: replace an existing CSV.
         tiles: write a row for every tile on tissue of each whole-slide image instead of one for the slide.
+        participants: a table whose columns are added by subject, such as ``participants.tsv`` of BIDS.
 
     Raises:
         ConfigError: the endings are empty or repeat.
@@ -75,34 +81,68 @@ def construct_csv(
             nothing matches; a slide cannot be read; the CSV exists.
         MissingExtraError: slides are to be cut and tiffslide is not installed.
     """
-    _check_arguments(input_dir, channel_endings, output_file, overwrite, tiles is not None)
-    files, folders = _walk(input_dir)
-    files, problems = with_series(input_dir, files, channel_endings)
-    raise_if_any(problems, DataError)
-    matches = [match for match in (match_channel(file, channel_endings) for file in files) if match]
-    raise_if_any(_unwritable_names(input_dir, matches), DataError)
-    raise_if_any(_unmatched_endings(input_dir, files, matches, channel_endings), DataError)
-    layout = FolderLayout(input_dir, channel_endings, paradigm == "custom", files, folders)
-    rows = layout.rows(matches)
-    raise_if_any(layout.problems, DataError)
+    people = None if participants is None else read_participants(participants)
+    _check_places(input_dir, output_file, overwrite)
+    if endings is None:
+        columns, rows, warnings = _known_rows(input_dir)
+    else:
+        named = endings if isinstance(endings, Endings) else Endings(tuple(endings))
+        _check_endings(named, cut=tiles is not None)
+        columns, rows, warnings = _found_rows(input_dir, named, paradigm)
     if tiles is not None:
         rows = _cut(input_dir, rows, tiles)
     labels = [] if paradigm == "unlabeled" else [getattr(row, _LABEL_FROM[paradigm]) for row in rows]
     base = output_file.parent if relative_paths else None
-    write_samples(output_file, input_dir, rows, labels, base, new=not overwrite)
-    subjects = len({row.subject for row in rows})
-    if paradigm == "patient" and subjects == len(rows):
-        layout.warnings.append("every patient has one row, so validation or test data cannot be split off")
-    return ConstructReport(len(rows), subjects, dict(sorted(Counter(labels).items())), tuple(layout.warnings))
+    subjects = [row.subject for row in rows]
+    if people is not None and (unknown := people.missing(subjects)):
+        warnings.append(f"{people.path} says nothing of {counted(len(unknown), 'subject')}: {listing(unknown, _SHOWN)}")
+    write_samples(output_file, input_dir, rows, labels, base, columns=columns, people=people, new=not overwrite)
+    if paradigm == "patient" and len(set(subjects)) == len(rows):
+        warnings.append("every patient has one row, so validation or test data cannot be split off")
+    return ConstructReport(len(rows), len(set(subjects)), dict(sorted(Counter(labels).items())), tuple(warnings))
 
 
-def _check_arguments(input_dir: Path, endings: Sequence[str], output_file: Path, overwrite: bool, cut: bool) -> None:
-    if not all(ending.strip() for ending in endings) or len(set(endings)) < len(endings) or not endings:
-        what = f"{','.join(endings)!r} has an empty or repeated ending"
+def _found_rows(
+    root: Path, endings: Endings, paradigm: LabelingParadigm
+) -> tuple[tuple[str, ...], list[SampleRow], list[str]]:
+    """Return the columns, the rows that are found by the endings of file names, and what a person should check."""
+    words = list(endings.by_column.values())
+    files, folders = _walk(root)
+    files, problems = with_series(root, files, words)
+    raise_if_any(problems, DataError)
+    matches = [match for match in (match_channel(file, words) for file in files) if match]
+    raise_if_any(_unwritable_names(root, matches), DataError)
+    raise_if_any(_unmatched_endings(root, files, matches, words), DataError)
+    layout = FolderLayout(root, endings, paradigm == "custom", files, folders)
+    rows = layout.rows(matches)
+    raise_if_any(layout.problems, DataError)
+    return tuple(endings.by_column), rows, layout.warnings
+
+
+def _known_rows(root: Path) -> tuple[tuple[str, ...], list[SampleRow], list[str]]:
+    layout = known_layout(root)
+    if layout is None:
+        what = "is in none of the layouts that are known without endings: BraTS, SynthRAD or KonfAI, nnU-Net"
+        fix = f"name the endings of the files with {option('channel_endings')}"
+        raise DataError(Problem(str(root), what, fix=fix))
+    left_out = list(cases_left_out(layout, root))
+    notes = [layout.reason]
+    if left_out:
+        notes.append(f"{len(left_out)} folders are left out: {listing(left_out, _SHOWN)}")
+    return layout.columns, list(layout.rows), notes
+
+
+def _check_endings(endings: Endings, *, cut: bool) -> None:
+    words = list(endings.by_column.values())
+    if not all(word.strip() for word in words) or len(set(words)) < len(words) or not endings.channels:
+        what = f"{','.join(words)!r} has an empty or repeated ending"
         raise ConfigError(Problem(option("channel_endings"), what, "different file-name endings, one per channel"))
-    if cut and len(endings) > 1:
-        what = f"{','.join(endings)!r} are several"
+    if cut and len(words) > 1:
+        what = f"{','.join(words)!r} are several"
         raise ConfigError(Problem(option("channel_endings"), what, "one, for slides to cut"))
+
+
+def _check_places(input_dir: Path, output_file: Path, overwrite: bool) -> None:
     if not input_dir.is_dir():
         raise DataError(Problem(str(input_dir), "is not a folder" if input_dir.exists() else "does not exist"))
     if output_file.is_dir() or (output_file.exists() and not overwrite):
@@ -167,7 +207,7 @@ def _cut(root: Path, rows: Sequence[SampleRow], grid: TileGrid) -> list[SampleRo
     cut: list[SampleRow] = []
     problems = []
     for row in rows:
-        for file in row.files:
+        for file in filter(None, row.files):
             try:
                 cut += [replace(row, files=(f"{file}{MARK}{tile}",)) for tile in tissue_tiles(root / file, grid)]
             except UnreadableError as error:
@@ -185,6 +225,8 @@ def write_samples(
     labels: Sequence[str],
     base: Path | None,
     *,
+    columns: Sequence[str] = ("Channel_0",),
+    people: Participants | None = None,
     new: bool = False,
 ) -> None:
     """Write the CSV of ``rows``, whose files are relative to ``root``; in it they are relative to ``base``, if any.
@@ -192,12 +234,13 @@ def write_samples(
     Raises:
         ConfigError: with ``new``, the CSV exists.
     """
-    channels = [f"Channel_{channel}" for channel in range(len(rows[0].files))]
-    lines: list[list[object]] = [["SubjectID", *channels, *(["Label", "LabelMapping"] if labels else [])]]
+    further = people.columns if people else ()
+    lines: list[list[object]] = [["SubjectID", *columns, *(["Label", "LabelMapping"] if labels else []), *further]]
     numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
     for index, row in enumerate(rows):
-        files = [_written_path(root, file, base) for file in row.files]
-        lines.append([row.subject, *files, *([numbers[labels[index]], labels[index]] if labels else [])])
+        files = [_written_path(root, file, base) if file else "" for file in row.files]
+        label = [numbers[labels[index]], labels[index]] if labels else []
+        lines.append([row.subject, *files, *label, *(people.of(row.subject) if people else ())])
     write_csv(path, lines, new=new)
 
 

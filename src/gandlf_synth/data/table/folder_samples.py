@@ -26,8 +26,37 @@ class ChannelFile:
 
 
 @dataclass(frozen=True)
+class Endings:
+    """What the file names of each column end with.
+
+    Args:
+        channels: of what is generated.
+        sources: of what it is made from; a sample may lack some.
+        mask: of the labels of voxels, which a sample may lack; empty: none.
+        region: of what is to be made anew, which a sample may lack; empty: none.
+    """
+
+    channels: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    mask: str = ""
+    region: str = ""
+
+    @property
+    def by_column(self) -> dict[str, str]:
+        """The ending of each column, in the order of the columns.
+
+        Example:
+            >>> Endings(("_t2.nii.gz",), ("_t1.nii.gz",), mask="_seg.nii.gz").by_column
+            {'Channel_0': '_t2.nii.gz', 'Source_0': '_t1.nii.gz', 'Mask': '_seg.nii.gz'}
+        """
+        columns = {f"Channel_{number}": ending for number, ending in enumerate(self.channels)}
+        columns |= {f"Source_{number}": ending for number, ending in enumerate(self.sources)}
+        return columns | {name: ending for name, ending in (("Mask", self.mask), ("Region", self.region)) if ending}
+
+
+@dataclass(frozen=True)
 class SampleRow:
-    """A sample: one file for each channel, relative to the input folder."""
+    """A sample: a file for each column, relative to the input folder; empty where the sample lacks it."""
 
     class_name: str
     subject: str
@@ -54,10 +83,10 @@ def is_inside_word(path: str, ending: str) -> bool:
 class FolderLayout:
     """Reads subjects and classes from where files lie; collects what does not fit."""
 
-    def __init__(
-        self, root: Path, endings: Sequence[str], by_class: bool, files: list[str], folders: list[str]
-    ) -> None:
-        self.root, self.endings, self.by_class, self.files, self.folders = root, endings, by_class, files, folders
+    def __init__(self, root: Path, endings: Endings, by_class: bool, files: list[str], folders: list[str]) -> None:
+        self.root, self.by_class, self.files, self.folders = root, by_class, files, folders
+        self.endings, self.num_channels = list(endings.by_column.values()), len(endings.channels)
+        self.num_images = self.num_channels + len(endings.sources)
         self.levels = 1 if by_class else 0
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
@@ -74,8 +103,10 @@ class FolderLayout:
         for (class_name, patient), unit in units.items():
             for group in self._groups(unit, flat=not patient):
                 subject = patient or group[0].stem or class_name or self.root.resolve().name
-                channels = sorted(group, key=lambda match: match.channel)
-                rows.append(SampleRow(class_name, subject, tuple(match.path for match in channels)))
+                paths = {match.channel: match.path for match in group}
+                cells = tuple(paths.get(channel, "") for channel in range(len(self.endings)))
+                rows.append(SampleRow(class_name, subject, cells))
+        self._note_unpaired(rows)
         return sorted(self._told_apart(rows), key=lambda row: (row.class_name, row.subject, row.files))
 
     def _groups(self, matches: list[ChannelFile], flat: bool) -> Iterator[list[ChannelFile]]:
@@ -97,7 +128,23 @@ class FolderLayout:
                         self.problems.append(self._incomplete(group))
 
     def _complete(self, matches: Sequence[ChannelFile]) -> bool:
-        return sorted(match.channel for match in matches) == list(range(len(self.endings)))
+        """Say whether the files are one sample: all channels, or none of them beside a source, and the rest once."""
+        found = sorted(match.channel for match in matches)
+        channels = [channel for channel in found if channel < self.num_channels]
+        has_images = channels == list(range(self.num_channels)) or (not channels and found[0] < self.num_images)
+        return has_images and len(set(found)) == len(found)
+
+    def _note_unpaired(self, rows: Sequence[SampleRow]) -> None:
+        channels, sources = slice(self.num_channels), slice(self.num_channels, self.num_images)
+        without = {
+            "nothing to be made of their sources": [row.subject for row in rows if not any(row.files[channels])],
+            "no source": [
+                row.subject for row in rows if self.num_images > self.num_channels and not any(row.files[sources])
+            ],
+        }
+        for what, subjects in without.items():
+            if subjects:
+                self.warnings.append(f"{len(subjects)} samples have {what}: {listing(subjects, _SHOWN)}")
 
     def _incomplete(self, group: Sequence[ChannelFile]) -> Problem:
         by_ending = {
