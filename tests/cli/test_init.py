@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.factories import Cli, add_sources
+from tests.factories import Cli, add_sources, blob, write_nifti, write_table
 
 from gandlf_synth import registry
 from gandlf_synth.config import load_config
@@ -31,3 +32,32 @@ def test_every_family_gets_a_project_that_fits_the_data(
     assert max(config.model.tensor_shape) == SIZES[data]
     assert config.model.network_size == "auto"
     assert " # " in (project / "config.yaml").read_text().split("model_config:")[1].split("num_epochs")[0]
+
+
+def test_the_columns_of_a_table_choose_the_task(cli: Cli, tmp_path: Path) -> None:
+    rows = []
+    for number in range(4):
+        files = [f"{number}_{name}.nii.gz" for name in ("t2", "t1", "seg")]
+        for place, file in enumerate(files[:2]):
+            write_nifti(tmp_path / file, blob((12, 12, 10), 2 * number + place))
+        write_nifti(tmp_path / files[2], (blob((12, 12, 10), number) > 500).astype(np.uint8))
+        rows.append([f"p{number}", *files])
+    pairs = write_table(tmp_path / "pairs.csv", ["SubjectID", "Channel_0", "Source_0"], [row[:3] for row in rows])
+    sides = [[row[0], row[1], ""] for row in rows] + [[f"{row[0]}b", "", row[2]] for row in rows]
+    unpaired = write_table(tmp_path / "unpaired.csv", ["SubjectID", "Channel_0", "Source_0"], sides)
+    masks = write_table(
+        tmp_path / "masks.csv", ["SubjectID", "Channel_0", "Mask"], [[row[0], row[1], row[3]] for row in rows]
+    )
+
+    texts = {}
+    for csv in (pairs, unpaired, masks):
+        code, out, _ = cli("init", csv, "-o", tmp_path / csv.stem)
+        assert code == 0
+        texts[csv] = (tmp_path / csv.stem / "config.yaml").read_text()
+        assert f"-dt {csv} -i-dir" in out
+
+    assert "model_name: pix2pix" in texts[pairs]
+    assert "conditioning: [image]" in texts[pairs]
+    assert "model_name: cyclegan" in texts[unpaired]
+    assert "conditioning: [mask]" in texts[masks]
+    assert "labels 0, 1" in texts[masks]

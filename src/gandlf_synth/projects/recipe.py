@@ -9,6 +9,7 @@ from gandlf_synth.config import resolved
 from gandlf_synth.config.loading import model_config_class
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.errors import counted
+from gandlf_synth.projects.task import NEW_IMAGES, Task
 from gandlf_synth.training.defaults import Device
 from gandlf_synth.training.plan import Plan
 
@@ -35,6 +36,7 @@ def choose_recipe(
     device: Device,
     model_name: str | None,
     make_plan: Callable[[Sequence[str]], Plan],
+    task: Task = NEW_IMAGES,
 ) -> Recipe:
     """Return the YAML for a data set.
 
@@ -45,9 +47,11 @@ def choose_recipe(
         device: what it will run on.
         model_name: the family; None: chosen here.
         make_plan: returns the plan of a YAML, given as lines.
+        task: what images are made from.
     """
-    name, reason = (model_name, "asked for") if model_name else _family(facts)
-    plan = make_plan(["model_config:", f"  model_name: {name}", *_condition_lines(name)])
+    name, reason = (model_name, "asked for") if model_name else _family(facts, task)
+    conditioning = _condition_lines(name, task)
+    plan = make_plan(["model_config:", f"  model_name: {name}", *conditioning])
     shape, batch = resolved(plan.config.model.tensor_shape), resolved(plan.config.batch_size)
     epochs, epochs_reason = _epochs(samples, batch, device)
     lines = [
@@ -56,7 +60,7 @@ def choose_recipe(
         "model_config:",
         line("  model_name", name, f"{reason}; others: gandlf-synth models"),
         line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
-        *_condition_lines(name),
+        *conditioning,
         *_objective_lines(name, facts),
         *_network_lines(plan),
         line("num_epochs", epochs, epochs_reason),
@@ -75,9 +79,12 @@ def line(key: str, value: object, comment: str = "") -> str:
     return text.ljust(42) + f" # {comment}" if comment else text
 
 
-def _condition_lines(name: str) -> list[str]:
-    """Return the line of what images are made from, where a family makes them from others."""
-    if model_config_class(name).required_kind is None:
+def _condition_lines(name: str, task: Task) -> list[str]:
+    """Return the line of what images are made from, where the table or the family asks for it."""
+    family = model_config_class(name)
+    if task.conditioning and "channels" in family.condition_kinds:
+        return [line("  conditioning", f"[{', '.join(task.conditioning)}]", task.reason)]
+    if family.required_kind is None:
         return []
     return [line("  conditioning", "[image]", "the columns Source_0 … of the CSV; or mask, region, low_resolution")]
 
@@ -102,7 +109,9 @@ def _network_lines(plan: Plan) -> list[str]:
     ]
 
 
-def _family(facts: Fingerprint) -> tuple[str, str]:
+def _family(facts: Fingerprint, task: Task) -> tuple[str, str]:
+    if task.family:
+        return task.family, task.reason
     if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
         return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
     return "ddpm", "diffusion is the hardest to break, and its images vary most"

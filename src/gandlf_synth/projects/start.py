@@ -14,12 +14,14 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.table.construct import ConstructReport
 from gandlf_synth.data.table.construct_series import construct_by_series
 from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
+from gandlf_synth.data.table.known_layouts import known_layout
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, GandlfSynthError, Problem, option
 from gandlf_synth.files import only_writer, write_text
 from gandlf_synth.projects.recipe import Recipe, choose_recipe
+from gandlf_synth.projects.task import find_task
 from gandlf_synth.training.defaults import Device, detect_device
 from gandlf_synth.training.plan import Plan, make_plan
 from gandlf_synth.training.survey import survey_images
@@ -89,7 +91,7 @@ def _write_project(
     source: Path, project: Path, console: Console, model_name: str | None, memory_bytes: int | None
 ) -> Project:
     config = _config_of(project)
-    csvs = {"train": source} if source.is_file() else _write_csvs(detect_layout(source), project, console)
+    csvs = {"train": source} if source.is_file() else _write_csvs(source, project, console)
     manifests = {phase: read_manifest(csvs[phase]) for phase in PHASES if phase in csvs}
     facts = survey_images(manifests, default_cache(), progress_bar(console)).known_facts
     device = detect_device(ComputeConfig())
@@ -97,10 +99,14 @@ def _write_project(
     recipe = _recipe(facts, manifests["train"], device, model_name)
     write_text(config, recipe.text)
     validate(parse_document(recipe.text, str(config)))
-    return Project(config, csvs, _commands(project, csvs, manifests["train"]), (*facts.notes, *recipe.notes))
+    commands = _commands(project, csvs, manifests["train"], from_rows="\n  conditioning:" in recipe.text)
+    return Project(config, csvs, commands, (*facts.notes, *recipe.notes))
 
 
-def _write_csvs(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
+def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path]:
+    if source.is_dir() and known_layout(source) is not None:
+        return {"train": _write_known(source, project, console)}
+    layout = detect_layout(source)
     if any(is_dicom_suffix(ending) for ending in layout.endings) and holds_volumes(layout.roots["train"]):
         return _write_series(layout, project, console)
     for reason in layout.reasons:
@@ -115,6 +121,16 @@ def _write_csvs(layout: Layout, project: Path, console: Console) -> dict[str, Pa
         console.print(f"  {path}: {text}", highlight=False)
         csvs[split] = path
     return csvs
+
+
+def _write_known(source: Path, project: Path, console: Console) -> Path:
+    """Write the CSV of a folder in a layout that challenges fix."""
+    path = _csv_of("train", project)
+    report = api.construct_csv(source, None, "unlabeled", path)
+    for note in report.warnings:
+        console.print(f"  {note}", highlight=False)
+    console.print(f"  {path}: {report.rows} rows of {report.subjects} subjects", highlight=False)
+    return path
 
 
 def _write_series(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
@@ -150,14 +166,18 @@ def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str
         return make_plan(validate(parse_document("\n".join(lines), "init")), facts, train, device)
 
     subjects = len({sample.subject for sample in train.samples})
-    return choose_recipe(facts, len(train.samples), subjects, device, model_name, plan)
+    images = sum(bool(sample.channels) for sample in train.samples)
+    return choose_recipe(facts, images, subjects, device, model_name, plan, find_task(facts, train))
 
 
-def _commands(project: Path, csvs: dict[str, Path], train: Manifest) -> tuple[str, ...]:
+def _commands(project: Path, csvs: dict[str, Path], train: Manifest, *, from_rows: bool) -> tuple[str, ...]:
     flags = [f"{_SPLIT_FLAGS[split]} {path}" for split, path in csvs.items() if split != "train"]
     subjects = len({sample.subject for sample in train.samples})
     if "val" not in csvs and subjects >= 10:
         flags.append("-vr 0.1")
     model = project / "model"
     command = f"gandlf-synth train -c {project / 'config.yaml'} -dt {csvs['train']} -m-dir {model}"
-    return (" ".join([command, *flags]), f"gandlf-synth generate -m-dir {model} -n 16")
+    generate = f"gandlf-synth generate -m-dir {model} -n 16"
+    if from_rows:
+        generate = f"gandlf-synth generate -m-dir {model} -dt {csvs['train']} -i-dir {project / 'synthetic'}"
+    return (" ".join([command, *flags]), generate)

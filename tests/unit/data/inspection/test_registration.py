@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
+from tests.factories import write_nifti, write_table
 
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.registration import misregistered
 from gandlf_synth.data.table.manifest import read_manifest
-from tests.factories import write_nifti, write_table
 
 SPACING = np.diag([2.0, 2.0, 2.0, 1.0])
 

@@ -56,7 +56,7 @@ def test_patients_with_one_side_only_are_unpaired_rows_and_said_so(tmp_path: Pat
 def test_a_channel_that_is_missing_beside_another_is_still_an_error(tmp_path: Path) -> None:
     root = fill(tmp_path / "in", "a/t1.png", "a/t2.png", "a/s.png", "b/t1.png", "b/s.png")
 
-    with pytest.raises(DataError, match="none for 't2.png'"):
+    with pytest.raises(DataError, match=r"none for 't2\.png'"):
         construct(root, Endings(("t1.png", "t2.png"), ("s.png",)))
 
 
@@ -139,5 +139,5 @@ def test_brats_has_four_channels_and_its_inpainting_a_region(tmp_path: Path) -> 
 def test_another_folder_is_asked_for_its_endings(tmp_path: Path) -> None:
     root = fill(tmp_path / "in", "p1/a.png")
 
-    with pytest.raises(DataError, match="none of the layouts that are known.*channel_endings"):
+    with pytest.raises(DataError, match=r"none of the layouts that are known.*channel_endings"):
         construct(root, None)
