@@ -30,6 +30,20 @@ def test_it_learns_to_turn_the_contrast(tmp_path: Path) -> None:
     assert run.result.metrics["val_loss"] < 0.14
 
 
+@pytest.mark.parametrize("conditioning", [["mask"], ["image", "region", {"low_resolution": {"factor": 2}}, "spacing"]])
+def test_it_makes_images_from_whatever_images_and_numbers_there_are(conditioning: list[Any], tmp_path: Path) -> None:
+    run = train("pix2pix", tmp_path, epochs=1, section={"conditioning": conditioning})
+    condition = synthetic_condition(run.module.spec, 2)
+
+    with torch.no_grad():
+        image, nothing = (
+            run.module.sample([1, 2], each, SamplingOptions()) for each in (condition, condition.hidden())
+        )
+
+    assert image.shape == (2, 1, *run.module.spec.shape)
+    assert not torch.equal(image, nothing)
+
+
 def test_without_an_adversarial_weight_there_is_no_discriminator() -> None:
     module = pix2pix_of(adversarial_weight=0)
 

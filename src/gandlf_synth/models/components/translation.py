@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.errors import ConfigError, Problem
@@ -89,18 +90,22 @@ def build_translator(
     return fast_layout(network, spatial_dims)
 
 
-def translate(network: Callable[[Tensor], Tensor], inputs: Tensor, trained_shape: Sequence[int]) -> Tensor:
+def translate(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, trained_shape: Sequence[int], options: SamplingOptions
+) -> Tensor:
     """Return the images that ``network`` makes of ``inputs``, in [-1, 1].
 
-    Larger ones than those of the training are made in windows of the size of the training that overlap by half,
-    blended with Gaussian weights: group normalization then sees fields of view like those it was trained with.
+    Larger ones than those of the training are made in overlapping windows of the size of the training, blended with
+    Gaussian weights: group normalization then sees fields of view like those it was trained with.
 
     Args:
         network: from inputs to images of the same size.
         inputs: ``(batch, channels, *shape)``, of any size.
         trained_shape: the size of the images, or patches, that it was trained on.
+        options: how far windows overlap.
     """
-    return apply_in_windows(network, inputs, trained_shape, _OVERLAP).clamp(-1, 1)
+    overlap = _OVERLAP if options.overlap is None else options.overlap
+    return apply_in_windows(network, inputs, trained_shape, overlap).clamp(-1, 1)
 
 
 def check_parts(parts: Sequence[ConditionPart], model_name: str) -> None:

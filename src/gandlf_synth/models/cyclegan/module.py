@@ -160,7 +160,7 @@ class CycleGAN(MultiOptimizerModule[CycleGANConfig]):
         if _SOURCE not in condition:
             what = "cyclegan translates images, and it was given none"
             raise ConfigError(Problem("condition", what, fix="give the rows of a CSV with Source_0 …"))
-        return translate(self._to_target, condition[_SOURCE], self.spec.shape)
+        return translate(self._to_target, condition[_SOURCE], self.spec.shape, options)
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return both generators; ``to_target`` takes the sources and, after them, ones: they are known."""

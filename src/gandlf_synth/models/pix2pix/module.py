@@ -115,7 +115,7 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         """
         given = as_channels(condition, self.spec.num_classes)
         inputs = torch.cat([given, self._noise(seeds, given)], 1)
-        return translate(lambda window: self.generator(in_fast_layout(window)), inputs, self.spec.shape)
+        return translate(lambda window: self.generator(in_fast_layout(window)), inputs, self.spec.shape, options)
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the generator; it takes the condition as channels, in the order of its parts, and noise after it."""
