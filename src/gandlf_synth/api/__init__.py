@@ -3,7 +3,15 @@
 Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a function is called.
 """
 
-from gandlf_synth.api.evaluation import EvaluationResult, SweepRequest, evaluate, evaluate_paired, report, sweep_sampler
+from gandlf_synth.api.evaluation import (
+    EvaluationResult,
+    SweepRequest,
+    compare,
+    evaluate,
+    evaluate_paired,
+    report,
+    sweep_sampler,
+)
 from gandlf_synth.api.models import export_model, load_model, provenance_of
 from gandlf_synth.api.synthesis import (
     GenerationPlan,
@@ -22,6 +30,7 @@ __all__ = [
     "ReconstructionRequest",
     "SweepRequest",
     "check",
+    "compare",
     "construct_csv",
     "evaluate",
     "evaluate_paired",

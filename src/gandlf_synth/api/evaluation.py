@@ -1,6 +1,6 @@
 """How good images are, and how best to sample."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from gandlf_synth.files import TakesPaths, only_writer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gandlf_synth.evaluation.comparison import Comparison
     from gandlf_synth.evaluation.paired.request import PairedRequest, PairedResult
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
@@ -53,24 +54,96 @@ def report(folder: Path | str, formats: Sequence[str] = ("html",)) -> list[Path]
 
     Args:
         folder: what ``evaluate`` wrote.
-        formats: ``html``, ``md`` or ``json`` (the numbers, which are there already).
+        formats: ``html``, ``pdf`` (which a Chromium prints from the page), ``md``, or ``json`` (the numbers, which are
+            there already).
 
     Raises:
         DataError: the folder holds no evaluation.
+        ResourceError: no browser to print with.
     """
     from gandlf_synth.evaluation.report import render_markdown, render_page
     from gandlf_synth.evaluation.store import EvaluationFolder
-    from gandlf_synth.files import write_text
 
     place = EvaluationFolder(Path(folder))
     evaluation, arrays = place.read()
-    written = []
-    for name in formats:
-        path = place.metrics if name == "json" else place.report(name)
-        if name != "json":
-            write_text(path, render_page(evaluation, arrays) if name == "html" else render_markdown(evaluation))
-        written.append(path)
-    return written
+    contents = {
+        "html": lambda: render_page(evaluation, arrays),
+        "md": lambda: render_markdown(evaluation),
+        "json": lambda: place.metrics.read_text(encoding="utf-8"),
+    }
+    paths = {name: place.metrics if name == "json" else place.report(name) for name in formats}
+    return _write_formats(paths, contents, place.report("html"))
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """Evaluations side by side, and the files that say so."""
+
+    comparison: "Comparison"
+    reports: list[Path]
+
+
+def compare(
+    folders: Sequence[Path | str], output_dir: Path | str, formats: Sequence[str] = ("html",)
+) -> ComparisonResult:
+    """Lay evaluations side by side: which is better where, beyond its interval.
+
+    Args:
+        folders: what ``evaluate`` wrote, two or more.
+        output_dir: where ``comparison.html`` and ``comparison.json`` go.
+        formats: ``html``, ``pdf``, ``md``, ``json``.
+
+    Raises:
+        ConfigError: fewer than two folders.
+        DataError: a folder holds no evaluation.
+        ResourceError: no browser to print with.
+    """
+    from gandlf_synth.evaluation.comparison import compare_evaluations
+    from gandlf_synth.evaluation.report.comparison_page import render_comparison
+    from gandlf_synth.evaluation.store import EvaluationFolder
+
+    places = [Path(folder) for folder in folders]
+    if len(places) < 2:
+        what = f"{len(places)} evaluation{'' if len(places) == 1 else 's'} to compare"
+        raise ConfigError(Problem("--compare", what, "two or more folders that evaluate has written"))
+    evaluations = {name: EvaluationFolder(place).read()[0] for name, place in zip(_names(places), places, strict=True)}
+    comparison = compare_evaluations(evaluations)
+    contents = {
+        "html": lambda: render_comparison(comparison, evaluations, "html"),
+        "md": lambda: render_comparison(comparison, evaluations, "md"),
+        "json": lambda: comparison.model_dump_json(indent=2) + "\n",
+    }
+    root = Path(output_dir)
+    paths = {name: root / f"comparison.{name}" for name in dict.fromkeys([*formats, "json"])}
+    reports = _write_formats(paths, contents, root / "comparison.html")
+    return ComparisonResult(comparison, [path for path in reports if path.suffix.lstrip(".") in formats])
+
+
+def _names(places: Sequence[Path]) -> list[str]:
+    """Return the folders' own names, or as much of their paths as tells them apart."""
+    parts = [place.resolve().parts for place in places]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
+            return names
+    what = "the same folder is named twice"
+    raise ConfigError(Problem("--compare", what, "folders of different evaluations"))
+
+
+def _write_formats(paths: dict[str, Path], contents: "dict[str, Callable[[], str]]", page: Path) -> list[Path]:
+    """Write every format, the PDF from the page, which is written with it."""
+    from gandlf_synth.evaluation.report.pdf import find_browser, print_page
+    from gandlf_synth.files import write_text
+
+    if "pdf" in paths:
+        find_browser()
+        paths = {"html": page, **paths}
+    for name, path in paths.items():
+        if name in contents:
+            write_text(path, contents[name]())
+    if "pdf" in paths:
+        print_page(page, paths["pdf"])
+    return list(paths.values())
 
 
 @dataclass(frozen=True)

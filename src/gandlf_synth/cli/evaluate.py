@@ -38,13 +38,18 @@ def paired_options(command: Command) -> Command:
 
 
 _FORMATS = click.option(
-    "--format", "formats", default="html", show_default=True, help="Of the report: html, md, json, or several: html,md."
+    "--format",
+    "formats",
+    default="html",
+    show_default=True,
+    help="Of the report: html, pdf, md, json; or several: html,md.",
 )
 
 
 @click.command()
-@click.option("-r", "--real", type=PATH, required=True, help="CSV or folder of real images, best of unseen subjects.")
-@click.option("-s", "--synthetic", type=PATH, required=True, help="CSV or folder of synthetic images.")
+@click.argument("folders", nargs=-1, type=PATH)
+@click.option("-r", "--real", type=PATH, help="CSV or folder of real images, best of unseen subjects.")
+@click.option("-s", "--synthetic", type=PATH, help="CSV or folder of synthetic images.")
 @click.option("-o", "--output-dir", type=PATH, required=True, help="Where report, numbers and arrays go.")
 @click.option("--train", type=PATH, help="CSV or folder that the model was trained on, to search for copies.")
 @click.option("-m-dir", "--model-dir", type=PATH, help="Model folder, for training curves and the run record.")
@@ -58,12 +63,31 @@ _FORMATS = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
 )
 @click.option("--threshold", "thresholds", multiple=True, help="Change a threshold: --threshold kid_good=0.05")
+@click.option("--compare", is_flag=True, help="Lay evaluations side by side: evaluate --compare A B -o both.")
 @paired_options
 @_FORMATS
 @json_option
-def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, as_json: bool, **options: Any) -> None:
-    """Compare synthetic with real images: faithful, diverse, private, useful? Or, with --paired, image by image."""
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    /,
+    folders: tuple[Path, ...],
+    thresholds: tuple[str, ...],
+    formats: str,
+    paired: bool,
+    compare: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare synthetic with real images: faithful, diverse, private, useful? Or, with --paired, image by image.
+
+    With --compare, FOLDERS are what earlier evaluations wrote.
+    """
     how = {name: options.pop(name) for name in _PAIRED}
+    if compare:
+        _compare(folders, options["output_dir"], formats, as_json)
+        return
+    _check_sets(context, folders)
     if paired:
         _paired(how, as_json, **options)
         return
@@ -80,6 +104,29 @@ def evaluate(thresholds: tuple[str, ...], formats: str, paired: bool, as_json: b
         terminal.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     for verdict in result.evaluation.verdicts:
         terminal.print(f"{verdict.question}: {verdict.outcome}. {verdict.sentence}", highlight=False, markup=False)
+    emit(result, "\n".join(map(str, result.reports)), as_json)
+
+
+def _check_sets(context: click.Context, folders: tuple[Path, ...]) -> None:
+    """Refuse folders without --compare, and an evaluation without its two sets."""
+    if folders:
+        raise click.UsageError(f"{folders[0]}: folders of evaluations need --compare; images go after -r and -s")
+    for parameter in context.command.params:
+        if parameter.name in {"real", "synthetic"} and context.params[parameter.name] is None:
+            raise click.MissingParameter(ctx=context, param=parameter)
+
+
+def _compare(folders: tuple[Path, ...], output_dir: Path, formats: str, as_json: bool) -> None:
+    from gandlf_synth import api
+
+    result = api.compare(folders, output_dir, parse_formats(formats))
+    terminal = console()
+    for caution in result.comparison.cautions:
+        terminal.print(f"warning: {caution}", style="yellow", highlight=False, markup=False)
+    for measure in result.comparison.measures:
+        alike = len(measure.best) == len(measure.values)
+        best = "no difference shown" if alike else f"better: {' and '.join(measure.best)}"
+        terminal.print(f"{measure.title}: {best}", highlight=False, markup=False)
     emit(result, "\n".join(map(str, result.reports)), as_json)
 
 
@@ -134,7 +181,7 @@ def parse_formats(value: str) -> list[str]:
     """
     from gandlf_synth.errors import ConfigError, Problem
 
-    known = ["html", "md", "json"]
+    known = ["html", "pdf", "md", "json"]
     formats = [part.strip() for part in value.split(",")]
     for name in formats:
         if name not in known:

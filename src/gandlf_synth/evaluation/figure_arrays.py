@@ -45,7 +45,9 @@ def figure_arrays(sets: ImageSets, measurements: Sequence[Measurement], spatial_
     count = _SAMPLES if spatial_dims == 2 else _VOLUMES
     orders = [rng.permutation(len(images)) for images in compared]
     for images, order in zip(compared, orders, strict=True):
-        arrays[f"samples_{images.name}"] = to_bytes(images.pixels[np.sort(order[:count])])
+        chosen = np.sort(order[:count])
+        arrays[f"samples_{images.name}"] = to_bytes(images.pixels[chosen])
+        arrays[f"samples_place_{images.name}"] = chosen
     pairs = [pair for measurement in measurements for pair in measurement.copies]
     if spatial_dims > 2:
         arrays |= _pair_slices(pairs, sets)

@@ -83,7 +83,7 @@ def read_planes(source: ImageSet, grid: Grid, cache: Path, progress: Progress) -
     key = digest([_VERSION, _code(samples), asdict(grid), content])
 
     def read(sample: Sample) -> NDArray[np.float16]:
-        return to_planes(_read(sample, grid), grid)
+        return to_planes(read_sample(sample, grid), grid)
 
     path = writable_cache(cache) / "evaluation" / f"planes-{key}.npy"
     pixels = _read_pixels(path, samples, grid.shape, read, progress, source.name)
@@ -112,7 +112,7 @@ def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress:
     shape = (1, 1, sum(grid.column_channels), side, side, side)
 
     def read(sample: Sample) -> NDArray[np.float16]:
-        return to_cube(_read(sample, grid), grid, side)[None, None]
+        return to_cube(read_sample(sample, grid), grid, side)[None, None]
 
     path = writable_cache(cache) / "evaluation" / f"volumes-{key}.npy"
     pixels = _read_pixels(path, planes.samples, shape, read, progress, f"volumes of {planes.name}")
@@ -138,7 +138,7 @@ def _half(values: torch.Tensor) -> NDArray[np.float16]:
     return values.clamp(0, 1).numpy().astype(np.float16)
 
 
-def _read(sample: Sample, grid: Grid) -> Image:
+def read_sample(sample: Sample, grid: Grid) -> Image:
     """Return an image with all its channels, as many of each CSV column as the grid has."""
     columns = zip(sample.channels, grid.column_channels, strict=True)
     return stacked([with_channels(read_in_data_units(path), channels) for path, channels in columns])

@@ -23,6 +23,7 @@ from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.store import Arrays, EvaluationFolder, write_images
 from gandlf_synth.evaluation.thresholds import complete_thresholds
 from gandlf_synth.evaluation.verdict import verdicts
+from gandlf_synth.evaluation.volumes import volume_arrays
 from gandlf_synth.files import read_json
 from gandlf_synth.launcher import peak_memory_mb
 from gandlf_synth.metrics.extractors import Extractor, build_extractor
@@ -85,6 +86,9 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     measurements.append(measure_realism(sets))
     write_images(folder.images, planes[:2], [sets.real, sets.synthetic], measurements)
     arrays = figure_arrays(sets, measurements, grid.spatial_dims, request.seed)
+    if grid.spatial_dims == len(STACKS):
+        shown = [arrays[f"samples_place_{part.name}"].tolist() for part in planes[:2]]
+        arrays |= volume_arrays(planes, grid, shown, evaluation.copies)
     folder.write(evaluation, arrays | _curves(request.model_dir))
     return evaluation
 

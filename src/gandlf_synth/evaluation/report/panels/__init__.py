@@ -8,9 +8,11 @@ from gandlf_synth.evaluation.report.panels.quiz import quiz_panel
 from gandlf_synth.evaluation.report.panels.realism import realism_panel
 from gandlf_synth.evaluation.report.panels.samples import samples_panel
 from gandlf_synth.evaluation.report.panels.training import training_panel
+from gandlf_synth.evaluation.report.panels.volumes import volumes_panel
 
 PANELS: tuple[BuildPanel, ...] = (
     samples_panel,
+    volumes_panel,
     realism_panel,
     quiz_panel,
     nearest_training_panel,
