@@ -102,7 +102,7 @@ def test_a_folder_without_an_evaluation_is_an_error(cli: Cli, tmp_path: Path) ->
 
     assert code == 3
     assert "metrics.json: does not exist; run gandlf-synth evaluate first" in err
-    assert cli("report", tmp_path, "--format", "pdf")[0] == 2
+    assert cli("report", tmp_path, "--format", "docx")[0] == 2
 
 
 def test_a_strip_shows_the_value_where_it_lies_among_the_zones() -> None:
@@ -167,3 +167,32 @@ def test_images_csv_tells_the_least_realistic_image(
     assert min(scores, key=lambda subject: scores[subject]) == "synthetic-7"
     _, arrays = EvaluationFolder(tmp_path / "out").read()
     assert str(arrays["extremes_file"][-1 - len(arrays["extremes_file"]) // 3 + 1]).endswith("synthetic/7.png")
+
+
+def test_a_pdf_without_a_browser_is_refused_with_what_to_do(
+    flat: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    code, _, err = cli("report", flat, "--format", "pdf")
+
+    assert code == 7
+    assert "PDF needs Chromium, Google Chrome or Microsoft Edge" in err
+    assert "open report.html in any browser and print it" in err
+
+
+def test_the_page_of_volumes_holds_the_viewer_with_its_licence_and_pictures_do_not(volume: Path, flat: Path) -> None:
+    page = (volume / "report.html").read_text()
+
+    assert "BSD 2-Clause License" in page
+    assert "Copyright (c) 2021, Niivue" in page
+    assert len(page) < 5_000_000
+    assert "niivue" not in (flat / "report.html").read_text().lower()
+
+
+def test_volumes_in_the_viewer_keep_their_size_and_place(volume: Path) -> None:
+    _, arrays = EvaluationFolder(volume).read()
+
+    assert [str(name).split(":")[0] for name in arrays["volume_names"]] == ["real"] * 3 + ["synthetic"] * 3
+    assert arrays["volume_0"].shape == (20, 24, 16)
+    assert np.abs(np.diag(arrays["affine_0"])[:3]).min() > 0

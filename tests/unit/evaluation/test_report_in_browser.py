@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.factories import Cli
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -136,6 +137,33 @@ def test_the_map_shows_the_image_of_a_mark_by_keyboard(flat: Path, browser: Any)
 
     text = browser.execute_script("return document.querySelector('.tip').textContent")
     assert re.search(r"(real|synthetic) [ab] .*\.png", text)
+
+
+def test_a_pdf_is_printed_from_the_page(flat: Path, cli: Cli) -> None:
+    if not BROWSER:
+        pytest.skip("needs chromium")
+    code, out, err = cli("report", flat, "--format", "pdf")
+
+    assert code == 0, err
+    assert out.split()[-1].endswith("report.pdf")
+    content = (flat / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) <= MOST_PAGES
+
+
+def test_volumes_open_in_the_viewer_or_the_page_says_why_not(volume: Path, browser: Any) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get((volume / "report.html").as_uri())
+    press(browser, "#open-volumes", "\ue007")
+    state = (
+        "return document.getElementById('volume-views').dataset.open ||"
+        " (/does not run here/.test(document.getElementById('volumes').innerText) ? 'refused' : '')"
+    )
+
+    assert WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(state)) in {"1,1", "refused"}
+    log = [line["message"] for line in browser.get_log("browser")]
+    assert [line for line in log if "WebGL" not in line and "GPU" not in line and "GL Driver" not in line] == []
 
 
 def test_one_slider_moves_through_the_slices_of_both_sets(volume: Path, browser: Any) -> None:

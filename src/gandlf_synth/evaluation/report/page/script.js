@@ -36,7 +36,7 @@ for (const box of all(".slices")) {
   direction.addEventListener("input", show);
 }
 
-// Differences of the two sides of a pair, four times as bright.
+// Differences of the two sides of a pair, twice as bright.
 for (const pair of all(".match .sides")) {
   const [first, second] = all(".stack", pair);
   const stack = make("div", { className: "stack" });
@@ -45,10 +45,10 @@ for (const pair of all(".match .sides")) {
     const cell = make("div", { hidden: slice.hidden }, make("div", { className: "difference" }, ...images));
     Object.assign(cell.dataset, slice.dataset);
     cell.firstChild.role = "img";
-    cell.firstChild.ariaLabel = "difference of both images, four times as bright";
+    cell.firstChild.ariaLabel = "difference of both images, twice as bright";
     stack.append(cell);
   });
-  pair.append(make("div", {}, make("span", { className: "label", textContent: "difference × 4" }), stack));
+  pair.append(make("div", {}, make("span", { className: "label", textContent: "difference × 2" }), stack));
 }
 
 // Zoom.

@@ -31,7 +31,7 @@
     views[1].broadcastTo([views[0]], { "2d": true, "3d": true });
     box.dataset.open = views.map((view) => view.volumes.length).join();
   };
-  if (document.createElement("canvas").getContext("webgl2") && window.DecompressionStream) {
+  if (window.WebGL2RenderingContext && window.DecompressionStream) {
     button.hidden = false;
     status.textContent = "";
     button.addEventListener("click", async () => {
