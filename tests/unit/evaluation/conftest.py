@@ -92,4 +92,4 @@ def flat(evaluated_once: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def volume(volumes_evaluated_once: Path, tmp_path: Path) -> Path:
     """Return a copy of the evaluation of volumes."""
-    return Path(shutil.copytree(volumes_evaluated_once, tmp_path / "out"))
+    return Path(shutil.copytree(volumes_evaluated_once, tmp_path / "volumes"))

@@ -151,6 +151,7 @@ def test_a_pdf_is_printed_from_the_page(flat: Path, cli: Cli) -> None:
     assert len(re.findall(rb"/Type\s*/Page\b", content)) <= MOST_PAGES
 
 
+@pytest.mark.slow
 def test_volumes_open_in_the_viewer_or_the_page_says_why_not(volume: Path, browser: Any) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
