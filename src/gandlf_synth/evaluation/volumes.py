@@ -41,10 +41,10 @@ def _chosen(
     planes: Sequence[PlaneSet], samples: Sequence[Sequence[int]], copies: Sequence[CopyPair]
 ) -> Iterator[tuple[str, PlaneSet, int]]:
     places = [{str(sample.channels[0]): k for k, sample in enumerate(images.samples)} for images in planes]
-    reference = planes[-1] if len(planes) > 2 else planes[0]
-    for pair in [pair for pair in copies if pair.flagged][:_COPIES]:
+    reference, where = (planes[2], places[2]) if len(planes) > 2 else (planes[0], places[0])
+    flagged = [pair for pair in copies if pair.flagged and pair.synthetic in places[1] and pair.training in where]
+    for pair in flagged[:_COPIES]:
         yield f"copy: {pair.synthetic}", planes[1], places[1][pair.synthetic]
-        where = places[2] if len(planes) > 2 else places[0]
         yield f"its training image: {pair.training}", reference, where[pair.training]
     for images, chosen in zip(planes, samples, strict=False):
         for place in chosen:

@@ -163,7 +163,10 @@ def find_zones(shown: Sequence[Estimate], judge: Judge) -> list[tuple[float, flo
         if {"good", "bad"} <= set(kinds):
             break
         reach *= 2
-    return zones
+    return [
+        (-np.inf if k == 0 else low, np.inf if k == len(zones) - 1 else high, kind)
+        for k, (low, high, kind) in enumerate(zones)
+    ]
 
 
 def _row(metric: Metric, check: Check | None, criterion: Criterion | None) -> Row:
