@@ -16,6 +16,9 @@ from gandlf_synth.launcher import Hardware
 SYNTHETIC_MARK = "SYNTHETIC image by GaNDLF-Synth; not of a patient"
 """Written into every generated file that has room for a text."""
 
+DERIVED_MARK = "SYNTHETIC image by GaNDLF-Synth; made from images of a patient"
+"""Written instead into what is made from given images, which may show the patient of these."""
+
 _RECORDED_PACKAGES = ("gandlf-synth", "torch", "lightning", "monai", "diffusers", "torchio", "numpy", "nibabel")
 
 
@@ -36,6 +39,7 @@ class Purpose(Enum):
     IMAGE = "the noise of a synthetic image", ("image",)
     GRID_IMAGE = "the noise of an image in a sample grid", ("image",)
     IMAGE_AGAIN = "the noise of an image that replaces a refused one; the seed is that one's", ("try, from 1",)
+    ROW_IMAGE = "the noise of an image that is made from a row of a CSV", ("row", "draw"), ("row",)
     STEP = "the generator of torch in a training step", ("rank", "epoch", "batch")
     AUGMENTATION = "the random transforms of a training sample", ("epoch", "sample")
     PATCHES = "where the patches of a volume lie", ("epoch", "sample"), (1,)

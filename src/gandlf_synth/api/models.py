@@ -1,17 +1,20 @@
 """Trained models, as objects and as files."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gandlf_synth.config import LoadedConfig, load_config
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.provenance import digest
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.spec import DataSpec
     from gandlf_synth.data.processing.pipeline import Pipeline
-    from gandlf_synth.data.table.manifest import Manifest
+    from gandlf_synth.data.table.manifest import Manifest, Sample
     from gandlf_synth.models.base import GenerativeModule
+    from gandlf_synth.synthesis.row_task import RowTask
 
 
 def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "GenerativeModule":
@@ -63,6 +66,64 @@ def configuration_of(config: Path | None, folder: Any) -> LoadedConfig | None:
     if config is not None:
         return load_config(config)
     return load_config(folder.resolved_config) if folder.resolved_config.is_file() else None
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """Rows that images are made from.
+
+    Args:
+        manifest: those of the CSV that are asked for.
+        task: what is made of each.
+        pipeline: what their images go through.
+    """
+
+    manifest: "Manifest"
+    task: "RowTask"
+    pipeline: "Pipeline"
+
+    @property
+    def samples(self) -> "Sequence[Sample]":
+        """The rows."""
+        return self.manifest.samples
+
+    def record(self) -> dict[str, Any]:
+        """Return what tells this request from others."""
+        rows = [
+            [sample.row, sample.subject, sample.label, dict(sample.extra), *map(str, sample.named_files.values())]
+            for sample in self.samples
+        ]
+        return {"csv": self.manifest.path.name, "digest": digest(rows), "count": len(rows)}
+
+
+def given_rows(
+    csv: Path, spec: "DataSpec", loaded: LoadedConfig | None, model_name: str, only: "frozenset[int] | None" = None
+) -> GivenRows:
+    """Return the rows that images are to be made of, of which ``only`` may name some.
+
+    Raises:
+        ConfigError, DataError: the model cannot use them.
+    """
+    from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
+    from gandlf_synth.data.table.manifest import read_manifest
+    from gandlf_synth.synthesis.row_task import choose_task
+
+    known = dict(zip(spec.labels, spec.class_names, strict=True))
+    manifest = read_manifest(csv, needs_images=False).numbered_like(known)
+    beyond = sorted(only - {sample.row for sample in manifest.samples}) if only else []
+    if beyond:
+        raise ConfigError(Problem("--only", f"names row {beyond[0]}", f"1 to {len(manifest.samples)}"))
+    if only is not None:
+        manifest = manifest.subset(sample for sample in manifest.samples if sample.row in only)
+    task = choose_task(manifest, spec, model_name)
+    steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
+    # A model of patches takes images of any size, in windows.
+    shape = None if loaded is not None and loaded.config.patch_sampler is not None else spec.shape
+    pipeline = Pipeline(
+        steps, spec.column_channels, shape, keeps_mask=True, source_channels=spec.source_channels,
+        keeps_region=task.inpaints,
+    )  # fmt: skip
+    return GivenRows(manifest, task, pipeline)
 
 
 def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":

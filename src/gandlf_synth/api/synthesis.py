@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gandlf_synth import registry
-from gandlf_synth.api.models import configuration_of, given_images
+from gandlf_synth.api.models import GivenRows, configuration_of, given_images, given_rows
 from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
+from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.errors import ConfigError, Problem, listing, option
 from gandlf_synth.files import TakesPaths, read_json
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from gandlf_synth.data.formats.writers import Writer
     from gandlf_synth.data.loading.spec import DataSpec
+    from gandlf_synth.display.console import Reporter
     from gandlf_synth.models.base import GenerativeModule
+    from gandlf_synth.progress import Progress
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
@@ -40,12 +43,13 @@ class GenerationRequest(TakesPaths):
         output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
         config: the YAML, for its ``inference_parameters``; None: those that the model was trained with.
         checkpoint: the checkpoint; None: the best, else the last.
-        counts: how many images, or how many per class name or label.
-        per_class: that many of every class.
+        csv: what images are made from, one row each; None: new images.
+        counts: how many images, or how many per class name or label; not with ``csv``.
+        per_class: that many of every class; not with ``csv``.
         seed: decides the images.
-        only: make only these indices.
-        batch_size, output_format, sampler, num_inference_steps, guidance_scale, precision: as in
-            ``inference_parameters``.
+        only: make only these indices, or these rows of ``csv``.
+        batch_size, output_format, sampler, num_inference_steps, guidance_scale, precision, n_samples, average, overlap,
+            jump_length, jump_n_sample: as in ``inference_parameters``.
         resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
         refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
 
@@ -58,6 +62,7 @@ class GenerationRequest(TakesPaths):
     output_dir: Path | None = None
     config: Path | None = None
     checkpoint: Path | None = None
+    csv: Path | None = None
     counts: int | dict[str, int] | None = None
     per_class: int | None = None
     seed: int | None = None
@@ -68,6 +73,11 @@ class GenerationRequest(TakesPaths):
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     precision: str | None = None
+    n_samples: int | None = None
+    average: int | None = None
+    overlap: float | None = None
+    jump_length: int | None = None
+    jump_n_sample: int | None = None
     resume: bool = False
     refuse_copies: Path | None = None
 
@@ -96,7 +106,8 @@ def plan_generation(request: GenerationRequest) -> GenerationPlan:
         ConfigError, CheckpointError: as ``generate``.
     """
     job = _check_job(request)
-    return GenerationPlan(len(job.images), job.checkpoint, job.sampling, job.parameters.output_format)
+    images = len(job.rows.samples) * job.parameters.n_samples if job.rows else len(job.images)
+    return GenerationPlan(images, job.checkpoint, job.sampling, job.parameters.output_format)
 
 
 @dataclass(frozen=True)
@@ -111,12 +122,16 @@ class _Job:
     seed: int
     images: "list[ImageRequest]"
     writer: "Writer"
+    rows: GivenRows | None
 
     @property
     def sampling(self) -> Mapping[str, object]:
         from gandlf_synth.models.sampling import sampling_record
 
-        return sampling_record(self.module, self.parameters)
+        sampling = sampling_record(self.module, self.parameters)
+        if self.rows is None or not self.rows.task.projects:
+            return sampling
+        return {**sampling, **self.module.inpainting_defaults(self.parameters)}
 
 
 def _check_job(request: GenerationRequest) -> _Job:
@@ -127,7 +142,8 @@ def _check_job(request: GenerationRequest) -> _Job:
 
     from gandlf_synth.data.formats.writers import choose_writer
     from gandlf_synth.models.checkpoint import load_module
-    from gandlf_synth.synthesis.requests import image_requests
+    from gandlf_synth.synthesis.requests import ImageRequest, image_requests
+    from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded, folder.sampling)
@@ -136,10 +152,25 @@ def _check_job(request: GenerationRequest) -> _Job:
     if request.per_class is not None:
         counts = dict.fromkeys(module.spec.class_names, request.per_class) or request.per_class
     seed = request.seed if request.seed is not None else (loaded.config.seed if loaded else DEFAULT_SEED)
-    images = image_requests(counts, module.spec, seed, request.only)
     spec = module.spec
-    writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype)
-    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer)
+    rows, images = None, list[ImageRequest]()
+    if request.csv is not None:
+        _check_no_counts(request)
+        rows = given_rows(request.csv, spec, loaded, module.config.model_name, request.only)
+        check_copies(rows.task, request.refuse_copies)
+    else:
+        check_needs_rows(spec.parts)
+        images = image_requests(counts, spec, seed, request.only)
+    exact = rows is not None
+    writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows)
+
+
+def _check_no_counts(request: GenerationRequest) -> None:
+    if request.counts is not None or request.per_class is not None:
+        what = f"says how many images, and so does the CSV of {option('csv')}: one of each row"
+        fix = f"leave it out; {option('n_samples')} makes several of each row"
+        raise ConfigError(Problem(option("counts" if request.counts is not None else "per_class"), what, fix=fix))
 
 
 def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
@@ -160,6 +191,8 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         module, parameters, loaded = job.module, job.parameters, job.loaded
         source = {**model_source(module, job.checkpoint, request.model_dir), "user_seed": job.seed}
         record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
+        if job.rows is not None:
+            record["rows"] = job.rows.record()
         gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
         if gate is not None:
             record["copy_limit"] = gate.limit
@@ -173,12 +206,15 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
                 output = folder_for(request.model_dir, request.output_dir, record, resume=request.resume)
                 lock.enter_context(InferenceFolder(output).locked())
                 InferenceFolder(output).remove_unfinished()
+        place, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
+        if job.rows is not None:
+            return _from_rows(job, job.rows, place, source, reporter, progress_bar(terminal), ranks, gate)
         return generate_images(
             module.to(ranks.device),
             job.images,
-            Path(ranks.broadcast(str(output))),
+            place,
             source,
-            Reporter(terminal),
+            reporter,
             progress_bar(terminal),
             batch_size=parameters.batch_size,
             writer=job.writer,
@@ -187,6 +223,33 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
             postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
             gate=gate,
         )
+
+
+def _from_rows(
+    job: _Job, rows: GivenRows, folder: Path, source: Mapping[str, object], reporter: "Reporter", bar: "Progress",
+    ranks: Ranks, gate: "CopyGate | None",
+) -> "GenerationResult":  # fmt: skip
+    from gandlf_synth.provenance import software_versions
+    from gandlf_synth.synthesis.from_rows import RowSampler, generate_from_rows
+    from gandlf_synth.synthesis.row_files import RowFiles
+    from gandlf_synth.synthesis.row_input import RowReader
+
+    parameters, spec = job.parameters, job.module.spec
+    about = {**source, "sampling": dict(job.sampling), "software": software_versions()}
+    steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
+    if steps:
+        about["postprocessing"] = steps_as_written(steps)
+    files = RowFiles(folder, rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps)
+    return generate_from_rows(
+        RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),
+        RowReader(rows.manifest, rows.pipeline, spec, rows.task),
+        files,
+        rows.samples,
+        reporter,
+        bar,
+        rows_together=max(1, parameters.batch_size // (parameters.n_samples * parameters.average)),
+        ranks=ranks,
+    )
 
 
 def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":

@@ -24,12 +24,23 @@ from gandlf_synth.cli.options import (
 
 @click.command()
 @model_dir_option
+@click.option(
+    "-dt",
+    "--main-data-csv-path",
+    "csv",
+    type=PATH,
+    help="CSV of what images are made from, one row each: Source_0 …, Mask, Region (to be made anew in Channel_0), "
+    "columns that the model was trained with.",
+)
 @config_option(required=False)
 @output_dir_option
 @checkpoint_option
 @click.option("-n", "counts", multiple=True, help="How many images: 16, or once per class: -n glioma=8 -n notumor=8")
 @click.option("--per-class", type=click.IntRange(min=1), help="That many images of every class.")
-@click.option("--only", help="Make only these images of the set, such as 3,7; they are the same as in the whole set.")
+@click.option(
+    "--only",
+    help="Make only these images of the set, or these rows of the CSV, such as 3,7; they are the same as in the whole.",
+)
 @seed_option
 @sampling_options
 @format_option(None)

@@ -60,6 +60,11 @@ _SAMPLING_FLAGS = {
     "num_inference_steps": "--steps",
     "guidance_scale": "--guidance-scale",
     "precision": "--precision",
+    "n_samples": "--n-samples",
+    "average": "--average",
+    "overlap": "--overlap",
+    "jump_length": "--jump-length",
+    "jump_n_sample": "--jump-n-sample",
 }
 
 

@@ -41,6 +41,12 @@ class InferenceParameters(SamplingOptions):
 
     batch_size: int = Field(1, ge=1)
     """Images sampled together; it changes speed and memory, not the images."""
+    n_samples: int = Field(1, ge=1)
+    """Images of each row where they are made from the rows of a CSV; with several, also maps of their mean and
+    standard deviation."""
+    average: int = Field(1, ge=1)
+    """How many draws are averaged into each image that is made from a row: more is smoother and nearer to the truth on
+    average."""
     n_images_to_generate: int | dict[str, int] = 16
     """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
     output_format: Annotated[str, RegisteredName("writers", others=("auto",))] = "auto"

@@ -212,6 +212,10 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return the options that ``sample`` would use, for the record."""
         return {}
 
+    def inpainting_defaults(self, options: SamplingOptions) -> Mapping[str, object]:
+        """Return the further options that ``inpaint`` would use, for the record."""
+        return {}
+
     def check_sampling(self, options: SamplingOptions) -> None:
         """Raise a ``ConfigError`` when ``options`` asks for what the family does not have."""
 

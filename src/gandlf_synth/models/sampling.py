@@ -8,6 +8,7 @@ from torch import Tensor
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import complete
+from gandlf_synth.diffusion.projection import Known
 from gandlf_synth.models.base import GenerativeModule
 
 _PRECISION = "32-true"
@@ -31,10 +32,22 @@ def sample_batches(
         options: how to sample.
     """
     for seeds, condition in batches:
-        whole = complete(condition, module.spec.parts, len(seeds), module.spec.shape)
+        whole = complete(condition, module.spec.parts, len(seeds), condition.image_shape or module.spec.shape)
         with torch.autocast(module.device.type, torch.bfloat16, enabled=options.precision == "bf16-mixed"):
             images = module.sample(seeds, whole.to(module.device), options)
         yield images.float().cpu()
+
+
+@torch.inference_mode()
+def inpaint_batch(
+    module: GenerativeModule, seeds: Sequence[int], condition: Condition, known: Known, options: SamplingOptions
+) -> Tensor:
+    """Return one image per seed that keeps what is known, as ``sample_batches`` returns them."""
+    whole = complete(condition, module.spec.parts, len(seeds), known.clean.shape[2:])
+    with torch.autocast(module.device.type, torch.bfloat16, enabled=options.precision == "bf16-mixed"):
+        there = Known(known.clean.to(module.device), known.region.to(module.device))
+        images = module.inpaint(seeds, whole.to(module.device), there, options)
+    return images.float().cpu()
 
 
 def sampling_record(module: GenerativeModule, options: SamplingOptions) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Samples a trained model and writes the images, each with its provenance."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,28 +125,47 @@ def accepted_images(
         if gate is None:
             yield request, image, {}
         else:
-            yield request, *_first_accepted(gate, module, options, request, image)
+            again = partial(_made_again, module, options, request)
+            yield request, *first_accepted(gate, image, request.seed, again, f"image {request.index}")
 
 
-def _first_accepted(
+def _made_again(
+    module: GenerativeModule, options: SamplingOptions, request: ImageRequest, seed: int
+) -> NDArray[np.float32]:
+    ((_, image),) = sample_requests(module, [[replace(request, seed=seed)]], options)
+    return image
+
+
+def first_accepted(
     gate: CopyGate,
-    module: GenerativeModule,
-    options: SamplingOptions,
-    request: ImageRequest,
     image: NDArray[np.float32],
+    first_seed: int,
+    make_again: Callable[[int], NDArray[np.float32]],
+    where: str,
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Return ``image``, or the first from another seed that is no copy, and what to record of it."""
-    seed = request.seed
+    """Return ``image``, or the first from another seed that is no copy, and what to record of it.
+
+    Args:
+        gate: knows the training images.
+        image: ``(channels, *shape)`` in [-1, 1].
+        first_seed: that it was made from.
+        make_again: makes it from another seed.
+        where: what it is called in messages.
+
+    Raises:
+        TrainingError: every seed gives a copy.
+    """
+    seed = first_seed
     for refused in range(TRIES):
         correlation = float(gate.correlations(torch.from_numpy(image)[None])[0])
         if correlation <= gate.limit:
             facts = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
             return image, facts
-        seed = fold_seed(request.seed, Purpose.IMAGE_AGAIN, refused + 1)
-        ((_, image),) = sample_requests(module, [[replace(request, seed=seed)]], options)
+        seed = fold_seed(first_seed, Purpose.IMAGE_AGAIN, refused + 1)
+        image = make_again(seed)
     what = f"is a copy of a training image from each of {TRIES} seeds"
     fix = "train on more subjects, for a shorter time or with a smaller network"
-    raise TrainingError(Problem(f"image {request.index}", what, fix=fix))
+    raise TrainingError(Problem(where, what, fix=fix))
 
 
 def sample_requests(

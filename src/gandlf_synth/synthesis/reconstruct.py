@@ -25,7 +25,7 @@ from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_csv
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.progress import Progress
-from gandlf_synth.provenance import SYNTHETIC_MARK, software_versions
+from gandlf_synth.provenance import DERIVED_MARK, software_versions
 from gandlf_synth.synthesis.image_files import write_parts
 
 _SHOWN = 8
@@ -89,7 +89,7 @@ def reconstruct_images(
     """
     names = list(metrics) or list(_DEFAULT_METRICS)
     measures = {name: registry.load("paired_metrics", name) for name in names}
-    about = {**source, "synthetic": True, "mark": SYNTHETIC_MARK, "software": software_versions()}
+    about = {**source, "synthetic": True, "mark": DERIVED_MARK, "software": software_versions()}
     batches = [manifest.samples[start : start + batch_size] for start in range(0, len(manifest.samples), batch_size)]
     rows: list[list[Any]] = []
     images: list[Path] = []

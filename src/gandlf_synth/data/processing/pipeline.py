@@ -67,7 +67,10 @@ class Pipeline:
             UnreadableError: a file cannot be read.
             TransformError: a step cannot be applied to this sample; the text names the step.
         """
-        image, missing = self._read(sample)
+        return self.apply(*self.read(sample))
+
+    def apply(self, image: Image, missing: NDArray[np.bool_]) -> Image:
+        """Return an image that was ``read``, after all steps; see ``__call__``."""
         for step, transform in zip(self.steps, self.transforms(), strict=True):
             try:
                 image = transform(image)
@@ -77,8 +80,13 @@ class Pipeline:
             image = Resize(shape=self.shape)(image)
         return _without(image, missing) if missing.any() else image
 
-    def _read(self, sample: Sample) -> tuple[Image, NDArray[np.bool_]]:
-        """Return the stacked images of a row, with which of their channels the row does not have."""
+    def read(self, sample: Sample) -> tuple[Image, NDArray[np.bool_]]:
+        """Return the stacked images of a row as they are in its files, with which of their channels it does not have.
+
+        Raises:
+            UnreadableError: a file cannot be read.
+            TransformError: the images lie on different grids, or there are none.
+        """
         channels = sample.channels or (None,) * len(self.column_channels)
         # A table for a trained model may lack the columns of what is missing in all its rows.
         sources = (*sample.sources, *(None,) * len(self.source_channels))[: len(self.source_channels)]
@@ -88,6 +96,8 @@ class Pipeline:
         ]
         given = [None if path is None else with_channels(read_image(path), count) for path, count in columns]
         first = next((image for image in given if image is not None), None)
+        if first is not None and not all(image is None or image.geometry.matches(first.geometry) for image in given):
+            raise TransformError(f"its images lie on different grids: {', '.join(sample.images)}")
         if first is None and sample.mask is not None:
             first = read_image(sample.mask)
         if first is None:

@@ -144,8 +144,16 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list[Problem]]:
-    """Return the canonical name of every column, None for ignored ones, and what is wrong with the header."""
+def columns_of(
+    path: Path, names: Sequence[str], *, needs_images: bool = True
+) -> tuple[list[str | None], list[Problem]]:
+    """Return the canonical name of every column, None for ignored ones, and what is wrong with the header.
+
+    Args:
+        path: the CSV, for messages.
+        names: the header.
+        needs_images: whether a table without a column of images is wrong.
+    """
     where = f"{path} header"
     keys = [_key(name) for name in names]
     columns, images = _with_image_column([_canonical(key) for key in keys], keys)
@@ -155,7 +163,7 @@ def columns_of(path: Path, names: Sequence[str]) -> tuple[list[str | None], list
             given = listing(repr(name) for name, own in zip(names, columns, strict=True) if own == repeated)
             problems.append(Problem(where, f"has {repeated} {count} times: {given}", "each column once"))
     numbers = {kind: _numbers(columns, kind) for kind in ("Channel_", "Source_")}
-    if not numbers["Channel_"] and not numbers["Source_"]:
+    if needs_images and not numbers["Channel_"] and not numbers["Source_"]:
         fix = f"rename the one with the images to Channel_0: {listing(names[place] for place in images)}"
         what = f"has no column Channel_0: {listing(names)}"
         problems.append(Problem(where, what, _ALLOWED, fix if images else ""))

@@ -173,7 +173,7 @@ def paradigm(manifest: Manifest) -> LabelingParadigm:
     return "patient" if all(sample.label_name == sample.subject for sample in manifest.samples) else "custom"
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, needs_images: bool = True) -> Manifest:
     """Return the samples in a CSV; relative paths in it start at its folder.
 
     Columns, in any order and case: ``Channel_0``, ``Channel_1`` … (a single one may be called ``image``, ``path`` or
@@ -182,11 +182,17 @@ def read_manifest(path: Path) -> Manifest:
     ``SubjectID`` (or ``PatientID``). Further columns are kept as text in ``Sample.extra``. UTF-8 or UTF-16, separated
     by commas, semicolons or tabs, with or without ``sep=``.
 
+    Args:
+        path: the CSV.
+        needs_images: whether a row without a channel or a source is wrong; a mask, or numbers, may be all that a
+            trained model is given.
+
     Raises:
         DataError: everything that is wrong with the file, its columns, its cells, and the files it names.
     """
-    table = _read_table(path)
-    kinds = [table.problems, *cell_problems(table.rows), *file_problems(table.rows)]
+    table = _read_table(path, needs_images)
+    cells = cell_problems(table.rows, needs_images=needs_images)
+    kinds = [table.problems, *cells, *file_problems(table.rows)]
     shown = [capped([problem for _, problem in kind]) for kind in kinds]
     raise_if_any([problem for kind in shown for problem in kind], DataError)
     return _manifest(table, table.rows)
@@ -227,9 +233,9 @@ class _Table:
     numbering: str
 
 
-def _read_table(path: Path) -> _Table:
+def _read_table(path: Path, needs_images: bool = True) -> _Table:
     names, records = read_records(path)
-    columns, header_problems = columns_of(path, names)
+    columns, header_problems = columns_of(path, names, needs_images=needs_images)
     problems: list[RowProblem] = [(None, problem) for problem in header_problems]
     extra_columns = extra_columns_of(names, columns)
     rows = []
@@ -276,12 +282,12 @@ def _subjects(rows: Sequence[Row]) -> tuple[list[str], str, bool]:
     names = [row.cells.get("SubjectID", "") for row in rows]
     if all(names):
         return names, "the SubjectID column", True
-    files = [Path(os.path.normpath(next(iter(row.images.values())))) for row in rows]
+    files = [Path(os.path.normpath(next(iter(row.files.values()), f"row_{row.number}"))) for row in rows]
     reason = _folders_are_no_subjects(rows, [file.parent for file in files])
     if not reason:
         return (
             _short_names([file.parent for file in files]),
-            f"the folder that holds {next(iter(rows[0].images))}",
+            f"the folder that holds {next(iter(rows[0].files), 'the row')}",
             True,
         )
     stems = [file.with_name(_EXTENSION.sub("", file.name) or file.name) for file in files]

@@ -23,9 +23,15 @@ _CHUNK = 500
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
-def cell_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
-    """Return everything that is wrong in the cells of ``rows``, by kind."""
-    return [check(rows) for check in (_empty_cells, _labels_not_integer, _labels_inconsistent, _repeated)]
+def cell_problems(rows: Sequence[Row], *, needs_images: bool = True) -> list[list[RowProblem]]:
+    """Return everything that is wrong in the cells of ``rows``, by kind.
+
+    Args:
+        rows: the rows.
+        needs_images: whether each must have images, and other ones than the rest, as in training.
+    """
+    checks = [_labels_not_integer, _labels_inconsistent, *([_repeated] if needs_images else [])]
+    return [_empty_cells(rows, needs_images), *(check(rows) for check in checks)]
 
 
 def file_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
@@ -54,12 +60,13 @@ def capped(problems: Sequence[Problem]) -> list[Problem]:
     return list(problems) if more <= 1 else [*problems[:_SHOWN], Problem("", f"… and {more} more like these")]
 
 
-def _empty_cells(rows: Sequence[Row]) -> list[RowProblem]:
+def _empty_cells(rows: Sequence[Row], needs_images: bool) -> list[RowProblem]:
     problems: list[RowProblem] = []
     for column in rows[0].cells if rows else ():
         empty = [row for row in rows if not row.cells[column]]
         if column.startswith("Channel_"):
-            problems += [(row.number, _empty_channel(row, column)) for row in empty if row.channels or not row.images]
+            wrong = [row for row in empty if row.channels or (needs_images and not row.images)]
+            problems += [(row.number, _empty_channel(row, column)) for row in wrong]
         elif names_files(column):
             continue
         elif empty and len(empty) < len(rows):

@@ -282,6 +282,10 @@ class DenoisingModule(GenerativeModule[C]):
         """Return sampler, steps and guidance scale that ``sample`` would use."""
         return self.process.sampling_defaults(options)
 
+    def inpainting_defaults(self, options: SamplingOptions) -> Jumps:
+        """Return how inpainting goes back and forth."""
+        return jumps(options, self.sampling_defaults(options)["num_inference_steps"])
+
     def check_sampling(self, options: SamplingOptions) -> None:
         """Refuse an unknown sampler, and guidance where there is no condition."""
         self.process.check_sampling(options)

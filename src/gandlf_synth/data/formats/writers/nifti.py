@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 from nibabel.nifti1 import Nifti1Extension
 
 from gandlf_synth.data.formats.image import Values
@@ -15,6 +16,7 @@ from gandlf_synth.provenance import SYNTHETIC_MARK
 
 _COMMENT = 6
 _ALIGNED_ANAT = 2
+_DESCRIPTION = 80
 
 
 class NiftiWriter(Writer):
@@ -36,8 +38,13 @@ class NiftiWriter(Writer):
         image = nib.Nifti1Image(voxels[0], geometry.affine)
         image.set_sform(geometry.affine, code=_ALIGNED_ANAT)
         image.set_qform(geometry.affine, code=_ALIGNED_ANAT)
+        header = image.header
+        if not np.array_equal(header.get_sform(), geometry.affine) and np.array_equal(
+            header.get_qform(), geometry.affine
+        ):
+            image.set_sform(None, code=0)  # the affine came from a quaternion, which only another one holds to the bit
         image.header.set_xyzt_units("mm")
-        image.header["descrip"] = SYNTHETIC_MARK.encode()
+        image.header["descrip"] = str(provenance.get("mark", SYNTHETIC_MARK)).encode()[:_DESCRIPTION]
         image.header.extensions.append(Nifti1Extension(_COMMENT, as_text(provenance).encode()))
         write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 

@@ -36,7 +36,7 @@ class PngWriter(Writer):
             '{"seed": 7}'
         """
         text = PngInfo()
-        text.add_text("Comment", SYNTHETIC_MARK)
+        text.add_text("Comment", str(provenance.get("mark", SYNTHETIC_MARK)))
         text.add_text(_KEY, as_text(provenance))
         content = BytesIO()
         Image.fromarray(rows_first(voxels)).save(content, "PNG", pnginfo=text)

@@ -61,6 +61,31 @@ def resample_onto(values: Voxels, old: Geometry, new: Geometry) -> NDArray[np.fl
     return result
 
 
+def touched_voxels(marked: NDArray[np.bool_], old: Geometry, new: Geometry) -> tuple[NDArray[np.bool_], int]:
+    """Return the voxels of ``new`` from which ``resample_onto`` makes those that are ``marked`` on ``old``.
+
+    Args:
+        marked: ``(*old.shape)``, true where a voxel is marked.
+        old: the grid of ``marked``.
+        new: any grid.
+
+    Returns:
+        ``(*new.shape)``, and how many marked voxels lie outside of ``new``.
+    """
+    dims = old.spatial_dims
+    index = (np.linalg.pinv(_square(new)) @ _square(old))[:dims]
+    places = np.argwhere(marked).T
+    # Rounding errors must not mark a neighbor where the voxels of both grids coincide.
+    at = np.round(index[:, :dims] @ places + index[:, 3:], 4)
+    last = np.array(new.shape)[:, None] - 1
+    inside = ((at >= -0.5) & (at <= last + 0.5)).all(axis=0)
+    touched = np.zeros(new.shape, bool)
+    for corner in np.ndindex(*(2,) * dims):
+        ends = np.where(np.array(corner)[:, None] == 0, np.floor(at), np.ceil(at)).astype(int)
+        touched[tuple(np.clip(ends, 0, last)[:, inside])] = True
+    return touched, int((~inside).sum())
+
+
 def _square(geometry: Geometry) -> NDArray[np.float64]:
     """Return the affine of a grid; a picture's third axis is left out, since it has no voxels along it."""
     affine = geometry.affine.copy()

@@ -1,0 +1,179 @@
+"""What is made of the rows of a CSV, as files on the rows' own grids: images, maps of their spread, sidecars, a CSV."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.config import Step
+from gandlf_synth.data.formats.readers import source_files
+from gandlf_synth.data.formats.writers import Writer
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import data_scale, in_number_type, to_file_values, undo_preprocessing
+from gandlf_synth.data.processing.postprocessing import postprocessed
+from gandlf_synth.data.processing.transforms.resampling import resample_onto
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.errors import ConfigError, DataError, Problem, listing
+from gandlf_synth.files import file_name, read_json, write_csv
+from gandlf_synth.geometry import Voxels
+from gandlf_synth.provenance import DERIVED_MARK
+from gandlf_synth.synthesis.image_files import write_parts
+from gandlf_synth.synthesis.row_input import RowInput
+from gandlf_synth.synthesis.row_task import RowTask
+
+_MAPS = ("mean", "std")
+_MAP_TYPE = "float32"
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """Writes what is made of rows.
+
+    Args:
+        folder: where.
+        manifest: the rows.
+        spec: the data that the model was trained on.
+        task: what is made of the rows.
+        writer: the file format.
+        about: what the provenance of every image says.
+        n_samples: images of each row.
+        steps: the postprocessing.
+    """
+
+    folder: Path
+    manifest: Manifest
+    spec: DataSpec
+    task: RowTask
+    writer: Writer
+    about: Mapping[str, Any]
+    n_samples: int = 1
+    steps: Sequence[Step] = ()
+
+    def check(self) -> None:
+        """Refuse a file format that cannot hold the maps.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        if self.n_samples > 1 and not self.writer.holds(_MAP_TYPE):
+            what = f"{self.writer.suffix} files cannot hold mean and standard deviation, which are fractions"
+            raise ConfigError(Problem("output_format", what, fix="choose another format, or one sample per row"))
+
+    def name(self, sample: Sample) -> str:
+        """Return the beginning of the names of a row's files: its subject, with the row where others have the same."""
+        subjects = Counter(file_name(each.subject.replace("/", "_")) for each in self.manifest.samples)
+        own = file_name(sample.subject.replace("/", "_"))
+        return own if subjects[own] == 1 else f"{own}_row_{sample.row}"
+
+    def is_complete(self, sample: Sample) -> bool:
+        """Say whether everything of a row is there and was made from the files that it names now."""
+        sidecars = [self.folder / f"{stem}.json" for stem in self._stems(sample)]
+        if not all(sidecar.is_file() for sidecar in sidecars):
+            return False
+        records = [read_json(sidecar) for sidecar in sidecars]
+        files = [self.folder / Path(name).name for record in records for name in record["files"]]
+        return all(file.is_file() for file in files) and records[0].get("made_from") == digests(sample)
+
+    def write(self, row: RowInput, images: NDArray[np.float32], facts: Sequence[Mapping[str, Any]]) -> list[Voxels]:
+        """Write the images of a row and, of several, the maps of their mean and spread; return the images' values.
+
+        Args:
+            row: what they were made from.
+            images: ``(n_samples, channels, *shape)`` in [-1, 1], as the network makes them.
+            facts: what to record of each.
+
+        Raises:
+            DataError: the row's image is of a number type that the format cannot hold.
+        """
+        made_from = digests(row.sample)
+        values = [self._file_values(row, image) for image in images]
+        record = {
+            **self.about, "synthetic": True, "mark": DERIVED_MARK, "csv": self.manifest.path.name,
+            "row": row.sample.row, "subject": row.sample.subject, "made_from": made_from,
+            "kind": "inpainting" if self.task.inpaints else "from a row",
+        }  # fmt: skip
+        if self.n_samples > 1:
+            stack = np.stack([value.astype(np.float64) for value in values])
+            for kind, array in zip(_MAPS, (stack.mean(0), stack.std(0, ddof=1)), strict=True):
+                place = self.folder / f"{self.name(row.sample)}_{kind}"
+                about = {**record, "kind": f"{kind} of {self.n_samples} images, voxel by voxel"}
+                self._write(place, array.astype(_MAP_TYPE), row, about)
+        for stem, value, fact in zip(self._stems(row.sample), values, facts, strict=True):
+            self._write(self.folder / stem, value, row, {**record, **fact})
+        return values
+
+    def _write(self, place: Path, values: Voxels, row: RowInput, about: Mapping[str, Any]) -> None:
+        write_parts(place, values, self.spec, self.writer, row.grid, about, data_scale(self.spec))
+
+    def paths(self, sample: Sample) -> Iterator[list[Path]]:
+        """Yield the files of each image of a row."""
+        for stem in self._stems(sample):
+            record = read_json(self.folder / f"{stem}.json")
+            yield [self.folder / Path(name).name for name in record["files"]]
+
+    def write_csv(self, path: Path) -> list[Path]:
+        """Write the images as a CSV that training reads, with what the rows say beside them; return the files."""
+        samples = self.manifest.samples
+        written = [(sample, files) for sample in samples for files in self.paths(sample)]
+        kept = [name for name in _kinds(samples) if not name.startswith("Channel_")]
+        channels = [f"Channel_{place}" for place in range(len(written[0][1]))]
+        labelled = [sample.label is not None for sample in samples]
+        labels = ["Label", "LabelMapping"] if all(labelled) else []
+        rows: list[list[object]] = [["SubjectID", *channels, *kept, *labels, *self.manifest.extra_columns]]
+        for sample, files in written:
+            own = [Path("..", file.name) for file in files]
+            others = [str(named.absolute()) if (named := sample.named_files.get(name)) else "" for name in kept]
+            classes = [sample.label, sample.label_name or ""] if labels else []
+            further = [sample.extra.get(name, "") for name in self.manifest.extra_columns]
+            rows.append([sample.subject, *own, *others, *classes, *further])
+        write_csv(path, rows)
+        return [file for _, files in written for file in files]
+
+    def _stems(self, sample: Sample) -> list[str]:
+        name = f"{self.name(sample)}_synthetic"
+        return [name] if self.n_samples == 1 else [f"{name}_{number}" for number in range(self.n_samples)]
+
+    def _file_values(self, row: RowInput, image: NDArray[np.float32]) -> Voxels:
+        """Return an image on the grid of its row, in the units and the number type of the data."""
+        own = row.target is not None and self.task.takes_image and row.prepared is not None
+        if row.prepared is None:
+            return to_file_values(image, self.spec, self.steps)
+        if own:
+            values = postprocessed(undo_preprocessing(image, row.prepared, self.spec), self.steps)
+        else:
+            values = to_file_values(image, self.spec, self.steps).astype(np.float64)
+        there = resample_onto(values, row.prepared.geometry, row.grid)
+        number_type = row.target.dtype if row.target is not None and own else self.spec.dtype
+        if not self.writer.holds(number_type):
+            what = f"has values of type {number_type}, which {self.writer.suffix} files cannot hold"
+            where = f"{self.manifest.path} row {row.sample.row}, column Channel_0"
+            raise DataError(Problem(where, what, listing(self.writer.number_types), "choose another output format"))
+        typed = in_number_type(there, number_type)
+        if row.target is None or row.region is None:
+            return typed
+        kept: Voxels = np.where(row.region, typed, row.target.array.astype(typed.dtype))
+        return kept
+
+
+def digests(sample: Sample) -> dict[str, str]:
+    """Return the SHA-256 of the content of every file that a row names, by its column."""
+    return {name: _digest(path) for name, path in sample.named_files.items()}
+
+
+def _digest(cell: Path) -> str:
+    """Return what ``sha256sum`` says of a file; of a folder, the digest of those of its files."""
+    found = []
+    for file in source_files(cell):
+        with file.open("rb") as stream:
+            found.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _kinds(samples: Sequence[Sample]) -> list[str]:
+    """Return the columns with files that any row fills, in the order of the first that does."""
+    return list(dict.fromkeys(name for sample in samples for name in sample.named_files))
