@@ -104,6 +104,8 @@ def given_rows(
     Raises:
         ConfigError, DataError: the model cannot use them.
     """
+    from gandlf_synth.data.formats.cache_folder import default_cache, writable_cache
+    from gandlf_synth.data.formats.scan import scan_files
     from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
     from gandlf_synth.data.table.manifest import read_manifest
     from gandlf_synth.synthesis.row_task import choose_task
@@ -115,7 +117,8 @@ def given_rows(
         raise ConfigError(Problem("--only", f"names row {beyond[0]}", f"1 to {len(manifest.samples)}"))
     if only is not None:
         manifest = manifest.subset(sample for sample in manifest.samples if sample.row in only)
-    task = choose_task(manifest, spec, model_name)
+    scans = scan_files([path for sample in manifest.samples for path in sample.files], writable_cache(default_cache()))
+    task = choose_task(manifest, spec, model_name, scans)
     steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
     # A model of patches takes images of any size, in windows.
     shape = None if loaded is not None and loaded.config.patch_sampler is not None else spec.shape

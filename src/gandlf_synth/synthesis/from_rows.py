@@ -149,8 +149,8 @@ def _sheet_rows(row: RowInput, made: Voxels, files: RowFiles) -> list[SheetRow]:
         ("made", made, made if target is None else target, row.grid)
     ]
     if row.shown is not None and not files.task.inpaints:
-        pictures.insert(0, ("given", row.shown.array, row.shown.array, row.grid))
-    if target is not None:
+        pictures.insert(0, ("given", row.shown.array, row.shown.array, row.shown.geometry))
+    if target is not None and not files.task.refines:
         title = "before" if files.task.inpaints else "true"
         pictures.append((title, target, target, row.grid))
     colour = files.spec.modality == "histo"

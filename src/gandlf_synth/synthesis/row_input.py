@@ -82,16 +82,15 @@ class RowReader:
             raise DataError(Problem(where, f"cannot be used: {error}")) from error
 
     def _read(self, sample: Sample) -> RowInput:
-        target = _read_target(sample, self._spec)
-        grid_file = _grid_file(sample)
-        # A target that is only for comparison must not reach the model, not even through the preprocessing.
-        seen = sample if self._task.takes_image else replace(sample, channels=())
+        target, seen = _read_target(sample, self._spec), self._task.seen(sample)
+        grid_file = _grid_file(seen)
         if grid_file is None:
             condition = encode_rows([sample], self._task.parts)
-            return RowInput(sample, None, self._spec.geometry, condition, None, None, None, None)
+            return RowInput(sample, None, self._spec.geometry, condition, None, target, None, None)
         shown = read_image(grid_file)
         image, missing = self._pipeline.read(seen)
-        region = image.region != 0 if self._task.inpaints and image.region is not None else None
+        marked = image.mask if self._task.region_column == "Mask" else image.region
+        region = marked != 0 if self._task.inpaints and marked is not None else None
         if region is not None:
             image = fill_region(image, region)
         prepared = self._pipeline.apply(image, missing)
@@ -101,7 +100,8 @@ class RowReader:
             prepared = replace(prepared, region=touched.astype(np.int32))
             known = self._known(prepared, touched) if self._task.projects else None
         condition = joined(encode_rows([sample], self._task.parts), self._paint(prepared), self._task.parts)
-        return RowInput(sample, prepared, shown.geometry, condition, known, target, region, shown)
+        grid = refined(shown.geometry, prepared.geometry) if self._task.refines else shown.geometry
+        return RowInput(sample, prepared, grid, condition, known, target, region, shown)
 
     def _touched(
         self, sample: Sample, region: NDArray[np.bool_], old: Geometry, new: Geometry
@@ -152,6 +152,23 @@ def fill_region(image: Image, region: NDArray[np.bool_]) -> Image:
         region, image.geometry.spacing, return_distances=False, return_indices=True
     )
     return image.with_values(image.array[(slice(None), *nearest)])
+
+
+def refined(given: Geometry, prepared: Geometry) -> Geometry:
+    """Return the grid of the axes and the extent of ``given`` with voxels as small as those of ``prepared``.
+
+    Example:
+        >>> given, prepared = Geometry((4, 6), np.diag([2.0, 1, 1, 1])), Geometry((8, 6))
+        >>> refined(given, prepared).shape, refined(given, prepared).spacing
+        ((8, 6), (1.0, 1.0))
+    """
+    dims = given.spatial_dims
+    directions, others = (grid.affine[:3, :dims] / np.array(grid.spacing) for grid in (given, prepared))
+    nearest = np.abs(directions.T @ others).argmax(axis=1)
+    wanted = np.minimum(given.spacing, np.array(prepared.spacing)[nearest])
+    extent = np.array(given.shape) * given.spacing
+    shape = np.maximum(given.shape, np.rint(extent / wanted).astype(int))
+    return given.resampled(tuple(shape.tolist()), tuple((extent / shape).tolist()))
 
 
 def _grid_file(sample: Sample) -> Path | None:

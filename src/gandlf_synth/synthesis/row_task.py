@@ -1,14 +1,20 @@
 """What a trained model can do with the rows of a CSV, and what is wrong with them, before anything is made."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from gandlf_synth import registry
-from gandlf_synth.data.formats.readers import UnreadableError, read_image
-from gandlf_synth.data.loading.conditioners import ConditionPart, ImagePart, build_conditioner, images_read
+from gandlf_synth.data.formats.scan import FileScan, Scans
+from gandlf_synth.data.loading.conditioners import (
+    Conditioner,
+    ConditionPart,
+    ImagePart,
+    build_conditioner,
+    check_inputs,
+    images_read,
+    warnings_of,
+)
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.data.table.row_checks import capped
@@ -20,15 +26,17 @@ class RowTask:
     """What is made of each row.
 
     Args:
-        parts: what the images are made from, of what the model knows and the CSV has.
+        parts: what the images are made from.
         reads: the images of a row that are looked at.
         projects: whether images are inpainted by a model that was not trained for it.
+        region_column: where it says what is made anew.
         remarks: what a person should know.
     """
 
     parts: tuple[ConditionPart, ...]
     reads: frozenset[ImagePart]
     projects: bool
+    region_column: str = "Region"
     remarks: tuple[str, ...] = ()
 
     @property
@@ -42,46 +50,62 @@ class RowTask:
         return self.inpaints or "image" in self.reads
 
     @property
+    def refines(self) -> bool:
+        """Whether an image is made of one of fewer voxels, so that it gets a grid of its own."""
+        return "image" in self.reads and not self.inpaints
+
+    def columns_used(self, columns: Iterable[str]) -> list[str]:
+        """Return those of ``columns`` with images that are looked at."""
+        used = {
+            "Channel": self.takes_image, "Source": "sources" in self.reads,
+            "Mask": True,  # preprocessing may look at it
+            "Region": self.inpaints and self.region_column == "Region",
+        }  # fmt: skip
+        return [name for name in columns if used[name.partition("_")[0]]]
+
+    def seen(self, sample: Sample) -> Sample:
+        """Return a row with only the images that are looked at.
+
+        A true image that is there for comparison must not reach the model, not even through the preprocessing.
+        """
+        return replace(
+            sample,
+            channels=sample.channels if self.takes_image else (),
+            sources=sample.sources if "sources" in self.reads else (),
+            region=sample.region if "Region" in self.columns_used(sample.named_files) else None,
+        )
+
+    @property
     def shows_patient(self) -> bool:
         """Whether what is made shows the person of the images that it is made from."""
         return self.takes_image or "sources" in self.reads
 
 
-def choose_task(manifest: Manifest, spec: DataSpec, model_name: str) -> RowTask:
+def choose_task(manifest: Manifest, spec: DataSpec, model_name: str, scans: Scans) -> RowTask:
     """Return what the model makes of the rows of ``manifest``.
+
+    Args:
+        manifest: the rows.
+        spec: the data that the model was trained on.
+        model_name: the family.
+        scans: what is known of the files of the rows.
 
     Raises:
         ConfigError: the CSV has nothing that the model takes, or columns that it cannot use.
         DataError: rows that cannot be used.
     """
-    reads = images_read(spec.parts)
-    given = _given(manifest)
-    projects = "Region" in given and "region" not in reads
-    parts, remarks, missing = [], [], list[Problem]()
-    for part in spec.parts:
-        column = _column_of(part, manifest)
-        if column is None:
-            parts.append(part)
-        elif part.drop_fraction or part.kind == "class":
-            remarks.append(f"{manifest.path.name} has no column {column}: images are made as if it were not known")
-        else:
-            what = f"has no column {column}, and the model was trained to know it"
-            missing.append(Problem(str(manifest.path), what, fix=f"add {column}"))
-    task = RowTask(tuple(parts), reads, projects)
-    raise_if_any([*_column_problems(manifest, spec, task, model_name), *missing], ConfigError)
-    unused = [name for name, needs in _USES.items() if name in given and not needs & _used(task)]
-    remarks += [f"column {name} is not used: the model was not trained with it" for name in unused]
-    found = list(_row_problems(manifest, spec, task))
-    raise_if_any(capped(found), DataError)
-    return RowTask(task.parts, reads, projects, tuple(remarks))
+    reads, given = images_read(spec.parts), _given(manifest)
+    region = next((_conditioner(part) for part in spec.parts if part.name == "region"), None)
+    projects = region is None and "Region" in given
+    task = RowTask(spec.parts, reads, projects, region_column=region.cell if region else "Region")
+    raise_if_any(list(_column_problems(manifest, spec, task, model_name)), ConfigError)
+    raise_if_any(capped(list(_row_problems(manifest, spec, task, scans))), DataError)
+    check_inputs(manifest, spec.parts, scans)
+    return replace(task, remarks=(*_unused_columns(manifest, task), *warnings_of(manifest, spec.parts)))
 
 
-_USES = {"Source": {"sources"}, "Mask": {"mask"}, "Region": {"region"}}
-"""Columns, and what looks at them."""
-
-
-def _used(task: RowTask) -> set[str]:
-    return {*task.reads, *(("region",) if task.projects else ())}
+def _conditioner(part: ConditionPart) -> Conditioner:
+    return build_conditioner(part.conditioner, part.parameters)
 
 
 def _given(manifest: Manifest) -> set[str]:
@@ -89,12 +113,18 @@ def _given(manifest: Manifest) -> set[str]:
     return {name.partition("_")[0] for sample in manifest.samples for name in sample.named_files}
 
 
-def _column_of(part: ConditionPart, manifest: Manifest) -> str | None:
-    """Return the column that a part is read from and that the CSV does not have; None where it has it."""
-    if part.kind == "class":
-        return None if manifest.labels else "Label"
-    column = getattr(build_conditioner(part.conditioner, part.parameters), "column", None)
-    return None if column is None or part.painted or column in manifest.extra_columns else str(column)
+def _unused_columns(manifest: Manifest, task: RowTask) -> Iterator[str]:
+    """Yield which columns are not used, and which that the model knows are not there."""
+    cells = {_conditioner(part).cell for part in task.parts}
+    used = {"Source": "sources" in task.reads, "Mask": "mask" in task.reads, "Region": task.inpaints}
+    unused: list[str] = [name for name, is_used in used.items() if name in _given(manifest) and not is_used]
+    unused += [name for name in manifest.extra_columns if name not in cells]
+    if unused:
+        yield f"not used, because the model was not trained with it: {listing(unused)}"
+    for part in task.parts:
+        says = bool(manifest.labels) if part.kind == "class" else any(map(_conditioner(part).says, manifest.samples))
+        if not says:
+            yield f"no row says anything of {part.name}: images are made as if it were not known"
 
 
 def _column_problems(manifest: Manifest, spec: DataSpec, task: RowTask, model_name: str) -> Iterator[Problem]:
@@ -104,7 +134,7 @@ def _column_problems(manifest: Manifest, spec: DataSpec, task: RowTask, model_na
         if model_name not in able:
             what = f"names a Region to be made anew, which {model_name!r} cannot without a condition on regions"
             yield Problem(f"{where} column Region", what, listing(able), "or train with conditioning: [region]")
-    elif not task.parts and not task.reads:
+    elif not task.parts:
         columns = listing([*sorted(_given(manifest)), *manifest.extra_columns])
         what = f"has nothing that the model takes ({columns}): it was trained without conditions"
         fix = "give Channel_0 and Region to inpaint; leave the CSV out for new images"
@@ -117,45 +147,49 @@ def _column_problems(manifest: Manifest, spec: DataSpec, task: RowTask, model_na
         yield Problem(where, what, f"{len(spec.column_channels)}, as in training")
 
 
-def _row_problems(manifest: Manifest, spec: DataSpec, task: RowTask) -> Iterator[Problem]:
-    conditioners = [(build_conditioner(part.conditioner, part.parameters), part) for part in task.parts]
+def _row_problems(manifest: Manifest, spec: DataSpec, task: RowTask, scans: Scans) -> Iterator[Problem]:
     for sample in manifest.samples:
         where = f"{manifest.path} row {sample.row}"
         if sample.label is not None and spec.labels and sample.label not in spec.labels:
             known = listing(f"{label} ({name})" for label, name in zip(spec.labels, spec.class_names, strict=True))
             yield Problem(f"{where}, column Label", f"is {sample.label}, a class that the model does not know", known)
-        for conditioner, part in conditioners:
-            check = getattr(conditioner, "check", None)
-            problem = check(sample, part.facts) if check else ""
-            if problem:
-                yield Problem(f"{where}, {part.name}", problem)
-        if task.inpaints:
-            yield from _region_problems(sample, where)
+        yield from _file_problems(sample, task, scans, where)
+        if task.inpaints and not sample.channels:
+            yield Problem(f"{where}, column Channel_0", "is empty", "the image to be inpainted")
+        if task.projects:
+            yield from _region_problems(sample, scans, where)
 
 
-def _region_problems(sample: Sample, where: str) -> Iterator[Problem]:
-    """Yield what is wrong with a row that is to be inpainted."""
-    if not sample.channels:
-        yield Problem(f"{where}, column Channel_0", "is empty", "the image to be inpainted")
+def _file_problems(sample: Sample, task: RowTask, scans: Scans, where: str) -> Iterator[Problem]:
+    """Yield the files of a row that cannot be read, and those on another grid than the first."""
+    first: tuple[str, FileScan] | None = None
+    for column in task.columns_used(sample.named_files):
+        scan, cell = scans[sample.named_files[column]], f"{where}, column {column} ({sample.named_files[column]})"
+        if scan.problem:
+            yield Problem(cell, *scan.problem)
+            continue
+        first = first or (column, scan)
+        if not scan.geometry.matches(first[1].geometry):
+            what = f"lies on another grid than {first[0]}: {_grid(scan)}, not {_grid(first[1])}"
+            yield Problem(cell, what, fix="register and resample it first")
+
+
+def _grid(scan: FileScan) -> str:
+    spacing = " × ".join(f"{size:.4g}" for size in scan.geometry.spacing)
+    corner = ", ".join(f"{value:.4g}" for value in scan.geometry.affine[:3, 3])
+    return f"{' × '.join(map(str, scan.shape))} voxels of {spacing} mm from ({corner})"
+
+
+def _region_problems(sample: Sample, scans: Scans, where: str) -> Iterator[Problem]:
+    """Yield what is wrong with the region of a row whose image a model fills that was not trained for it."""
     if sample.region is None:
-        yield Problem(f"{where}, column Region", "is empty", "the file that is 1 where the image is to be made anew")
+        yield Problem(
+            f"{where}, column Region", "is empty", "the file that is not 0 where the image is to be made anew"
+        )
         return
-    cell = f"{where}, column Region ({sample.region})"
-    try:
-        region = read_image(sample.region)
-    except UnreadableError as error:
-        yield Problem(cell, str(error))
-        return
-    marked = region.array[0] != 0
-    if region.num_channels != 1:
-        yield Problem(cell, f"has {region.num_channels} channels", "1")
-    elif not marked.any():
-        yield Problem(cell, "is 0 everywhere: there is nothing to make anew", "1 where the image is to be made anew")
-    elif marked.all():
-        what = "is set everywhere: nothing of the image would be kept"
-        yield Problem(cell, what, fix="leave the CSV out to make whole images")
-    elif not np.isfinite(region.array).all():
-        yield Problem(cell, "holds values that are not finite", "0 and 1")
+    what = build_conditioner("region").check(sample, scans)
+    if what:
+        yield Problem(f"{where}, column Region ({sample.region})", what)
 
 
 def check_copies(task: RowTask, refuse_copies: Path | None) -> None:
@@ -173,9 +207,9 @@ def check_needs_rows(parts: Sequence[ConditionPart]) -> None:
     """Refuse to make images from nothing with a model that has always been given images.
 
     Raises:
-        ConfigError: a part of the condition is images that training never hid.
+        ConfigError: a part of the condition is images without which the model never learned to do.
     """
-    needed = [part.name for part in parts if part.kind == "channels" and not part.drop_fraction]
+    needed = [part.name for part in parts if part.kind == "channels" and not part.optional]
     if needed:
         what = f"was trained to make images from others ({listing(needed)}), and was given none"
         fix = f"name a CSV of what they are made from with {option('csv')}"
