@@ -1,5 +1,6 @@
 """Automatic choices fit the data and the device."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,13 @@ def test_families_that_train_several_networks_are_known(family: str, several: bo
     document = parse_document(f"model_config: {{model_name: {family}}}", "config.yaml")
 
     assert trains_several(validate(document).config.model) is several
+
+
+@pytest.mark.parametrize("family", ["pix2pix", "ddpm"])
+def test_rows_that_are_no_pairs_are_refused_where_a_model_learns_from_pairs(family: str) -> None:
+    text = f"model_config: {{model_name: {family}, conditioning: [image]}}"
+    samples = (Sample(1, "a", (Path("t.nii"),), sources=(None,)), Sample(2, "b", (), sources=(Path("s.nii"),)))
+    data = replace(facts_of((16, 16)), source_channels=(1,), source_names=("source",))
+
+    with pytest.raises(ConfigError, match=r"c\.yaml:1: .*no row of data\.csv has both .* use model_name: cyclegan"):
+        make_plan(validate(parse_document(text, "c.yaml")), data, Manifest(Path("data.csv"), samples, "each row"), CPU)
