@@ -56,6 +56,7 @@ class ConditionedDataset(PreparedDataset):
     ) -> None:
         super().__init__(samples, value_range, condition, augmenter, seed, patches, fixed)
         self._samples, self._spec, self._painter = samples, spec, Painter(spec.parts)
+        self._shown: MappedImages | None = None
         given = samples.given()
         has_image, self._given = given[:, : spec.num_channels].all(axis=1), given[:, spec.num_channels :]
         has_source = self._given.any(axis=1) if spec.source_channels else np.zeros(len(given), bool)
@@ -69,9 +70,19 @@ class ConditionedDataset(PreparedDataset):
         self._condition = self._condition.rows(torch.from_numpy(self._targets))
 
     @property
+    def in_memory(self) -> bool:
+        """False: conditions are made anew for every batch, which worker processes can do meanwhile."""
+        return False
+
+    @property
     def mapped(self) -> MappedImages | None:
-        """None: conditions are made anew for every batch."""
-        return None
+        """The mapped file of channels and sources; None where they vary, or where some rows are no samples."""
+        every_row = self._others is None and len(self._targets) == len(self._given)
+        return super().mapped if every_row else None
+
+    def show(self, images: MappedImages) -> None:
+        """Give ``images``, one per sample, in the place of the channels; conditions are made of those nevertheless."""
+        self._shown = images
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
@@ -90,7 +101,8 @@ class ConditionedDataset(PreparedDataset):
         painted = self._painter(images, [fold_seed(self._seed, Purpose.CONDITION, *pair) for pair in draws])
         places = torch.tensor(indices)
         condition = joined(self._condition.rows(places // self._per_volume), painted, self._spec.parts)
-        return Batch(image=voxels[:, : self._spec.num_channels], condition=condition, index=places)
+        image = voxels[:, : self._spec.num_channels] if self._shown is None else self._shown.gather(places)
+        return Batch(image=image, condition=condition, index=places)
 
     def _drawn(self, others: NDArray[np.int64], draws: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
         seeds = [fold_seed(self._seed, Purpose.UNPAIRED, *pair) for pair in draws]

@@ -47,6 +47,8 @@ class ConditionPart(BaseModel):
     """Whether it is made of the images of a row, not of its text."""
     optional: bool = True
     """Whether the model learned to do without it."""
+    images: tuple[int, ...] = ()
+    """Of kind ``channels``: how many channels each image has that comes first; those after them are maps."""
 
     @property
     def width(self) -> int:
@@ -167,6 +169,17 @@ class ImageConditioner(Conditioner):
                 the sample as it is.
         """
 
+    def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
+        """Return how many of the first channels make up each image, in order: none, unless overridden.
+
+        Where a model works on latents, the autoencoder encodes them, and what comes after them is averaged.
+
+        Args:
+            size: channels of the part.
+            facts: what ``fit_images`` returned.
+        """
+        return ()
+
     def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
         """Return what a person is shown of what was painted, each ``(*shape)`` in [-1, 1]: as it is, unless overridden.
 
@@ -259,15 +272,16 @@ def fit_conditioners(
             if data is None:
                 raise TypeError(f"{step.name} needs the facts of the images")
             size, facts = conditioner.fit_images(train, data)
+            images = tuple(conditioner.images_in(size, facts))
         else:
-            size, facts = conditioner.fit(train)
+            (size, facts), images = conditioner.fit(train), ()
         name = conditioner.part_name
         if name in parts:
             raise ConfigError(Problem("model_config.conditioning", f"has two parts called {name!r}", fix="keep one"))
         parts[name] = ConditionPart(
             name=name, conditioner=step.name, parameters=conditioner.model_dump(mode="json", exclude_unset=True),
             kind=conditioner.kind, size=size, drop_fraction=conditioner.drop_fraction, facts=facts, painted=painted,
-            optional=conditioner.learns_without(train),
+            optional=conditioner.learns_without(train), images=images,
         )  # fmt: skip
     return tuple(parts.values())
 

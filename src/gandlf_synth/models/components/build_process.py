@@ -1,7 +1,10 @@
 """Which process the settings of diffusion or flow matching ask for."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
+from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.components.denoising import AnyProcess
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
@@ -11,10 +14,22 @@ from gandlf_synth.models.components.flow_process import FlowProcess
 
 
 def build_process(
-    settings: DiffusionSettings | FlowSettings, criterion: nn.Module, spec: DataSpec, channels: int
+    settings: DiffusionSettings | FlowSettings,
+    criterion: nn.Module,
+    spec: DataSpec,
+    channels: int,
+    parts: Sequence[ConditionPart],
 ) -> AnyProcess:
-    """Return the process of ``settings`` on ``channels`` of what is noised: the images of ``spec`` or their latents."""
+    """Return the process of ``settings``.
+
+    Args:
+        settings: of the process.
+        criterion: the loss, one value per element.
+        spec: the data.
+        channels: of what is noised: the images of ``spec`` or their latents.
+        parts: what that is conditioned on.
+    """
     if isinstance(settings, FlowSettings):
-        return FlowProcess(settings, criterion, spec.spatial_dims, channels, spec.parts)
+        return FlowProcess(settings, criterion, spec.spatial_dims, channels, parts)
     process = EDMProcess if settings.prediction_type == "edm" else DiffusionProcess
-    return process(settings, criterion, spec.spatial_dims, channels, spec.parts)
+    return process(settings, criterion, spec.spatial_dims, channels, parts)

@@ -149,7 +149,9 @@ class UNetArchitecture(DenoiserArchitecture):
     def _heads_divide(self) -> Self:
         sizes = self.num_head_channels
         heads = [sizes] * len(self.num_channels) if isinstance(sizes, int) else sizes
-        for channels, attends, size in zip(self.num_channels, self.attention_levels, heads, strict=True):
+        # The coarsest resolution has attention in its middle, whatever its level says.
+        attention = [*self.attention_levels[:-1], True]
+        for channels, attends, size in zip(self.num_channels, attention, heads, strict=True):
             if attends and (size < 1 or channels % size):
                 raise ValueError(f"num_head_channels {size} does not divide the {channels} channels of its level")
         return self

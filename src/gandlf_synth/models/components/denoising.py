@@ -234,9 +234,18 @@ class DenoisingModule(GenerativeModule[C]):
         """``(channels, *shape)`` of what the process works on."""
         return (self.spec.num_channels, *self.spec.shape)
 
+    @property
+    def parts(self) -> Sequence[ConditionPart]:
+        """What the process is conditioned on."""
+        return self.spec.parts
+
     def encode(self, batch: Batch, phase: Phase) -> Tensor:
         """Return what the process learns of a batch of the split ``phase``."""
         return batch["image"]
+
+    def encode_condition(self, condition: Condition) -> Condition:
+        """Return what images are made from as the process sees it."""
+        return condition
 
     def decode(self, sample: Tensor) -> Tensor:
         """Return the images of what the process sampled."""
@@ -244,7 +253,7 @@ class DenoisingModule(GenerativeModule[C]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss at random noise levels."""
-        loss = self.process.training_loss(self.encode(batch, "train"), batch["condition"])
+        loss = self.process.training_loss(self.encode(batch, "train"), self.encode_condition(batch["condition"]))
         self.log_loss("train", loss, batch)
         return loss
 
@@ -258,7 +267,8 @@ class DenoisingModule(GenerativeModule[C]):
 
     def _evaluate(self, phase: Phase, batch: Batch, batch_idx: int) -> None:
         seed = fold_seed(0, Purpose.VALIDATION_NOISE, batch_idx, self.global_rank)
-        loss = self.process.fixed_loss(self.encode(batch, phase), batch["condition"], seed)
+        condition = self.encode_condition(batch["condition"])
+        loss = self.process.fixed_loss(self.encode(batch, phase), condition, seed)
         self.log_loss(phase, loss, batch)
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
@@ -272,8 +282,8 @@ class DenoisingModule(GenerativeModule[C]):
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the denoiser; its inputs are ``noisy``, ``timesteps`` and the parts of the condition that it takes."""
         noisy = torch.randn(2, *self.noise_shape)
-        parts = complete(Condition(), self.spec.parts, len(noisy), self.noise_shape[1:]).inputs()
-        if network_sizes(self.spec.parts)["num_classes"]:
+        parts = complete(Condition(), self.parts, len(noisy), self.noise_shape[1:]).inputs()
+        if network_sizes(self.parts)["num_classes"]:
             parts = {"class_labels": torch.tensor([0, -1]), **parts}
         network = _PositionalDenoiser(self.process.denoiser, tuple(parts)).eval()
         return {"denoiser": ExportedNetwork(network, (noisy, torch.tensor([3, 7]), *parts.values()))}
@@ -305,6 +315,7 @@ class DenoisingModule(GenerativeModule[C]):
     def _sample(
         self, seeds: Sequence[int], condition: Condition, options: SamplingOptions, known: Known | None = None
     ) -> Tensor:
+        condition = self.encode_condition(condition)
         size = known.clean.shape[2:] if known is not None else condition.image_shape or self.noise_shape[1:]
         noise, generators = noise_from(seeds, (self.noise_shape[0], *size))
         window = self.noise_shape[1:]

@@ -11,4 +11,4 @@ class FlowMatching(DenoisingModule[FlowMatchingConfig]):
 
     def __init__(self, config: FlowMatchingConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = build_process(config, self.build_loss(), spec, spec.num_channels)
+        self.process = build_process(config, self.build_loss(), spec, spec.num_channels, spec.parts)

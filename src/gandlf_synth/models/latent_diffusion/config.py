@@ -118,8 +118,6 @@ def _first_stage(value: object) -> ModelConfig:
 class LatentDiffusionConfig(DenoisingModelConfig):
     """The ``model_config`` section of ``latent_diffusion``; optimizer and losses are those of the second stage."""
 
-    condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector")
-
     architecture: Sized[ArchitectureConfig] = "auto"
     """The size of the networks that ``first_stage.architecture`` and ``second_stage.architecture`` do not write out."""
     first_stage: Annotated[SerializeAsAny[ModelConfig], BeforeValidator(_first_stage), _SCHEMA] = Field(

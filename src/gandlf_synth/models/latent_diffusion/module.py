@@ -1,10 +1,14 @@
 """Training and sampling of ``latent_diffusion`` (Rombach et al. 2022, arXiv 2112.10752, section 3.3)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gandlf_synth.config import Phase, resolved
+from gandlf_synth.data.loading.condition import Condition
+from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.data.loading.mapped_images import MappedImages
@@ -17,6 +21,7 @@ from gandlf_synth.models.components.build_process import build_process
 from gandlf_synth.models.components.denoising import DenoisingModule
 from gandlf_synth.models.components.first_stage import FirstStage
 from gandlf_synth.models.latent_diffusion.config import LatentDiffusionConfig
+from gandlf_synth.models.latent_diffusion.latent_conditions import latent_condition, latent_part
 from gandlf_synth.models.latent_diffusion.latents import (
     LatentScale,
     cache_latents,
@@ -36,7 +41,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         self.first_stage = autoencoder
         self.first_stage.requires_grad_(False).eval()
         channels = self.noise_shape[0]
-        self.process = build_process(config.second_stage, self.build_loss(), spec, channels)
+        self.process = build_process(config.second_stage, self.build_loss(), spec, channels, self.parts)
         self.scale = LatentScale(spec.spatial_dims, channels)
         self._stored: dict[str, MappedImages | None] = {}
 
@@ -45,6 +50,11 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         """``(latent channels, *latent size)``."""
         shape: tuple[int, ...] = self.first_stage.latent_shape
         return shape
+
+    @property
+    def parts(self) -> Sequence[ConditionPart]:
+        """What the latents are conditioned on: images are encoded, so that they have other channels."""
+        return [latent_part(part, self.spec.num_channels, self.noise_shape[0]) for part in self.spec.parts]
 
     def train(self, mode: bool = True) -> "LatentDiffusion":
         """Set the mode of the process; the autoencoder is never trained."""
@@ -98,6 +108,15 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
             return self.scale.scaled(batch["image"])
         return self.scale.scaled(self._encode(batch["image"]))
 
+    def encode_condition(self, condition: Condition) -> Condition:
+        """Return what images are made from on the grid of the latents."""
+        stride: int = resolved(self.config.first_stage.architecture).stride  # type: ignore[attr-defined]
+
+        def encode(images: Tensor) -> Tensor:
+            return self.scale.scaled(self._encode(images))
+
+        return latent_condition(condition, self.spec.parts, self.spec.num_channels, stride, encode)
+
     def encode_known(self, known: Known) -> Known:
         """Return the latents of what is known; those that a voxel of the region has a part in are made anew."""
         latents = self.scale.scaled(self._encode(known.clean))
@@ -113,6 +132,8 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
 
     @torch.no_grad()
     def _encode(self, images: Tensor) -> Tensor:
+        """Return the latents of ``images``, in whose channels sources may follow."""
+        images = images[:, : self.spec.num_channels]
         with torch.autocast(self.device.type, enabled=False):
             latents: Tensor = self.first_stage.encode_mean(images.to(self.device)).float()
         return latents

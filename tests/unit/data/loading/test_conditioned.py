@@ -12,6 +12,7 @@ from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
 from gandlf_synth.data.loading.conditioned import ConditionedDataset
 from gandlf_synth.data.loading.conditioners import encode_rows, fit_conditioners
+from gandlf_synth.data.loading.mapped_images import MappedImages
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.loading.value_range import fit_value_range
@@ -108,3 +109,16 @@ def test_unpaired_sources_are_drawn_anew_in_every_epoch(tmp_path: Path) -> None:
     assert len(dataset) == 3
     assert len(drawn) > 1
     assert dataset.__getitems__([2])["condition"]["image"][0, -1].min() == 1
+
+
+def test_latents_take_the_place_of_images_while_sources_stay(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, [["a", "1.nii", "2.nii"], ["b", "3.nii", "4.nii"]])
+    before = dataset.__getitems__([0, 1])
+    assert dataset.mapped is not None
+    MappedImages.write(tmp_path / "latents.f32", (np.full((2, 3), number, np.float32) for number in range(2)))
+
+    dataset.show(MappedImages.read(tmp_path / "latents.f32", (2, 2, 3)))
+
+    after = dataset.__getitems__([1, 0])
+    assert after["image"][:, 0, 0].tolist() == [1, 0]
+    assert torch.equal(after["condition"]["image"], before["condition"]["image"].flip(0))

@@ -81,6 +81,11 @@ class ImageSource(ImageConditioner):
         flags[list(available)] = 1
         return np.concatenate([sources, flags])
 
+    def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
+        """Return the channels of each source."""
+        channels = facts["channels"]
+        return [int(str(count)) for count in channels] if isinstance(channels, list) else []
+
     def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
         """Return the sources, without what says which are there."""
         channels = facts["channels"]

@@ -91,6 +91,10 @@ class LowResolution(ImageConditioner):
         factors = self.factor if isinstance(self.factor, list) else [self.factor] * len(images.shape)
         return coarsened(images.image, factors, blur=self.blur)
 
+    def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
+        """Return the channels of the image."""
+        return [size]
+
 
 def coarsened(image: Voxels32, factors: Sequence[float], *, blur: bool) -> Voxels32:
     """Return ``image (channels, *shape)`` as a grid of fewer voxels would show it, brought back by interpolation.

@@ -100,6 +100,10 @@ class RegionVoided(ImageConditioner):
             return None
         return np.concatenate([np.where(hole, 0, images.image), hole[None].astype(np.float32)])
 
+    def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
+        """Return the channels of the image with the hole."""
+        return [size - 1]
+
     def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
         """Return the image with the hole."""
         return list(painted[:-1])
