@@ -70,11 +70,6 @@ class ConditionedDataset(PreparedDataset):
         self._condition = self._condition.rows(torch.from_numpy(self._targets))
 
     @property
-    def in_memory(self) -> bool:
-        """False: conditions are made anew for every batch, which worker processes can do meanwhile."""
-        return False
-
-    @property
     def mapped(self) -> MappedImages | None:
         """The mapped file of channels and sources; None where they vary, or where some rows are no samples."""
         every_row = self._others is None and len(self._targets) == len(self._given)

@@ -63,6 +63,7 @@ class SynthesisDataModule(LightningDataModule):
         self._patches = patches
         self._shown: dict[Phase, MappedImages] = {}
         self._loaded: dict[Phase, PreparedDataset] = {}
+        self._in_workers: set[Phase] = set()
         self._position = {"epoch": 0, "next_epoch": 0, "samples": 0, "size": 0}
 
     def has(self, phase: Phase) -> bool:
@@ -87,14 +88,18 @@ class SynthesisDataModule(LightningDataModule):
             split.samples, self._range, self._spec, condition, augmenter, self._seed, self._patches, fixed
         )
 
-    def show(self, phase: Phase, images: MappedImages) -> None:
+    def show(self, phase: Phase, images: MappedImages) -> bool:
         """Let the loader of ``phase`` give ``images``, one per sample, and leave the split's own unread.
 
-        To be called before a batch is loaded.
+        To be called before a batch is loaded. Worker processes that hold the split's own already cannot be told: then
+        it stays as it is, and False is returned.
         """
+        if phase in self._in_workers:
+            return False
         self._shown[phase] = images
         if phase in self._loaded:
             self._loaded[phase].show(images)
+        return True
 
     def state_dict(self) -> dict[str, int]:
         """Return where in the training split the run is: the epoch, and the samples of it that were trained on."""
@@ -145,6 +150,8 @@ class SynthesisDataModule(LightningDataModule):
         workers = options.num_workers
         if workers == "auto":
             workers = 0 if dataset.in_memory else self._workers
+        if workers:
+            self._in_workers.add(phase)
         shuffle = options.shuffle if options.shuffle is not None else phase == "train"
         trainer = self.trainer
         sampler = EpochSampler(

@@ -43,7 +43,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         channels = self.noise_shape[0]
         self.process = build_process(config.second_stage, self.build_loss(), spec, channels, self.parts)
         self.scale = LatentScale(spec.spatial_dims, channels)
-        self._stored: dict[str, MappedImages | None] = {}
+        self._stored: dict[str, bool] = {}
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -88,14 +88,14 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
         """Make the latents of the images that never change, and measure their scale."""
         data: SynthesisDataModule = self.trainer.datamodule
         phases: tuple[Phase, ...] = ("train", "val")
+        made: dict[Phase, MappedImages | None] = {}
         for phase in phases:
             if not data.has(phase):
                 continue
             latents = cache_latents(data.dataset(phase), self._encode, self.noise_shape, self.first_stage, self.trainer)
-            self._stored[phase] = latents
-            if latents is not None:
-                data.show(phase, latents)
-        stored = self._stored["train"]
+            made[phase] = latents
+            self._stored[phase] = latents is not None and data.show(phase, latents)
+        stored = made["train"]
         batches = read_batches(stored) if stored is not None else draw_batches(data.dataset("train"), self._encode)
         if self.scale.measured:
             self.scale.check(batches)
@@ -104,7 +104,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
 
     def encode(self, batch: Batch, phase: Phase) -> Tensor:
         """Return the scaled latents of a batch; those that were made already are loaded in the images' place."""
-        if self._stored.get(phase) is not None:
+        if self._stored.get(phase):
             return self.scale.scaled(batch["image"])
         return self.scale.scaled(self._encode(batch["image"]))
 
