@@ -145,10 +145,21 @@ class FlowSettings(DenoisingSettings):
     with a tenth of uniform times."""
     optimal_transport: bool = False
     """Pair the images of a batch with the nearest noise, regardless of their classes."""
+    start: Literal["noise", "source"] = "noise"
+    """Where the flow to an image starts: in noise, or in the mean of the images that ``conditioning: image`` gives;
+    few steps are enough then (Liu et al. 2023, arXiv 2209.03003, section 4)."""
+    start_noise: float = Field(0.1, ge=0)
+    """Standard deviation of the noise that is added to the sources, so that seeds differ; of ``start: source``."""
     sampler: Annotated[str, SamplerName(process="flow")] = "dpmpp_2m"
     """A registered sampler; this one is of second order at one evaluation a step (docs/decisions/0010-recipes.md)."""
     num_inference_steps: int = Field(20, ge=1)
     """Steps; ``heun`` evaluates the network twice in each."""
+
+    @model_validator(mode="after")
+    def _keys_fit_start(self) -> Self:
+        if self.start == "source" and self.optimal_transport:
+            raise ValueError("optimal_transport pairs images with noise, and start: source starts from none")
+        return self
 
 
 class DenoisingModelConfig(ModelConfig):

@@ -26,8 +26,9 @@ def latent_part(part: ConditionPart, num_channels: int, latent_channels: int) ->
         >>> latent_part(source, 1, 4).size
         9
     """
-    encoded = len(_groups(part, num_channels)) * latent_channels
-    return part.model_copy(update={"size": part.size - sum(part.images) + encoded})
+    per_image = [count // (count if count == num_channels else 1) * latent_channels for count in part.images]
+    size = part.size - sum(part.images) + sum(per_image)
+    return part.model_copy(update={"size": size, "images": tuple(per_image)})
 
 
 def latent_condition(

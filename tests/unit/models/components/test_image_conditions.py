@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.factories import spec_of
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.latent_diffusion.latent_conditions import latent_condition
 from gandlf_synth.models.sampling import sample_batches
@@ -99,3 +101,53 @@ def test_latents_of_an_image_that_is_missing_are_nothing() -> None:
     assert (encoded["image"][0, :2] == 0).all()
     assert (encoded["image"][0, 2:6] == 1).all()
     assert (encoded["image"][1, :6] == 1).all()
+
+
+def test_a_flow_from_the_sources_starts_at_the_mean_of_those_there_are() -> None:
+    module, condition = module_of("flow_matching", {"start": "source", "start_noise": 0}), condition_of()
+    image = condition["image"].clone()
+    image[1, 0], image[1, 3] = 0, 0  # the first source of the second row is missing
+
+    start = module.process.start_from(torch.randn(2, 1, *SHAPE), Condition({"image": image}))
+
+    sources = image[:, 0], image[:, 1:3].mean(1)
+    assert torch.allclose(start[0, 0], (sources[0][0] + sources[1][0]) / 2)
+    assert torch.allclose(start[1, 0], sources[1][1])
+
+
+@pytest.mark.parametrize(
+    ("family", "section"),
+    [
+        ("flow_matching", {"start": "source"}),
+        (
+            "latent_diffusion",
+            {"second_stage": {"model_name": "flow_matching", "start": "source", "num_inference_steps": 2}},
+        ),
+    ],
+)
+def test_an_untrained_flow_that_stands_still_gives_the_sources_back(family: str, section: dict[str, Any]) -> None:
+    if family == "latent_diffusion":
+        tiny = registry.load("models", family).tiny["second_stage"]["architecture"]
+        architecture = {name: value for name, value in tiny.items() if name != "num_train_timesteps"}
+        section = {"second_stage": {**section["second_stage"], "architecture": architecture}}
+    module, condition = module_of(family, section), condition_of(1)
+    for weights in module.process.denoiser.parameters():
+        torch.nn.init.zeros_(weights)
+
+    (made,) = sample_batches(module, [([3], condition)], SamplingOptions(num_inference_steps=2))
+
+    clean = condition["image"][:, :1] / 2 + condition["image"][:, 1:3].mean(1, keepdim=True) / 2
+    if family == "flow_matching":
+        assert (made - clean).std() < 0.12
+    else:
+        assert made.shape == clean.shape
+
+
+def test_start_source_needs_sources_and_no_transport() -> None:
+    tiny = registry.load("models", "flow_matching").tiny
+    with pytest.raises(ConfigError, match=r"model_config.start: is source, and the model is made from no images"):
+        build_module({"model_name": "flow_matching", **tiny, "start": "source"}, spec_of(shape=SHAPE))
+    with pytest.raises(ValidationError, match="optimal_transport pairs images with noise"):
+        build_module(
+            {"model_name": "flow_matching", **tiny, "start": "source", "optimal_transport": True}, spec_of(shape=SHAPE)
+        )
