@@ -10,6 +10,8 @@ from gandlf_synth.metrics.discrepancy import linear_kernel, squared_distance
 from gandlf_synth.metrics.first_order import shift_kernel
 from gandlf_synth.metrics.intervals import Estimate, Floats
 from gandlf_synth.metrics.kernel import cubic_kernel, kernel_distance
+from gandlf_synth.metrics.ms_ssim import balanced_pairs, mean_over_pairs
+from gandlf_synth.metrics.prdc import prdc
 from gandlf_synth.metrics.results import Check
 from gandlf_synth.metrics.set_metric import Limits
 
@@ -48,6 +50,43 @@ def test_the_interval_holds_the_truth_in_95_of_100_cases(shift: float) -> None:
         covered += found.low <= truth <= found.high
 
     assert 0.9 <= covered / repeats <= 0.99
+
+
+def test_slices_of_one_subject_are_not_each_others_neighbors() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(60, 1, 4))
+    real = (own + rng.normal(0, 0.05, size=(60, 12, 4))).reshape(-1, 4)
+    others, subjects = rng.normal(size=(200, 4)), np.repeat(np.arange(60), 12)
+
+    by_subject = prdc(real, others, 5, subjects, np.arange(200))
+
+    assert prdc(real, others, 5).precision < 0.1
+    assert by_subject.precision > 0.8
+    assert by_subject.recall > 0.8
+
+
+def test_the_interval_of_a_mean_over_pairs_holds_the_truth_where_images_are_in_several_pairs() -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        places = rng.normal(size=(50, 2))
+        groups = np.arange(50).astype(str)
+        pairs = balanced_pairs(groups, 400, rng)
+        likeness = np.exp(-((places[pairs[:, 0]] - places[pairs[:, 1]]) ** 2).mean(axis=1))
+        found.append(mean_over_pairs(likeness, pairs, groups))
+    truth = 1 / 3  # of exp(-|x - y|² / 2) for standard normal x and y in two dimensions
+
+    assert 0.9 <= np.mean([estimate.low <= truth <= estimate.high for estimate in found]) <= 0.99
+
+
+def test_a_pair_is_never_of_one_subject_and_every_image_is_in_as_many() -> None:
+    groups = np.repeat(["a", "b", "c", "d"], 10)
+
+    pairs = balanced_pairs(groups, 200, np.random.default_rng(0))
+
+    assert (groups[pairs[:, 0]] != groups[pairs[:, 1]]).all()
+    assert len(balanced_pairs(np.array(["a"] + ["b"] * 2000), 100, np.random.default_rng(0))) > 0
+    assert len(balanced_pairs(np.array(["a", "a"]), 100, np.random.default_rng(0))) == 0
 
 
 def test_two_subjects_of_1_and_79_images_give_a_number_and_one_subject_an_error() -> None:

@@ -135,7 +135,7 @@ def of_subsamples(values: Sequence[float | np.floating], whole: float | None = N
     return Estimate(value, value - spread, value + spread, "subsampling by subject")
 
 
-def share(successes: int, total: int) -> Estimate:
+def share(successes: float, total: int) -> Estimate:
     """Return a proportion with Wilson's score interval (Wilson 1927); nan when ``total`` is 0.
 
     >>> estimate = share(1, 10)

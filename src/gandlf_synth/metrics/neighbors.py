@@ -26,6 +26,18 @@ def distance_rows(a: Floats, b: Floats) -> Iterator[tuple[slice, Floats]]:
         yield slice(start, start + len(rows)), np.sqrt(squares.clip(0))
 
 
+def all_distances(a: Floats, b: Floats) -> Floats:
+    """Return the Euclidean distance of every row of ``a`` to every row of ``b``, ``(len(a), len(b))``, as float32.
+
+    >>> all_distances(np.array([[0.0], [3.0]]), np.array([[1.0]])).tolist()
+    [[1.0], [2.0]]
+    """
+    distances = np.empty((len(a), len(b)), dtype=np.float32)
+    for rows, part in distance_rows(a, b):
+        distances[rows] = part
+    return distances
+
+
 def radii(features: Floats, k: int) -> NDArray[np.float64]:
     """Return each row's distance to its ``k``-th nearest other row, ``(n,)``.
 

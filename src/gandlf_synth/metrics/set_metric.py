@@ -282,18 +282,22 @@ def above_floor(metric: Metric) -> Estimate:
 
 
 def over_floor(metric: Metric) -> Estimate:
-    """Return the value divided by the floor; nan without them, and where the floor cannot be told from 0.
+    """Return the value divided by the floor; nan without them."""
+    return ratio(metric.value, metric.floor) if metric.value and metric.floor else _nothing()
 
-    The interval is of the ratio of two independent numbers (Zou & Donner 2008): it is found on the scale of logarithms.
+
+def ratio(value: Estimate, floor: Estimate) -> Estimate:
+    """Return the ratio of two independent numbers, with its interval (Zou & Donner 2008, on the scale of logarithms).
+
+    >>> found = ratio(Estimate(0.5, 0.4, 0.6), Estimate(1.0, 1.0, 1.0))
+    >>> found.value, round(found.low, 6), round(found.high, 6)
+    (0.5, 0.4, 0.6)
     """
-    value, floor = metric.value, metric.floor
-    if not value or not floor:
-        return _nothing()
-    v, f = ([max(x, _SMALLEST_FLOOR) for x in (part.value, part.low, part.high)] for part in (value, floor))
-    ratio = value.value / f[0]
-    low = math.exp(math.log(v[0] / f[0]) - math.hypot(math.log(v[0] / v[1]), math.log(f[2] / f[0])))
-    high = math.exp(math.log(v[0] / f[0]) + math.hypot(math.log(v[2] / v[0]), math.log(f[0] / f[1])))
-    return Estimate(ratio, min(low, ratio), max(high, ratio))
+    numbers = [[max(x, _SMALLEST_FLOOR) for x in (part.value, part.low, part.high)] for part in (value, floor)]
+    (v, v_low, v_high), (f, f_low, f_high) = numbers
+    low = v / f / math.exp(math.hypot(math.log(v / v_low), math.log(f_high / f)))
+    high = v / f * math.exp(math.hypot(math.log(v_high / v), math.log(f / f_low)))
+    return Estimate(value.value / f, min(low, value.value / f), max(high, value.value / f))
 
 
 def surely_above_floor(metric: Metric) -> Estimate:
