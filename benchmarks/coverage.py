@@ -1,8 +1,8 @@
 """``python -m benchmarks.coverage [-o JSON]``: how often the 95 % intervals of an evaluation hold the truth.
 
 Images are drawn from a known distribution: a subject's features, and around them those of its images. The truth is 0
-where nothing differs; of a distance that differs it is what sets of a thousand subjects give, and of numbers that depend
-on the size of the sets the mean at this size: half of the repetitions give it, and the other half is judged.
+where nothing differs; of a distance that differs it is what sets of a thousand subjects give, and of numbers that
+depend on the size of the sets the mean at this size: half of the repetitions give it, and the other half is judged.
 ``false alarms``: in how many of the cases where nothing differs any of these numbers is bad.
 """
 
