@@ -157,6 +157,21 @@ def test_the_worst_pair_comes_first_whether_high_or_low_is_good(cli: Cli, pairs:
     assert not (pairs.folder / "out" / "error_maps").exists()
 
 
+def test_voxels_that_count_are_those_of_the_column_asked_for(cli: Cli, pairs: Pairs) -> None:
+    words = (*pairs.words("Mask"), "--metrics", "mean_absolute_error", "--error-maps", "none")
+    means = []
+    for more in ((), ("--mask-column", "none")):
+        code, _, err = cli(*words, *more)
+        assert code == 0, err
+        assert ("2 of 2 pairs are compared inside their Mask only" in err) == (not more)
+        means.append(float(read_table(pairs.folder / "out" / "images.csv")[0]["mean_absolute_error"]))
+
+    bright, marked = (
+        nib.load(pairs.rows[0][name]).get_fdata() > least for name, least in (("Channel_0", 700), ("Mask", 0))
+    )
+    assert means == pytest.approx([40 * bright[marked].mean(), 40 * bright.mean()], rel=1e-4)
+
+
 def test_a_range_is_given_for_decibels(cli: Cli, pairs: Pairs) -> None:
     code, _, err = cli(*pairs.words(), "--metrics", "peak_signal_noise_ratio", "--data-range", -1024, 3071)
 
@@ -189,6 +204,9 @@ def broken_mask(pairs: Pairs) -> Path:
          "row 2, column Channel_0 ({path}): has no range to bring values to [0, 1] by"),
         ({"Channel_0": lambda pairs: pairs.write("flat", np.full((12, 14, 13), 7))}, None,
          "row 2, column Channel_0 ({path}): has one value only, 7"),
+        ({"Mask": lambda pairs: pairs.rows[1]["Mask"], "Channel_0": lambda pairs: pairs.write(
+            "plateau", 9 * (nib.load(pairs.rows[1]["Mask"]).get_fdata() > 0))}, None,
+         "row 2, column Channel_0 ({path}): has one value only where voxels count"),
         ({"made": lambda pairs: pairs.write("shifted", np.ones((12, 14, 13)), np.eye(4))}, None,
          "made.csv row 2, column Channel_0 ({path}): lies elsewhere"),
     ],
@@ -210,8 +228,9 @@ def test_what_cannot_be_compared_is_refused_with_row_and_column_before_any_work(
 
 
 def test_what_the_voided_image_is_taken_to_be_is_said(cli: Cli, pairs: Pairs) -> None:
-    for row in pairs.rows:
-        row["Region"] = row["Mask"]
+    for index, row in enumerate(pairs.rows):
+        volume = nib.load(row["Channel_0"]).get_fdata()
+        row["Region"] = pairs.write(f"shell_{index}", (volume > 200) & (volume < 400))
 
     code, _, err = cli(*pairs.words("Region"), "--preset", "brats-inpainting", "--error-maps", "none")
 

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from gandlf_synth.cli.options import PATH, Command, console, emit, extractor_options, json_option
 from gandlf_synth.evaluation.paired.presets import PRESETS
 
-_PAIRED = ("preset", "data_range", "segmenter", "segmenter_timeout", "error_maps", "metrics")
+_PAIRED = ("preset", "data_range", "mask_column", "segmenter", "segmenter_timeout", "error_maps", "metrics")
 """Options that mean something with --paired only."""
 
 
@@ -26,6 +26,8 @@ def paired_options(command: Command) -> Command:
                      help="With --paired: for which pairs an image of the errors is written."),
         click.option("--data-range", type=float, nargs=2, metavar="LOW HIGH",
                      help="With --paired: the range of PSNR and SSIM; absent: each original's own."),
+        click.option("--mask-column", type=click.Choice(["Mask", "Region", "none"]),
+                     help="With --paired: the column that marks the voxels that count; absent: Mask."),
         click.option("--metrics", default="",
                      help="With --paired: names such as mean_absolute_error,ncc_max; absent: the usual."),
         click.option("--preset", type=click.Choice(list(PRESETS)),

@@ -12,7 +12,7 @@ from gandlf_synth.evaluation.paired.comparison import Comparison
 from gandlf_synth.evaluation.paired.grids import canonical, laid_like
 from gandlf_synth.evaluation.paired.pairs import Pair
 from gandlf_synth.geometry import Geometry
-from gandlf_synth.metrics.paired.base import Array, Mask
+from gandlf_synth.metrics.paired.base import Array, Mask, voxels_inside
 
 _PERCENTILES = (0.5, 99.5)
 
@@ -69,7 +69,7 @@ def compared_arrays(images: PairImages, comparison: Comparison) -> tuple[Array, 
     """Return original, reconstruction and mask as the metrics get them.
 
     Raises:
-        ValueError: values cannot be brought to [0, 1], because all are one.
+        ValueError: the original has no range to compare in, because all values that count are one.
     """
     arrays: list[Array] = [image.array.astype(np.float64) for image in (images.original, images.reconstruction)]
     mask = images.mask
@@ -82,6 +82,8 @@ def compared_arrays(images: PairImages, comparison: Comparison) -> tuple[Array, 
         if high <= low:
             raise ValueError(f"cannot be brought to [0, 1]: the percentiles are {low:g} and {high:g}")
         arrays = [(np.clip(array, low, high) - low) / (high - low) for array in arrays]
+    if comparison.takes_own_range and not np.ptp(voxels_inside(arrays[0], mask)):
+        raise ValueError("has one value only where voxels count, so there is no range to compare in")
     if not comparison.in_file_axes:
         arrays, mask = _as_all_images(arrays, mask, images.original.geometry)
     return arrays[0], arrays[1], mask

@@ -1,5 +1,6 @@
 """How well two segmentations agree: Dice and the 95 % Hausdorff distance of every structure, by MONAI."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,5 +63,9 @@ def _structure(
     dice = float(compute_dice(two.float(), one.float(), include_background=True, ignore_empty=False))
     if not (reference.any() and other.any()):
         return StructureOverlap(label, dice, float("nan"))
-    distance = compute_hausdorff_distance(two, one, include_background=True, percentile=_PERCENT, spacing=list(spacing))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI warns of an argument that it gives itself
+        distance = compute_hausdorff_distance(
+            two, one, include_background=True, percentile=_PERCENT, spacing=list(spacing)
+        )
     return StructureOverlap(label, dice, float(distance))

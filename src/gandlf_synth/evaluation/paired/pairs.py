@@ -1,5 +1,6 @@
 """Which original belongs to which reconstruction, and everything that is wrong with a pair, before any work."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from gandlf_synth.progress import Progress
 
 _SHOWN = 20
 _VOIDED = "Source_0"
-_OWN_RANGE = frozenset({"structural_similarity_index", "peak_signal_noise_ratio", "masked_ms_ssim", "ms_ssim"})
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,15 @@ def check_pairs(
     if hidden > 0:
         problems = [*problems[:_SHOWN], Problem("", f"… and {hidden} more like these")]
     raise_if_any(problems, DataError)
+    masked = Counter(pair.mask_column for pair in pairs if pair.mask_column)
+    notes = [f"{count} of {len(pairs)} pairs are compared inside their {name} only" for name, count in masked.items()]
     without = sum(pair.voided is None for pair in pairs)
     if comparison.normalize_by == "voided" and without:
-        return [
+        notes.append(
             f"{without} of {len(pairs)} rows have no {_VOIDED}: their voided image is taken to be the original with 0 "
             "inside the mask"
-        ]
-    return []
+        )
+    return notes
 
 
 def _problems(pair: Pair, scans: Scans, comparison: Comparison) -> Iterator[Problem]:
@@ -124,16 +126,9 @@ def _problems(pair: Pair, scans: Scans, comparison: Comparison) -> Iterator[Prob
         yield from _reference_problems(where, scans[pair.voided], like)
     elif comparison.normalize_by == "original":
         yield from _reference_problems(f"{pair.where}, column Channel_0 ({original})", like, like)
-    elif comparison.normalize_by is None and like.smallest == like.largest and _takes_own_range(comparison):
+    elif comparison.normalize_by is None and like.smallest == like.largest and comparison.takes_own_range:
         what = f"has one value only, {like.smallest:g}, so there is no range to compare in"
         yield Problem(f"{pair.where}, column Channel_0 ({original})", what, fix="leave the row out, or give a range")
-
-
-def _takes_own_range(comparison: Comparison) -> bool:
-    return any(
-        name in _OWN_RANGE and parameters.get("data_range", "original") in ("original", "both")
-        for name, parameters in comparison.metrics.items()
-    )
 
 
 def _channel_problems(pair: Pair, scans: Scans) -> Iterator[Problem | None]:

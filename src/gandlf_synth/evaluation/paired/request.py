@@ -28,6 +28,7 @@ class PairedRequest(TakesPaths):
         command: the call, for the record.
         preset: the name of a challenge whose masks, ranges and windows are taken.
         data_range: the lowest and highest value that metrics take for the range; None: each original's own.
+        mask_column: the column that marks the voxels that count, ``none``: all count; None: Mask, or the preset's.
         segmenter: a command that segments one image, with ``{in}`` and ``{out}`` in it; empty: none.
         segmenter_timeout: seconds that it may take for an image.
         error_maps: for which pairs an image of the errors is written.
@@ -42,6 +43,7 @@ class PairedRequest(TakesPaths):
     command: str = ""
     preset: str | None = None
     data_range: tuple[float, float] | None = None
+    mask_column: Literal["Mask", "Region", "none"] | None = None
     segmenter: str = ""
     segmenter_timeout: float = 3600
     error_maps: ErrorMaps = "worst"
@@ -64,7 +66,7 @@ class PairedRequest(TakesPaths):
         if self.preset not in PRESETS:
             fix = did_you_mean(self.preset, PRESETS)
             raise ConfigError(Problem(option("preset"), f"unknown name {self.preset!r}", listing(PRESETS), fix))
-        for name in ("metrics", "data_range"):
+        for name in ("metrics", "data_range", "mask_column"):
             if getattr(self, name):
                 what = f"cannot be changed: {self.preset} says what it is"
                 raise ConfigError(Problem(option(name), what, fix=f"drop it, or drop {option('preset')}"))
@@ -74,9 +76,9 @@ class PairedRequest(TakesPaths):
     def _usual(self) -> Comparison:
         names = self.metrics or tuple(USUAL.metrics)
         ranged = {} if self.data_range is None else {"data_range": self.data_range}
-        return USUAL.model_copy(
-            update={"metrics": {name: ranged if name.lower() in _WITH_RANGE else {} for name in names}}
-        )
+        metrics = {name: ranged if name.lower() in _WITH_RANGE else {} for name in names}
+        masks = {None: USUAL.mask_columns, "none": ()}.get(self.mask_column, (self.mask_column,))
+        return USUAL.model_copy(update={"metrics": metrics, "mask_columns": masks})
 
 
 @dataclass(frozen=True)

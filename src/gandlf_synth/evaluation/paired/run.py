@@ -81,7 +81,7 @@ def run_paired(request: PairedRequest, progress: Progress) -> PairedResult:
     notes += _check_units(real, synthetic, request.preset)
     measures = _measures(request, comparison, pairs, len(real.scans[pairs[0].original.channels[0]].shape))
     rows = _compare(pairs, measures, progress)
-    return _conclude(request, rows, [*notes, *measures.notes], progress)
+    return _conclude(request, rows, measures, [*notes, *measures.notes], progress)
 
 
 def _measures(request: PairedRequest, comparison: Comparison, pairs: Sequence[Pair], spatial_dims: int) -> _Measures:
@@ -140,10 +140,12 @@ def _check_units(real: ImageSet, synthetic: ImageSet, preset: str | None) -> lis
     return [*real.notes, *synthetic.notes, *warnings]
 
 
-def _conclude(request: PairedRequest, rows: list[_Row], notes: list[str], progress: Progress) -> PairedResult:
+def _conclude(
+    request: PairedRequest, rows: list[_Row], measures: _Measures, notes: list[str], progress: Progress
+) -> PairedResult:
     names = list(rows[0].values)
     notes = [*notes, *_undefined(rows, names)]
-    ranked = _worst_first(rows, names[0], request.comparison)
+    ranked = _worst_first(rows, names[0], measures)
     mapped = {"all": ranked, "worst": ranked[:_WORST], "none": []}[request.error_maps]
     paths: list[Path] = []
     shown: list[PairShown] = []
@@ -173,13 +175,11 @@ def _undefined(rows: Sequence[_Row], names: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _worst_first(rows: Sequence[_Row], name: str, comparison: Comparison) -> list[_Row]:
+def _worst_first(rows: Sequence[_Row], name: str, measures: _Measures) -> list[_Row]:
     """Return the rows by how far the metric is from what it says of an original and itself, the farthest first."""
-    perfect = 0.0
-    if name in comparison.metrics:
-        original, _, mask = compared_arrays(read_pair(rows[0].pair, comparison), comparison)
-        perfect = build_paired_metric(name, comparison.metrics[name])(original, original, mask)
-    higher_is_better = perfect > rows[0].values[name]
+    comparison = measures.comparison
+    original, _, mask = compared_arrays(read_pair(rows[0].pair, comparison), comparison)
+    higher_is_better = measures.metrics[name](original, original, mask) > rows[0].values[name]
     sign = 1 if higher_is_better else -1
     return sorted(rows, key=lambda row: (np.isnan(row.values[name]), sign * row.values[name]))
 
