@@ -231,3 +231,12 @@ def test_what_a_configuration_dumps_is_that_configuration_again() -> None:
     again = validate(parse_document(text, "c.yaml")).config.model_dump(mode="json", by_alias=True)
 
     assert type(first).model_validate(again) == first
+
+
+def test_parameters_of_paired_metrics_are_checked() -> None:
+    text = "model_config: {model_name: autoencoder_kl}\nmetrics:\n  - peak_signal_noise_ratio: {%s}\n"
+
+    (problem,) = problems(text % "data_rnage: 1")
+    assert "metrics.peak_signal_noise_ratio.data_rnage" in problem
+    assert "did you mean 'data_range'?" in problem
+    assert config(text % "data_range: [0, 1]").metrics[0].parameters == {"data_range": [0, 1]}
