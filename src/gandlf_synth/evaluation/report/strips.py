@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from gandlf_synth.evaluation.report.templates import format_interval, format_num
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.results import Check, ClassRow, Metric, Outcome
-from gandlf_synth.metrics.set_metric import Criterion, outcome_of, registered_set_metrics
+from gandlf_synth.metrics.set_metric import Criterion, Limits, outcome_of, ratio, registered_set_metrics
 
 _GRID = 601
 _MARGIN = 0.06
@@ -95,8 +96,10 @@ def build_rows(evaluation: Evaluation) -> dict[str, list[Row]]:
 def build_class_rows(evaluation: Evaluation) -> list[Row]:
     """Return a row for every class: how much of it is covered."""
     thresholds = evaluation.thresholds
-    ends = [thresholds.get(f"coverage_of_floor_{name}") for name in ("good", "bad")]
-    return [_class_row(row, ends[0], ends[1]) for row in evaluation.per_class]
+    good, bad = (thresholds.get(f"coverage_of_floor_{name}") for name in ("good", "bad"))
+    limits = None if good is None or bad is None else Limits(good, bad, higher=True)
+    checks = [check for verdict in evaluation.verdicts for check in verdict.checks if check.metric == "class_coverage"]
+    return [_class_row(row, limits, checks) for row in evaluation.per_class]
 
 
 def judge_of(metric: Metric, check: Check | None, criterion: Criterion | None) -> Judge | None:
@@ -183,11 +186,23 @@ def _row(metric: Metric, check: Check | None, criterion: Criterion | None) -> Ro
         metric.note,
         metric.refused,
         f"{metric.num_real} real, {metric.num_synthetic} synthetic",
-        f"compared with the thresholds: {format_number(check.compared)}; good {_side(metric)} "
-        f"{format_number(check.good)}, bad {_side(metric, bad=True)} {format_number(check.bad)}"
-        if check and check.compared is not None
-        else "",
+        _explain(metric, check) if check else "",
     )
+
+
+def _explain(metric: Metric, check: Check) -> str:
+    """Return what the outcome rests on."""
+    parts = [check.sentence] if check.sentence and not metric.refused else []
+    if check.compared is not None:
+        parts.append(
+            f"compared with the thresholds: {format_number(check.compared)}; good {_side(metric)} "
+            f"{format_number(check.good)}, bad {_side(metric, bad=True)} {format_number(check.bad)}"
+        )
+    if check.p_value is not None and check.outcome in ("look", "bad"):
+        parts.append(f"p = {format_number(check.p_value)} before correction for several checks")
+    if check.suffices:
+        parts.append(f"about {check.suffices} subjects of each set would tell")
+    return "; ".join(parts)
 
 
 def _side(metric: Metric, *, bad: bool = False) -> str:
@@ -196,19 +211,22 @@ def _side(metric: Metric, *, bad: bool = False) -> str:
     return "from" if bad else "up to"
 
 
-def _class_row(row: ClassRow, good: float | None, bad: float | None) -> Row:
+def _class_row(row: ClassRow, limits: Limits | None, checks: Sequence[Check]) -> Row:
+    """Return the row of a class; its outcome is that of its check, which only poorly covered classes have."""
     judge: Judge | None = None
-    floor = max(row.floor.value, 1e-6)
-    if good is not None and bad is not None:
-        limits = (good, bad)
-
-        def judge(x: float) -> Outcome:
-            return outcome_of(x / floor, *limits, higher=True)
-
-    outcome = judge(row.coverage.value) if judge else None
+    outcome: Outcome | None = None
+    if limits is not None:
+        floor = max(row.floor.value, 1e-6)
+        judge = partial(_judge_share, limits, floor)
+        own = [check.outcome for check in checks if f"class {row.name!r} " in check.sentence]
+        unseen: Outcome = "good" if limits.outcome(ratio(row.coverage, row.floor)) == "good" else "unknown"
+        outcome = own[0] if own else unseen
     count = "no labels" if row.num_synthetic is None else f"{row.num_synthetic} synthetic"
-    outcome = "bad" if row.num_synthetic == 0 else outcome
     return Row(
         row.name, format_interval(row.coverage), format_interval(row.floor), outcome,
         build_strip(row.coverage, row.floor, judge), "higher", counts=f"{row.num_real} real, {count}",
     )  # fmt: skip
+
+
+def _judge_share(limits: Limits, floor: float, share: float) -> Outcome:
+    return outcome_of(share / floor, limits.good, limits.bad, higher=True)
