@@ -156,3 +156,13 @@ def test_values_outside_the_range_are_cut_and_nan_is_black() -> None:
     (shown,) = views(values, picture_geometry((7, 1)))
     assert shown.tolist() == [[0, 0, 128, 255, 255, 0, 255]]
     assert shown.dtype == np.uint8
+
+
+def test_slices_go_through_the_voxel_that_is_asked_for() -> None:
+    volume = np.zeros((1, 6, 7, 8), np.float32)
+    volume[0, 1, 5, 2] = 1
+    for signs in ((1, 1, 1), (-1, -1, 1)):
+        planes = views(volume, Geometry((6, 7, 8), np.diag([*signs, 1.0])), low=0, high=1, at=(1, 5, 2))
+
+        assert [plane.max() for plane in planes] == [255, 255, 255]
+    assert max(plane.max() for plane in views(volume, Geometry((6, 7, 8)), low=0, high=1)) == 0
