@@ -17,6 +17,7 @@ from gandlf_synth.errors import ResourceError
 WAITS = {
     "finite_steps.py:values": "the CPU learns here what the GPU found in the gradients of the step before",
     "reconstruction_loss.py:_dissimilarity": "MONAI makes the window of SSIM on the CPU",
+    "shape_loss.py:forward": "MONAI makes the smallest variance on the CPU",
 }
 """What a training step waits for the GPU for, and why; everything else is an error."""
 _FIRST = 2
