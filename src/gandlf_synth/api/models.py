@@ -73,19 +73,16 @@ class GivenRows:
     """Rows that images are made from.
 
     Args:
-        manifest: those of the CSV that are asked for.
+        manifest: the CSV.
+        samples: those of its rows that are asked for.
         task: what is made of each.
         pipeline: what their images go through.
     """
 
     manifest: "Manifest"
+    samples: "Sequence[Sample]"
     task: "RowTask"
     pipeline: "Pipeline"
-
-    @property
-    def samples(self) -> "Sequence[Sample]":
-        """The rows."""
-        return self.manifest.samples
 
     def record(self) -> dict[str, Any]:
         """Return what tells this request from others."""
@@ -115,10 +112,9 @@ def given_rows(
     beyond = sorted(only - {sample.row for sample in manifest.samples}) if only else []
     if beyond:
         raise ConfigError(Problem("--only", f"names row {beyond[0]}", f"1 to {len(manifest.samples)}"))
-    if only is not None:
-        manifest = manifest.subset(sample for sample in manifest.samples if sample.row in only)
-    scans = scan_files([path for sample in manifest.samples for path in sample.files], writable_cache(default_cache()))
-    task = choose_task(manifest, spec, model_name, scans)
+    asked_for = manifest.subset(sample for sample in manifest.samples if only is None or sample.row in only)
+    scans = scan_files([path for sample in asked_for.samples for path in sample.files], writable_cache(default_cache()))
+    task = choose_task(asked_for, spec, model_name, scans)
     steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
     # A model of patches takes images of any size, in windows.
     shape = None if loaded is not None and loaded.config.patch_sampler is not None else spec.shape
@@ -126,7 +122,7 @@ def given_rows(
         steps, spec.column_channels, shape, keeps_mask=True, source_channels=spec.source_channels,
         keeps_region=task.inpaints,
     )  # fmt: skip
-    return GivenRows(manifest, task, pipeline)
+    return GivenRows(manifest, asked_for.samples, task, pipeline)
 
 
 def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":

@@ -143,6 +143,7 @@ def _check_job(request: GenerationRequest) -> _Job:
     from gandlf_synth.data.formats.writers import choose_writer
     from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
+    from gandlf_synth.synthesis.row_files import check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
 
     module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
@@ -163,6 +164,8 @@ def _check_job(request: GenerationRequest) -> _Job:
         images = image_requests(counts, spec, seed, request.only)
     exact = rows is not None
     writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+    if rows is not None:
+        check_maps(writer, parameters.n_samples)
     return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows)
 
 

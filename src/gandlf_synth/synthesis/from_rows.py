@@ -135,7 +135,7 @@ def generate_from_rows(
     ranks.barrier()
     if not ranks.is_first:
         return GenerationResult(files.folder, [], place.contact_sheet)
-    written = files.write_csv(place.images_csv)
+    written = files.write_csv(place.images_csv, samples)
     if shown:
         save_png(contact_sheet(shown, title="Given, made, and true where known"), place.contact_sheet)
     reporter.say(f"{len(samples)} rows in {len(written)} files and {place.contact_sheet}")

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gandlf_synth.data.loading.value_range import data_scale, in_number_type, to
 from gandlf_synth.data.processing.postprocessing import postprocessed
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import ConfigError, DataError, Problem, listing
+from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option
 from gandlf_synth.files import file_name, read_json, write_csv
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import DERIVED_MARK
@@ -36,7 +37,7 @@ class RowFiles:
 
     Args:
         folder: where.
-        manifest: the rows.
+        manifest: the CSV.
         spec: the data that the model was trained on.
         task: what is made of the rows.
         writer: the file format.
@@ -54,21 +55,14 @@ class RowFiles:
     n_samples: int = 1
     steps: Sequence[Step] = ()
 
-    def check(self) -> None:
-        """Refuse a file format that cannot hold the maps.
-
-        Raises:
-            ConfigError: it cannot.
-        """
-        if self.n_samples > 1 and not self.writer.holds(_MAP_TYPE):
-            what = f"{self.writer.suffix} files cannot hold mean and standard deviation, which are fractions"
-            raise ConfigError(Problem("output_format", what, fix="choose another format, or one sample per row"))
+    @cached_property
+    def _subjects(self) -> Counter[str]:
+        return Counter(_subject(sample) for sample in self.manifest.samples)
 
     def name(self, sample: Sample) -> str:
         """Return the beginning of the names of a row's files: its subject, with the row where others have the same."""
-        subjects = Counter(file_name(each.subject.replace("/", "_")) for each in self.manifest.samples)
-        own = file_name(sample.subject.replace("/", "_"))
-        return own if subjects[own] == 1 else f"{own}_row_{sample.row}"
+        own = _subject(sample)
+        return own if self._subjects[own] == 1 else f"{own}_row_{sample.row}"
 
     def is_complete(self, sample: Sample) -> bool:
         """Say whether everything of a row is there and was made from the files that it names now."""
@@ -116,9 +110,8 @@ class RowFiles:
             record = read_json(self.folder / f"{stem}.json")
             yield [self.folder / Path(name).name for name in record["files"]]
 
-    def write_csv(self, path: Path) -> list[Path]:
+    def write_csv(self, path: Path, samples: Sequence[Sample]) -> list[Path]:
         """Write the images as a CSV that training reads, with what the rows say beside them; return the files."""
-        samples = self.manifest.samples
         written = [(sample, files) for sample in samples for files in self.paths(sample)]
         kept = [name for name in _kinds(samples) if not name.startswith("Channel_")]
         channels = [f"Channel_{place}" for place in range(len(written[0][1]))]
@@ -158,6 +151,22 @@ class RowFiles:
             return typed
         kept: Voxels = np.where(row.region, typed, row.target.array.astype(typed.dtype))
         return kept
+
+
+def check_maps(writer: Writer, n_samples: int) -> None:
+    """Refuse a file format that cannot hold the maps of several samples.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if n_samples > 1 and not writer.holds(_MAP_TYPE):
+        what = f"{writer.suffix} files cannot hold mean and standard deviation, which are fractions"
+        fix = f"choose another format, or leave {option('n_samples')} out"
+        raise ConfigError(Problem("inference_parameters.output_format", what, fix=fix))
+
+
+def _subject(sample: Sample) -> str:
+    return file_name(sample.subject.replace("/", "_"))
 
 
 def digests(sample: Sample) -> dict[str, str]:
