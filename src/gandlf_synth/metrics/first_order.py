@@ -109,7 +109,7 @@ class TextureDistance(SetMetric):
             Criterion(
                 "texture",
                 "Difference of the distributions of first-order and texture features in standard deviations.",
-                0.3, 1.0, itself, "texture is as in real images", "texture differs", FEWEST,
+                0.3, 1.0, itself, "texture is as in real images", "texture differs", 2 * FEWEST,
             ),
         ),
     )  # fmt: skip
