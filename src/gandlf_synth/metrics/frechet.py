@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, halves, of_subsamples, subset
 from gandlf_synth.metrics.results import Measurement
-from gandlf_synth.metrics.set_metric import Measure, MeasureSettings, SetMetric, too_few
+from gandlf_synth.metrics.set_metric import FEWEST, Measure, MeasureSettings, SetMetric
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,11 @@ class FrechetDistance(SetMetric):
         """Return the distance of all images, mean over stacks, or why there is none."""
         real, synthetic, extractor = sets.real, sets.synthetic, settings.extractor
         reason = refusal(real.dimension, len(real.row_subjects), len(synthetic.row_subjects))
-        reason = too_few(sets) or (reason and f"FID {reason}")
+        fewest = min(real.num_subjects, synthetic.num_subjects)
+        if not reason and fewest < FEWEST:
+            reason = f"needs halves of different subjects and there are {fewest}; {FEWEST} in each set suffice"
         if reason:
-            return Measurement([self.metric("fid", sets, extractor=extractor, refused=reason)])
+            return Measurement([self.metric("fid", sets, extractor=extractor, refused=f"FID {reason}")])
         rng = np.random.default_rng(settings.seed)
         stacks = [(real.stack(k), synthetic.stack(k)) for k in range(real.num_stacks)]
         whole = np.mean([frechet_distance(Moments.of(r), Moments.of(s)) for r, s in stacks])
