@@ -1,202 +1,258 @@
-"""Copies of training images, found by correlation under flips and small shifts, whatever the brightness and contrast.
+"""Copies of training images, found although they were shifted, turned, enlarged, inverted, mixed, blurred or noisy.
 
-A generative model that remembers gives training images back, perhaps mirrored, brighter or shifted by a pixel. Images
-are compared by normalised cross-correlation (NCC), which changes of brightness and contrast leave as it is. How alike
-is too alike is not decided by a constant: held-out real images are compared with the training images in the same
-way, and what is closer than they ever are cannot be explained by patients looking alike (Carlini et al. 2023, after
-calibration by held-out data; Meehan et al. 2020).
+A generative model that remembers gives training images back, seldom byte for byte. Each image is searched for among
+the training images in two steps: a few candidates by cheap descriptions, then their registration by shift, rotation,
+zoom and flip. Four numbers say how alike the two are; each is near 1 for a copy:
+
+- ``likeness``: the correlation of the detail after registration;
+- ``margin`` and ``broad_margin``: how much nearer the best candidate is than the usual ones, in finer and in broader
+  detail, which noise and blur leave as they are (Carlini et al. 2023 divide by the mean distance of neighbors, too);
+- ``mixture``: how much of the image two training images explain together that one alone does not.
+
+How alike is too alike is decided by held-out real images, see ``copy_limit``.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from torch import Tensor
 
+from gandlf_synth.metrics.candidates import Descriptions, describe, find_candidates, thumb_scale
+from gandlf_synth.metrics.detail import FLIPS, Pixels, Scale, chunks, detail_images, flipped
 from gandlf_synth.metrics.intervals import Groups, Indices
+from gandlf_synth.metrics.mixtures import find_mixtures
+from gandlf_synth.metrics.registration import correlation_at, register_finely, register_roughly
 
-Images = NDArray[np.floating]
-"""``(n, stacks, slices, channels, rows, columns)`` in [0, 1]; a picture has one stack of one slice."""
-Floats = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
-FLIPS: tuple[tuple[bool, bool], ...] = ((False, False), (True, False), (False, True), (True, True))
-"""Whether mirrored left-right and up-down."""
-IDENTICAL = 0.9999
-"""Images that correlate more than this are the same image up to rounding."""
-_SHIFTS = tuple((rows, columns) for rows in (0, 1, 2) for columns in (0, 1, 2))
-_SIDE = 32
-_SIDE_OF_STACKS = 16
+IDENTICAL = 0.999
+"""Images that correlate so much are the same image."""
+_COARSE = {2: Scale(32, 0.025, 0.1), 3: Scale(16, 0.035, 0.12)}
+_FINE = {2: Scale(64, 0.016, 0.083), 3: Scale(28, 0.03, 0.12)}
+_REGISTERED = 3
+"""Candidates of each image that are registered finely."""
+_MIXED, _ALONE = 0.6, 0.97
+"""An image is named a mixture if two explain so much more than one, and one does not explain it so well."""
 _CHUNK = 256
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The nearest reference image of each query.
+    """The training image most like each image, and how alike they are; every array has one row per image.
 
     Args:
-        index: which reference, ``(n,)``.
-        correlation: the NCC in [-1, 1], the best over flips and shifts, ``(n,)``.
-        flip: the flip that gave it, as an index into ``FLIPS``, ``(n,)``.
+        index: which training image.
+        second: the other one, if the image is a mixture of two; else the same as ``index``.
+        correlation: of the pixels, under ``flip`` and shifts of up to one pixel, without its sign.
+        flip: as an index into ``FLIPS``.
+        pose: rotation, zoom and shift that lay the image, once flipped, on the training image, as ``warp`` takes them.
+        inverted: whether bright is dark.
+        likeness, margin, broad_margin, mixture: see the module.
     """
 
     index: Indices
-    correlation: NDArray[np.float64]
+    second: Indices
+    correlation: Numbers
     flip: Indices
+    pose: Numbers
+    inverted: NDArray[np.bool_]
+    likeness: Numbers
+    margin: Numbers
+    broad_margin: Numbers
+    mixture: Numbers
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.index)
+
+    @property
+    def looks(self) -> Numbers:
+        """The four numbers on a scale on which each has an exponential tail, ``(n, 4)``: 0, and 4.6 at 0.99."""
+        shares = np.stack([self.likeness, self.margin, self.broad_margin, self.mixture], axis=1)
+        return -np.log(np.clip(1 - shares, 1e-4, 1))
+
+    @property
+    def nearness(self) -> Numbers:
+        """One number for each image, the mean of the looks but for mixtures, ``(n,)``."""
+        return np.asarray(self.looks[:, :3].mean(axis=1))
+
+    def take(self, places: Indices | NDArray[np.bool_]) -> "Matches":
+        """Return the rows of ``places``."""
+        return Matches(*(getattr(self, part.name)[places] for part in fields(self)))
+
+    def kind(self, place: int) -> str:
+        """Return in words what was done to the training image, such as ``mirrored left-right, shifted by 4 %``."""
+        pose = self.pose[place]
+        dims = len(pose)
+        zoom = abs(np.linalg.det(pose[:, :dims])) ** (-1 / dims)
+        turned = pose[:, :dims] * zoom
+        angle = np.degrees(np.arccos(np.clip((np.trace(turned) - (dims - 2)) / 2, -1, 1)))
+        shift = np.abs(pose[:, dims]).max() / 2
+        if self.second[place] != self.index[place]:
+            return "a mixture of two training images"
+        words = [("", "mirrored left-right", "mirrored up-down", "turned by 180°")[self.flip[place]]]
+        words.append("inverted" if self.inverted[place] else "")
+        if self.correlation[place] < IDENTICAL:
+            words.append(f"turned by {angle:.0f}°" if angle >= 2 else "")
+            words.append(f"{'enlarged' if zoom > 1 else 'made smaller'} by {abs(zoom - 1):.0%}" if abs(zoom - 1) > 0.03 else "")
+            words.append(f"shifted by {shift:.0%} of the side" if shift > 0.015 else "")
+        return ", ".join(word for word in words if word) or "as it is"
 
 
-def match(
-    queries: Images,
-    references: Images,
-    *,
-    query_groups: Groups | None = None,
-    reference_groups: Groups | None = None,
-    candidates: int = 4,
-) -> Matches:
-    """Return the reference most like each query.
-
-    All pairs are compared in small (32 pixels a side), under four flips; the best ``candidates`` again in full, with
-    shifts of up to one pixel.
+class CopySearch:
+    """A search among training images.
 
     Args:
-        queries: the images to search for.
-        references: the images to search among, of the same shape but for ``n``.
-        query_groups: of each query, such as its subject; pairs of one group are left out.
-        reference_groups: of each reference; needed with ``query_groups``.
-        candidates: how many references are looked at in full for each query.
+        references: ``(n, channels, *shape)`` in [0, 1]; volumes as ``(z, y, x)``.
 
-    >>> images = np.random.default_rng(0).random((5, 1, 1, 1, 16, 16))
-    >>> match(images[3:4, ..., ::-1], images).index
-    array([3])
+    >>> images = np.random.default_rng(0).random((5, 1, 32, 32))
+    >>> matches = CopySearch(images).find(1 - images[3:4, ..., ::-1])
+    >>> matches.index.tolist(), matches.kind(0)
+    ([3], 'mirrored left-right, inverted')
     """
-    small = _thumbnails(references)
-    num_candidates = min(candidates, len(references))
-    refined = []
-    for start in range(0, len(queries), _CHUNK):
-        chunk = np.asarray(queries[start : start + _CHUNK], dtype=np.float32)
-        scores = np.stack([_thumbnails(mirror(chunk, flip)) @ small.T for flip in FLIPS], axis=1)
-        if query_groups is not None and reference_groups is not None:
-            same_group = np.asarray(query_groups[start : start + _CHUNK])[:, None] == np.asarray(reference_groups)
-            scores[np.broadcast_to(same_group[:, None], scores.shape)] = -np.inf
-        flat = scores.reshape(len(chunk), -1)
-        best = np.argpartition(-flat, num_candidates - 1, axis=1)[:, :num_candidates]
-        possible = np.isfinite(np.take_along_axis(flat, best, axis=1))
-        refined += [
-            _refine(image, references, picks[allowed])
-            for image, picks, allowed in zip(chunk, best, possible, strict=True)
+
+    def __init__(self, references: Pixels) -> None:
+        self._references = references
+        self._known = _Scales.of(references)
+        self._descriptions = describe(self._known.thumbs, self._known.coarse)
+
+    def find(
+        self, queries: Pixels, query_groups: Groups | None = None, reference_groups: Groups | None = None
+    ) -> Matches:
+        """Return the training image most like each of ``queries``.
+
+        Args:
+            queries: of the references' number of channels and dimensions.
+            query_groups: of each query, such as its subject; pairs of one group are left out.
+            reference_groups: of each reference; needed with ``query_groups``.
+        """
+        parts = []
+        for rows in chunks(len(queries), _CHUNK):
+            barred = None
+            if query_groups is not None and reference_groups is not None:
+                same = np.asarray(query_groups[rows])[:, None] == np.asarray(reference_groups)
+                barred = torch.from_numpy(same).to(self._known.thumbs.device)
+            parts.append(self._find(queries[rows], barred))
+        return Matches(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Matches)))
+
+    @torch.no_grad()
+    def _find(self, queries: Pixels, barred: Tensor | None) -> Matches:
+        images, known = _Scales.of(queries), self._known
+        index, flips = find_candidates(images.thumbs, images.coarse, self._descriptions, barred)
+        rough = register_roughly(images.coarse, known.coarse, index, flips)
+        count = index.shape[1]
+        broad = correlation_at(
+            _flipped_each(images.thumbs.repeat_interleave(count, 0), flips.flatten()),
+            known.thumbs[index.flatten()],
+            rough.pose.flatten(0, 1),
+        ).reshape(index.shape)
+        best = rough.correlation.topk(min(_REGISTERED, count), dim=1).indices
+        rows = torch.arange(len(images.fine), device=best.device)[:, None]
+        chosen = index[rows, best].flatten()
+        fine = register_finely(
+            _flipped_each(images.fine.float().repeat_interleave(best.shape[1], 0), flips[rows, best].flatten()),
+            known.fine[chosen].float(),
+            rough.pose[rows, best].flatten(0, 1),
+        )
+        likeness = fine.correlation.reshape(best.shape)
+        top = likeness.abs().argmax(dim=1, keepdim=True)
+        place = (rows[:, 0], best.gather(1, top)[:, 0])
+        pairs = find_mixtures(images.thumbs, known.thumbs, images.fine, known.fine, barred)
+        signed = likeness.gather(1, top)[:, 0]
+        mixed = (pairs.gain > _MIXED) & (signed.abs() < _ALONE)
+        first = torch.where(mixed, pairs.pair[:, 0], index[place]).cpu().numpy()
+        second = torch.where(mixed, pairs.pair[:, 1], index[place]).cpu().numpy()
+        flip = torch.where(mixed, torch.zeros_like(top[:, 0]), flips[place]).cpu().numpy()
+        pose = fine.pose.unflatten(0, best.shape)[place[0], top[:, 0]]
+        return Matches(
+            index=first,
+            second=second,
+            correlation=_pixel_correlations(queries, self._references, first, flip),
+            flip=flip,
+            pose=pose.double().cpu().numpy(),
+            inverted=(signed < 0).cpu().numpy(),
+            likeness=signed.abs().double().cpu().numpy(),
+            margin=_margins(rough.correlation, index),
+            broad_margin=_margins(broad, index),
+            mixture=pairs.gain.double().cpu().numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class _Scales:
+    thumbs: Tensor
+    coarse: Tensor
+    fine: Tensor
+
+    @classmethod
+    def of(cls, images: Pixels) -> "_Scales":
+        dims = images.ndim - 2
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        thumbs, coarse, fine = (
+            detail_images(images, scale).to(device) for scale in (thumb_scale(dims), _COARSE[dims], _FINE[dims])
+        )
+        return cls(thumbs, coarse, fine.half())
+
+
+def _flipped_each(images: Tensor, flips: Tensor) -> Tensor:
+    result = images.clone()
+    for flip in range(1, len(FLIPS)):
+        chosen = flips == flip
+        result[chosen] = flipped(images[chosen], flip)
+    return result
+
+
+def _margins(correlations: Tensor, index: Tensor) -> Numbers:
+    """Return how much smaller the best distance is than the mean of all but the two best different candidates."""
+    margins = []
+    for row, names in zip(correlations.double().cpu().numpy(), index.cpu().numpy(), strict=True):
+        best: dict[int, float] = {}
+        for name, value in zip(names, row, strict=True):
+            best[name] = max(best.get(name, 0.0), value)
+        ordered = sorted(best.values(), reverse=True)
+        usual = np.mean(ordered[2:] if len(ordered) > 2 else ordered)
+        margins.append(1 - (1 - ordered[0]) / max(1 - usual, 1e-4))
+    return np.clip(margins, 0, 1)
+
+
+def _pixel_correlations(queries: Pixels, references: Pixels, index: Indices, flips: Indices) -> Numbers:
+    return np.array(
+        [
+            shifted_correlation(
+                flipped(torch.from_numpy(np.array(query, dtype=np.float32)), int(flip)).numpy(),
+                np.asarray(references[place], dtype=np.float32),
+            )
+            for query, place, flip in zip(queries, index, flips, strict=True)
         ]
-    index, correlation, flip = zip(*refined, strict=True)
-    return Matches(np.array(index), np.array(correlation), np.array(flip))
+    )
 
 
-def mirror(images: Images, flip: tuple[bool, bool]) -> Images:
-    """Return ``images`` mirrored left-right and up-down, as ``flip`` says.
-
-    The stacks of a volume are its axial, coronal and sagittal slices, so that a volume's mirror image has the
-    sagittal slices (left-right) or the axial ones (up-down) in reverse order instead of mirrored.
-
-    >>> mirror(np.arange(4.0).reshape(1, 1, 1, 1, 2, 2), (True, False))[0, 0, 0, 0]
-    array([[1., 0.],
-           [3., 2.]])
-    """
-    stacks = images.shape[1]
-    result = np.array(images)
-    for stack in range(stacks):
-        plane = result[:, stack]
-        if flip[0]:
-            plane = plane[:, ::-1] if stack == 2 else plane[..., ::-1]
-        if flip[1]:
-            plane = plane[:, ::-1] if stack == 0 and stacks == 3 else plane[..., ::-1, :]
-        result[:, stack] = plane
-    return result
-
-
-def ssim_of(queries: Images, references: Images, matches: Matches) -> NDArray[np.float64]:
-    """Return the SSIM (Wang et al. 2004) of each query with its match, after flip and alignment of intensity, ``(n,)``.
-
-    The reference is brought to the query's mean and standard deviation first.
-
-    >>> images = np.random.default_rng(0).random((2, 1, 1, 1, 16, 16))
-    >>> ssim_of(images, images, match(images, images)).round(3)
-    array([1., 1.])
-    """
-    from torchmetrics.functional.image import structural_similarity_index_measure as measure
-
-    similarities = []
-    for place, (index, flip) in enumerate(zip(matches.index, matches.flip, strict=True)):
-        query = mirror(np.asarray(queries[place : place + 1], dtype=np.float32), FLIPS[flip])[0]
-        reference = np.asarray(references[index], dtype=np.float32)
-        spread = reference.std() or 1.0
-        aligned = (reference - reference.mean()) / spread * query.std() + query.mean()
-        pair = [torch.from_numpy(np.ascontiguousarray(side)).flatten(0, 1) for side in (query, aligned)]
-        similarities.append(float(measure(pair[0], pair[1], data_range=1.0)))
-    return np.array(similarities)
-
-
-def threshold(held_out: NDArray[np.float64], false_alarm: float) -> float:
-    """Return the NCC that a share ``false_alarm`` of held-out real images exceed; at most ``IDENTICAL``.
-
-    Held-out images that are training images themselves cannot excuse copies.
-
-    >>> threshold(np.array([0.2, 0.4, 0.6, 1.0]), 0.25)
-    0.9999
-    """
-    return min(float(np.quantile(held_out, 1 - false_alarm, method="higher")), IDENTICAL)
-
-
-def _thumbnails(images: Images) -> Floats:
-    """Return small versions with mean 0 and norm 1 (0 for flat images), ``(n, values)``."""
-    side = _SIDE if images.shape[1] == 1 else _SIDE_OF_STACKS
-    parts = list(_pooled(images, side))
-    small = np.concatenate(parts).reshape(len(images), -1)
-    small -= small.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(small, axis=1, keepdims=True)
-    result: Floats = (small / np.where(norms > 1e-6, norms, np.inf)).astype(np.float32)
-    return result
-
-
-def _pooled(images: Images, side: int) -> Iterator[Floats]:
-    size = (min(side, images.shape[-2]), min(side, images.shape[-1]))
-    for start in range(0, len(images), _CHUNK):
-        chunk = torch.from_numpy(np.asarray(images[start : start + _CHUNK], dtype=np.float32))
-        yield functional.adaptive_avg_pool2d(chunk.flatten(1, 3), size).flatten(1).numpy()
-
-
-def _refine(image: Floats, references: Images, picks: Indices) -> tuple[int, float, int]:
-    """Return (reference, correlation, flip) of the best of ``picks``, each ``flip · len(references) + reference``."""
-    best = (0, -1.0, 0)
-    for pick in picks:
-        flip, index = divmod(int(pick), len(references))
-        query = mirror(image[None], FLIPS[flip])[0]
-        correlation = shifted_correlation(query, np.asarray(references[index], dtype=np.float32))
-        if correlation > best[1]:
-            best = (index, correlation, flip)
-    return best
-
-
-def shifted_correlation(a: Floats, b: Floats) -> float:
-    """Return the best NCC of two images over shifts of up to one pixel, without the border.
+def shifted_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Return the largest correlation of two images, without its sign, over shifts of up to one pixel.
 
     Args:
-        a: ``(..., rows, columns)``.
+        a: ``(channels, *shape)``.
         b: of the same shape.
 
-    >>> image = np.random.default_rng(0).random((16, 16)).astype(np.float32)
-    >>> round(shifted_correlation(image, 2 * np.roll(image, 1, axis=0) + 3), 4)
+    >>> image = np.random.default_rng(0).random((1, 16, 16)).astype(np.float32)
+    >>> round(shifted_correlation(image, 3 - 2 * np.roll(image, 1, axis=1)), 4)
     1.0
     """
-    rows, columns = a.shape[-2:]
-    center = _standard(a[..., 1:-1, 1:-1])
+    shape = a.shape[1:]
+    center = _standard(a[(slice(None), *(slice(1, -1) for _ in shape))])
     best = max(
-        float(center @ _standard(b[..., down : rows - 2 + down, right : columns - 2 + right]))
-        for down, right in _SHIFTS
+        abs(float(center @ _standard(b[(slice(None), *(slice(s, n - 2 + s) for s, n in zip(step, shape, strict=True)))])))
+        for step in product((1, 0, 2), repeat=len(shape))
     )
     return min(best, 1.0)
 
 
-def _standard(part: Floats) -> Floats:
+def _standard(part: NDArray[np.float32]) -> NDArray[np.float32]:
     flat = part.ravel() - part.mean()
     norm = np.linalg.norm(flat)
-    result: Floats = flat / (norm if norm > 1e-6 else np.inf)
+    result: NDArray[np.float32] = flat / (norm if norm > 1e-6 * len(flat) ** 0.5 else np.inf)
     return result
