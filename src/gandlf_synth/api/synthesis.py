@@ -198,7 +198,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
             record["rows"] = job.rows.record()
         gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
         if gate is not None:
-            record["copy_limit"] = gate.limit
+            record["copy_limit"] = gate.limit.score
         record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
     ranks.check_same("model or configuration", record)
     terminal = (console if ranks.is_first else None) or silent_console()

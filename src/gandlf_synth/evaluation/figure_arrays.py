@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth.evaluation.store import Arrays
+from gandlf_synth.metrics.detail import FLIPS, mirror
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices
-from gandlf_synth.metrics.memorization import FLIPS, mirror
 from gandlf_synth.metrics.results import CopyPair, Measurement
 from gandlf_synth.metrics.slicing import resize_planes
 
@@ -92,10 +92,11 @@ def _pair_slices(pairs: Sequence[CopyPair], sets: ImageSets) -> Arrays:
     """Return all slices of every pair of volumes, ``(pairs, 2, stacks, slices, channels, rows, columns)``."""
     if not pairs:
         return {}
-    synthetic, reference = sets.synthetic, sets.reference
+    reference = sets.reference
     slices = []
     for pair in pairs:
-        query = np.asarray(synthetic.pixels[[synthetic.files.index(pair.synthetic)]], dtype=np.float32)
+        images = sets.real if pair.held_out else sets.synthetic
+        query = np.asarray(images.pixels[[images.files.index(pair.synthetic)]], dtype=np.float32)
         original = reference.pixels[reference.files.index(pair.training)]
         if pair.flip in _MIRRORED:
             query = mirror(query, _MIRRORED[pair.flip])

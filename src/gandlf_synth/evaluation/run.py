@@ -2,6 +2,7 @@
 
 import csv
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from gandlf_synth.provenance import digest, software_versions
 
 _FEW = 50
 _FEWEST_SUBJECTS = 4
+_CUBE_SIDE = 40
+"""Voxels a side at which copies of volumes are searched for."""
 
 
 def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation:
@@ -59,7 +62,13 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     planes = [read_planes(source, grid.of(source.name), cache, progress) for source in sources]
     volumes = [_volumes(part, grid.of(part.name), extractor, cache, progress) for part in planes]
     pairs = zip(planes, volumes, strict=True)
-    sets = ImageSets(*(extract_features(part, extractor, cache, progress, cubes) for part, cubes in pairs))
+    features = [extract_features(part, extractor, cache, progress, cubes) for part, cubes in pairs]
+    if grid.spatial_dims == len(STACKS):
+        features = [
+            replace(each, volumes=read_volumes(part, grid.of(part.name), _CUBE_SIDE, cache, progress).pixels)
+            for each, part in zip(features, planes, strict=True)
+        ]
+    sets = ImageSets(*features)
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
     measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
     measurements = [measurement for _, measurement in measured]

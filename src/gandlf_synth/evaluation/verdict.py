@@ -25,7 +25,7 @@ _ANSWERS: dict[tuple[Question, Outcome], str] = {
     ("diverse", "good"): "Yes: they spread about as widely as the real images.",
     ("diverse", "look"): "Partly: some of the variety is missing.",
     ("diverse", "bad"): "No: much of the variety is missing.",
-    ("private", "good"): "No copies of training images were found.",
+    ("private", "good"): "Yes: no more synthetic images are like a training image than other real images are.",
     ("private", "look"): "There are signs of memorised training images: look at the pairs.",
     ("private", "bad"): "No: training images were copied or can be recognised. Do not share these images.",
     ("useful", "good"): "Yes: a classifier learns from them nearly as well as from real images.",

@@ -16,7 +16,7 @@ from torch import Tensor
 from gandlf_synth.metrics.detail import FLIPS, Scale, coarse_poses, flipped, standardized, warp
 
 THUMB_2D, THUMB_3D = Scale(16, 0.04, 0.17), Scale(10, 0.05, 0.2)
-EACH = 4
+EACH = 3
 """Candidates by each description."""
 _REACH = 0.36
 """The farthest shift, in torch's coordinates, which span 2."""
@@ -47,7 +47,9 @@ def describe(thumbs: Tensor, coarse: Tensor) -> Descriptions:
     return Descriptions(standardized(thumbs), _spectra(coarse))
 
 
-def find_candidates(thumbs: Tensor, coarse: Tensor, known: Descriptions, barred: Tensor | None) -> tuple[Tensor, Tensor]:
+def find_candidates(
+    thumbs: Tensor, coarse: Tensor, known: Descriptions, barred: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Return for each image the likeliest training images, and under which flip, both ``(n, candidates)``.
 
     Args:

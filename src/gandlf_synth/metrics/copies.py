@@ -1,38 +1,58 @@
 """Whether training images were copied: a search of every synthetic image among the training images."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.copy_limit import (
+    FEWEST,
+    CopyLimit,
+    fit_copy_limit,
+    surely_identical,
+    unexplained_share,
+)
+from gandlf_synth.metrics.copy_pairs import worst_pairs
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Indices, share
-from gandlf_synth.metrics.memorization import FLIPS, Matches, match, mirror, ssim_of, threshold
-from gandlf_synth.metrics.neighbors import FEWEST_HELD_OUT
+from gandlf_synth.metrics.memorization import CopySearch, Matches
 from gandlf_synth.metrics.repeated_images import share_detail
-from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric
-from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, surely_above_floor
+from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric, Outcome
+from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric
 
-_FLIP_NAMES = ("as it is", "mirrored left-right", "mirrored up-down", "turned by 180°")
-_COLUMNS = ("training_correlation", "nearest_training", "copy")
-_LEAK = 3.0
-"""So many times the false alarms among held-out images show that the split leaks."""
+Flags = NDArray[np.bool_]
+
+ENOUGH = 200
+"""Held-out images that are wanted for a limit of 1 %."""
+_COLUMNS = ("training_correlation", "nearest_training", "copy", "kind_of_copy")
+_LEAK = 0.05
+"""The share of held-out images that are nearly training images from which the split is said to leak."""
+_NAMED = 3
+
+
+def _unexplained(metric: Metric) -> float:
+    return metric.details.get("unexplained", float("nan"))
 
 
 class Copies(SetMetric):
     """Share of synthetic images that are copies of training images, beyond what held-out real images are."""
 
     pairs: int = 8
-    """The synthetic images most like a training image that are shown."""
+    """The synthetic images most like a training image that are shown, and half as many held-out ones."""
+    largest_held_out: int = 1000
+    """Held-out images that are searched for."""
 
     position: ClassVar[int] = 90
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "copies", "Copies of training images", "private", "lower", "share",
             Criterion(
-                "copies", "Share of synthetic images that are copies of training images, above the false alarms.",
-                0.01, 0.05, surely_above_floor, "no more images are close to a training image than held-out ones are",
+                "copies",
+                "Share of synthetic images that are copies of training images, above what held-out real images let "
+                "expect with a probability of 99 %. Images that are a training image to the pixel are always bad.",
+                0.0, 0.01, _unexplained, "no more images are like a training image than held-out real images are",
                 "images are copies of training images",
             ),
         ),
@@ -41,107 +61,176 @@ class Copies(SetMetric):
     def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
         """Return the share of copies, the nearest training image of each synthetic one, and the worst pairs.
 
-        Held-out real images say what is unusual: those of ``real`` that are not in ``train``. Without ``train``, the
-        real images are taken for the training images, and each of them is held out in turn against the others.
+        Held-out real images say what is unusual: those of ``real`` that are not in ``train``. Without ``train``, only
+        files that are real images byte for byte are named.
         """
-        if len(sets.held_out) < FEWEST_HELD_OUT:
-            return self._refused(sets)
-        matches = match(sets.synthetic.pixels, sets.reference.pixels)
-        held_out = _held_out_matches(sets)
-        limit = threshold(held_out.correlation, settings.false_alarm)
-        flagged = matches.correlation > limit
-        pairs, pictures = self._worst(sets, matches, flagged)
+        if sets.train is None:
+            return self._by_content(sets)
+        search = CopySearch(sets.train.whole)
+        matches, identical = _named_by_content(sets, sets.train, search.find(sets.synthetic.whole))
+        rng = np.random.default_rng(settings.seed)
+        places = np.sort(rng.permutation(sets.held_out)[: self.largest_held_out])
+        held_out = search.find(sets.real.whole[places]) if len(places) >= FEWEST else None
+        findings = _Findings(sets, sets.train, matches, identical, places, held_out)
+        limit = fit_copy_limit(held_out, settings.false_alarm) if held_out else None
+        flagged = identical | limit.flagged(matches) if limit else identical
+        pairs, pictures = self._pairs(findings, limit, flagged)
         columns = [
             [f"{correlation:.6f}" for correlation in matches.correlation],
-            [sets.reference.files[k] for k in matches.index],
-            [str(int(flag)) for flag in flagged],
+            [sets.train.files[k] for k in matches.index],
+            [str(int(flag)) for flag in flagged] if limit or flagged.any() else [""] * len(flagged),
+            [matches.kind(k) if flag else "" for k, flag in enumerate(flagged)],
         ]
+        nothing = np.empty(0)
         return Measurement(
-            [self._share(sets, matches, held_out, limit, settings.false_alarm)],
+            [self._metric(findings, limit, flagged, settings.false_alarm)],
             copies=pairs,
             columns=dict(zip(_COLUMNS, columns, strict=True)),
             arrays={
-                "correlation": matches.correlation,
-                "held_out": held_out.correlation,
-                "limit": np.array(limit),
+                "correlation": limit.scores(matches) if limit else nothing,
+                "held_out": limit.scores(held_out) if limit and held_out else nothing,
+                "limit": np.array(limit.score if limit else np.nan),
                 "pairs": np.rint(np.asarray(pictures, dtype=np.float32) * 255).astype(np.uint8),
             },
         )
 
-    def detail(self, metric: Metric) -> str:
-        """Return the share with its interval."""
-        return share_detail(metric)
-
     def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
-        """Return the check of the share; one that would be good is not where held-out images are training images."""
-        checks = super().checks(measurement, thresholds)
-        return [self._leak_or(check, measurement.metrics[0], thresholds["false_alarm"]) for check in checks]
+        """Return the check of the share; what is a training image to the pixel is bad whatever the share."""
+        (check,) = super().checks(measurement, thresholds)
+        metric = measurement.metrics[0]
+        details, outcome, sentence = metric.details, check.outcome, check.sentence
+        count = f"of {metric.num_synthetic} synthetic images"
+        others = details.get("held_out_flagged", 0), details.get("held_out", 0)
+        compared = f"of {others[1]:.0f} held-out real images, {others[0]:.0f} are"
+        if details["identical"]:
+            outcome = "bad"
+            what = "the same as a training image to the pixel" if details["has_train"] else "files of the real images"
+            names = f": {_named(measurement.copies)}" if measurement.copies else ""
+            sentence = f"{details['identical']:.0f} {count} are {what}{names}"
+        elif outcome in ("look", "bad"):
+            copies = f"{details['flagged']:.0f} {count} are copies of training images{share_detail(metric)}"
+            sentence = f"{copies}; {compared}; {_named(measurement.copies)}"
+        elif outcome == "good":
+            good = f"{sentence}: {details['flagged']:.0f} {count}; {compared}"
+            outcome, sentence = _second_look(metric, measurement.copies, good)
+        return [check.model_copy(update={"outcome": outcome, "sentence": sentence})]
 
-    def _leak_or(self, check: Check, metric: Metric, false_alarm: float) -> Check:
-        leaked = metric.details.get("held_out_share", 0.0)
-        if check.outcome != "good" or leaked <= _LEAK * false_alarm:
-            return check
-        sentence = (
-            f"{leaked:.1%} of the held-out real images are like training images to the pixel: "
-            "give held-out images of other patients"
-        )
-        return check.model_copy(update={"outcome": "look", "sentence": sentence})
-
-    def _refused(self, sets: ImageSets) -> Measurement:
-        reason = (
-            f"only {len(sets.held_out)} real images are not among the training images; {FEWEST_HELD_OUT} are needed to "
-            "tell what is unusual: give other real images"
-        )
-        metric = self.metric("copies", sets, refused=reason)
-        counts = {"num_real": 0, "num_synthetic": 0, "num_subjects": 0}
-        blank = [""] * len(sets.synthetic)
+    def _by_content(self, sets: ImageSets) -> Measurement:
+        known = set(sets.real.content)
+        same = [content in known for content in sets.synthetic.content]
+        details = {"identical": float(sum(same)), "flagged": float(sum(same)), "has_train": 0.0}
+        reason = "" if any(same) else "no training images were given: name them with --train to search for copies"
+        value = share(sum(same), len(same)) if any(same) else None
+        metric = self.metric("copies", sets, value, refused=reason, details=details)
+        columns = dict.fromkeys(_COLUMNS, [""] * len(same)) | {"copy": ["1" if flag else "" for flag in same]}
         arrays = {"correlation": np.empty(0), "held_out": np.empty(0), "limit": np.array(np.nan)}
-        return Measurement([metric.model_copy(update=counts)], columns=dict.fromkeys(_COLUMNS, blank), arrays=arrays)
+        return Measurement([metric], columns=columns, arrays=arrays)
 
-    def _share(self, sets: ImageSets, matches: Matches, held_out: Matches, limit: float, false_alarm: float) -> Metric:
-        count, held = len(matches.index), len(held_out.index)
-        flagged = int((matches.correlation > limit).sum())
-        beyond = int((matches.correlation > held_out.correlation.max()).sum())
-        value, floor = share(flagged, count), share(int((held_out.correlation > limit).sum()), held)
-        source = "the real images (no training images were given)"
-        if sets.train is not None:
-            source = f"{len(sets.train)} training images"
-        note = (
-            f"{flagged} of {count} correlate above {limit:.4f} with one of {source}, as {false_alarm:.0%} of "
-            f"held-out real images do; {beyond} are closer than every held-out image (chance: {count / (held + 1):.1f})"
-        )
-        details = {"held_out_share": floor.value, "correlation_limit": limit}
+    def _metric(self, findings: "_Findings", limit: CopyLimit | None, flagged: Flags, false_alarm: float) -> Metric:
+        sets, held_out = findings.sets, findings.held_out
+        details = {"identical": float(findings.identical.sum()), "flagged": float(flagged.sum()), "has_train": 1.0}
+        value = share(int(flagged.sum()), len(flagged))
+        if limit is None or held_out is None:
+            reason = "" if findings.identical.any() else _too_few(len(findings.places), held_out)
+            metric = self.metric("copies", sets, None if reason else value, refused=reason, details=details)
+            return metric.model_copy(update={"num_real": len(findings.places), "num_subjects": 0})
+        others, beyond, others_beyond = limit.flagged(held_out), limit.beyond(findings.matches), limit.beyond(held_out)
+        groups = [sets.synthetic.subjects, sets.real.subjects[findings.places]]
+        details |= {
+            "held_out": float(len(held_out)), "held_out_flagged": float(others.sum()),
+            "near_duplicates": float(limit.near_duplicates), "false_alarm": limit.false_alarm,
+            "beyond": float(beyond.sum()), "held_out_beyond": float(others_beyond.sum()),
+            "unexplained": unexplained_share(flagged, others, groups),
+            "unexplained_beyond": unexplained_share(beyond, others_beyond, groups), "limit": limit.score,
+        }  # fmt: skip
+        floor = share(int(others.sum()), len(others))
+        note = _note(limit, flagged, others, false_alarm)
         metric = self.metric("copies", sets, value, floor, note=note, details=details)
-        return metric.model_copy(update={"num_real": held, "num_subjects": 0})
+        return metric.model_copy(update={"num_real": len(held_out), "num_subjects": 0})
 
-    def _worst(
-        self, sets: ImageSets, matches: Matches, flagged: NDArray[np.bool_]
-    ) -> tuple[list[CopyPair], NDArray[np.float16]]:
-        """Return the pairs that are most alike, and their middle planes, ``(pairs, 2, channels, rows, columns)``."""
-        places: Indices = np.argsort(-matches.correlation)[: self.pairs]
-        worst = Matches(matches.index[places], matches.correlation[places], matches.flip[places])
-        queries, references = sets.synthetic.pixels[places], sets.reference.pixels
-        similarities = ssim_of(queries, references, worst)
-        middle = queries.shape[2] // 2
-        pairs: list[CopyPair] = []
-        pictures: list[NDArray[np.float16]] = []
-        for row, place in enumerate(places):
-            flip, index = int(worst.flip[row]), int(worst.index[row])
-            pairs.append(
-                CopyPair(
-                    synthetic=sets.synthetic.files[place], training=sets.reference.files[index],
-                    correlation=float(worst.correlation[row]), ssim=float(similarities[row]), flip=_FLIP_NAMES[flip],
-                    flagged=bool(flagged[place]),
-                )
-            )  # fmt: skip
-            aligned = mirror(queries[row : row + 1], FLIPS[flip])[0]
-            pictures.append(np.stack([aligned[0, middle], references[index][0, middle]]))
-        return pairs, np.stack(pictures)
+    def _pairs(
+        self, findings: "_Findings", limit: CopyLimit | None, flagged: Flags
+    ) -> tuple[list[CopyPair], list[NDArray[np.float16]]]:
+        sets, train, matches, held_out = findings.sets, findings.train, findings.matches, findings.held_out
+        order = limit.scores(matches) if limit else matches.nearness
+        order = order + 1e3 * findings.identical + 1e2 * flagged
+        shown = worst_pairs(sets.synthetic, train, matches, order, self.pairs, flagged, findings.identical)
+        if limit is None or held_out is None:
+            return shown
+        others = worst_pairs(
+            sets.real, train, held_out, limit.scores(held_out), self.pairs // 2, limit.flagged(held_out),
+            surely_identical(held_out), places=findings.places,
+        )  # fmt: skip
+        return shown[0] + others[0], shown[1] + others[1]
 
 
-def _held_out_matches(sets: ImageSets) -> Matches:
-    real = sets.real
-    if sets.train is not None:
-        return match(real.pixels[sets.held_out], sets.train.pixels)
-    groups: Sequence[str] = list(real.subjects)
-    return match(real.pixels, real.pixels, query_groups=groups, reference_groups=groups)
+@dataclass(frozen=True)
+class _Findings:
+    """What the search gave: matches of the synthetic and of the held-out images, at ``places`` of the real ones."""
+
+    sets: ImageSets
+    train: ImageSetFeatures
+    matches: Matches
+    identical: Flags
+    places: Indices
+    held_out: Matches | None
+
+
+def _named_by_content(sets: ImageSets, train: ImageSetFeatures, matches: Matches) -> tuple[Matches, Flags]:
+    """Return the matches with files of the same bytes as their own, and which images are a training image."""
+    known = {content: place for place, content in enumerate(train.content)}
+    index, same = matches.index.copy(), np.zeros(len(matches), dtype=bool)
+    for place, content in enumerate(sets.synthetic.content):
+        if content in known:
+            index[place], same[place] = known[content], True
+    correlation = np.where(same, 1.0, matches.correlation)
+    second = np.where(same, index, matches.second)
+    named = replace(
+        matches, index=index, second=second, correlation=correlation, flip=np.where(same, 0, matches.flip),
+        inverted=matches.inverted & ~same,
+    )  # fmt: skip
+    return named, same | surely_identical(named)
+
+
+def _too_few(count: int, held_out: Matches | None) -> str:
+    enough = f"{FEWEST} are needed to tell what is unusual, {ENOUGH} for a limit of 1 %"
+    if held_out is None:
+        return f"only {count} real images are not among the training images; {enough}: give other real images"
+    return (
+        f"nearly all of {count} held-out real images are training images or nearly so; {enough}: "
+        "give real images of other patients"
+    )
+
+
+def _note(limit: CopyLimit, flagged: Flags, others: Flags, false_alarm: float) -> str:
+    parts = [
+        f"{flagged.sum()} of {len(flagged)} synthetic and {others.sum()} of {len(others)} held-out real images are "
+        f"more like a training image than {1 - limit.false_alarm:.1%} of {limit.num_held_out} held-out images are"
+    ]
+    if limit.near_duplicates:
+        what = "held-out images are nearly training images and did not decide on the limit"
+        parts.append(f"{limit.near_duplicates} {what}")
+    if limit.false_alarm > false_alarm * 1.01:
+        wanted = f"a limit of {false_alarm:.0%} wants {round(2 / false_alarm)} held-out images"
+        parts.append(f"{wanted}, so it was widened to {limit.false_alarm:.1%}")
+    return "; ".join(parts)
+
+
+def _second_look(metric: Metric, pairs: Sequence[CopyPair], good: str) -> tuple[Outcome, str]:
+    """Return what single images say where the two shares do not differ."""
+    details = metric.details
+    if details["beyond"] and (not details["held_out_beyond"] or details["unexplained_beyond"]):
+        what = "are nearer to a training image than held-out real images get"
+        return "look", f"{details['beyond']:.0f} of {metric.num_synthetic} synthetic images {what}: {_named(pairs)}"
+    leaked = details["near_duplicates"] / details["held_out"]
+    if leaked > _LEAK:
+        what = "are nearly training images: give held-out images of other patients"
+        return "look", f"{leaked:.1%} of the held-out real images {what}"
+    return "good", good
+
+
+def _named(pairs: Sequence[CopyPair]) -> str:
+    """Return the first flagged images with the training images that they are copies of."""
+    flagged = [pair for pair in pairs if pair.flagged and not pair.held_out]
+    names = [f"{pair.synthetic} is {pair.training} ({pair.kind})" for pair in flagged[:_NAMED]]
+    return ", ".join(names) + (" and others" if len(flagged) > _NAMED else "")

@@ -18,8 +18,8 @@ FEWEST = 20
 """Held-out images below which nobody can tell what is unusual."""
 _ABOVE = 2
 """Held-out images that should lie above the limit."""
-_SURELY_ALIKE = 0.95
-"""The likeness from which two images are taken for one, however alike the real images are."""
+_SURELY_ALIKE, _SURELY_ALONE = 0.95, 0.7
+"""Likeness and margin from which two images are taken for one, however alike the real images are."""
 _FAR_CHANCE = 0.01
 _CERTAINTY = 0.99
 
@@ -123,7 +123,8 @@ def _design_effect(flags: NDArray[np.bool_], groups: Groups) -> float:
 
 
 def _surely(matches: Matches) -> NDArray[np.bool_]:
-    return np.asarray((matches.likeness >= _SURELY_ALIKE) | (matches.correlation >= IDENTICAL))
+    alike = (matches.likeness >= _SURELY_ALIKE) & (matches.margin >= _SURELY_ALONE)
+    return np.asarray(alike | (matches.correlation >= IDENTICAL))
 
 
 def _scores(looks: Numbers, center: Numbers, spread: Numbers) -> Numbers:

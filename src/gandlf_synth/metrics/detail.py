@@ -138,6 +138,28 @@ def flipped(images: Tensor, flip: int) -> Tensor:
     return images.flip(axes) if axes else images
 
 
+def mirror(images: NDArray[np.floating], flip: tuple[bool, bool]) -> NDArray[np.floating]:
+    """Return planes ``(n, stacks, slices, channels, rows, columns)`` mirrored left-right and up-down, as ``flip`` says.
+
+    The stacks of a volume are its axial, coronal and sagittal slices, so that a volume's mirror image has the
+    sagittal slices (left-right) or the axial ones (up-down) in reverse order instead of mirrored.
+
+    >>> mirror(np.arange(4.0).reshape(1, 1, 1, 1, 2, 2), (True, False))[0, 0, 0, 0]
+    array([[1., 0.],
+           [3., 2.]])
+    """
+    stacks = images.shape[1]
+    result = np.array(images)
+    for stack in range(stacks):
+        plane = result[:, stack]
+        if flip[0]:
+            plane = plane[:, ::-1] if stack == 2 else plane[..., ::-1]
+        if flip[1]:
+            plane = plane[:, ::-1] if stack == 0 and stacks == 3 else plane[..., ::-1, :]
+        result[:, stack] = plane
+    return result
+
+
 def chunks(count: int, size: int) -> Iterator[slice]:
     """Yield slices of at most ``size`` that cover ``count``."""
     return (slice(start, min(start + size, count)) for start in range(0, count, size))

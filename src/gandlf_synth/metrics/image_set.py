@@ -26,6 +26,7 @@ class ImageSetFeatures:
         files: the first file of each image.
         content: a hash of the bytes of each image's files.
         rows: what has a row of features: ``planes`` or ``volumes``.
+        volumes: of volumes, small cubes, ``(n, channels, x, y, z)`` in [0, 1]; None for pictures.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ImageSetFeatures:
     files: tuple[str, ...]
     content: tuple[str, ...]
     rows: str = "planes"
+    volumes: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -53,6 +55,21 @@ class ImageSetFeatures:
     def dimension(self) -> int:
         """The number of features of a plane or volume."""
         return int(self.features.shape[-1])
+
+    @property
+    def whole(self) -> NDArray[np.float16]:
+        """The images in one piece, ``(n, channels, rows, columns)`` or ``(n, channels, z, y, x)``.
+
+        Where volumes were not kept, their axial slices stand for them.
+        """
+        if self.volumes is not None:
+            return np.swapaxes(self.volumes, 2, 4)
+        return self.pixels[:, 0, 0] if self.num_pixel_stacks == 1 else np.moveaxis(self.pixels[:, 0], 1, 2)
+
+    @property
+    def num_pixel_stacks(self) -> int:
+        """The number of stacks of planes: 1 for pictures, 3 for volumes."""
+        return int(self.pixels.shape[1])
 
     @property
     def num_stacks(self) -> int:

@@ -12,7 +12,6 @@ zoom and flip. Four numbers say how alike the two are; each is near 1 for a copy
 How alike is too alike is decided by held-out real images, see ``copy_limit``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandlf_synth.metrics.candidates import Descriptions, describe, find_candidates, thumb_scale
+from gandlf_synth.metrics.candidates import describe, find_candidates, thumb_scale
 from gandlf_synth.metrics.detail import FLIPS, Pixels, Scale, chunks, detail_images, flipped
 from gandlf_synth.metrics.intervals import Groups, Indices
 from gandlf_synth.metrics.mixtures import find_mixtures
@@ -88,8 +87,8 @@ class Matches:
         """Return in words what was done to the training image, such as ``mirrored left-right, shifted by 4 %``."""
         pose = self.pose[place]
         dims = len(pose)
-        zoom = abs(np.linalg.det(pose[:, :dims])) ** (-1 / dims)
-        turned = pose[:, :dims] * zoom
+        zoom = abs(np.linalg.det(pose[:, :dims])) ** (1 / dims)
+        turned = pose[:, :dims] / zoom
         angle = np.degrees(np.arccos(np.clip((np.trace(turned) - (dims - 2)) / 2, -1, 1)))
         shift = np.abs(pose[:, dims]).max() / 2
         if self.second[place] != self.index[place]:
@@ -98,7 +97,8 @@ class Matches:
         words.append("inverted" if self.inverted[place] else "")
         if self.correlation[place] < IDENTICAL:
             words.append(f"turned by {angle:.0f}°" if angle >= 2 else "")
-            words.append(f"{'enlarged' if zoom > 1 else 'made smaller'} by {abs(zoom - 1):.0%}" if abs(zoom - 1) > 0.03 else "")
+            size = "enlarged" if zoom > 1 else "made smaller"
+            words.append(f"{size} by {abs(zoom - 1):.0%}" if abs(zoom - 1) > 0.03 else "")
             words.append(f"shifted by {shift:.0%} of the side" if shift > 0.015 else "")
         return ", ".join(word for word in words if word) or "as it is"
 
@@ -167,7 +167,7 @@ class CopySearch:
         first = torch.where(mixed, pairs.pair[:, 0], index[place]).cpu().numpy()
         second = torch.where(mixed, pairs.pair[:, 1], index[place]).cpu().numpy()
         flip = torch.where(mixed, torch.zeros_like(top[:, 0]), flips[place]).cpu().numpy()
-        pose = fine.pose.unflatten(0, best.shape)[place[0], top[:, 0]]
+        pose = fine.pose.reshape(*best.shape, *fine.pose.shape[1:])[place[0], top[:, 0]]
         return Matches(
             index=first,
             second=second,
@@ -214,7 +214,7 @@ def _margins(correlations: Tensor, index: Tensor) -> Numbers:
         for name, value in zip(names, row, strict=True):
             best[name] = max(best.get(name, 0.0), value)
         ordered = sorted(best.values(), reverse=True)
-        usual = np.mean(ordered[2:] if len(ordered) > 2 else ordered)
+        usual = float(np.mean(ordered[2:] if len(ordered) > 2 else ordered))
         margins.append(1 - (1 - ordered[0]) / max(1 - usual, 1e-4))
     return np.clip(margins, 0, 1)
 
@@ -243,11 +243,10 @@ def shifted_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float
     1.0
     """
     shape = a.shape[1:]
-    center = _standard(a[(slice(None), *(slice(1, -1) for _ in shape))])
-    best = max(
-        abs(float(center @ _standard(b[(slice(None), *(slice(s, n - 2 + s) for s, n in zip(step, shape, strict=True)))])))
-        for step in product((1, 0, 2), repeat=len(shape))
-    )
+    center, best = _standard(a[(slice(None), *(slice(1, -1) for _ in shape))]), 0.0
+    for step in product((1, 0, 2), repeat=len(shape)):
+        window = [slice(first, length - 2 + first) for first, length in zip(step, shape, strict=True)]
+        best = max(best, abs(float(center @ _standard(b[(slice(None), *window)]))))
     return min(best, 1.0)
 
 

@@ -1,18 +1,12 @@
 """Nearest neighbors in feature space, a chunk of rows at a time, so that memory does not grow with the square."""
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.metrics.image_set import ImageSets
-from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
-from gandlf_synth.metrics.results import Measurement
-from gandlf_synth.metrics.set_metric import Measure, MeasureSettings, SetMetric
+from gandlf_synth.metrics.intervals import Floats, Indices
 
-FEWEST_HELD_OUT = 20
-"""Held-out images below which nobody can tell what is unusual."""
 _CHUNK = 1024
 
 
@@ -61,43 +55,3 @@ def nearest(a: Floats, b: Floats) -> tuple[Indices, NDArray[np.float64]]:
         index[rows] = distances.argmin(axis=1)
         distance[rows] = distances.min(axis=1)
     return index, distance
-
-
-def nearest_of_others(features: Floats, groups: Subjects) -> NDArray[np.float64]:
-    """Return each row's distance to the nearest row of another group; inf where there is only one group.
-
-    >>> nearest_of_others(np.array([[0.0], [1.0], [5.0]]), np.array(["a", "a", "b"]))
-    array([5., 4., 4.])
-    """
-    distance = np.empty(len(features))
-    for rows, distances in distance_rows(features, features):
-        distances[groups[rows, None] == groups] = np.inf
-        distance[rows] = distances.min(axis=1)
-    return distance
-
-
-class CloseInFeatures(SetMetric):
-    """Share of synthetic images nearer to a training image in feature space than next to all held-out real ones."""
-
-    position: ClassVar[int] = 100
-    measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("close_in_features", "Nearer than real in feature space", "private", "lower", "share"),
-    )
-
-    def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
-        """Return the share; nothing where too few real images are held out to tell what is near."""
-        real, held_out = sets.real, sets.held_out
-        if len(held_out) < FEWEST_HELD_OUT:
-            return Measurement([])
-        reference = sets.reference.embedding
-        _, distances = nearest(sets.synthetic.embedding, reference)
-        if sets.train is None:
-            usual = nearest_of_others(real.embedding, real.subjects)
-        else:
-            _, usual = nearest(real.embedding[held_out], reference)
-        limit = float(np.quantile(usual, settings.false_alarm, method="lower"))
-        value, floor = (share(int((part < limit).sum()), len(part)) for part in (distances, usual))
-        medians = f"synthetic {np.median(distances):.3g}, held-out {np.median(usual):.3g}"
-        note = f"median distance to the nearest training image: {medians}"
-        metric = self.metric("close_in_features", sets, value, floor, note=note)
-        return Measurement([metric.model_copy(update={"num_real": len(usual), "num_subjects": 0})])

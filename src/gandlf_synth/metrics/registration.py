@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from gandlf_synth.metrics.detail import FLIPS, coarse_poses, flipped, generators, warp
@@ -58,14 +59,15 @@ def _rough_block(images: Tensor, known: Tensor, index: Tensor, flips: Tensor, po
     shape, dims = images.shape[1:], images.ndim - 1
     axes = tuple(range(-dims, 0))
     reach = [max(1, round(_REACH * length)) for length in shape]
-    padded = [length + far for length, far in zip(shape, reach, strict=True)]
+    padded = [next_fast_len(length + far, real=True) for length, far in zip(shape, reach, strict=True)]
 
     def transform(values: Tensor) -> Tensor:
-        return torch.fft.rfftn(values, s=padded, dim=axes)
+        spectra: Tensor = torch.fft.rfftn(values, s=padded, dim=axes)
+        return spectra
 
     def shifts(spectra: Tensor) -> Tensor:
         """Return the correlations at every shift within reach, ``(…, shifts)``."""
-        values = torch.fft.irfftn(spectra, s=padded, dim=axes)
+        values: Tensor = torch.fft.irfftn(spectra, s=padded, dim=axes)
         for axis, far in zip(axes, reach, strict=True):
             places = torch.cat([torch.arange(-far, 0), torch.arange(far + 1)]).to(values.device) % values.shape[axis]
             values = values.index_select(axis, places)
@@ -73,10 +75,12 @@ def _rough_block(images: Tensor, known: Tensor, index: Tensor, flips: Tensor, po
 
     def posed(values: Tensor) -> Tensor:
         """Return ``values`` under every flip and pose, ``(n, flips, poses, *shape)``."""
+        count = len(values)
         banks = [
-            warp(flipped(values, flip), pose.expand(len(values), -1, -1)) for flip in range(len(FLIPS)) for pose in poses
+            torch.stack([warp(flipped(values, flip), pose.expand(count, -1, -1)) for pose in poses], dim=1)
+            for flip in range(len(FLIPS))
         ]
-        return torch.stack(banks, dim=1).unflatten(1, (len(FLIPS), len(poses)))
+        return torch.stack(banks, dim=1)
 
     turned, inside = posed(images), posed(torch.ones_like(images[:1]))[:, :1]
     targets = known[index]
@@ -162,7 +166,8 @@ def _masked(images: Tensor, mask: Tensor) -> Tensor:
 
 def _near(poses: Tensor) -> Tensor:
     dims = poses.shape[1]
-    return (poses[..., :dims] - torch.eye(dims).to(poses)).flatten(1).norm(dim=1) < _FARTHEST
+    distances: Tensor = (poses[..., :dims] - torch.eye(dims).to(poses)).flatten(1).norm(dim=1)
+    return distances < _FARTHEST
 
 
 def _step(poses: Tensor, warped: Tensor, mask: Tensor, residual: Tensor, drift: Tensor, moves: Tensor) -> Tensor:
@@ -173,7 +178,7 @@ def _step(poses: Tensor, warped: Tensor, mask: Tensor, residual: Tensor, drift: 
         slope.flatten(1) * (length / 2 * mask / norm)
         for slope, length in zip(slopes, warped.shape[1:][::-1], strict=True)
     ]
-    effects = sum((slope[:, None] * drift[:, axis] for axis, slope in enumerate(scaled)), torch.zeros(()).to(warped))
+    effects = torch.stack([slope[:, None] * drift[:, axis] for axis, slope in enumerate(scaled)]).sum(0)
     normal = effects @ effects.transpose(1, 2)
     damping = 1e-3 * normal.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] + 1e-9
     normal = normal + damping * torch.eye(len(moves)).to(poses)
@@ -182,5 +187,6 @@ def _step(poses: Tensor, warped: Tensor, mask: Tensor, residual: Tensor, drift: 
     bottom = torch.zeros(len(poses), 1, dims + 1).to(poses)
     last = bottom.clone()
     last[..., dims] = 1
-    whole = torch.matrix_exp(torch.cat([change, bottom], dim=1))
-    return (torch.cat([poses, last], dim=1) @ whole)[:, :dims]
+    whole: Tensor = torch.matrix_exp(torch.cat([change, bottom], dim=1))
+    moved: Tensor = torch.cat([poses, last], dim=1) @ whole
+    return moved[:, :dims]

@@ -86,16 +86,28 @@ class ClassRow(BaseModel):
 
 
 class CopyPair(BaseModel):
-    """A synthetic image and the training image most like it."""
+    """A synthetic image, or a held-out real one, and the training image most like it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     synthetic: str
+    """The file of the image, also of a held-out one."""
     training: str
     correlation: float
+    """Of the pixels, under the flip and shifts of up to one pixel."""
     ssim: float
     flip: str
     flagged: bool
+    likeness: float = 0.0
+    """The correlation of the detail, after shift, rotation and zoom."""
+    kind: str = ""
+    """What was done to the training image, such as ``shifted by 4% of the side``."""
+    second: str = ""
+    """The other training image, if it is a mixture of two."""
+    identical: bool = False
+    """Whether the two are the same file or the same to the pixel."""
+    held_out: bool = False
+    """Whether this is a held-out real image, shown for comparison."""
 
 
 @dataclass(frozen=True)

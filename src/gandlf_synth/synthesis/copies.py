@@ -4,19 +4,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gandlf_synth.errors import ConfigError, Problem, option
-from gandlf_synth.metrics.memorization import Images, match, threshold
-from gandlf_synth.metrics.slicing import cut_stacks, resize_planes, to_unit
+from gandlf_synth.metrics.copy_limit import FEWEST, CopyLimit, fit_copy_limit
+from gandlf_synth.metrics.detail import Pixels, resize_images
+from gandlf_synth.metrics.memorization import CopySearch
+from gandlf_synth.metrics.slicing import to_unit
 
 FALSE_ALARM = 0.01
 """Share of real images of other subjects that would be taken for copies; as ``evaluate`` has it."""
 TRIES = 20
-_FEWEST = 20
-_LONGEST_SIDE = 128
+_LONGEST_SIDE = {2: 128, 3: 40}
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """What the gate says of an image.
+
+    Args:
+        correlation: with the training image most like it, of the pixels.
+        kind: what was done to that image, in words.
+        copy: whether it is too like it.
+    """
+
+    correlation: float
+    kind: str
+    copy: bool
 
 
 @dataclass(frozen=True)
@@ -24,16 +39,18 @@ class CopyGate:
     """Knows the training images, and how alike two subjects may be.
 
     Args:
-        training: planes of the training images.
-        limit: the correlation from which an image is a copy.
+        search: finds the training image most like an image.
+        limit: from where on it is a copy.
     """
 
-    training: Images
-    limit: float
+    search: CopySearch
+    limit: CopyLimit
 
-    def correlations(self, images: Tensor) -> NDArray[np.float64]:
-        """Return how alike each of ``images (batch, channels, *shape)`` in [-1, 1] and its nearest neighbour are."""
-        return match(planes(images), self.training).correlation
+    def judge(self, images: Tensor) -> list[Nearness]:
+        """Return how near each of ``images (batch, channels, *shape)`` in [-1, 1] is to a training image."""
+        matches = self.search.find(comparable(images))
+        flagged = self.limit.flagged(matches)
+        return [Nearness(float(matches.correlation[k]), matches.kind(k), bool(copy)) for k, copy in enumerate(flagged)]
 
 
 def build_copy_gate(batches: Iterable[Tensor], subjects: Sequence[str], where: str) -> CopyGate:
@@ -49,21 +66,24 @@ def build_copy_gate(batches: Iterable[Tensor], subjects: Sequence[str], where: s
     Raises:
         ConfigError: too few subjects to tell what is unusual.
     """
-    if len(set(subjects)) < _FEWEST:
+    limit = None
+    if len(set(subjects)) >= FEWEST:
+        training = np.concatenate([comparable(batch) for batch in batches])
+        search = CopySearch(training)
+        limit = fit_copy_limit(search.find(training, subjects, subjects), FALSE_ALARM)
+    if limit is None:
         what = f"holds {len(set(subjects))} subjects, too few to tell copies from patients who look alike"
-        raise ConfigError(Problem(where, what, f"{_FEWEST} or more", f"leave {option('refuse_copies')} out"))
-    training = np.concatenate([planes(batch) for batch in batches])
-    others = match(training, training, query_groups=subjects, reference_groups=subjects)
-    return CopyGate(training, threshold(others.correlation, FALSE_ALARM))
+        fix = f"leave {option('refuse_copies')} out"
+        raise ConfigError(Problem(where, what, f"{FEWEST} or more that differ", fix))
+    return CopyGate(search, limit)
 
 
-def planes(images: Tensor) -> Images:
-    """Return ``(batch, stacks, slices, channels, rows, columns)`` float16; the stacks of a volume made square."""
-    parts = cut_stacks(to_unit(images.cpu()))
-    sides = [min(length, _LONGEST_SIDE) for length in parts[0].shape[-2:]]
-    size = (max(sides), max(sides)) if len(parts) > 1 else (sides[0], sides[1])
-    return np.stack([_resize(part, size).numpy().astype(np.float16) for part in parts], axis=1)
-
-
-def _resize(stack: Tensor, size: tuple[int, int]) -> Tensor:
-    return torch.unflatten(resize_planes(stack.flatten(0, 1), size), 0, stack.shape[:2])
+def comparable(images: Tensor) -> Pixels:
+    """Return ``images (batch, channels, *shape)`` in [0, 1] and small; volumes as ``(z, y, x)``."""
+    dims = images.ndim - 2
+    unit = to_unit(images.cpu())
+    unit = unit.transpose(-1, -2) if dims == 2 else unit.transpose(-1, -3)
+    factor = min(1.0, _LONGEST_SIDE[dims] / max(unit.shape[2:]))
+    shape = tuple(max(1, round(length * factor)) for length in unit.shape[2:])
+    small: NDArray[np.float16] = resize_images(unit.flatten(0, 1), shape).numpy().astype(np.float16)
+    return small.reshape(*unit.shape[:2], *shape)

@@ -103,18 +103,18 @@ def generate_images(
         save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
     if gate is not None:
-        reporter.say(_refusals(files, requests, gate))
+        reporter.say(_refusals(files, requests))
     reporter.say(f"{len(requests)} images in {len(written)} files and {sheet}; {settings}")
     return GenerationResult(folder, written, sheet)
 
 
-def _refusals(files: ImageFiles, requests: Sequence[ImageRequest], gate: CopyGate) -> str:
+def _refusals(files: ImageFiles, requests: Sequence[ImageRequest]) -> str:
     """Return how many copies all processes and calls refused, and for which images."""
     counts = {str(request.index): int(files.record(request).get("copies_refused", 0)) for request in requests}
     images = [index for index, count in counts.items() if count]
     which = f", for image {listing(images, 20)}" if images else ""
     total = sum(counts.values())
-    return f"{total} copies of training images were refused and made again (correlation > {gate.limit:.4f}){which}"
+    return f"{total} copies of training images were refused and made again{which}"
 
 
 def accepted_images(
@@ -157,9 +157,9 @@ def first_accepted(
     """
     seed = first_seed
     for refused in range(TRIES):
-        correlation = float(gate.correlations(torch.from_numpy(image)[None])[0])
-        if correlation <= gate.limit:
-            facts = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": correlation}
+        (near,) = gate.judge(torch.from_numpy(image)[None])
+        if not near.copy:
+            facts = {"copies_refused": refused, "sampled_with_seed": seed, "nearest_training_image": near.correlation}
             return image, facts
         seed = fold_seed(first_seed, Purpose.IMAGE_AGAIN, refused + 1)
         image = make_again(seed)

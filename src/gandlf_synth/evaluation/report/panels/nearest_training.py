@@ -38,7 +38,9 @@ class PairView:
     @property
     def caption(self) -> str:
         """How alike the two are."""
-        return f"correlation {self.pair.correlation:.4f}, SSIM {self.pair.ssim:.3f}, {self.pair.flip}"
+        pair = self.pair
+        second = f" with {short_path(pair.second)}" if pair.second else ""
+        return f"{pair.kind}{second}; correlation {pair.correlation:.4f}, of the detail {pair.likeness:.3f}"
 
     @property
     def files(self) -> tuple[str, str]:
@@ -46,13 +48,19 @@ class PairView:
         return short_path(self.pair.synthetic), short_path(self.pair.training)
 
 
-def render_pairs(stored: StoredEvaluation, *, flagged: bool) -> Markup:
-    """Return the pairs that were called copies, or the others; nothing where there are none."""
+def render_pairs(stored: StoredEvaluation, *, flagged: bool, held_out: bool = False) -> Markup:
+    """Return the pairs that were called copies, or the others; nothing where there are none.
+
+    Args:
+        stored: the evaluation.
+        flagged: which of the synthetic images' pairs.
+        held_out: instead, all pairs of held-out real images.
+    """
     arrays = stored.arrays
     views = [
         PairView(pair, (_side(arrays, k, 0, pair.synthetic), _side(arrays, k, 1, pair.training)))
         for k, pair in enumerate(stored.evaluation.copies)
-        if pair.flagged == flagged
+        if pair.held_out == held_out and (held_out or pair.flagged == flagged)
     ]
     if not views:
         return Markup("")
@@ -65,6 +73,9 @@ def nearest_training_panel(stored: StoredEvaluation) -> Panel | None:
     arrays = stored.arrays
     if not stored.evaluation.copies or not len(arrays["correlation"]):
         return None
+    others = render_pairs(stored, flagged=False, held_out=True)
+    if others:
+        others = Markup("<h4>For comparison: held-out real images most like a training image</h4>{}").format(others)
     return Panel(
         "Nearest training images",
         "How alike each image and the nearest training image are, and the pairs that are most alike and no copies; "
@@ -73,8 +84,8 @@ def nearest_training_panel(stored: StoredEvaluation) -> Panel | None:
         "Synthetic images beyond the limit, pairs that show the same patient.",
         "Do not share flagged images. Train shorter, with more images or augmentation; "
         "then evaluate again with --train.",
-        Markup('<div class="beside"><div>{}{}</div>{}</div>').format(
-            legend("held-out real", "synthetic"), _correlations(arrays), render_pairs(stored, flagged=False)
+        Markup('<div class="beside"><div>{}{}</div>{}{}</div>').format(
+            legend("held-out real", "synthetic"), _scores(arrays), render_pairs(stored, flagged=False), others
         ),
         width="full",
     )
@@ -92,11 +103,14 @@ def _side(arrays: Arrays, row: int, side: int, name: str) -> list[tuple[str, int
     ]
 
 
-def _correlations(arrays: Arrays) -> Markup:
+def _scores(arrays: Arrays) -> Markup:
     """Return the share of images that are at least so alike, of both sets."""
     sets: list[Floats] = [np.sort(arrays[name])[::-1] for name in ("held_out", "correlation")]
-    lowest = min(float(np.quantile(part, 0.02)) for part in sets)
-    axes = Axes((lowest, 1.0), (0, 1), "correlation with the nearest training image", "share at least so alike")
+    lowest, limit = min(float(np.quantile(part, 0.02)) for part in sets), float(arrays["limit"])
+    highest = 3 * max(limit, 1.0)
+    sets = [np.minimum(part, highest) for part in sets]
+    title = "likeness to the nearest training image (0: half of the held-out images, 1: a tenth)"
+    axes = Axes((lowest, highest), (0, 1), title, "share at least so alike")
     drawn: dict[str, tuple[Floats, Floats]] = {
         name: (np.repeat(part, 2)[1:], np.repeat(np.arange(1, len(part) + 1) / len(part), 2)[:-1])
         for name, part in zip(("real", "synthetic"), sets, strict=True)
@@ -104,5 +118,5 @@ def _correlations(arrays: Arrays) -> Markup:
     inside: dict[str, tuple[Floats, Floats]] = {
         name: (x[x >= lowest], y[x >= lowest]) for name, (x, y) in drawn.items()
     }
-    content = [*lines(axes, inside), mark(axes, float(arrays["limit"]), "limit")]
+    content = [*lines(axes, inside), mark(axes, limit, "limit")]
     return figure(axes, content, "share of held-out real and of synthetic images that are at least so alike")
