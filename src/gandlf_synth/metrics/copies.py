@@ -232,5 +232,10 @@ def _second_look(metric: Metric, pairs: Sequence[CopyPair], good: str) -> tuple[
 def _named(pairs: Sequence[CopyPair]) -> str:
     """Return the first flagged images with the training images that they are copies of."""
     flagged = [pair for pair in pairs if pair.flagged and not pair.held_out]
-    names = [f"{pair.synthetic} is {pair.training} ({pair.kind})" for pair in flagged[:_NAMED]]
+    names = [f"{_end(pair.synthetic)} is {_end(pair.training)} ({pair.kind})" for pair in flagged[:_NAMED]]
     return ", ".join(names) + (" and others" if len(flagged) > _NAMED else "")
+
+
+def _end(path: str) -> str:
+    """Return the last two parts of a path."""
+    return "/".join(path.replace("\\", "/").split("/")[-2:])

@@ -132,5 +132,5 @@ def test_planted_copies_are_found(
     assert copies.value.low <= share + alarms
     assert copies.value.high >= share * 0.95
     answer = verdict_of(found, "private")
-    assert answer.outcome == ("look" if share < 0.1 else "bad")
-    assert "images are copies of training images" in answer.sentence.lower()
+    assert answer.outcome == "bad"
+    assert "images are the same as a training image to the pixel" in answer.sentence

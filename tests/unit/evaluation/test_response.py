@@ -106,10 +106,13 @@ def test_copied_training_images_are_counted_and_shown(
 
     answer = verdict_of(found, "private")
     assert answer.outcome == "bad"
-    assert "images are copies of training images" in answer.sentence.lower()
+    assert "20 of 80 synthetic images are the same as a training image to the pixel: " in answer.sentence
+    assert "copies/0.png is train/0.png (mirrored left-right)" in answer.sentence
     copies = found.metric("copies")
     assert copies.value.low <= 0.25 <= copies.value.high
-    assert all(pair.flagged and pair.flip == "mirrored left-right" for pair in found.copies)
+    shown = [pair for pair in found.copies if not pair.held_out]
+    assert all(pair.identical and pair.kind == "mirrored left-right" for pair in shown)
+    assert any(pair.held_out for pair in found.copies), "what real images look like at worst is shown too"
     assert metric_value(found, "membership") > 0.55
 
 
@@ -124,8 +127,49 @@ def test_held_out_images_that_are_training_images_are_said_and_excuse_no_copies(
     copied = evaluated(real, saved("copied", train[:, ::-1]), train=train_csv)
 
     assert verdict_of(clean, "private").outcome == "look"
-    assert "50.0% of the held-out real images are like training images" in verdict_of(clean, "private").sentence
+    assert "50.0% of the held-out real images are nearly training images" in verdict_of(clean, "private").sentence
     assert verdict_of(copied, "private").outcome == "bad"
+
+
+def test_without_training_images_nothing_is_known_of_copies(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
+    real = heads(20, 1)
+    files = saved("real", real)
+
+    clean = verdict_of(evaluated(files, saved("clean", heads(20, 2))), "private")
+    same = verdict_of(evaluated(files, saved("same", np.concatenate([heads(18, 2), real[:2]]))), "private")
+
+    assert clean.outcome == "unknown"
+    assert "name them with --train" in clean.sentence
+    assert same.outcome == "bad"
+    assert "2 of 20 synthetic images are files of the real images" in same.sentence
+
+
+def test_two_identical_files_are_bad_and_named_however_few_held_out_images_there_are(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
+    train, images = heads(12, 3), heads(12, 2)
+    images[[3, 7]] = train[[5, 6]]
+
+    answer = verdict_of(
+        evaluated(saved("real", heads(6, 1)), saved("some", images), train=saved("train", train)), "private"
+    )
+
+    assert answer.outcome == "bad"
+    assert "some/3.png is train/5.png" in answer.sentence
+    assert "some/7.png is train/6.png" in answer.sentence
+
+
+def test_too_few_held_out_images_leave_the_answer_open_and_say_what_would_do(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
+    sets = [saved(name, heads(12, seed)) for name, seed in (("real", 1), ("some", 2), ("train", 3))]
+
+    answer = verdict_of(evaluated(sets[0], sets[1], train=sets[2]), "private")
+
+    assert answer.outcome == "unknown"
+    assert "20 are needed to tell what is unusual, 200 for a limit of 1 %" in answer.sentence
 
 
 def test_labelled_images_that_help_and_that_mislead_are_told_apart(

@@ -53,19 +53,6 @@ def test_the_metrics_of_features_are_of_whole_volumes(
     assert len(written["weights_sha256"]) == 64
 
 
-@pytest.mark.slow
-def test_copies_of_training_volumes_are_nearer_than_real_ones(
-    evaluated: Callable[..., Evaluation], weights: Path, tmp_path: Path
-) -> None:
-    real, train = write(tmp_path / "real", range(20)), write(tmp_path / "train", range(100, 104))
-    copies = write(tmp_path / "copies", range(100, 104), noise=1)
-
-    found = evaluated(real, copies, train=train, extractor="medicalnet", extractor_weights=weights, intensity="common")
-
-    close = found.metric("close_in_features")
-    assert (close.value.value, close.num_real, close.num_synthetic) == (1, 20, 4)
-
-
 def test_without_it_volumes_are_looked_at_in_three_directions(
     evaluated: Callable[..., Evaluation], tmp_path: Path
 ) -> None:
