@@ -16,7 +16,7 @@ from gandlf_synth.metrics.copy_limit import (
 )
 from gandlf_synth.metrics.copy_pairs import worst_pairs
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
-from gandlf_synth.metrics.intervals import Indices, share
+from gandlf_synth.metrics.intervals import Estimate, Indices, share
 from gandlf_synth.metrics.memorization import CopySearch, Matches
 from gandlf_synth.metrics.repeated_images import share_detail
 from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric, Outcome
@@ -32,8 +32,10 @@ _LEAK = 0.05
 _NAMED = 3
 
 
-def _unexplained(metric: Metric) -> float:
-    return metric.details.get("unexplained", float("nan"))
+def _unexplained(metric: Metric) -> Estimate:
+    """Return the share that chance does not explain; the test is in it, so that it has no interval of its own."""
+    value = metric.details.get("unexplained", metric.details["flagged"] / metric.num_synthetic)
+    return Estimate(value, value, value)
 
 
 class Copies(SetMetric):
@@ -113,7 +115,8 @@ class Copies(SetMetric):
         elif outcome == "good":
             good = f"{sentence}: {details['flagged']:.0f} {count}; {compared}"
             outcome, sentence = _second_look(metric, measurement.copies, good)
-        return [check.model_copy(update={"outcome": outcome, "sentence": sentence})]
+        suffices = ENOUGH if outcome == "unknown" and details["has_train"] else 0
+        return [check.model_copy(update={"outcome": outcome, "sentence": sentence, "suffices": suffices})]
 
     def _by_content(self, sets: ImageSets) -> Measurement:
         known = set(sets.real.content)
