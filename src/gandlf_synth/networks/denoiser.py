@@ -1,6 +1,7 @@
 """The built-in denoiser: MONAI's diffusion U-Net for images of any size, with conditions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
@@ -111,18 +112,9 @@ class UNetDenoiser(nn.Module):
             dropout_cattn=cross_attention_dropout,
             use_flash_attention=not upcast_attention,
         )
+        self.num_class_embeds = embeddings if by_addition else 0
         if vector_size:
-            self._embed_vectors()
-
-    def _embed_vectors(self) -> None:
-        """Add an embedding of the condition's numbers to that of the timestep, beside the class's where there is one.
-
-        MONAI's ``with_conditioning`` would take self-attention away.
-        """
-        classes = self.unet.class_embedding if self.unet.num_class_embeds else None
-        width: int = self.unet.time_embed[-1].out_features
-        self.unet.class_embedding = _ConditionEmbedding(classes, self.vector_size, width)
-        self.unet.num_class_embeds = self.unet.num_class_embeds or 1  # what makes the network ask for an embedding
+            embed_vectors(self.unet, vector_size)
 
     def forward(
         self,
@@ -131,6 +123,7 @@ class UNetDenoiser(nn.Module):
         class_labels: Tensor | None = None,
         vector: Tensor | None = None,
         channels: Tensor | None = None,
+        residuals: tuple[tuple[Tensor, ...], Tensor] | None = None,
     ) -> Tensor:
         """Return the prediction, ``(batch, out_channels, *spatial)`` of the size of ``noisy``, in 32 bits.
 
@@ -140,24 +133,49 @@ class UNetDenoiser(nn.Module):
             class_labels: ``(batch,)``, class indices; negative, ``num_classes`` or None: no class.
             vector: ``(batch, vector_size)``; None: nothing is known.
             channels: ``(batch, condition_channels, *spatial)``; None: nothing is known.
+            residuals: what a branch adds to the features of the first half and of the middle.
         """
-        if class_labels is None:
-            class_labels = torch.full_like(timesteps, self.null_label, dtype=torch.long)
-        class_labels = torch.where(class_labels < 0, self.null_label, class_labels)
-        embedded: Tensor | tuple[Tensor, Tensor] | None = class_labels if self.unet.num_class_embeds else None
-        if self.vector_size:
-            embedded = (class_labels, noisy.new_zeros(len(noisy), self.vector_size) if vector is None else vector)
+        embedded, context = self.embedded(noisy, timesteps, class_labels, vector)
         size = noisy.shape[2:]
         if self.condition_channels:
             if channels is None:
                 channels = noisy.new_zeros(len(noisy), self.condition_channels, *size)
             noisy = torch.cat([noisy, channels], 1)
-        padding = [extra for length in reversed(size) for extra in (0, -length % self.stride)]
+        down, middle = residuals or (None, None)
         output = self.unet(
-            functional.pad(noisy, padding),
-            timesteps,
-            context=None if self.context is None else self.context(class_labels)[:, None],
-            class_labels=embedded,
-        )
+            functional.pad(noisy, self.padding(size)), timesteps, context=context, class_labels=embedded,
+            down_block_additional_residuals=down, mid_block_additional_residual=middle,
+        )  # fmt: skip
         inside = (..., *(slice(length) for length in size))
         return output[inside].float()  # type: ignore[no-any-return]
+
+    def embedded(
+        self, noisy: Tensor, timesteps: Tensor, class_labels: Tensor | None, vector: Tensor | None
+    ) -> tuple[Tensor | tuple[Tensor, Tensor] | None, Tensor | None]:
+        """Return class and numbers as the U-Net embeds them, and the context of its cross-attention."""
+        if class_labels is None:
+            class_labels = torch.full_like(timesteps, self.null_label, dtype=torch.long)
+        class_labels = torch.where(class_labels < 0, self.null_label, class_labels)
+        context = None if self.context is None else self.context(class_labels)[:, None]
+        if self.vector_size:
+            return (class_labels, noisy.new_zeros(len(noisy), self.vector_size) if vector is None else vector), context
+        return class_labels if self.num_class_embeds else None, context
+
+    def padding(self, size: Sequence[int]) -> list[int]:
+        """Return what brings ``size`` to one that the network's resolutions divide, as ``pad`` takes it."""
+        return [extra for length in reversed(size) for extra in (0, -length % self.stride)]
+
+
+def embed_vectors(network: nn.Module, vector_size: int) -> None:
+    """Add an embedding of the condition's numbers to that of the timestep, beside the class's where there is one.
+
+    MONAI's ``with_conditioning`` would take self-attention away.
+
+    Args:
+        network: MONAI's diffusion U-Net or ControlNet.
+        vector_size: how many numbers there are.
+    """
+    unet: Any = network
+    classes = unet.class_embedding if unet.num_class_embeds else None
+    unet.class_embedding = _ConditionEmbedding(classes, vector_size, unet.time_embed[-1].out_features)
+    unet.num_class_embeds = unet.num_class_embeds or 1  # what makes the network ask for an embedding

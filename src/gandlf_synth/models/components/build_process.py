@@ -19,6 +19,8 @@ def build_process(
     spec: DataSpec,
     channels: int,
     parts: Sequence[ConditionPart],
+    *,
+    controlled: bool = False,
 ) -> AnyProcess:
     """Return the process of ``settings``.
 
@@ -28,8 +30,9 @@ def build_process(
         spec: the data.
         channels: of what is noised: the images of ``spec`` or their latents.
         parts: what that is conditioned on.
+        controlled: whether the denoiser is a finished one, with a branch that learns to steer it by images.
     """
     if isinstance(settings, FlowSettings):
-        return FlowProcess(settings, criterion, spec.spatial_dims, channels, parts)
+        return FlowProcess(settings, criterion, spec.spatial_dims, channels, parts, controlled=controlled)
     process = EDMProcess if settings.prediction_type == "edm" else DiffusionProcess
-    return process(settings, criterion, spec.spatial_dims, channels, parts)
+    return process(settings, criterion, spec.spatial_dims, channels, parts, controlled=controlled)

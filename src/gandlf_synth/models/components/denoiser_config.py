@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, Pyd
 from gandlf_synth import registry
 from gandlf_synth.config import ArchitectureConfig, NetworkSize
 from gandlf_synth.config.registered_name import RegisteredName
-from gandlf_synth.errors import Problem, did_you_mean, listing
+from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,6 +64,17 @@ class DenoiserArchitecture(ArchitectureConfig, ABC):
             vector_size: numbers that condition it.
             condition_channels: channels of images that condition it.
         """
+
+    def build_controlled(
+        self, *, spatial_dims: int, in_channels: int, num_classes: int, vector_size: int, condition_channels: int
+    ) -> "nn.Module":
+        """Return the network, to be frozen, with a branch that steers it by images; see ``networks.controlnet``.
+
+        Raises:
+            ConfigError: there is no such branch for the network.
+        """
+        what = f"adds a branch to a U-Net, and the denoiser is {self.denoiser}"
+        raise ConfigError(Problem("model_config.controlnet_from", what, fix="leave it out"))
 
 
 class UNetArchitecture(DenoiserArchitecture):
@@ -121,6 +132,21 @@ class UNetArchitecture(DenoiserArchitecture):
             vector_size=vector_size,
             condition_channels=condition_channels,
             **parameters,
+        )
+
+    def build_controlled(
+        self, *, spatial_dims: int, in_channels: int, num_classes: int, vector_size: int, condition_channels: int
+    ) -> "nn.Module":
+        """Return the U-Net with a ControlNet; see ``DenoiserArchitecture.build_controlled``."""
+        from gandlf_synth.networks.controlnet import ControlledDenoiser
+
+        return ControlledDenoiser(
+            spatial_dims=spatial_dims,
+            in_channels=in_channels,
+            num_classes=num_classes,
+            vector_size=vector_size,
+            condition_channels=condition_channels,
+            **self.model_dump(include=set(UNetArchitecture.model_fields) - {"denoiser"}),
         )
 
     @model_validator(mode="after")

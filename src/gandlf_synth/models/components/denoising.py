@@ -17,10 +17,11 @@ from gandlf_synth.diffusion.guidance import classifier_free_guidance
 from gandlf_synth.diffusion.projection import Known, inpaint
 from gandlf_synth.diffusion.samplers.base import ProcessKind, Sampler, sampler_names, sampler_problem
 from gandlf_synth.diffusion.sampling import Denoise
-from gandlf_synth.errors import ConfigError, Problem, raise_if_any
+from gandlf_synth.errors import CheckpointError, ConfigError, Problem, raise_if_any
 from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, noise_from
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
 from gandlf_synth.models.components.windowed_denoiser import in_windows
+from gandlf_synth.networks.controlnet import ControlledDenoiser
 from gandlf_synth.provenance import Purpose, fold_seed
 
 S = TypeVar("S", bound=DiffusionSettings | FlowSettings)
@@ -71,6 +72,7 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
         spatial_dims: 2 or 3.
         channels: of what is noised.
         parts: what the images are conditioned on.
+        controlled: whether the denoiser is a finished one, with a branch that learns to steer it by images.
     """
 
     kind: ClassVar[ProcessKind]
@@ -83,12 +85,21 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
         spatial_dims: int,
         channels: int,
         parts: Sequence[ConditionPart] = (),
+        *,
+        controlled: bool = False,
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.denoiser = resolved(settings.architecture).build(
-            spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **network_sizes(parts)
-        )
+        architecture, sizes = resolved(settings.architecture), network_sizes(parts)
+        if controlled and not sizes["condition_channels"]:
+            what = "adds a branch that learns from images, and the model is conditioned on none"
+            raise ConfigError(Problem("model_config.controlnet_from", what, fix="add mask or image to conditioning"))
+        if controlled:
+            self.denoiser = architecture.build_controlled(spatial_dims=spatial_dims, in_channels=channels, **sizes)
+        else:
+            self.denoiser = architecture.build(
+                spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **sizes
+            )
         self.criterion = criterion
         self._drop_fractions = {
             part.name: settings.label_dropout_fraction if part.kind == "class" else part.drop_fraction for part in parts
@@ -276,8 +287,30 @@ class DenoisingModule(GenerativeModule[C]):
         return [self.process.denoiser]
 
     def networks_for_graphs(self) -> Sequence[nn.Module]:
-        """Return the denoiser."""
-        return [self.process.denoiser]
+        """Return the denoiser, unless a part of it stays as it is."""
+        return [] if isinstance(self.process.denoiser, ControlledDenoiser) else [self.process.denoiser]
+
+    def load_first_stage(self, trained: GenerativeModule) -> None:
+        """Take over the denoiser of ``trained``, to which a branch is added.
+
+        Raises:
+            CheckpointError: it is of another family or process, or has another network.
+        """
+        denoiser = self.process.denoiser
+        if not isinstance(denoiser, ControlledDenoiser) or not isinstance(trained, DenoisingModule):
+            what = f"is a {trained.config.model_name} model, and a branch needs one of {self.config.model_name}"
+            raise CheckpointError(Problem("controlnet_from", what))
+        problems = [
+            Problem("controlnet_from", f"was trained with {key} = {before}, not {now}", fix=f"leave {key} out")
+            for key in ("model_name", *getattr(self.config, "process_keys", ()))
+            if (before := getattr(trained.config, key, None)) != (now := getattr(self.config, key, None))
+        ]
+        raise_if_any(problems, CheckpointError)
+        try:
+            denoiser.load_base(trained.process.denoiser.state_dict())
+        except RuntimeError as error:
+            what = f"has another network, or other classes and numbers as conditions: {str(error).splitlines()[-1]}"
+            raise CheckpointError(Problem("controlnet_from", what.strip(), fix="leave architecture out")) from None
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the denoiser; its inputs are ``noisy``, ``timesteps`` and the parts of the condition that it takes."""

@@ -1,14 +1,25 @@
 """The keys that families of diffusion and flow matching share, for images and for latents; imports no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gandlf_synth.config import Component, Components, ModelConfig, NetworkSize, Setting, Size
+from gandlf_synth.config import (
+    Component,
+    Components,
+    ModelConfig,
+    NetworkSize,
+    Prerequisite,
+    Setting,
+    Size,
+    read_document,
+)
 from gandlf_synth.config.registered_name import RegisteredName
 from gandlf_synth.diffusion.samplers.base import ProcessKind, sampler_names, sampler_problem
 from gandlf_synth.errors import Problem
+from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
 from gandlf_synth.models.components.unet_size import unet_keys, unet_optimizer
 
@@ -177,3 +188,33 @@ class DenoisingModelConfig(ModelConfig):
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
         """Return a U-Net and its optimizer."""
         return {"architecture": unet_keys(setting, size), "optimizers": unet_optimizer(size)}
+
+
+class ControlledModelConfig(DenoisingModelConfig):
+    """The keys of families that can add a branch to a trained model."""
+
+    process_keys: ClassVar[tuple[str, ...]] = ()
+    """What the branch has to have in common with the model besides the network."""
+
+    controlnet_from: str | None = None
+    """A model folder of the same family, which stays as it is while a branch learns to steer it by the images in
+    ``conditioning``: a ControlNet. For few pairs or masks beside many images."""
+
+    @field_validator("controlnet_from")
+    @classmethod
+    def _is_a_model_folder(cls, value: str | None) -> str | None:
+        if value is not None and not ModelFolder(Path(value)).resolved_config.is_file():
+            raise ValueError(f"{value} is no folder of a trained model")
+        return value
+
+    def prerequisite(self) -> Prerequisite | None:
+        """Return the model that a branch is added to, which is trained already."""
+        return None if self.controlnet_from is None else Prerequisite(self, 0.0, Path(self.controlnet_from))
+
+    def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
+        """Return a U-Net and its optimizer; the network and the process of the model that a branch is added to."""
+        chosen = super().choose_networks(setting, size)
+        if self.controlnet_from is None:
+            return chosen
+        trained = read_document(ModelFolder(Path(self.controlnet_from)).resolved_config).content["model_config"]
+        return chosen | {key: trained[key] for key in ("architecture", *self.process_keys) if key in trained}

@@ -25,6 +25,7 @@ class DiffusionProcess(DenoisingProcess[DiffusionSettings]):
         spatial_dims: 2 or 3.
         channels: of what is noised.
         parts: what the images are conditioned on.
+        controlled: whether the denoiser is a finished one with a branch.
     """
 
     kind = "diffusion"
@@ -36,8 +37,10 @@ class DiffusionProcess(DenoisingProcess[DiffusionSettings]):
         spatial_dims: int,
         channels: int,
         parts: Sequence[ConditionPart] = (),
+        *,
+        controlled: bool = False,
     ) -> None:
-        super().__init__(settings, criterion, spatial_dims, channels, parts)
+        super().__init__(settings, criterion, spatial_dims, channels, parts, controlled=controlled)
         if settings.prediction_type == "edm":
             raise ValueError("edm has no timesteps; see EDMProcess")
         self.prediction_type: PredictionType = settings.prediction_type

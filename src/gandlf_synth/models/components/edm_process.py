@@ -22,6 +22,7 @@ class EDMProcess(DenoisingProcess[DiffusionSettings]):
         spatial_dims: 2 or 3.
         channels: of what is noised.
         parts: what the images are conditioned on.
+        controlled: whether the denoiser is a finished one with a branch.
     """
 
     kind = "diffusion"

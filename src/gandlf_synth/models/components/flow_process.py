@@ -26,6 +26,7 @@ class FlowProcess(DenoisingProcess[FlowSettings]):
         spatial_dims: 2 or 3.
         channels: of what is noised.
         parts: what the images are conditioned on.
+        controlled: whether the denoiser is a finished one with a branch.
     """
 
     kind = "flow"
@@ -37,8 +38,10 @@ class FlowProcess(DenoisingProcess[FlowSettings]):
         spatial_dims: int,
         channels: int,
         parts: Sequence[ConditionPart] = (),
+        *,
+        controlled: bool = False,
     ) -> None:
-        super().__init__(settings, criterion, spatial_dims, channels, parts)
+        super().__init__(settings, criterion, spatial_dims, channels, parts, controlled=controlled)
         self._source = next((part for part in parts if part.conditioner == "image"), None)
         if settings.start == "source" and self._source is None:
             what = "is source, and the model is made from no images"

@@ -11,4 +11,7 @@ class DDPM(DenoisingModule[DDPMConfig]):
 
     def __init__(self, config: DDPMConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        self.process = build_process(config, self.build_loss(), spec, spec.num_channels, spec.parts)
+        controlled = config.controlnet_from is not None
+        self.process = build_process(
+            config, self.build_loss(), spec, spec.num_channels, spec.parts, controlled=controlled
+        )
