@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.inspection.units import check_depths
+from gandlf_synth.data.table.manifest import Sample
+from gandlf_synth.errors import listing
 from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.request import EvaluationRequest
-from gandlf_synth.evaluation.set_units import Window, other_units, told
+from gandlf_synth.evaluation.set_units import UnitDifference, Window, images_in_other_units, told, unit_differences
 from gandlf_synth.metrics.slicing import STACKS
 
 _WILD = 4.0
@@ -30,6 +32,7 @@ class Grid:
         column_channels: channels of each CSV column.
         low, high: the window per channel; None: each image's own 0.5th and 99.5th percentile.
         own: the windows of sets in other units than the real images, by the sets' names.
+        odd: the windows of images in other units than their set, by their first file.
     """
 
     size: tuple[int, int]
@@ -39,6 +42,7 @@ class Grid:
     low: tuple[float, ...] | None
     high: tuple[float, ...] | None
     own: Mapping[str, Window] = field(default_factory=dict)
+    odd: Mapping[str, Window] = field(default_factory=dict)
 
     def of(self, name: str) -> "Grid":
         """Return the grid for the set ``name``, whose window may be its own."""
@@ -46,6 +50,11 @@ class Grid:
             return replace(self, own={})
         low, high = self.own[name]
         return replace(self, low=low, high=high, own={})
+
+    def of_image(self, sample: Sample) -> "Grid":
+        """Return the grid for an image, whose window may be its own."""
+        window = self.odd.get(str(sample.channels[0]))
+        return self if window is None else replace(self, low=window[0], high=window[1], odd={})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,8 +79,10 @@ class Grid:
         return f"{slices}bilinear with antialiasing to {self.size[0]}×{self.size[1]} pixels"
 
 
-def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tuple[Grid, list[str], list[str]]:
-    """Return the grid on which all sets are compared, notes on it, and warnings of units that differ.
+def choose_grid(
+    sources: Sequence[ImageSet], request: EvaluationRequest
+) -> tuple[Grid, list[str], list[UnitDifference]]:
+    """Return the grid on which all sets are compared, notes on it, and sets whose units differ.
 
     The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
 
@@ -83,18 +94,31 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> tupl
     both = [fingerprint([source.unmasked], scans) for source in sources[:2]]
     size, notes = _size(both, whole.spatial_dims, request)
     low, high = _window(whole, both, sources[0], request)
-    own: dict[str, Window] = {}
-    warnings: list[str] = []
+    differences: list[UnitDifference] = []
+    odd: dict[str, Window] = {}
     if low is not None and high is not None:
         for source in sources:
             check_depths([source.manifest], source.scans)
         facts = {source.name: fingerprint([source.unmasked], scans) for source in sources}
-        own, warnings = other_units(facts, common=request.intensity == "common")
-        if own:
+        differences = unit_differences(facts, common=request.intensity == "common")
+        if any(difference.window for difference in differences):
             low, high = both[0].low, both[0].high
+        if request.intensity != "common":
+            for source in sources:
+                found = images_in_other_units(source, facts[source.name])
+                odd |= found
+                notes += _odd_notes(source, found)
+    own = {difference.name: difference.window for difference in differences if difference.window}
     slices = request.slices if whole.spatial_dims == len(STACKS) else 1
     notes += list(whole.notes)
-    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own), notes, warnings
+    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own, odd), notes, differences
+
+
+def _odd_notes(source: ImageSet, odd: Mapping[str, Window]) -> list[str]:
+    if not odd:
+        return []
+    count = f"{len(odd)} of {len(source.manifest.samples)} {source.name} images are in another unit than the others"
+    return [f"{count}, and each is judged in its own window: {listing(sorted(odd), 5)}"]
 
 
 def _size(both: Sequence[Fingerprint], dims: int, request: EvaluationRequest) -> tuple[tuple[int, int], list[str]]:

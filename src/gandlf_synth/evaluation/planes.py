@@ -83,7 +83,7 @@ def read_planes(source: ImageSet, grid: Grid, cache: Path, progress: Progress) -
     key = digest([_VERSION, _code(samples), asdict(grid), content])
 
     def read(sample: Sample) -> NDArray[np.float16]:
-        return to_planes(read_sample(sample, grid), grid)
+        return to_planes(read_sample(sample, grid), grid.of_image(sample))
 
     path = writable_cache(cache) / "evaluation" / f"planes-{key}.npy"
     pixels = _read_pixels(path, samples, grid.shape, read, progress, source.name)
@@ -107,12 +107,12 @@ def read_volumes(planes: PlaneSet, grid: Grid, side: int, cache: Path, progress:
         ResourceError: the disk is full.
     """
     side = min(side, *grid.size)
-    how = [_code(planes.samples), side, grid.column_channels, grid.low, grid.high]
+    how = [_code(planes.samples), side, grid.column_channels, grid.low, grid.high, grid.odd]
     key = digest([_VERSION, VOLUME, how, planes.content])
     shape = (1, 1, sum(grid.column_channels), side, side, side)
 
     def read(sample: Sample) -> NDArray[np.float16]:
-        return to_cube(read_sample(sample, grid), grid, side)[None, None]
+        return to_cube(read_sample(sample, grid), grid.of_image(sample), side)[None, None]
 
     path = writable_cache(cache) / "evaluation" / f"volumes-{key}.npy"
     pixels = _read_pixels(path, planes.samples, shape, read, progress, f"volumes of {planes.name}")

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.metrics.results import Check, ClassRow, CopyPair, Metric, Outcome, Question
 
 
@@ -34,6 +35,8 @@ class Evaluation(BaseModel):
     copies: list[CopyPair]
     warnings: list[str] = []
     """What may leave every number without meaning; to be read before the verdicts."""
+    causes: list[Cause] = []
+    """What was recognized as wrong, the most fundamental first."""
     verdicts: list[Verdict]
     notes: list[str]
     versions: dict[str, str]

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from gandlf_synth.data.formats.cache_folder import default_cache
 from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.evaluation.causes import find_causes
 from gandlf_synth.evaluation.features import extract_features
 from gandlf_synth.evaluation.figure_arrays import figure_arrays
 from gandlf_synth.evaluation.grid import Grid, choose_grid
@@ -57,7 +58,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     extractor.to("cuda" if torch.cuda.is_available() else "cpu")
     cache = default_cache()
     sources = _load_sources(request, cache, progress)
-    grid, notes, warnings = choose_grid(sources, request)
+    grid, notes, differences = choose_grid(sources, request)
     extractor.check_images(grid.spatial_dims)
     planes = [read_planes(source, grid.of(source.name), cache, progress) for source in sources]
     volumes = [_volumes(part, grid.of(part.name), extractor, cache, progress) for part in planes]
@@ -72,6 +73,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
     measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
     measurements = [measurement for _, measurement in measured]
+    causes = find_causes(sets, sources, differences, request.seed)
     notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
     evaluation = Evaluation(
         command=request.command,
@@ -83,8 +85,9 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         metrics=[metric for measurement in measurements for metric in measurement.metrics],
         per_class=[row for measurement in measurements for row in measurement.per_class],
         copies=[pair for measurement in measurements for pair in measurement.copies],
-        warnings=warnings,
-        verdicts=verdicts(measured, thresholds),
+        warnings=[difference.warning for difference in differences],
+        causes=causes,
+        verdicts=verdicts(measured, thresholds, causes),
         notes=_identical(planes) + notes + ([extractor.caution] if extractor.caution else []),
         versions=software_versions(),
         seconds=round(time.monotonic() - started, 1),

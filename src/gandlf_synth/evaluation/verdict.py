@@ -1,11 +1,13 @@
 """The answers in plain words: every registered measure against its thresholds, and the worst check decides.
 
 Several measures are judged at once: the chance that any of them is bad by chance alone is kept below 5 % (Holm 1979).
+What is named as the reason is the cause that was recognized, and not what follows from it.
 """
 
 from collections.abc import Sequence
 from typing import get_args
 
+from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.results import Verdict
 from gandlf_synth.evaluation.thresholds import Thresholds
 from gandlf_synth.metrics.results import Check, Measurement, Outcome, Question
@@ -34,12 +36,15 @@ _ANSWERS: dict[tuple[Question, Outcome], str] = {
 }
 
 
-def verdicts(measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thresholds) -> list[Verdict]:
+def verdicts(
+    measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thresholds, causes: Sequence[Cause] = ()
+) -> list[Verdict]:
     """Return the answer to each of the four questions.
 
     Args:
         measured: every set metric with what it found.
         thresholds: all of them by name.
+        causes: what was recognized as wrong, the most fundamental first.
     """
     questions = {measure.name: measure.question for metric, _ in measured for measure in metric.measures}
     checks = [check for metric, measurement in measured for check in metric.checks(measurement, thresholds)]
@@ -56,7 +61,7 @@ def verdicts(measured: Sequence[tuple[SetMetric, Measurement]], thresholds: Thre
     checks = control_false_alarms(checks)
     checks.sort(key=place)
     return [
-        _verdict(question, [check for check in checks if questions[check.metric] == question])
+        _verdict(question, [check for check in checks if questions[check.metric] == question], causes)
         for question in get_args(Question)
     ]
 
@@ -91,17 +96,39 @@ def question_title(question: Question) -> str:
     return _TITLES[question]
 
 
-def _verdict(question: Question, checks: list[Check]) -> Verdict:
+def _verdict(question: Question, checks: list[Check], causes: Sequence[Cause]) -> Verdict:
+    named = [cause for cause in causes if cause.question == question]
+    checks = [*(cause.check for cause in named), *checks]
     worst: Outcome = max((check.outcome for check in checks), key=_ORDER.index, default="unknown")
     decisive = [check for check in checks if check.outcome == "unknown" and check.suffices]
     if not any(check.outcome != "unknown" for check in checks) or (worst == "unknown" and decisive):
         reason = (decisive or checks)[0].sentence if checks else "nothing was measured"
         return Verdict(question=question, outcome="unknown", sentence=f"Unknown: {reason}.", checks=checks)
     worst = "good" if worst == "unknown" else worst
-    reasons = [check.sentence for check in checks if check.outcome == worst and worst != "good"]
-    answer = _ANSWERS[question, worst]
-    sentence = f"{answer} {_sentence(reasons)}" if reasons else answer
-    return Verdict(question=question, outcome=worst, sentence=sentence, checks=checks)
+    if worst == "good":
+        return Verdict(question=question, outcome=worst, sentence=_ANSWERS[question, worst], checks=checks)
+    followers = {name: cause for cause in reversed(causes) for name in cause.explains}
+    reasons = [check for check in checks if check.outcome == worst]
+    own = [check.sentence for check in reasons if check.metric not in followers]
+    first = [cause.sentence for cause in named]
+    if not first and not own:
+        return _follows(question, checks, followers[reasons[0].metric])
+    own = [sentence for sentence in own if sentence not in first]
+    return Verdict(
+        question=question,
+        outcome=worst,
+        sentence=f"{_ANSWERS[question, worst]} {_sentence([*first, *own])}",
+        checks=checks,
+    )
+
+
+def _follows(question: Question, checks: list[Check], cause: Cause) -> Verdict:
+    """Return the answer where all that is wrong follows from a cause that another question names: nothing is known."""
+    sentence = (
+        f"Unknown: what is measured here may follow from another cause, which hides the answer. {_sentence([cause.sentence])} "
+        "Mend it first, then evaluate again."
+    )
+    return Verdict(question=question, outcome="unknown", sentence=sentence, checks=checks)
 
 
 def _sentence(reasons: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from gandlf_synth.evaluation.paired.pairs import Pair, check_pairs, match_pairs
 from gandlf_synth.evaluation.paired.request import PairedRequest, PairedResult
 from gandlf_synth.evaluation.paired.segmentation import PairSegmenter
 from gandlf_synth.evaluation.report.paired_page import PairShown, render_paired
-from gandlf_synth.evaluation.set_units import compared_ranges, other_units
+from gandlf_synth.evaluation.set_units import compared_ranges, unit_differences
 from gandlf_synth.files import file_name, write_csv, write_json, write_text
 from gandlf_synth.metrics.intervals import Estimate, Indices, bootstrap
 from gandlf_synth.metrics.paired.base import Array, PairedMetric, build_paired_metric
@@ -127,8 +127,7 @@ def _check_units(real: ImageSet, synthetic: ImageSet, preset: str | None) -> lis
         DataError: the sets are in different units.
     """
     facts = {source.name: fingerprint([source.unmasked], source.scans) for source in (real, synthetic)}
-    own, warnings = other_units(facts, common=False)
-    if own:
+    if any(difference.window and not difference.same_type for difference in unit_differences(facts, common=False)):
         what = f"is in another unit than the originals: {compared_ranges(facts['real'], *facts.popitem())}"
         fix = "write both in one unit: an error is a difference of values"
         raise DataError(Problem(str(synthetic.path), what, fix=fix))
@@ -137,7 +136,7 @@ def _check_units(real: ImageSet, synthetic: ImageSet, preset: str | None) -> lis
             "the originals do not look like CT in HU, in which synthrad measures: its errors and ranges mean nothing "
             "in another unit"
         )
-    return [*real.notes, *synthetic.notes, *warnings]
+    return [*real.notes, *synthetic.notes, *(difference.warning for difference in unit_differences(facts, common=True))]
 
 
 def _conclude(

@@ -1,0 +1,35 @@
+"""The causes of what the measures see, named before anything that follows from them."""
+
+from collections.abc import Sequence
+
+from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.clipped_files import clipped_ends
+from gandlf_synth.evaluation.causes.collapse import find_collapse
+from gandlf_synth.evaluation.causes.other_units import find_other_units
+from gandlf_synth.evaluation.causes.outlier_images import find_outliers
+from gandlf_synth.evaluation.causes.reproduction import cause_of, reproduce
+from gandlf_synth.evaluation.causes.wrong_labels import find_wrong_labels
+from gandlf_synth.evaluation.image_sets import ImageSet
+from gandlf_synth.evaluation.set_units import UnitDifference
+from gandlf_synth.metrics.image_set import ImageSets
+
+
+def find_causes(
+    sets: ImageSets, sources: Sequence[ImageSet], differences: Sequence[UnitDifference], seed: int
+) -> list[Cause]:
+    """Return what is recognized as wrong with the synthetic images, the most fundamental first.
+
+    Args:
+        sets: the images.
+        sources: their files, real ones first, synthetic ones second.
+        differences: the sets that are in other units than the real images.
+        seed: of everything random.
+    """
+    reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]))
+    return [
+        *find_other_units(differences),
+        *([cause_of(reproduced)] if reproduced else []),
+        *find_outliers(sets, reproduced.degradation.apply if reproduced else None),
+        *find_collapse(sets),
+        *find_wrong_labels(sets),
+    ]

@@ -1,0 +1,108 @@
+"""Mode collapse: many images that are variants of a few, measured by the Vendi score and by groups of near twins."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.evaluation.causes.appearance import layout, middle_planes
+from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.intervals import Floats, Indices
+
+_FEWEST = 16
+_MOST = 400
+_REPEATS = 10
+_LOOK, _BAD = 0.75, 0.5
+"""Variety over that of as many real images."""
+_DIMENSIONS = 20
+"""Principal components in which images are compared."""
+_TWINS = 0.1
+"""Share of the real images that have so near a neighbor: the distance of twins."""
+
+
+def find_collapse(sets: ImageSets) -> list[Cause]:
+    """Return whether the images are variants of a few, as one cause."""
+    count = min(sets.real.num_subjects, len(sets.synthetic), _MOST)
+    if count < _FEWEST:
+        return []
+    points = _points(sets.real), _points(sets.synthetic)
+    rng = np.random.default_rng(0)
+    ratios, groups, usual = [], [], []
+    for _ in range(_REPEATS):
+        chosen = _one_per_subject(sets.real, count, rng), rng.permutation(len(sets.synthetic))[:count]
+        real, synthetic = _project(*(part[rows] for part, rows in zip(points, chosen, strict=True)))
+        scale = float(np.median(_distances(real, real)))
+        scores = [vendi_score(np.exp(-((_distances(part, part) / scale) ** 2))) for part in (real, synthetic)]
+        ratios.append(scores[1] / scores[0])
+        twins = float(np.quantile(_to_nearest(real), _TWINS))
+        usual.append(_groups(real, twins))
+        groups.append(_groups(synthetic, twins))
+    variety, kinds = float(np.mean(ratios)), float(np.mean(groups) / max(float(np.mean(usual)), 1))
+    strength = min(variety, kinds)
+    if variety >= _LOOK and kinds >= _BAD:
+        return []
+    sentence = (
+        f"mode collapse: {count} images fall into {np.mean(groups):.0f} groups of near twins, as many real ones into "
+        f"{np.mean(usual):.0f}; variety (Vendi score) is {variety:.0%} of that of real images"
+    )
+    outcome = "bad" if strength < _BAD else "look"
+    return [
+        Cause(
+            name="mode_collapse", question="diverse", outcome=outcome, sentence=sentence, strength=strength,
+            limit=_LOOK, explains=("recall", "coverage", "class_coverage", "ms_ssim", "kid", "fid"),
+        )
+    ]  # fmt: skip
+
+
+def vendi_score(similarity: Floats) -> float:
+    """Return how many different images a set has (Friedman & Dieng 2023, equation 2).
+
+    Args:
+        similarity: of every pair, 1 for the same image, ``(n, n)``.
+
+    >>> round(vendi_score(np.eye(4)), 6), round(vendi_score(np.ones((4, 4))), 6)
+    (4.0, 1.0)
+    """
+    shares = np.linalg.eigvalsh(np.asarray(similarity, dtype=np.float64) / len(similarity))
+    shares = shares[shares > 1e-12]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _points(images: ImageSetFeatures) -> Floats:
+    """Return what lies where in each image, which noise and blur hardly change, ``(n, values)``."""
+    planes = middle_planes(images, np.arange(len(images)))
+    return layout(planes.reshape(-1, *planes.shape[2:])).reshape(len(planes), -1)
+
+
+def _project(real: Floats, synthetic: Floats) -> tuple[Floats, Floats]:
+    """Return the first principal components of both sets together, of which neither was chosen for the other."""
+    both = np.concatenate([real, synthetic])
+    both = both - both.mean(axis=0)
+    components = both @ np.linalg.svd(both, full_matrices=False)[2][:_DIMENSIONS].T
+    return components[: len(real)], components[len(real) :]
+
+
+def _distances(a: Floats, b: Floats) -> NDArray[np.float64]:
+    from scipy.spatial.distance import cdist
+
+    distances: NDArray[np.float64] = cdist(a, b)
+    return distances
+
+
+def _to_nearest(points: Floats) -> NDArray[np.float64]:
+    distances = _distances(points, points)
+    np.fill_diagonal(distances, np.inf)
+    nearest: NDArray[np.float64] = distances.min(axis=1)
+    return nearest
+
+
+def _one_per_subject(images: ImageSetFeatures, count: int, rng: np.random.Generator) -> Indices:
+    order = rng.permutation(len(images))
+    _, first = np.unique(images.subjects[order], return_index=True)
+    return order[np.sort(first)][:count]
+
+
+def _groups(points: Floats, limit: float) -> int:
+    """Return how many groups there are, where images nearer than ``limit`` are of one group."""
+    from scipy.sparse.csgraph import connected_components
+
+    return int(connected_components(_distances(points, points) <= limit)[0])

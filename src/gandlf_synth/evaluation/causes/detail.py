@@ -1,0 +1,77 @@
+"""Fine detail that differs from real images: less resolution, blur, noise, a grid, sharpening."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch.nn import functional
+
+from gandlf_synth.evaluation.causes.appearance import WAVES, Planes, grid_strength, wave
+from gandlf_synth.evaluation.causes.degradation import Degradation, clipped
+from gandlf_synth.metrics.intervals import Floats
+
+_FACTORS = (1.5, 2.0, 3.0, 4.0)
+_WIDTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.4, 2.8, 3.4, 4.0)
+_NOISES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.17, 0.25)
+_SHARPENING = (0.5, 1.0, 2.0)
+_GRID = 3.0
+"""How many times stronger than in real images a pattern of two pixels must be."""
+
+
+def details(real: Planes, synthetic: Planes, seed: int) -> Iterator[Degradation]:
+    """Give the changes of fine detail that may have been done."""
+    for factor in _FACTORS:
+        for mode in ("bilinear", "bicubic", "nearest"):
+            sentence = f"resolution is lower: as in real images that were reduced to 1/{factor:g} and enlarged again"
+            for antialias in (True, False):
+                yield Degradation("resolution", sentence, _reduce(factor, mode, antialias=antialias))
+    for width in _WIDTHS:
+        sentence = f"images are blurred, as real ones are by a Gaussian of {width:g} pixels"
+        yield Degradation("blur", sentence, _blur(width))
+    for level in _NOISES:
+        sentence = f"images are noisy, as real ones are with noise of {level:.0%} of the range"
+        yield Degradation("noise", sentence, _noise(level, seed))
+        yield Degradation("noise", f"{sentence} that grows with brightness", _noise(level, seed, speckle=True))
+    for amount in _SHARPENING:
+        yield Degradation("sharpened", "edges are too sharp, as after sharpening", _sharpen(amount))
+    yield from _grids(real, synthetic)
+
+
+def _reduce(factor: float, mode: str, *, antialias: bool) -> Callable[[Planes], Planes]:
+    def reduce(planes: Planes) -> Planes:
+        flat = torch.from_numpy(np.ascontiguousarray(planes)).flatten(0, 1)
+        size = [max(1, round(length / factor)) for length in flat.shape[-2:]]
+        small = functional.interpolate(flat, size, mode="bilinear", antialias=antialias)
+        large = functional.interpolate(small, flat.shape[-2:], mode=mode)
+        return clipped(large.reshape(planes.shape).numpy())
+
+    return reduce
+
+
+def _blur(width: float) -> Callable[[Planes], Planes]:
+    return lambda planes: ndimage.gaussian_filter(planes, (0, 0, 0, width, width), mode="nearest")
+
+
+def _noise(level: float, seed: int, *, speckle: bool = False) -> Callable[[Planes], Planes]:
+    def add(planes: Planes) -> Planes:
+        noise = np.random.default_rng(seed).normal(0, level, planes.shape)
+        return clipped(planes + noise * (2 * planes if speckle else 1))
+
+    return add
+
+
+def _sharpen(amount: float) -> Callable[[Planes], Planes]:
+    return lambda planes: clipped(planes + amount * (planes - _blur(1.0)(planes)))
+
+
+def _grids(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
+    levels, usual = (np.median(grid_strength(part.reshape(-1, *part.shape[2:])), axis=0) for part in (synthetic, real))
+    for level, normal, along in zip(levels, usual, WAVES, strict=True):
+        if level > _GRID * normal:
+            sentence = "a checkerboard pattern (a grid with a period of 2 pixels) lies over the images"
+            yield Degradation("checkerboard", sentence, _add(level * wave(real.shape[-2:], along)))
+
+
+def _add(pattern: Floats) -> Callable[[Planes], Planes]:
+    return lambda planes: clipped(planes + pattern)

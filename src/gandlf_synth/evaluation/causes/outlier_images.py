@@ -1,0 +1,131 @@
+"""Single synthetic images that are unlike every real one: which they are, and what they look like."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.errors import listing
+from gandlf_synth.evaluation.causes.appearance import Groups, Planes, Yardstick, describe, middle_planes
+from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.intervals import Floats, share
+
+_FEWEST = 12
+_FEWEST_ODD = 2
+"""One odd image is found in any set."""
+_NEIGHBOR = 3
+"""The real image, counted from the nearest, that an image is compared with; one odd real image excuses nothing."""
+_LONELY = 0.97
+"""The share of the real images that count as usual."""
+_BEYOND = 1.6
+"""How many times farther than the loneliest usual real image an image must lie."""
+_CLIP = 4.0
+"""Deviations from which a number is far, however far."""
+_MOST = 0.4
+"""Share of the set above which it is not single images that are odd, but the set."""
+_BAD = 0.1
+_SHOWN = 8
+_WHITE = 0.4
+"""Flatness of the spectrum from which an image is noise: 0.56 for white noise, below 0.2 for pictures of things."""
+_EMPTY = 0.003
+"""Deviation, as a share of the range, below which an image is empty."""
+_RARER = 4.0
+"""How many times rarer noisy or empty images must be among the real ones."""
+
+
+def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = None) -> list[Cause]:
+    """Return the images that are unlike every real one, as one cause.
+
+    Args:
+        sets: the images.
+        change: what has to be done to all real images to make them look like the synthetic ones.
+    """
+    if min(len(sets.real), len(sets.synthetic)) < _FEWEST:
+        return []
+    real, synthetic = (middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic))
+    real = real if change is None else change(real)
+    far = _loneliness(real, synthetic, sets.real)
+    kinds = {word: _unusual(kind, real, synthetic) for word, kind in _KINDS.items()}
+    odd = np.flatnonzero((far > _BEYOND) | np.any(list(kinds.values()), axis=0))
+    if not _FEWEST_ODD <= len(odd) <= _MOST * len(far):
+        return []
+    odd = odd[np.argsort(-far[odd])]
+    files = tuple(sets.synthetic.files[place] for place in odd)
+    part = share(len(odd), len(far))
+    counts = [f"{int(which[odd].sum())} are {word}" for word, which in kinds.items() if which[odd].any()]
+    looks = f" ({', '.join(counts)})" if counts else ""
+    what = f"{len(odd)} of {len(far)} images ({part.value:.0%}) are unlike every real one{looks}"
+    return [
+        Cause(
+            name="outlier_images", question="faithful", outcome="bad" if part.value > _BAD else "look",
+            sentence=f"{what}: {listing(short_names(files, sets.synthetic.files), _SHOWN)}",
+            strength=float(far.max()), limit=_BEYOND, images=files,
+        )
+    ]  # fmt: skip
+
+
+def short_names(files: Sequence[str], all_files: Sequence[str]) -> list[str]:
+    """Return file names without the folder that all of ``all_files`` lie in.
+
+    >>> short_names(["/data/b/image.nii"], ["/data/a/image.nii", "/data/b/image.nii"])
+    ['b/image.nii']
+    """
+    folder = os.path.commonpath([str(Path(file).parent) for file in all_files]) or "."
+    return [Path(os.path.relpath(file, folder)).as_posix() for file in files]
+
+
+def _loneliness(real: Planes, synthetic: Planes, itself: ImageSetFeatures) -> Floats:
+    """Return how far each synthetic image lies from real ones, over how far the loneliest usual real image does."""
+    described = describe(real)
+    yardstick = Yardstick.of(described)
+    rows, others = (_row(yardstick.measure(groups)) for groups in (described, describe(synthetic)))
+    usual = _neighbor_distances(rows, rows, itself)
+    far: Floats = _neighbor_distances(others, rows, None) / max(float(np.quantile(usual, _LONELY)), 1e-6)
+    return far
+
+
+def _row(groups: Groups) -> Floats:
+    """Return all groups side by side, each weighing the same."""
+    limits = {name: _CLIP / np.sqrt(part.shape[1]) for name, part in groups.items()}
+    return np.concatenate([part.clip(-limits[name], limits[name]) for name, part in groups.items()], axis=1)
+
+
+def _neighbor_distances(rows: Floats, real: Floats, itself: ImageSetFeatures | None) -> NDArray[np.float64]:
+    from scipy.spatial.distance import cdist
+
+    distances = cdist(rows, real)
+    if itself is not None:
+        distances[itself.subjects[:, None] == itself.subjects] = np.inf
+    k = min(_NEIGHBOR, distances.shape[1]) - 1
+    nearest = np.partition(distances, k, axis=1)[:, k]
+    return np.where(np.isfinite(nearest), nearest, 0.0)
+
+
+def _unusual(kind: Callable[[Planes], NDArray[np.bool_]], real: Planes, synthetic: Planes) -> NDArray[np.bool_]:
+    """Return which synthetic images are of a kind; none where about as many real images are."""
+    found = kind(synthetic)
+    return found & (found.mean() > _RARER * kind(real).mean())
+
+
+def is_noise(planes: Planes) -> NDArray[np.bool_]:
+    """Return which images are noise all over: whose spectrum is as flat as that of white noise.
+
+    >>> is_noise(np.random.default_rng(0).random((1, 1, 1, 32, 32)))
+    array([ True])
+    """
+    grey = planes.mean(axis=2)
+    power = np.abs(np.fft.rfft2(grey - grey.mean(axis=(-2, -1), keepdims=True))) ** 2
+    power = power[..., 1:].reshape(len(power), -1) + 1e-12
+    flatness = np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
+    return np.asarray((flatness > _WHITE) & ~is_empty(planes))
+
+
+def is_empty(planes: Planes) -> NDArray[np.bool_]:
+    """Return which images have hardly more than one value."""
+    return np.asarray(planes.reshape(len(planes), -1).std(axis=1) < _EMPTY)
+
+
+_KINDS = {"pure noise": is_noise, "empty": is_empty}

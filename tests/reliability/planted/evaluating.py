@@ -1,0 +1,73 @@
+"""Planted flaws evaluated, and what the cards say of each."""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tests.factories import verdict_of
+from tests.reliability.planted.flaws import Flaw, Material
+from tests.reliability.planted.real_sets import Labeled, RealSet
+
+from gandlf_synth.evaluation.request import EvaluationRequest
+from gandlf_synth.evaluation.results import Evaluation
+from gandlf_synth.evaluation.run import run_evaluation
+from gandlf_synth.progress import no_progress
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an evaluation says of a flaw.
+
+    Args:
+        real_set: the set in which it was planted.
+        flaw: its name.
+        card: the outcome of the card that must turn.
+        sentence: of that card.
+        named: whether the card has turned and its first reason names the flaw.
+    """
+
+    real_set: str
+    flaw: str
+    card: str
+    sentence: str
+    named: bool
+
+
+def save(folder: Path, name: str, content: Labeled) -> Path:
+    """Write images as NumPy files, and their CSV."""
+    (folder / name).mkdir(parents=True)
+    classes = sorted(set(content.labels))
+    path = folder / f"{name}.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Channel_0", "SubjectID", "Label", "LabelMapping"])
+        for k, (image, label) in enumerate(zip(content.images, content.labels, strict=True)):
+            np.save(folder / name / f"{k}.npy", image)
+            writer.writerow([f"{name}/{k}.npy", f"{name}-{k}", classes.index(label), label])
+    return path
+
+
+def evaluate(folder: Path, real: Path, synthetic: Path, train: Path, extractor: str = "random-conv") -> Evaluation:
+    """Return what an evaluation finds."""
+    request = EvaluationRequest(real, synthetic, folder / "out", train=train, extractor=extractor)
+    return run_evaluation(request, no_progress)
+
+
+def find(folder: Path, real_set: RealSet, flaw: Flaw, seed: int = 0, extractor: str = "random-conv") -> Finding:
+    """Plant a flaw and return what the evaluation says."""
+    real, other, train = real_set.split(seed)
+    planted = flaw.plant(Material(other, train, np.random.default_rng(seed)))
+    paths = [save(folder, name, part) for name, part in (("real", real), ("synthetic", planted), ("train", train))]
+    return judge(evaluate(folder, *paths, extractor=extractor), real_set, flaw)
+
+
+def judge(evaluation: Evaluation, real_set: RealSet, flaw: Flaw) -> Finding:
+    """Return whether the card has turned and its first reason names the flaw."""
+    verdict = verdict_of(evaluation, flaw.question)
+    reasons = [check.sentence for check in verdict.checks if check.sentence.lower() in verdict.sentence.lower()]
+    first = min(reasons, key=lambda reason: verdict.sentence.lower().index(reason.lower()), default="")
+    turned = verdict.outcome in ("look", "bad")
+    named = turned and re.search(flaw.words, first, re.IGNORECASE) is not None
+    return Finding(real_set.name, flaw.name, verdict.outcome, verdict.sentence, named)
