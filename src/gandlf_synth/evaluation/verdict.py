@@ -124,10 +124,8 @@ def _verdict(question: Question, checks: list[Check], causes: Sequence[Cause]) -
 
 def _follows(question: Question, checks: list[Check], cause: Cause) -> Verdict:
     """Return the answer where all that is wrong follows from a cause that another question names: nothing is known."""
-    sentence = (
-        f"Unknown: what is measured here may follow from another cause, which hides the answer. {_sentence([cause.sentence])} "
-        "Mend it first, then evaluate again."
-    )
+    hidden = "Unknown: what is measured here may follow from another cause, which hides the answer."
+    sentence = f"{hidden} {_sentence([cause.sentence])} Mend it first, then evaluate again."
     return Verdict(question=question, outcome="unknown", sentence=sentence, checks=checks)
 
 

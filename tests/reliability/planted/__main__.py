@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from tests.reliability.planted.evaluating import evaluate, find, save
+from tests.reliability.planted.evaluating import evaluate, find
 from tests.reliability.planted.flaws import FLAWS
 from tests.reliability.planted.real_sets import REAL_SETS
 
@@ -28,9 +28,7 @@ def main() -> None:
         real_set = REAL_SETS[name]()
         for seed in range(options.nulls):
             with tempfile.TemporaryDirectory() as folder:
-                parts = zip(("real", "synthetic", "train"), real_set.split(seed + 1), strict=True)
-                paths = [save(Path(folder), part, content) for part, content in parts]
-                found = evaluate(Path(folder), *paths, extractor=options.extractor)
+                found = evaluate(Path(folder), real_set.split(seed + 1), options.extractor)
             cards = {verdict.question: (verdict.outcome, verdict.sentence) for verdict in found.verdicts}
             nulls.append({"real_set": name, "seed": seed, "cards": cards, "warnings": found.warnings})
             _show(f"{name} null {seed}: {[f'{q}: {s}' for q, (o, s) in cards.items() if o in ('look', 'bad')]}")

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,9 @@ def save(folder: Path, name: str, content: Labeled) -> Path:
     return path
 
 
-def evaluate(folder: Path, real: Path, synthetic: Path, train: Path, extractor: str = "random-conv") -> Evaluation:
-    """Return what an evaluation finds."""
+def evaluate(folder: Path, parts: Sequence[Labeled], extractor: str = "random-conv") -> Evaluation:
+    """Return what an evaluation finds of real, synthetic and training images."""
+    real, synthetic, train = map(save, [folder] * 3, ("real", "synthetic", "train"), parts)
     request = EvaluationRequest(real, synthetic, folder / "out", train=train, extractor=extractor)
     return run_evaluation(request, no_progress)
 
@@ -59,8 +61,7 @@ def find(folder: Path, real_set: RealSet, flaw: Flaw, seed: int = 0, extractor: 
     """Plant a flaw and return what the evaluation says."""
     real, other, train = real_set.split(seed)
     planted = flaw.plant(Material(other, train, np.random.default_rng(seed)))
-    paths = [save(folder, name, part) for name, part in (("real", real), ("synthetic", planted), ("train", train))]
-    return judge(evaluate(folder, *paths, extractor=extractor), real_set, flaw)
+    return judge(evaluate(folder, (real, planted, train), extractor), real_set, flaw)
 
 
 def judge(evaluation: Evaluation, real_set: RealSet, flaw: Flaw) -> Finding:

@@ -75,7 +75,7 @@ def test_repeated_images_are_seen(saved: Callable[..., Path], evaluated: Callabl
     answer = verdict_of(found, "diverse")
     assert answer.outcome == "bad"
     assert "images are repeated: 100.0%" in answer.sentence.lower()
-    assert "recall" in answer.sentence
+    assert "Mode collapse: 80 images fall into 4 groups" in answer.sentence
 
 
 @pytest.mark.parametrize("labelled", [True, False])

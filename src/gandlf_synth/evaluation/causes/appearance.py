@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from gandlf_synth.metrics.image_set import ImageSetFeatures
-from gandlf_synth.metrics.intervals import Floats, Indices, members
+from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, members
 from gandlf_synth.metrics.spectrum import radial_spectrum
 
 Planes = NDArray[np.float32]
@@ -106,9 +106,8 @@ def layout(planes: NDArray[np.float32]) -> Floats:
 def _extremes(planes: NDArray[np.float32]) -> Floats:
     """Return the share of pixels at the lowest and at the highest value of each channel, as powers of ten."""
     flat = planes.reshape(*planes.shape[:2], -1)
-    shares = []
-    for end in (flat.min(axis=2, keepdims=True), flat.max(axis=2, keepdims=True)):
-        shares.append((np.abs(flat - end) < 1 / 512).mean(axis=2))
+    ends = flat.min(axis=2, keepdims=True), flat.max(axis=2, keepdims=True)
+    shares = [(np.abs(flat - end) < 1 / 512).mean(axis=2) for end in ends]
     logs: Floats = np.log10(np.concatenate(shares, axis=1) + 1e-3)
     return logs
 
@@ -117,10 +116,10 @@ def wave(shape: tuple[int, int], along: tuple[int, int]) -> Floats:
     """Return a pattern of ±1 with a period of two pixels along the axes of which ``along`` is 1.
 
     >>> wave((2, 4), (0, 1)).tolist()
-    [[1, -1, 1, -1], [1, -1, 1, -1]]
+    [[1.0, -1.0, 1.0, -1.0], [1.0, -1.0, 1.0, -1.0]]
     """
     rows, columns = np.indices(shape)
-    pattern: Floats = 1 - 2 * ((rows * along[0] + columns * along[1]) % 2)
+    pattern: Floats = 1.0 - 2 * ((rows * along[0] + columns * along[1]) % 2)
     return pattern
 
 
@@ -182,17 +181,17 @@ def set_distance(a: Groups, b: Groups) -> dict[str, float]:
     }
 
 
-def differs(a: Groups, b: Groups, a_subjects: Floats, b_subjects: Floats, seed: int, repeats: int = 199) -> float:
+def differs(a: Groups, b: Groups, a_subjects: Subjects, b_subjects: Subjects, seed: int, repeats: int = 199) -> float:
     """Return the p-value of the hypothesis that both sets are alike, by exchanging subjects."""
     from scipy.spatial.distance import cdist
 
     rows = {name: np.concatenate([a[name], b[name]]) for name in a}
     distances = sum(cdist(part, part) for part in rows.values())
-    names = np.concatenate([np.char.add("a", a_subjects.astype(str)), np.char.add("b", b_subjects.astype(str))])
+    names = np.concatenate([np.char.add("a", a_subjects), np.char.add("b", b_subjects)])
     parts = members(names)
     rng = np.random.default_rng(seed)
     observed = _statistic(distances, np.arange(len(names)) < len(a_subjects))
-    first = sum(len(np.unique(part)) for part in (a_subjects,))
+    first = len(np.unique(a_subjects))
     larger = 0
     for _ in range(repeats):
         chosen = np.zeros(len(names), dtype=bool)

@@ -22,10 +22,10 @@ _GRID = 3.0
 def details(real: Planes, synthetic: Planes, seed: int) -> Iterator[Degradation]:
     """Give the changes of fine detail that may have been done."""
     for factor in _FACTORS:
+        sentence = f"resolution is lower: as in real images that were reduced to 1/{factor:g} and enlarged again"
         for mode in ("bilinear", "bicubic", "nearest"):
-            sentence = f"resolution is lower: as in real images that were reduced to 1/{factor:g} and enlarged again"
-            for antialias in (True, False):
-                yield Degradation("resolution", sentence, _reduce(factor, mode, antialias=antialias))
+            yield Degradation("resolution", sentence, _reduce(factor, mode, antialias=True))
+        yield Degradation("resolution", sentence, _reduce(factor, "bilinear", antialias=False))
     for width in _WIDTHS:
         sentence = f"images are blurred, as real ones are by a Gaussian of {width:g} pixels"
         yield Degradation("blur", sentence, _blur(width))

@@ -1,10 +1,11 @@
 """Images that lie otherwise than real ones: mirrored, upside down, turned, with channels exchanged, at another size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import permutations
 
 import numpy as np
-from scipy import ndimage
+import torch
+from torch.nn import functional
 
 from gandlf_synth.evaluation.causes.appearance import Planes
 from gandlf_synth.evaluation.causes.degradation import Degradation
@@ -46,7 +47,7 @@ def zooms() -> Iterator[Degradation]:
         yield Degradation("size", sentence, _zoom(factor))
 
 
-def _flip(axes: dict[int, int]):  # noqa: ANN202
+def _flip(axes: dict[int, int]) -> Callable[[Planes], Planes]:
     def flip(planes: Planes) -> Planes:
         flipped = planes.copy()
         for stack, axis in axes.items():
@@ -56,7 +57,7 @@ def _flip(axes: dict[int, int]):  # noqa: ANN202
     return flip
 
 
-def _turn(times: int, *, mirror: bool = False):  # noqa: ANN202
+def _turn(times: int, *, mirror: bool = False) -> Callable[[Planes], Planes]:
     def turn(planes: Planes) -> Planes:
         turned = np.rot90(planes, times, (-2, -1))
         return (turned[..., ::-1] if mirror else turned).copy()
@@ -64,15 +65,16 @@ def _turn(times: int, *, mirror: bool = False):  # noqa: ANN202
     return turn
 
 
-def _exchange(order: tuple[int, ...]):  # noqa: ANN202
+def _exchange(order: tuple[int, ...]) -> Callable[[Planes], Planes]:
     return lambda planes: planes[:, :, list(order)]
 
 
-def _zoom(factor: float):  # noqa: ANN202
+def _zoom(factor: float) -> Callable[[Planes], Planes]:
     def zoom(planes: Planes) -> Planes:
-        rows, columns = planes.shape[-2:]
-        matrix = np.diag([1.0, 1.0, 1.0, 1 / factor, 1 / factor])
-        middle = np.array([0, 0, 0, (rows - 1) / 2, (columns - 1) / 2])
-        return ndimage.affine_transform(planes, matrix, middle - matrix @ middle, order=1, mode="nearest")
+        flat = torch.from_numpy(np.ascontiguousarray(planes)).flatten(0, 1)
+        matrix = torch.eye(2, 3).div(factor).expand(len(flat), 2, 3)
+        places = functional.affine_grid(matrix, list(flat.shape), align_corners=False)
+        zoomed = functional.grid_sample(flat, places, padding_mode="border", align_corners=False)
+        return np.asarray(zoomed.reshape(planes.shape).numpy())
 
     return zoom

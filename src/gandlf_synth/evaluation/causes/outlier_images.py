@@ -107,7 +107,7 @@ def _neighbor_distances(rows: Floats, real: Floats, itself: ImageSetFeatures | N
 def _unusual(kind: Callable[[Planes], NDArray[np.bool_]], real: Planes, synthetic: Planes) -> NDArray[np.bool_]:
     """Return which synthetic images are of a kind; none where about as many real images are."""
     found = kind(synthetic)
-    return found & (found.mean() > _RARER * kind(real).mean())
+    return np.asarray(found & (found.mean() > _RARER * kind(real).mean()))
 
 
 def is_noise(planes: Planes) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ _VISIBLE, _LARGE = 0.05, 0.5
 """Energy distance in deviations of the real images: what is looked into, and what is bad."""
 _AS_GOOD = 0.02
 """Share of the difference within which two changes cannot be told apart."""
-_FIRST_LOOK, _SHORTLIST = 24, 8
+_FIRST_LOOK, _SHORTLIST = 16, 6
 """Images that every change is tried on, and changes that are tried on all."""
 _VALUES, _STEPS, _ROUND = 20_000, 255.0, 0.15
 """Values that are looked at, steps of 8 bits, and how far from a step half precision may lie."""
@@ -117,7 +117,7 @@ def reproduce(sets: ImageSets, seed: int, ends: Ends = (True, True)) -> Reproduc
 
 
 def _like_labeled(sets: ImageSets, rng: np.random.Generator) -> Indices:
-    """Return real images in the proportions of the classes of the synthetic ones, so that a missing class is no change."""
+    """Return real images in the classes' proportions of the synthetic ones, so that a missing class is no change."""
     order = rng.permutation(len(sets.real))
     if not sets.real.labels or not sets.synthetic.labels:
         return np.sort(order[:_MOST])
@@ -164,6 +164,7 @@ def _total(a: Groups, b: Groups) -> float:
 
 def _changes(real: Planes, synthetic: Planes, seed: int, ends: Ends) -> Iterator[Degradation]:
     parts: tuple[Iterable[Degradation], ...] = (
-        orientations(real), tones(real, synthetic, ends), seams(real, synthetic), details(real, synthetic, seed), zooms(),
+        orientations(real), tones(real, synthetic, ends), seams(real, synthetic),
+        details(real, synthetic, seed), zooms(),
     )  # fmt: skip
     return chain(*parts)

@@ -1,4 +1,4 @@
-"""Seams: a step between two neighboring lines that is at the same place in all images, as patches that do not meet have."""
+"""Seams: a step between two neighboring lines, at the same place in all images, as where patches do not meet."""
 
 from collections.abc import Callable, Iterator
 

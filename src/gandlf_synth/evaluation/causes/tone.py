@@ -33,7 +33,8 @@ def tones(real: Planes, synthetic: Planes, ends: Ends = (True, True)) -> Iterato
     yield from _backgrounds(real, synthetic)
     curve = _curve(real, synthetic)
     general = Degradation(
-        "grey values", "grey values follow another curve than in real images: is a window, a gamma or a stain different?",
+        "grey values",
+        "grey values follow another curve than in real images: is a window, a gamma or a stain different?",
         lambda x: _mapped(x, *curve), handicap=0.25,
     )  # fmt: skip
     also = "".join(dict.fromkeys(f"; {clipping.sentence}" for clipping in clippings))
@@ -46,13 +47,17 @@ def _inversions(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
     ends = median_quantile(real, 0.005) + median_quantile(real, 0.995)
     means = (real.mean(axis=(0, 1, 3, 4)) + synthetic.mean(axis=(0, 1, 3, 4)))[:, None, None]
     for total in (ends, 1.0, means):
-        yield Degradation("inverted", sentence, lambda x, total=total: clipped(total - x))
+        yield Degradation("inverted", sentence, _subtract_from(total))
 
 
 def share_at_end(planes: Planes, end: Callable[..., Floats]) -> Floats:
-    """Return the share of each image's pixels that have its highest (``np.max``) or lowest (``np.min``) value, ``(n,)``."""
+    """Return the share of pixels at each image's highest (``np.max``) or lowest (``np.min``) value, ``(n,)``."""
     shares: Floats = (np.abs(planes - per_image(planes, end)) < _SAME).mean(axis=(1, 2, 3, 4))
     return shares
+
+
+def _subtract_from(total: float | Floats) -> Callable[[Planes], Planes]:
+    return lambda planes: clipped(total - planes)
 
 
 def _clippings(real: Planes, synthetic: Planes, ends: Ends) -> Iterator[Degradation]:
@@ -85,7 +90,7 @@ def _saturate(gain: float, offset: float, limit: float, *, bright: bool) -> Call
 
 
 def _line_between(real: Planes, synthetic: Planes, limit: float) -> tuple[float, float]:
-    """Return gain and offset that bring the pooled values of ``real`` to those of ``synthetic`` that are not at ``limit``."""
+    """Return gain and offset that bring pooled values of ``real`` to those of ``synthetic``, away from ``limit``."""
     source, target = (np.quantile(part, np.linspace(0.02, 0.98, 25)) for part in (real, synthetic))
     free = np.abs(target - limit) > 4 * _SAME
     if free.sum() < 3 or np.ptp(source[free]) < 4 * _SAME:
@@ -98,7 +103,8 @@ def _backgrounds(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
     level, usual = median_quantile(synthetic, 0.05), median_quantile(real, 0.05)
     if abs(level - usual) < 8 * _SAME:
         return
-    sentence = f"the background is {'brighter' if level > usual else 'darker'}: {level:.0%} of the range, {usual:.0%} in real images"
+    word = "brighter" if level > usual else "darker"
+    sentence = f"the background is {word}: {level:.0%} of the range, {usual:.0%} in real images"
     if level > usual:
         yield Degradation("background", sentence, lambda x: np.maximum(x, level))
     near = max(level, usual) + 0.02
@@ -110,7 +116,8 @@ def _brightness(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
     means = [part.mean(axis=(0, 1, 3, 4)) for part in (real, synthetic)]
     deviations = [part.std(axis=(1, 3, 4)).mean(axis=0) for part in (real, synthetic)]
     shift, gain = means[1] - means[0], deviations[1] / np.maximum(deviations[0], 1e-4)
-    brighter = f"images are {'brighter' if shift.mean() > 0 else 'darker'} (brightness {float(shift.mean()):+.0%} of the range)"
+    word = "brighter" if shift.mean() > 0 else "darker"
+    brighter = f"images are {word} (brightness {float(shift.mean()):+.0%} of the range)"
     times = float(means[1].mean() / max(float(means[0].mean()), 1e-4))
     for factor in (1.0, 1.15, 1.3):  # more than the difference of the means, where values are clipped
         yield Degradation("brightness", brighter, _line(1.0, float(shift.mean()) * factor))

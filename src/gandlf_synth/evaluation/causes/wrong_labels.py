@@ -1,4 +1,4 @@
-"""Labels that are swapped or wrong: a classifier that knows the real classes, and one that learns the synthetic ones."""
+"""Labels that are swapped or wrong, by a classifier that knows the real classes and one that learns synthetic ones."""
 
 from dataclasses import dataclass
 from itertools import permutations
@@ -17,7 +17,7 @@ _FOLDS = 5
 _KNOWN = 0.3
 """Kappa that a classifier must reach on held-out real images, for labels to be judged by it."""
 _LOOK, _BAD = 0.1, 0.25
-"""Share of wrong labels, at the lower end of its interval, from which there is something to see, and from which it is bad."""
+"""Lower end of the interval of the share of wrong labels, from which to look at it, and from which it is bad."""
 _MOST_CLASSES = 6
 _RIDGE = 30.0
 _TURNED = 0.8
@@ -58,7 +58,7 @@ def _missing_classes(sets: ImageSets) -> list[Cause]:
 
 @dataclass(frozen=True)
 class _Part:
-    """The images of a set that have one of the classes: what they look like, their classes as numbers, their subjects."""
+    """The images of a set that have one of the classes: their looks, their classes as numbers, their subjects."""
 
     looks: Floats
     codes: Indices
@@ -101,7 +101,7 @@ def _judge(real: _Part, synthetic: _Part, classes: int) -> _Judged:
 
 
 def predict(looks: Floats, codes: Indices, others: Floats, classes: int) -> Indices:
-    """Return the classes of ``others`` by ridge regression to the classes of ``looks``, each class weighing the same."""
+    """Return the classes of ``others`` by ridge regression on those of ``looks``; each class weighs the same."""
     targets = np.eye(classes)[codes] - 1 / classes
     weights = 1 / np.bincount(codes, minlength=classes).clip(1)[codes]
     root = np.sqrt(weights / weights.mean())[:, None]
@@ -142,7 +142,7 @@ def _swapped(judged: _Judged, names: list[str]) -> Cause | None:
 
 
 def _share_of_wrong(judged: _Judged, classes: int) -> list[Cause]:
-    """Return the share of wrong labels; a classifier that learns from them fails as often on labels as these are wrong."""
+    """Return the share of wrong labels, if there are many: a classifier fails on them, even one that learned them."""
     chance = 1 / classes
 
     def wrong(real: Indices, synthetic: Indices) -> float:
@@ -156,7 +156,8 @@ def _share_of_wrong(judged: _Judged, classes: int) -> list[Cause]:
     share = bootstrap(wrong, judged.subjects, seed=0).within(0, 1)
     if share.low < _LOOK:
         return []
-    sentence = f"about {share.value:.0%} of the labels are wrong ({share.low:.0%} to {share.high:.0%}): images do not look like their class"
+    about = f"about {share.value:.0%} of the labels are wrong ({share.low:.0%} to {share.high:.0%})"
+    sentence = f"{about}: images do not look like their class"
     return [
         Cause(
             name="wrong_labels", question="useful", outcome="bad" if share.low >= _BAD else "look", sentence=sentence,
