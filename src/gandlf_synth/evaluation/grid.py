@@ -12,7 +12,14 @@ from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import listing
 from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.request import EvaluationRequest
-from gandlf_synth.evaluation.set_units import UnitDifference, Window, images_in_other_units, told, unit_differences
+from gandlf_synth.evaluation.set_units import (
+    UnitDifference,
+    Window,
+    images_in_other_units,
+    is_beyond,
+    told,
+    unit_differences,
+)
 from gandlf_synth.metrics.slicing import STACKS
 
 _WILD = 4.0
@@ -96,10 +103,16 @@ def choose_grid(
     low, high = _window(whole, both, sources[0], request)
     differences: list[UnitDifference] = []
     odd: dict[str, Window] = {}
+    facts = {source.name: fingerprint([source.unmasked], scans) for source in sources}
+    if low is None and request.intensity == "auto":
+        differences = [
+            replace(difference, window=None, warning=difference.short_warning)
+            for difference in unit_differences(facts, common=False)
+            if is_beyond(sources[0], facts[difference.name])
+        ]
     if low is not None and high is not None:
         for source in sources:
             check_depths([source.manifest], source.scans)
-        facts = {source.name: fingerprint([source.unmasked], scans) for source in sources}
         differences = unit_differences(facts, common=request.intensity == "common")
         if any(difference.window for difference in differences):
             low, high = both[0].low, both[0].high

@@ -73,7 +73,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
     measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
     measurements = [measurement for _, measurement in measured]
-    causes = find_causes(sets, sources, differences, request.seed)
+    causes = find_causes(sets, sources, differences, thresholds, request.seed)
     notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
     evaluation = Evaluation(
         command=request.command,

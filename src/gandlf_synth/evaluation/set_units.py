@@ -43,6 +43,13 @@ class UnitDifference:
     same_type: bool = True
     ratio: float = 1.0
 
+    @property
+    def short_warning(self) -> str:
+        """What to read where each image has a window of its own anyway."""
+        return (
+            f"different units: {self.reason}. Each image is compared in its own window" if self.reason else self.warning
+        )
+
 
 def unit_differences(facts: Mapping[str, Fingerprint], *, common: bool) -> list[UnitDifference]:
     """Return the sets that are in another unit than the real images, or may be.
@@ -106,6 +113,15 @@ def images_in_other_units(source: ImageSet, facts: Fingerprint) -> dict[str, Win
         if same_zero.all() and ((factor > OTHER_UNIT).all() or (factor < 1 / OTHER_UNIT).all()):
             odd[str(sample.channels[0])] = (tuple(low.tolist()), tuple(high.tolist()))
     return odd
+
+
+def is_beyond(real: ImageSet, facts: Fingerprint) -> bool:
+    """Return whether a set's range is none that single real images have, where these have wild ranges themselves."""
+    scans = [real.scans[sample.channels[0]] for sample in real.manifest.samples]
+    ends = np.array([(scan.low[0], scan.high[0]) for scan in scans])
+    lowest, highest = np.percentile(ends, [5, 95], axis=0)
+    middle = np.array([facts.low[0], facts.high[0]])
+    return bool(((middle < lowest) | (middle > highest)).any())
 
 
 def compared_ranges(real: Fingerprint, name: str, other: Fingerprint) -> str:

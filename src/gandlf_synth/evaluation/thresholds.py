@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing, option, raise_if_any
+from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS
 from gandlf_synth.metrics.set_metric import MeasureSettings, registered_set_metrics
 
 Thresholds = Mapping[str, float]
@@ -14,11 +15,11 @@ def default_thresholds() -> dict[str, float]:
 
     Distances are judged by how far they lie above the floor, which is the same distance between two halves of the
     real images. Shares named ``…_of_floor`` are divided by their floor. ``false_alarm`` is the share of held-out real
-    images that may be taken for copies.
+    images that may be taken for copies. ``difference_…`` are of the whole look of the images, whose cause is sought.
     """
     measures = [measure for metric in registered_set_metrics() for measure in metric.measures]
     criteria = [measure.criterion for measure in measures if measure.criterion]
-    thresholds = {"false_alarm": MeasureSettings().false_alarm}
+    thresholds = {"false_alarm": MeasureSettings().false_alarm, **THRESHOLDS}
     for criterion in criteria:
         thresholds |= criterion.defaults
     return thresholds

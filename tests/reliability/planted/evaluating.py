@@ -14,6 +14,7 @@ from tests.reliability.planted.real_sets import Labeled, RealSet
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.run import run_evaluation
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.progress import no_progress
 
 
@@ -55,6 +56,23 @@ def evaluate(folder: Path, parts: Sequence[Labeled], extractor: str = "random-co
     real, synthetic, train = map(save, [folder] * 3, ("real", "synthetic", "train"), parts)
     request = EvaluationRequest(real, synthetic, folder / "out", train=train, extractor=extractor)
     return run_evaluation(request, no_progress)
+
+
+def in_memory(real: Labeled, synthetic: Labeled) -> ImageSets:
+    """Return pictures as detectors take them, in the window of the real ones, without features."""
+    values = np.concatenate([image.ravel() for image in real.images])
+    low, high = (0, 255) if real.images[0].dtype == np.uint8 else np.percentile(values, [0.5, 99.5])
+
+    def image_set(name: str, content: Labeled) -> ImageSetFeatures:
+        planes = [np.atleast_3d(image).transpose(2, 0, 1)[None, None] for image in content.images]
+        pixels = ((np.stack(planes) - low) / (high - low)).clip(0, 1).astype(np.float16)
+        files = tuple(f"{name}/{k}.npy" for k in range(len(content)))
+        empty = np.zeros((len(content), 1))
+        return ImageSetFeatures(
+            name, pixels, empty[:, None, None], empty, empty, empty, np.array(files), content.labels, files, files
+        )
+
+    return ImageSets(image_set("real", real), image_set("synthetic", synthetic))
 
 
 def find(folder: Path, real_set: RealSet, flaw: Flaw, seed: int = 0, extractor: str = "random-conv") -> Finding:

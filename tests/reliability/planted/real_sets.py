@@ -1,7 +1,7 @@
 """Real images in which flaws are planted: three sets from packages, and those that lie beside the project."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -59,19 +59,16 @@ class RealSet:
         real, other, train = (self.pool.take(order[k * size : (k + 1) * size]) for k in range(3))
         return real, other, train
 
-    def first(self, count: int) -> "RealSet":
-        return replace(self, pool=self.pool.take(range(count)))
-
 
 @cache
-def brains(side: int = 64) -> RealSet:
+def brains(side: int = 64, count: int = 210) -> RealSet:
     """Sagittal slices of the MNI152 brain, each deformed, brightened and noisy in its own way, int16."""
     from nilearn.datasets import load_mni152_template
 
     volume = np.asarray(load_mni152_template(resolution=2).dataobj, dtype=np.float32)
     rng = np.random.default_rng(0)
     middle, images, labels = volume.shape[0] // 2, [], []
-    for _ in range(210):
+    for _ in range(count):
         offset = int(rng.integers(2, 31))
         plane = volume[middle + offset].T[::-1]
         images.append(_person(plane / volume.max(), rng, side))

@@ -46,7 +46,10 @@ def test_the_same_pictures_in_eight_and_sixteen_bits_are_the_same(
     found = evaluated(saved("real", deep(images, factor)), saved("synthetic", images))
 
     assert spectrum_db(found) == pytest.approx(0, abs=0.05)
-    assert verdict_of(found, "faithful").outcome == "good"
+    answer = verdict_of(found, "faithful")
+    assert answer.outcome == "look"
+    assert [check.metric for check in answer.checks if check.outcome in ("look", "bad")] == ["units"]
+    assert "Values are in another unit" in answer.sentence
     (warning,) = found.warnings
     assert warning.startswith("different units: real images span ")
     assert "(uint16), synthetic images" in warning

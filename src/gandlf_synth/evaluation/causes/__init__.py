@@ -1,6 +1,6 @@
 """The causes of what the measures see, named before anything that follows from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.clipped_files import clipped_ends
@@ -15,7 +15,11 @@ from gandlf_synth.metrics.image_set import ImageSets
 
 
 def find_causes(
-    sets: ImageSets, sources: Sequence[ImageSet], differences: Sequence[UnitDifference], seed: int
+    sets: ImageSets,
+    sources: Sequence[ImageSet],
+    differences: Sequence[UnitDifference],
+    thresholds: Mapping[str, float],
+    seed: int,
 ) -> list[Cause]:
     """Return what is recognized as wrong with the synthetic images, the most fundamental first.
 
@@ -23,13 +27,14 @@ def find_causes(
         sets: the images.
         sources: their files, real ones first, synthetic ones second.
         differences: the sets that are in other units than the real images.
+        thresholds: all of them by name.
         seed: of everything random.
     """
-    reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]))
+    reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]), thresholds["difference_good"])
     return [
         *find_other_units(differences),
-        *([cause_of(reproduced)] if reproduced else []),
+        *([cause_of(reproduced, thresholds)] if reproduced else []),
         *find_outliers(sets, reproduced.degradation.apply if reproduced else None),
-        *find_collapse(sets),
         *find_wrong_labels(sets),
+        *find_collapse(sets),
     ]

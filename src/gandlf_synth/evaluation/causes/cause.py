@@ -25,7 +25,9 @@ class Cause(BaseModel):
     strength: float
     """What was compared, in the terms of the detector."""
     limit: float
-    """From where on the detector speaks."""
+    """From where on there is something to see."""
+    bad_limit: float | None = None
+    """From where on it is bad; None: as ``limit``."""
     explains: tuple[str, ...] = ()
     """Measures whose sentences follow from this cause and are not causes of their own."""
     images: tuple[str, ...] = ()
@@ -35,6 +37,6 @@ class Cause(BaseModel):
     def check(self) -> Check:
         """The cause as a check of its card."""
         return Check(
-            metric=self.name, outcome=self.outcome, compared=self.strength, good=self.limit, bad=self.limit,
-            sentence=self.sentence,
+            metric=self.name, outcome=self.outcome, compared=self.strength, good=self.limit,
+            bad=self.limit if self.bad_limit is None else self.bad_limit, sentence=self.sentence,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from gandlf_synth.evaluation.causes.appearance import layout, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
-from gandlf_synth.metrics.intervals import Floats, Indices
+from gandlf_synth.metrics.intervals import Floats, Indices, Subjects
 
 _FEWEST = 16
 _MOST = 400
@@ -21,14 +21,15 @@ _TWINS = 0.1
 
 def find_collapse(sets: ImageSets) -> list[Cause]:
     """Return whether the images are variants of a few, as one cause."""
-    count = min(sets.real.num_subjects, len(sets.synthetic), _MOST)
+    known = _of_like_classes(sets)
+    count = min(len(np.unique(sets.real.subjects[known])), len(sets.synthetic), _MOST)
     if count < _FEWEST:
         return []
     points = _points(sets.real), _points(sets.synthetic)
     rng = np.random.default_rng(0)
     ratios, groups, usual = [], [], []
     for _ in range(_REPEATS):
-        chosen = _one_per_subject(sets.real, count, rng), rng.permutation(len(sets.synthetic))[:count]
+        chosen = _one_per_subject(sets.real.subjects, known, count, rng), rng.permutation(len(sets.synthetic))[:count]
         real, synthetic = _project(*(part[rows] for part, rows in zip(points, chosen, strict=True)))
         scale = float(np.median(_distances(real, real)))
         scores = [vendi_score(np.exp(-((_distances(part, part) / scale) ** 2))) for part in (real, synthetic)]
@@ -95,9 +96,17 @@ def _to_nearest(points: Floats) -> NDArray[np.float64]:
     return nearest
 
 
-def _one_per_subject(images: ImageSetFeatures, count: int, rng: np.random.Generator) -> Indices:
-    order = rng.permutation(len(images))
-    _, first = np.unique(images.subjects[order], return_index=True)
+def _of_like_classes(sets: ImageSets) -> Indices:
+    """Return the real images of classes that the synthetic ones have: that a class is missing is another cause."""
+    if not sets.real.labels or not sets.synthetic.labels:
+        return np.arange(len(sets.real))
+    known = np.flatnonzero(np.isin(sets.real.labels, sets.synthetic.labels))
+    return known if len(known) >= _FEWEST else np.arange(len(sets.real))
+
+
+def _one_per_subject(subjects: Subjects, known: Indices, count: int, rng: np.random.Generator) -> Indices:
+    order = rng.permutation(known)
+    _, first = np.unique(subjects[order], return_index=True)
     return order[np.sort(first)][:count]
 
 

@@ -5,7 +5,7 @@ the synthetic images is the cause, if it accounts for most of the difference. So
 modality: the real images of the very evaluation say what blur or inversion does to them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -36,8 +36,8 @@ _MOST = 64
 _SURE = 0.01
 _EXPLAINED = 0.6
 """Share of the difference that a change must account for."""
-_VISIBLE, _LARGE = 0.05, 0.5
-"""Energy distance in deviations of the real images: what is looked into, and what is bad."""
+THRESHOLDS = {"difference_good": 0.05, "difference_bad": 0.5}
+"""Energy distance of real and synthetic images in deviations of the real ones: what is looked into, and what is bad."""
 _AS_GOOD = 0.02
 """Share of the difference within which two changes cannot be told apart."""
 _FIRST_LOOK, _SHORTLIST = 16, 6
@@ -63,11 +63,12 @@ class Reproduced:
     like: tuple[str, ...] = ()
 
 
-def cause_of(found: Reproduced) -> Cause:
+def cause_of(found: Reproduced, thresholds: Mapping[str, float]) -> Cause:
     """Return the cause that a change is."""
+    good, bad = (thresholds[name] for name in THRESHOLDS)
     return Cause(
-        name=found.degradation.name, question="faithful", outcome="bad" if found.difference > _LARGE else "look",
-        sentence=_sentence(found), strength=found.explained, limit=_EXPLAINED,
+        name=found.degradation.name, question="faithful", outcome="bad" if found.difference > bad else "look",
+        sentence=_sentence(found), strength=found.difference, limit=good, bad_limit=bad,
         explains=(*FIDELITY, *VARIETY),
     )  # fmt: skip
 
@@ -77,13 +78,16 @@ def _sentence(found: Reproduced) -> str:
     return found.degradation.sentence + alike
 
 
-def reproduce(sets: ImageSets, seed: int, ends: Ends = (True, True)) -> Reproduced | None:
+def reproduce(
+    sets: ImageSets, seed: int, ends: Ends = (True, True), visible: float = THRESHOLDS["difference_good"]
+) -> Reproduced | None:
     """Return the change that makes real images most like the synthetic ones; None where none does, or nothing differs.
 
     Args:
         sets: the images.
         seed: of everything random.
         ends: at which ends of their range the files of the synthetic images are clipped.
+        visible: the energy distance up to which nothing differs.
     """
     if min(len(sets.real), len(sets.synthetic)) < FEWEST:
         return None
@@ -100,7 +104,7 @@ def reproduce(sets: ImageSets, seed: int, ends: Ends = (True, True)) -> Reproduc
     subjects = [part.subjects[rows] for part, rows in zip((sets.real, sets.synthetic), chosen, strict=True)]
     start = yardstick.measure(described)
     before = _total(start, target)
-    if before < _VISIBLE or _alike(start, target, subjects, seed):
+    if before <= visible or _alike(start, target, subjects, seed):
         return None
     rounding = _rounding(synthetic)
 
@@ -141,7 +145,8 @@ def _choose(tried: Sequence[tuple[Degradation, float]], before: float) -> Reprod
         return None
     others = {
         each.name: each.sentence for each, part in sorted(tried, key=lambda each: each[1])
-        if each.name != best.name and each.handicap <= best.handicap and part > share - _AS_GOOD
+        if each.name != best.name and part > share - _AS_GOOD
+        and each.handicap <= best.handicap and each.sentence not in best.sentence
     }  # fmt: skip
     return Reproduced(best, share, before, tuple(others.values()))
 

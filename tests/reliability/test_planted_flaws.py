@@ -1,0 +1,92 @@
+"""The cause that is named is the cause: flaws are planted in real images, and the cards must say which they are."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.reliability.planted.evaluating import evaluate, find, in_memory
+from tests.reliability.planted.flaws import FLAWS, Flaw, Material
+from tests.reliability.planted.real_sets import REAL_SETS, Labeled, RealSet, brains
+
+from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.collapse import find_collapse
+from gandlf_synth.evaluation.causes.outlier_images import find_outliers
+from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS, cause_of, reproduce
+from gandlf_synth.evaluation.causes.wrong_labels import find_wrong_labels
+from gandlf_synth.metrics.image_set import ImageSets
+
+BY_NAME = {flaw.name: flaw for flaw in FLAWS}
+NULLS = 20
+CASES = [(name, flaw.name) for name in REAL_SETS for flaw in FLAWS]
+
+
+def whole(sets: ImageSets) -> list[Cause]:
+    found = reproduce(sets, 0)
+    return [cause_of(found, THRESHOLDS)] if found else []
+
+
+def small(seed: int = 0) -> tuple[Labeled, Labeled, Labeled]:
+    return brains(48, 96).split(seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "detect"),
+    [
+        ("half resolution", whole), ("blur", whole), ("inverted contrast", whole), ("mirrored", whole), ("5 % images of pure noise", find_outliers),
+        ("mode collapse", find_collapse), ("swapped labels", find_wrong_labels), ("a class is missing", find_wrong_labels),
+    ],
+)  # fmt: skip
+def test_a_planted_flaw_is_named(name: str, detect: Callable[[ImageSets], list[Cause]]) -> None:
+    real, other, train = small()
+    flaw = BY_NAME[name]
+
+    causes = detect(in_memory(real, flaw.plant(Material(other, train, np.random.default_rng(0)))))
+
+    assert re.search(flaw.words, causes[0].sentence, re.IGNORECASE)
+    assert causes[0].question == flaw.question
+
+
+def test_other_real_images_have_no_cause() -> None:
+    real, other, _ = small()
+    sets = in_memory(real, other)
+
+    assert [*whole(sets), *find_outliers(sets), *find_collapse(sets), *find_wrong_labels(sets)] == []
+
+
+def test_the_images_that_are_unlike_the_others_are_listed() -> None:
+    real, other, train = small()
+    planted = BY_NAME["5 % images of pure noise"].plant(Material(other, train, np.random.default_rng(0)))
+    wrong = [k for k, (a, b) in enumerate(zip(other.images, planted.images, strict=True)) if not np.array_equal(a, b)]
+
+    (cause,) = find_outliers(in_memory(real, planted))
+
+    assert set(cause.images) == {f"synthetic/{k}.npy" for k in wrong}
+    assert f"{len(wrong)} are pure noise" in cause.sentence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "flaw"), CASES)
+def test_the_card_turns_and_names_the_flaw(name: str, flaw: str, tmp_path: Path) -> None:
+    real_set: RealSet = REAL_SETS[name]()
+    planted: Flaw = BY_NAME[flaw]
+    if not planted.fits(real_set):
+        pytest.skip(f"{name} have no place for {flaw}")
+
+    finding = find(tmp_path, real_set, planted)
+
+    assert finding.named, finding.sentence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL_SETS)
+def test_without_a_flaw_no_cause_is_named(name: str, tmp_path: Path) -> None:
+    real_set: RealSet = REAL_SETS[name]()
+    causes = []
+    for seed in range(NULLS):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        causes.append([cause.sentence for cause in evaluate(folder, real_set.split(seed + 1)).causes])
+
+    assert sum(map(bool, causes)) <= 0.05 * NULLS, causes
