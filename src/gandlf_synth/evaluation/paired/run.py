@@ -131,12 +131,13 @@ def _check_units(real: ImageSet, synthetic: ImageSet, preset: str | None) -> lis
         what = f"is in another unit than the originals: {compared_ranges(facts['real'], *facts.popitem())}"
         fix = "write both in one unit: an error is a difference of values"
         raise DataError(Problem(str(synthetic.path), what, fix=fix))
+    warnings = [difference.warning for difference in unit_differences(facts, common=True)]
     if preset == "synthrad" and any(unit.unit != "hounsfield" for unit in facts["real"].units):
         warnings.append(
             "the originals do not look like CT in HU, in which synthrad measures: its errors and ranges mean nothing "
             "in another unit"
         )
-    return [*real.notes, *synthetic.notes, *(difference.warning for difference in unit_differences(facts, common=True))]
+    return [*real.notes, *synthetic.notes, *warnings]
 
 
 def _conclude(
