@@ -12,9 +12,9 @@ from tests.reliability.planted.real_sets import REAL_SETS, Labeled, RealSet, bra
 
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.collapse import find_collapse
+from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
 from gandlf_synth.evaluation.causes.outlier_images import find_outliers
 from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS, cause_of, reproduce
-from gandlf_synth.evaluation.causes.wrong_labels import find_wrong_labels
 from gandlf_synth.metrics.image_set import ImageSets
 
 BY_NAME = {flaw.name: flaw for flaw in FLAWS}
@@ -35,7 +35,7 @@ def small(seed: int = 0) -> tuple[Labeled, Labeled, Labeled]:
     ("name", "detect"),
     [
         ("half resolution", whole), ("blur", whole), ("inverted contrast", whole), ("mirrored", whole), ("5 % images of pure noise", find_outliers),
-        ("mode collapse", find_collapse), ("swapped labels", find_wrong_labels), ("a class is missing", find_wrong_labels),
+        ("mode collapse", find_collapse), ("a class is missing", find_missing_classes),
     ],
 )  # fmt: skip
 def test_a_planted_flaw_is_named(name: str, detect: Callable[[ImageSets], list[Cause]]) -> None:
@@ -52,7 +52,7 @@ def test_other_real_images_have_no_cause() -> None:
     real, other, _ = small()
     sets = in_memory(real, other)
 
-    assert [*whole(sets), *find_outliers(sets), *find_collapse(sets), *find_wrong_labels(sets)] == []
+    assert [*whole(sets), *find_outliers(sets), *find_collapse(sets), *find_missing_classes(sets)] == []
 
 
 def test_the_images_that_are_unlike_the_others_are_listed() -> None:

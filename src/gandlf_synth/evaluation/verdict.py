@@ -20,6 +20,8 @@ _TITLES: dict[Question, str] = {
     "private": "Are patients safe from being copied?",
     "useful": "Do they help?",
 }
+_MEASURED_CAUSES = {"wrong_labels": ("train_synthetic",)}
+"""Measures that are causes themselves, with those that follow from them."""
 _ANSWERS: dict[tuple[Question, Outcome], str] = {
     ("faithful", "good"): "Yes: by these measures they are close to real images.",
     ("faithful", "look"): "Nearly: some measures differ visibly from real images.",
@@ -108,9 +110,11 @@ def _verdict(question: Question, checks: list[Check], causes: Sequence[Cause]) -
     if worst == "good":
         return Verdict(question=question, outcome=worst, sentence=_ANSWERS[question, worst], checks=checks)
     followers = {name: cause for cause in reversed(causes) for name in cause.explains}
+    measured = [check for check in checks if check.metric in _MEASURED_CAUSES and check.outcome in ("look", "bad")]
+    explained = {*followers, *(name for check in measured for name in _MEASURED_CAUSES[check.metric])}
     reasons = [check for check in checks if check.outcome == worst]
-    own = [check.sentence for check in reasons if check.metric not in followers]
-    first = [cause.sentence for cause in named]
+    own = [check.sentence for check in reasons if check.metric not in explained]
+    first = [*(cause.sentence for cause in named), *(check.sentence for check in measured)]
     if not first and not own:
         return _follows(question, checks, followers[reasons[0].metric])
     own = [sentence for sentence in own if sentence not in first]

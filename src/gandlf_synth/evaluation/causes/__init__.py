@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.clipped_files import clipped_ends
 from gandlf_synth.evaluation.causes.collapse import find_collapse
+from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
 from gandlf_synth.evaluation.causes.other_units import find_other_units
 from gandlf_synth.evaluation.causes.outlier_images import find_outliers
 from gandlf_synth.evaluation.causes.reproduction import cause_of, reproduce
-from gandlf_synth.evaluation.causes.wrong_labels import find_wrong_labels
 from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.set_units import UnitDifference
 from gandlf_synth.metrics.image_set import ImageSets
@@ -35,6 +35,6 @@ def find_causes(
         *find_other_units(differences),
         *([cause_of(reproduced, thresholds)] if reproduced else []),
         *find_outliers(sets, reproduced.degradation.apply if reproduced else None),
-        *find_wrong_labels(sets),
+        *find_missing_classes(sets),
         *find_collapse(sets),
     ]
