@@ -91,7 +91,7 @@ def test_a_dropped_class_is_named(
     answer = verdict_of(found, "diverse")
     assert answer.outcome == "bad"
     assert ("Class 'bright' (50% of the real images) has no synthetic image" in answer.sentence) is labelled
-    assert ("Class 'bright' is covered" in answer.sentence) is not labelled
+    assert ("class 'bright' is covered" in answer.sentence) is not labelled
     assert "'dark'" not in answer.sentence
 
 
