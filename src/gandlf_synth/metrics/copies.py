@@ -34,7 +34,8 @@ _NAMED = 3
 
 def _unexplained(metric: Metric) -> Estimate:
     """Return the share that chance does not explain; the test is in it, so that it has no interval of its own."""
-    value = metric.details.get("unexplained", metric.details["flagged"] / metric.num_synthetic)
+    copied = metric.details["identical"] / metric.num_synthetic
+    value = max(metric.details.get("unexplained", 0.0), copied)
     return Estimate(value, value, value)
 
 
