@@ -8,6 +8,7 @@ import pytest
 from gandlf_synth.config import load_config, parse_document, validate
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+TASKS = sorted((Path(__file__).parents[2] / "configs" / "tasks").glob("*.yaml"))
 
 EXISTING = """\
 # In the style of a configuration for the existing GaNDLF-Synth: every section written out.
@@ -58,3 +59,12 @@ def test_a_configuration_of_the_existing_tool_is_valid() -> None:
     assert config.model.architecture.num_eval_timesteps == 1
     assert config.model.schedulers.name == "triangle"
     assert config.dataloader_config.val.shuffle is False
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.name)
+def test_a_task_takes_eight_lines_at_most(path: Path) -> None:
+    config = load_config(path).config
+
+    written = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    assert len(written) <= 8
+    assert config.model.conditioning

@@ -68,10 +68,14 @@ def new_model(name: str, folder: Path, as_json: bool) -> None:
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), default=4.0, show_default=True, help="Training time."
 )
+@click.option(
+    "--task", type=click.Choice(["inpainting", "super-resolution", "mask"]),
+    help="Make images from others: fill holes, refine coarse slices, images for masks. Absent: new images of classes.",
+)  # fmt: skip
 @json_option
-def demo(output: Path, data_dir: Path | None, dimensions: str, minutes: float, as_json: bool) -> None:
+def demo(output: Path, data_dir: Path | None, dimensions: str, minutes: float, task: str | None, as_json: bool) -> None:
     """Do the whole job on real images: CSV, training, synthesis, and a sheet of real beside synthetic."""
     from gandlf_synth.demo.demo import run_demo
 
-    result = run_demo(output, console(), data_dir=data_dir, dimensions=int(dimensions), minutes=minutes)
+    result = run_demo(output, console(), data_dir=data_dir, dimensions=int(dimensions), minutes=minutes, task=task)
     emit(result, result.sheet, as_json)

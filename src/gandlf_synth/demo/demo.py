@@ -17,6 +17,7 @@ from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.pipeline import Pipeline
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.demo.brain_slices import write_blocks, write_slices
+from gandlf_synth.demo.tasks import run_task
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import holds_files, only_writer
@@ -36,7 +37,13 @@ class DemoResult:
 
 
 def run_demo(
-    output: Path, console: Console, *, data_dir: Path | None = None, dimensions: int = 2, minutes: float = 4.0
+    output: Path,
+    console: Console,
+    *,
+    data_dir: Path | None = None,
+    dimensions: int = 2,
+    minutes: float = 4.0,
+    task: str | None = None,
 ) -> DemoResult:
     """Train a class-conditional diffusion model and show what it makes.
 
@@ -46,14 +53,22 @@ def run_demo(
         data_dir: a folder ``<class>/<subject>/<file>`` of the user's own; None: brain slices from nilearn's wheel.
         dimensions: 2 or 3, of the built-in data.
         minutes: wall time of the training.
+        task: one of ``tasks.TASKS``, on built-in slices; None: new images of classes.
 
     Raises:
-        ConfigError: ``output`` is there already.
+        ConfigError: ``output`` is there already, or the task has data of its own.
     """
+    if task is not None and (data_dir is not None or dimensions != 2):
+        what = f"shows {task} on slices of its own"
+        raise ConfigError(
+            Problem(option("task"), what, fix=f"leave out {option('data_dir')} and {option('dimensions')}")
+        )
     with only_writer(output, "output folder"):
         if holds_files(output):
             fix = f"name another with {option('output')}, or delete it"
             raise ConfigError(Problem(f"output folder {output}", "is not empty", fix=fix))
+        if task is not None:
+            return DemoResult(*run_task(task, output, console, minutes=minutes))
         return _run_all(output, console, data_dir, dimensions, minutes)
 
 
