@@ -17,8 +17,8 @@ from gandlf_synth.training.request import TrainingRequest
 
 _EVERY = 8
 """One slice in so many is kept from training, to be made."""
-_COARSE = 4
-"""Pixels along each axis that become one in the coarse slices."""
+_SIZE, _FACTOR = 64, 4
+"""Pixels along each axis of what the network sees, and how many of them become one in the coarse slices."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,15 @@ def _recipe(task: DemoTask) -> str:
 model_config:
   model_name: {task.family}
 {objective}  conditioning: [{task.conditioning}]
-  tensor_shape: [64, 64]  # small, to learn something in minutes
+  tensor_shape: [{_SIZE}, {_SIZE}]  # small, to learn something in minutes
 """
 
 
 def _write_inputs(csv: Path, task: DemoTask, slices: Sequence[Slice], folder: Path) -> None:
-    rows = [{"SubjectID": each.name, **task.write_input(each, folder / each.name)} for each in slices]
-    columns = list(rows[0])
-    write_csv(csv, [columns, *([row[column] for column in columns] for row in rows)])
+    rows = [(each.name, task.write_input(each, folder / each.name)) for each in slices]
+    columns = list(rows[0][1])
+    lines = [[name, *(cells[column].relative_to(csv.parent) for column in columns)] for name, cells in rows]
+    write_csv(csv, [["SubjectID", *columns], *lines])
 
 
 def _with_hole(each: Slice, folder: Path) -> Mapping[str, Path]:
@@ -102,13 +103,14 @@ def _with_hole(each: Slice, folder: Path) -> Mapping[str, Path]:
 
 
 def _coarse(each: Slice, folder: Path) -> Mapping[str, Path]:
-    """Write a slice of a quarter of the resolution."""
-    return {"Channel_0": each.write_map(folder / "coarse.nii.gz", _block_means(each.t1), step=_COARSE)}
+    """Write a slice of a quarter of the resolution that the network sees."""
+    step = _FACTOR * max(each.t1.shape) // _SIZE
+    return {"Channel_0": each.write_map(folder / "coarse.nii.gz", _block_means(each.t1, step), step=step)}
 
 
-def _block_means(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    rows, columns = (size // _COARSE * _COARSE for size in array.shape)
-    blocks = array[:rows, :columns].reshape(rows // _COARSE, _COARSE, columns // _COARSE, _COARSE)
+def _block_means(array: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    rows, columns = (size // step for size in array.shape)
+    blocks = array[: rows * step, : columns * step].reshape(rows, step, columns, step)
     means: NDArray[np.uint8] = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
     return means
 
@@ -119,6 +121,6 @@ def _tissue(each: Slice, folder: Path) -> Mapping[str, Path]:
 
 TASKS: Mapping[str, DemoTask] = {
     "inpainting": DemoTask("a disc of each slice made anew", "ddpm", "region", _with_hole),
-    "super-resolution": DemoTask("coarse slices refined", "pix2pix", f"low_resolution: {{factor: {_COARSE}}}", _coarse),
+    "super-resolution": DemoTask("coarse slices refined", "pix2pix", f"low_resolution: {{factor: {_FACTOR}}}", _coarse),
     "mask": DemoTask("slices made for maps of grey and white matter", "ddpm", "mask", _tissue),
 }
