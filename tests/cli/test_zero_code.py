@@ -115,3 +115,18 @@ def test_the_names_of_the_python_api_are_at_the_top() -> None:
     for name in gandlf_synth.__all__:
         assert callable(getattr(gandlf_synth, name)), name
     assert {"train", "generate", "reconstruct", "evaluate", "load_model"} <= set(dir(gandlf_synth))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["inpainting", "super-resolution", "mask"])
+def test_the_demo_of_a_task_makes_what_it_was_not_trained_on(cli: Cli, tmp_path: Path, task: str) -> None:
+    pytest.importorskip("nilearn")
+
+    code, out, err = cli("demo", "--task", task, "-o", tmp_path / "demo", "--minutes", "0.02")
+
+    assert code == 0, err
+    images = list((tmp_path / "demo").glob("model_inference_output/*.nii.gz"))
+    trained = {path.parent.name for path in (tmp_path / "demo" / "images").rglob("t1.nii.gz")}
+    assert len(images) == 15
+    assert all(not any(name in image.name for name in trained) for image in images)
+    assert Path(out.strip().splitlines()[-1]).is_file()

@@ -67,6 +67,19 @@ def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 96, title: str = "", 
     return sheet
 
 
+def sized(tile: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """Return ``tile`` with its longest side at ``longest`` pixels; pixels that are enlarged stay visible.
+
+    Example:
+        >>> sized(np.zeros((2, 4), np.uint8), 8).shape
+        (4, 8)
+    """
+    picture = Picture.fromarray(np.ascontiguousarray(tile))
+    factor = longest / max(picture.size)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return np.asarray(picture.resize(size, Picture.Resampling.NEAREST if factor > 1 else Picture.Resampling.BOX))
+
+
 def save_png(image: Picture.Image, path: Path) -> None:
     """Write ``image`` to ``path`` as PNG, whole or not at all."""
     buffer = io.BytesIO()

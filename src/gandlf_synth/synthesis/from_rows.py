@@ -12,7 +12,7 @@ from gandlf_synth.config import InferenceParameters
 from gandlf_synth.data.loading.condition import join
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.diffusion.projection import Known
-from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, sized, views
 from gandlf_synth.display.console import Reporter
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.model_folder import InferenceFolder
@@ -130,19 +130,19 @@ def generate_from_rows(
     for chunk in bar(chunks, len(chunks), "Generating"):
         for row, images, facts in sampler([read(sample) for sample in chunk]):
             values = files.write(row, images, facts)
-            if len(shown) < 3 * _SHOWN:
-                shown += _sheet_rows(row, values[0], files)
+            if len(shown) < _SHOWN:
+                shown.append(_sheet_row(row, values[0], files))
     ranks.barrier()
     if not ranks.is_first:
         return GenerationResult(files.folder, [], place.contact_sheet)
     written = files.write_csv(place.images_csv, samples)
     if shown:
-        save_png(contact_sheet(shown, title="Given, made, and true where known"), place.contact_sheet)
+        save_png(contact_sheet(shown, title="Given, made, and true where it is known"), place.contact_sheet)
     reporter.say(f"{len(samples)} rows in {len(written)} files and {place.contact_sheet}")
     return GenerationResult(files.folder, written, place.contact_sheet)
 
 
-def _sheet_rows(row: RowInput, made: Voxels, files: RowFiles) -> list[SheetRow]:
+def _sheet_row(row: RowInput, made: Voxels, files: RowFiles) -> SheetRow:
     """Return what to show of a row: what the image was made from, the image, and the true one where the row has it."""
     target = None if row.target is None else row.target.array
     pictures: list[tuple[str, Voxels, Voxels, Geometry]] = [
@@ -153,9 +153,10 @@ def _sheet_rows(row: RowInput, made: Voxels, files: RowFiles) -> list[SheetRow]:
     if target is not None and not files.task.refines:
         title = "before" if files.task.inpaints else "true"
         pictures.append((title, target, target, row.grid))
-    colour = files.spec.modality == "histo"
-    rows = []
-    for title, array, ranged, grid in pictures:
+    tiles = []
+    for _, array, ranged, grid in pictures:
         low, high = np.percentile(ranged, (0.5, 99.5)).tolist()
-        rows.append(SheetRow(f"row {row.sample.row} {title}", views(array, grid, colour=colour, low=low, high=high)))
-    return rows
+        tiles += views(array, grid, colour=files.spec.modality == "histo", low=low, high=high)
+    longest = max(max(tile.shape[:2]) for tile in tiles)
+    titles = ", ".join(title for title, *_ in pictures)
+    return SheetRow(f"row {row.sample.row}: {titles}", [sized(tile, longest) for tile in tiles])

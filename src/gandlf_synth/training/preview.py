@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image as Picture
 from rich.console import Console
 
 from gandlf_synth.data.formats.image import stacked
@@ -16,7 +15,7 @@ from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, sized, views
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.files import write_text
 from gandlf_synth.model_folder import ModelFolder
@@ -62,7 +61,7 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
         for image, maps in ((seen, labels), *drawn):
             tiles += _tiles(image, maps, data.spec)
         rows.append(
-            SheetRow(f"row {sample.row} {sample.label_name or sample.subject}", [_sized(tile) for tile in tiles])
+            SheetRow(f"row {sample.row} {sample.label_name or sample.subject}", [sized(tile, _SIDE) for tile in tiles])
         )
     shown = {"source": bool(data.spec.source_channels), "mask": data.samples["train"].mask(0) is not None}
     parts = "".join(f", its {name}" for name, is_there in shown.items() if is_there)
@@ -98,11 +97,3 @@ def _raw(sample: Sample, column_channels: Sequence[int], spec: DataSpec) -> list
     axes = tuple(range(1, image.array.ndim))
     low, high = np.percentile(image.array, (0.5, 99.5), axis=axes, keepdims=True)
     return views(windowed(image.array, low, high), image.geometry, colour=spec.modality == "histo")
-
-
-def _sized(tile: Any) -> Any:
-    """Return ``tile`` with its longest side at ``_SIDE``: the pixels that the network sees stay visible as such."""
-    picture = Picture.fromarray(np.ascontiguousarray(tile))
-    factor = _SIDE / max(picture.size)
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    return np.asarray(picture.resize(size, Picture.Resampling.NEAREST if factor > 1 else Picture.Resampling.BOX))
