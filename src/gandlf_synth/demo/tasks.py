@@ -120,7 +120,7 @@ def _tissue(each: Slice, folder: Path) -> Mapping[str, Path]:
 
 
 TASKS: Mapping[str, DemoTask] = {
-    "inpainting": DemoTask("a disc of each slice made anew", "ddpm", "region", _with_hole),
+    "inpainting": DemoTask("a disc of each slice made anew", "pix2pix", "region", _with_hole),
     "super-resolution": DemoTask("coarse slices refined", "pix2pix", f"low_resolution: {{factor: {_FACTOR}}}", _coarse),
     "mask": DemoTask("slices made for maps of grey and white matter", "ddpm", "mask", _tissue),
 }
