@@ -6,15 +6,8 @@ from pathlib import Path
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.scan import FileScan, Scans
-from gandlf_synth.data.loading.conditioners import (
-    Conditioner,
-    ConditionPart,
-    ImagePart,
-    build_conditioner,
-    check_inputs,
-    images_read,
-    warnings_of,
-)
+from gandlf_synth.data.loading.conditioners import Conditioner, ConditionPart, ImagePart, build_conditioner, images_read
+from gandlf_synth.data.loading.conditioning.row_checks import check_inputs, warnings_of
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.data.table.row_checks import capped

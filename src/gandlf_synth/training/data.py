@@ -13,13 +13,8 @@ from gandlf_synth.data.formats.cache_folder import writable_cache
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
-from gandlf_synth.data.loading.conditioners import (
-    ConditionPart,
-    check_before_fit,
-    check_rows,
-    fit_conditioners,
-    images_read,
-)
+from gandlf_synth.data.loading.conditioners import ConditionPart, fit_conditioners, images_read
+from gandlf_synth.data.loading.conditioning.row_checks import check_before_fit, check_rows
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec

@@ -17,9 +17,7 @@ from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, Condit
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.processing.base import Parameters
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import ConfigError, DataError, Problem, raise_if_any
-
-_SHOWN = 20
+from gandlf_synth.errors import ConfigError, DataError, Problem
 
 ImagePart = Literal["image", "sources", "mask", "region"]
 """What a conditioner may look at of a row besides its text."""
@@ -284,79 +282,6 @@ def fit_conditioners(
             optional=conditioner.learns_without(train), images=images,
         )  # fmt: skip
     return tuple(parts.values())
-
-
-def check_rows(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans) -> None:
-    """Refuse rows that a model of ``parts`` cannot use.
-
-    Args:
-        manifest: the rows.
-        parts: what the model is conditioned on.
-        scans: what is known of their files.
-
-    Raises:
-        DataError: each of them.
-    """
-    problems = [
-        Problem(_place(manifest, sample, conditioner.cell), what)
-        for part in parts
-        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
-        for sample in manifest.samples
-        if (what := conditioner.check(sample, scans, part.facts))
-    ]
-    raise_if_any(problems, DataError)
-
-
-def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans) -> None:
-    """Refuse rows of which a trained model cannot make images: those of ``check_rows``, and those that lack something.
-
-    Raises:
-        DataError: each of them.
-    """
-    check_rows(manifest, parts, scans)
-    problems = []
-    for part in parts:
-        conditioner = build_conditioner(part.conditioner, part.parameters)
-        lacking = [] if part.optional else [sample for sample in manifest.samples if not conditioner.says(sample)]
-        what = f"is empty, and the model never learned to do without ({part.conditioner})"
-        problems += [Problem(_place(manifest, sample, conditioner.cell), what, conditioner.needs) for sample in lacking]
-    raise_if_any(problems, DataError)
-
-
-def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans: Scans) -> None:
-    """Refuse rows that no model can use whatever it learns from the training rows; see ``Conditioner.check``.
-
-    Raises:
-        DataError: each of them.
-    """
-    problems = [
-        Problem(_place(manifest, sample, conditioner.cell), what)
-        for step in steps
-        for conditioner in [build_conditioner(step.name, step.parameters)]
-        for manifest in manifests
-        for sample in manifest.samples
-        if (what := conditioner.check(sample, scans))
-    ]
-    raise_if_any(problems, DataError)
-
-
-def warnings_of(manifest: Manifest, parts: Sequence[ConditionPart]) -> list[str]:
-    """Return what a person should know before a trained model makes images of ``manifest``."""
-    found = [
-        f"{_place(manifest, sample, conditioner.cell)}: {what}"
-        for part in parts
-        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
-        for sample in manifest.samples
-        if (what := conditioner.warn(sample, part.facts))
-    ]
-    return found[:_SHOWN] + ([f"… and {len(found) - _SHOWN} more like these"] if len(found) > _SHOWN else [])
-
-
-def _place(manifest: Manifest, sample: Sample, column: str) -> str:
-    """Return where a row is, and its cell, for a message."""
-    path = sample.named_files.get(column)
-    row = f"{manifest.path} row {sample.row}"
-    return row + (f", column {column}" if column else "") + (f" ({path})" if path else "")
 
 
 def build_conditioner(name: str, parameters: object = None) -> Conditioner:

@@ -11,18 +11,11 @@ from tests.factories import Array, write_nifti, write_table
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.inspection.fingerprint import fingerprint
-from gandlf_synth.data.loading.conditioners import (
-    ConditionPart,
-    check_before_fit,
-    check_inputs,
-    check_rows,
-    encode_rows,
-    fit_conditioners,
-    warnings_of,
-)
+from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows, fit_conditioners
 from gandlf_synth.data.loading.conditioning.low_resolution import coarsened
 from gandlf_synth.data.loading.conditioning.mask_labels import MaskLabels
 from gandlf_synth.data.loading.conditioning.region_voided import RegionVoided, random_holes
+from gandlf_synth.data.loading.conditioning.row_checks import check_before_fit, check_inputs, check_rows, warnings_of
 from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError
