@@ -72,7 +72,7 @@ def test_models_tells_all_families_and_the_keys_of_one(cli: Cli) -> None:
     _, listed, _ = cli("models", "--json")
     _, one, _ = cli("models", "ddpm", "--json")
 
-    assert json.loads(listed)["ddpm"]["tasks"] == ["synthesis"]
+    assert json.loads(listed)["ddpm"]["tasks"] == ["synthesis", "inpainting"]
     assert any(key["path"] == "model_config.guidance_scale" for key in json.loads(one)["keys"])
 
 

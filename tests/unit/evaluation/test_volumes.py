@@ -40,7 +40,7 @@ def test_the_metrics_of_features_are_of_whole_volumes(
     bad = evaluated(real, noisy, output_dir=tmp_path / "bad", **options)
 
     assert bad.metric("kid").value.low > good.metric("kid").value.value
-    assert bad.metric("precision").value.value < good.metric("precision").value.value
+    assert "4" in (good.metric("precision").refused or "")
     kid = good.metric("kid")
     assert (kid.num_real, kid.num_synthetic, kid.num_subjects) == (10, 4, 10)
     assert "2000 volumes of a set" in kid.note
