@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.factories import Cli
+from tests.factories import Cli, TinyConfig, blob_picture, write_picture, write_table
 
 
 def test_the_best_setting_becomes_the_models_own(
@@ -43,3 +43,21 @@ def test_a_sampler_that_does_not_exist_is_refused_with_those_that_do(
     assert "unknown name 'ddmi'" in err
     assert "did you mean 'ddpm'" in err
     assert not (pictures_model / "sampling.json").exists()
+
+
+def test_a_model_that_makes_images_from_others_is_not_swept(cli: Cli, tiny_config: TinyConfig, tmp_path: Path) -> None:
+    rows = []
+    for number in range(4):
+        for name in ("made", "given"):
+            write_picture(tmp_path / f"{name}_{number}.png", blob_picture(16, number))
+        rows.append([f"p{number}", f"made_{number}.png", f"given_{number}.png"])
+    table = write_table(tmp_path / "data.csv", ["SubjectID", "Channel_0", "Source_0"], rows)
+    config = tiny_config([16, 16])
+    config.write_text(config.read_text().replace("model_config:\n", "model_config:\n  conditioning: [image]\n"))
+    code, _, err = cli("train", "-c", config, "-dt", table, "-m-dir", tmp_path / "model")
+    assert code == 0, err
+
+    code, _, err = cli("sweep-sampler", "-m-dir", tmp_path / "model", "-dt", table, "--extractor", "random-conv")
+
+    assert code == 2
+    assert "makes images from others (image), which a sweep would leave unknown" in err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gandlf_synth import registry
 from gandlf_synth.api.models import configuration_of, given_images, load_model
-from gandlf_synth.errors import ConfigError, Problem, raise_if_any
+from gandlf_synth.errors import ConfigError, Problem, listing, raise_if_any
 from gandlf_synth.files import TakesPaths, only_writer
 
 if TYPE_CHECKING:
@@ -200,6 +200,9 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     if not module.samplers:
         what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
         raise ConfigError(Problem("model_config.model_name", what))
+    if painted := [part.name for part in module.spec.parts if part.painted]:
+        what = f"makes images from others ({listing(painted)}), which a sweep would leave unknown"
+        raise ConfigError(Problem("the model", what, fix="compare what generate -dt makes with evaluate --paired"))
     unknown = [registry.unknown_name("samplers", name, "samplers") for name in request.samplers]
     raise_if_any([problem for problem in unknown if problem], ConfigError)
     for name in request.samplers:

@@ -29,8 +29,8 @@ class ShapeLoss(nn.Module):
     def __init__(self, criterion: ShapeCriterion, spatial_dims: int) -> None:
         super().__init__()
         self.criterion: nn.Module
-        self.offset = 1.0 if criterion == "local_correlation" else 0.0
-        if criterion == "local_correlation":
+        self.is_local = criterion == "local_correlation"
+        if self.is_local:
             self.criterion = LocalNormalizedCrossCorrelationLoss(spatial_dims, kernel_size=_WINDOW, smooth_dr=1e-3)
         else:
             self.criterion = GlobalMutualInformationLoss(num_bins=_BINS)
@@ -38,6 +38,8 @@ class ShapeLoss(nn.Module):
     def forward(self, output: Tensor, images: Tensor) -> Tensor:
         """Return the dissimilarity of ``output`` and ``images (batch, channels, *shape)`` in [-1, 1], a scalar."""
         with torch.autocast(output.device.type, enabled=False):
-            one, other = ((each.float().mean(1, keepdim=True) + 1) / 2 for each in (output, images))
-            value: Tensor = self.criterion(one.clamp(0, 1), other.clamp(0, 1))
-        return self.offset + value
+            one, other = ((each.float().mean(1, keepdim=True) + 1).div(2).clamp(0, 1) for each in (output, images))
+            if self.is_local:  # zeros around an image would tell an inverted one from it
+                one, other = (each - each.flatten(1).mean(1).view(-1, *(1,) * (each.ndim - 1)) for each in (one, other))
+            value: Tensor = self.criterion(one, other)
+        return 1 + value if self.is_local else value
