@@ -140,8 +140,8 @@ def test_what_is_outside_of_a_hole_is_the_image_itself() -> None:
 # Low resolution
 
 
-@pytest.mark.parametrize("blur", [True, False])
-def test_a_slope_stays_where_it_is_at_low_resolution(blur: bool) -> None:
+@pytest.mark.parametrize("blur", [0.0, 1.0, None])
+def test_a_slope_stays_where_it_is_at_low_resolution(blur: float | None) -> None:
     slope = np.broadcast_to(np.arange(24, dtype=np.float32), (1, 8, 24))
 
     low = coarsened(slope, [1, 4], blur=blur)
@@ -153,7 +153,7 @@ def test_low_resolution_takes_fine_detail_away_along_its_axis_only() -> None:
     stripes = np.zeros((1, 16, 16), np.float32)
     stripes[:, ::2] = 1
 
-    across, along = (coarsened(stripes, factors, blur=True) for factors in ([4, 1], [1, 4]))
+    across, along = (coarsened(stripes, factors, blur=1.0) for factors in ([4, 1], [1, 4]))
 
     assert across[:, 4:-4].std() < 0.02
     assert np.allclose(along, stripes, atol=1e-6)
@@ -224,3 +224,13 @@ def test_vectors_lie_beside_the_table_and_have_one_length(tmp_path: Path) -> Non
         check_rows(column_of(tmp_path, ["c.npy", "a.npy"]), [part], {})
     with pytest.raises(DataError, match=r"row 2, column age: .*gone\.npy.* cannot be read"):
         fit_conditioners([Step(name="embedding", parameters="age")], column_of(tmp_path, ["a.npy", "gone.npy"]))
+
+
+def test_low_resolution_of_two_is_the_mean_of_two_at_the_least_blur() -> None:
+    image = np.random.default_rng(0).normal(size=(1, 8)).astype(np.float32)
+
+    coarse = coarsened(image, [2], blur=0.0)
+
+    means = image.reshape(4, 2).mean(1)
+    places = (np.arange(8) + 0.5) / 2 - 0.5
+    assert np.allclose(coarse[0], np.interp(places, np.arange(4), means), atol=1e-6)

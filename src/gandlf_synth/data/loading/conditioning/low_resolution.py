@@ -42,8 +42,9 @@ class LowResolution(ImageConditioner):
     factor: list[Factor] | Factor
     """How many times fewer voxels the low resolution has, along every axis of the images as the network sees them."""
     blur: bool = True
-    """Blur the image along an axis by the width of the coarser voxels, as thick slices do; else voxels are thin slices
-    with gaps between them."""
+    """Blur the image along an axis as coarser voxels do, in each sample by another amount: from the mean over a voxel,
+    as pixels are, to a normal distribution of its width, as thick slices are; else voxels are thin with gaps between
+    them."""
 
     @field_validator("factor")
     @classmethod
@@ -89,14 +90,14 @@ class LowResolution(ImageConditioner):
         if rng is None or images.image is None:
             return images.image
         factors = self.factor if isinstance(self.factor, list) else [self.factor] * len(images.shape)
-        return coarsened(images.image, factors, blur=self.blur)
+        return coarsened(images.image, factors, blur=float(rng.random()) if self.blur else None)
 
     def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
         """Return the channels of the image."""
         return [size]
 
 
-def coarsened(image: Voxels32, factors: Sequence[float], *, blur: bool) -> Voxels32:
+def coarsened(image: Voxels32, factors: Sequence[float], *, blur: float | None) -> Voxels32:
     """Return ``image (channels, *shape)`` as a grid of fewer voxels would show it, brought back by interpolation.
 
     The coarser grid covers the same space: its voxels lie where blocks of the finer ones have their middle.
@@ -104,7 +105,8 @@ def coarsened(image: Voxels32, factors: Sequence[float], *, blur: bool) -> Voxel
     Args:
         image: any values.
         factors: how many times fewer voxels there are along each axis.
-        blur: whether each axis is blurred by a Gaussian whose width at half its height is a coarser voxel.
+        blur: 0 for the mean over a coarser voxel, 1 for a normal distribution whose width at half its height is a
+            coarser voxel, or between them; None: not at all.
     """
     coarse = image
     for axis, factor in enumerate(factors, 1):
@@ -112,9 +114,14 @@ def coarsened(image: Voxels32, factors: Sequence[float], *, blur: bool) -> Voxel
             continue
         length = image.shape[axis]
         count = max(1, round(length / factor))
-        if blur:
-            coarse = gaussian_filter1d(coarse, factor / _FWHM, axis=axis, mode="nearest")
-        coarse = _between(coarse, axis, (np.arange(count) + 0.5) * length / count - 0.5)
+        places = (np.arange(count) + 0.5) * length / count - 0.5
+        if blur is not None:
+            mean, normal = (factor**2 - 1) / 12, (factor / _FWHM) ** 2
+            between = float(np.mean(places % 1 * (1 - places % 1)))  # what interpolation blurs by itself
+            variance = mean + blur * (normal - mean) - between
+            if variance > 0:
+                coarse = gaussian_filter1d(coarse, variance**0.5, axis=axis, mode="nearest")
+        coarse = _between(coarse, axis, places)
         coarse = _between(coarse, axis, (np.arange(length) + 0.5) * count / length - 0.5)
     return coarse
 
