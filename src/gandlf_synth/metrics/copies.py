@@ -108,7 +108,8 @@ class Copies(SetMetric):
         if details["identical"]:
             outcome = "bad"
             what = "the same as a training image to the pixel" if details["has_train"] else "files of the real images"
-            names = f": {_named(measurement.copies)}" if measurement.copies else ""
+            identical = [pair for pair in measurement.copies if pair.identical]
+            names = f": {_named(identical)}" if identical else ""
             sentence = f"{details['identical']:.0f} {count} are {what}{names}"
         elif outcome in ("look", "bad"):
             copies = f"{details['flagged']:.0f} {count} are copies of training images{share_detail(metric)}"
