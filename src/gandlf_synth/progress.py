@@ -1,6 +1,8 @@
 """How a long loop says how far it is, without knowing where that is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -20,3 +22,33 @@ def no_progress(items: Iterable[T], total: int, description: str, /) -> Iterable
     [1, 2]
     """
     return items
+
+
+def _not_heard(share: float) -> None:
+    pass
+
+
+_hear: ContextVar[Callable[[float], None]] = ContextVar("hear", default=_not_heard)
+
+
+def tell_share(share: float) -> None:
+    """Say which share of an item is done, from 0 to 1, to whoever listens; one item may take minutes by itself."""
+    _hear.get()(share)
+
+
+@contextmanager
+def listening(hear: Callable[[float], None]) -> Iterator[None]:
+    """Let ``hear`` be told the share of each item for the length of the block.
+
+    >>> heard = []
+    >>> with listening(heard.append):
+    ...     tell_share(0.5)
+    >>> tell_share(1.0)
+    >>> heard
+    [0.5]
+    """
+    token = _hear.set(hear)
+    try:
+        yield
+    finally:
+        _hear.reset(token)

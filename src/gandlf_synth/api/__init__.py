@@ -16,6 +16,7 @@ from gandlf_synth.api.models import export_model, load_model, provenance_of
 from gandlf_synth.api.synthesis import (
     GenerationPlan,
     GenerationRequest,
+    ModelLoader,
     ReconstructionRequest,
     generate,
     plan_generation,
@@ -27,6 +28,7 @@ __all__ = [
     "EvaluationResult",
     "GenerationPlan",
     "GenerationRequest",
+    "ModelLoader",
     "ReconstructionRequest",
     "SweepRequest",
     "check",

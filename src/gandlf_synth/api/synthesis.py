@@ -82,6 +82,25 @@ class GenerationRequest(TakesPaths):
     refuse_copies: Path | None = None
 
 
+class ModelLoader:
+    """Loads what images are made with; a program that makes images again and again keeps it, by overriding this."""
+
+    def load(self, checkpoint: Path, model_name: str | None) -> "GenerativeModule":
+        """Return the model in ``checkpoint``, which must be of the family ``model_name`` where one is named."""
+        from gandlf_synth.models.checkpoint import load_module
+
+        return load_module(checkpoint, model_name)
+
+    def build_gate(self, csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
+        """Return the gate that copies of the images in ``csv`` do not pass."""
+        from gandlf_synth.data.loading.network_input import batches_of
+        from gandlf_synth.synthesis.copies import build_copy_gate
+
+        manifest, pipeline = given_images(csv, spec, loaded)
+        subjects = [sample.subject for sample in manifest.samples]
+        return build_copy_gate(batches_of(manifest, pipeline, spec), subjects, str(csv))
+
+
 @dataclass(frozen=True)
 class GenerationPlan:
     """What ``generate`` would do.
@@ -105,7 +124,7 @@ def plan_generation(request: GenerationRequest) -> GenerationPlan:
     Raises:
         ConfigError, CheckpointError: as ``generate``.
     """
-    job = _check_job(request)
+    job = _check_job(request, ModelLoader())
     images = len(job.rows.samples) * job.parameters.n_samples if job.rows else len(job.images)
     return GenerationPlan(images, job.checkpoint, job.sampling, job.parameters.output_format)
 
@@ -134,19 +153,18 @@ class _Job:
         return {**sampling, **self.module.inpainting_defaults(self.parameters)}
 
 
-def _check_job(request: GenerationRequest) -> _Job:
+def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     """Return what is to be done, with everything checked that can be wrong."""
     folder = ModelFolder(request.model_dir)
     checkpoint = folder.choose_checkpoint(request.checkpoint)
     loaded = configuration_of(request.config, folder)
 
     from gandlf_synth.data.formats.writers import choose_writer
-    from gandlf_synth.models.checkpoint import load_module
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
     from gandlf_synth.synthesis.row_files import check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
 
-    module = load_module(checkpoint, loaded.config.model.model_name if loaded else None)
+    module = loader.load(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = _parameters(request, loaded, folder.sampling)
     module.check_sampling(parameters)
     counts = request.counts if request.counts is not None else parameters.n_images_to_generate
@@ -176,16 +194,28 @@ def _check_no_counts(request: GenerationRequest) -> None:
         raise ConfigError(Problem(option("counts" if request.counts is not None else "per_class"), what, fix=fix))
 
 
-def generate(request: GenerationRequest, console: "Console | None" = None) -> "GenerationResult":
+def generate(
+    request: GenerationRequest,
+    console: "Console | None" = None,
+    *,
+    loader: ModelLoader | None = None,
+    progress: "Progress | None" = None,
+) -> "GenerationResult":
     """Synthesise images with a trained model.
+
+    Args:
+        request: what to make.
+        console: where a person reads what is done; None: nowhere.
+        loader: loads the model.
+        progress: shows how far it is; None: a bar on ``console``.
 
     Raises:
         ConfigError: the configuration is wrong, or asks for what the model cannot do.
         CheckpointError: there is no usable checkpoint; nothing is written.
     """
-    ranks = meet()
+    ranks, loader = meet(), loader or ModelLoader()
     with ranks.together():
-        job = _check_job(request)
+        job = _check_job(request, loader)
 
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
@@ -196,7 +226,7 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
         record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
         if job.rows is not None:
             record["rows"] = job.rows.record()
-        gate = _copy_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
+        gate = loader.build_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
         if gate is not None:
             record["copy_limit"] = gate.limit.score
         record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
@@ -210,15 +240,16 @@ def generate(request: GenerationRequest, console: "Console | None" = None) -> "G
                 lock.enter_context(InferenceFolder(output).locked())
                 InferenceFolder(output).remove_unfinished()
         place, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
+        bar = progress or progress_bar(terminal)
         if job.rows is not None:
-            return _from_rows(job, job.rows, place, source, reporter, progress_bar(terminal), ranks, gate)
+            return _from_rows(job, job.rows, place, source, reporter, bar, ranks, gate)
         return generate_images(
             module.to(ranks.device),
             job.images,
             place,
             source,
             reporter,
-            progress_bar(terminal),
+            bar,
             batch_size=parameters.batch_size,
             writer=job.writer,
             options=job.parameters,
@@ -252,16 +283,6 @@ def _from_rows(
         bar,
         rows_together=max(1, parameters.batch_size // (parameters.n_samples * parameters.average)),
         ranks=ranks,
-    )
-
-
-def _copy_gate(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "CopyGate":
-    from gandlf_synth.data.loading.network_input import batches_of
-    from gandlf_synth.synthesis.copies import build_copy_gate
-
-    manifest, pipeline = given_images(csv, spec, loaded)
-    return build_copy_gate(
-        batches_of(manifest, pipeline, spec), [sample.subject for sample in manifest.samples], str(csv)
     )
 
 

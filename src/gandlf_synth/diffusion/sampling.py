@@ -13,6 +13,7 @@ from torch import Tensor
 from gandlf_synth.diffusion.objective import PredictionType, clean_from
 from gandlf_synth.diffusion.samplers.base import NoiseLevel, Predict, Sampler
 from gandlf_synth.diffusion.schedules import NoiseSchedule
+from gandlf_synth.progress import tell_share
 
 _NO_NOISE = NoiseLevel(-1, 1.0, 0.0)
 
@@ -153,9 +154,12 @@ def _walk(
     generators: Sequence[torch.Generator] | None,
 ) -> Tensor:
     """Return what ``sampler`` makes of ``noise`` on its way down ``levels``."""
+    places = {level: place for place, level in enumerate(levels)}
 
     def predict_in_range(noisy: Tensor, level: NoiseLevel) -> Tensor:
-        return predict(noisy, level).clamp(-1, 1)
+        tell_share(places.get(level, 0) / len(levels))
+        clean = predict(noisy, level)
+        return clean.clamp(-1, 1) if clip_sample else clean
 
     def fresh_noise() -> Tensor:
         if generators is None:
@@ -165,4 +169,4 @@ def _walk(
             torch.randn(image.shape, generator=rng, out=image)
         return drawn.to(noise.device, noise.dtype, non_blocking=True)
 
-    return sampler(predict_in_range if clip_sample else predict, noise, list(itertools.pairwise(levels)), fresh_noise)
+    return sampler(predict_in_range, noise, list(itertools.pairwise(levels)), fresh_noise)

@@ -13,6 +13,7 @@ from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, ConditionKind
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.processing.base import Parameters
@@ -105,6 +106,13 @@ class Conditioner(Parameters, ABC):
     def learns_without(self, train: Manifest) -> bool:
         """Return whether a model that is trained on ``train`` learns what to do where a row does not say."""
         return self.drop_fraction > 0 or not all(map(self.says, train.samples))
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return what a person is asked for: the text of its column, unless overridden.
+
+        Channel columns are not among them: whoever asks knows from ``reads`` that they are needed.
+        """
+        return [CellInput(column=self.cell)] if self.cell else []
 
     def warn(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
         """Return what a person should know of what a trained model makes of a row, mostly nothing."""

@@ -1,10 +1,11 @@
 """The conditioner ``category``: one of a few words, such as a sex or a scanner."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from gandlf_synth.data.formats.scan import Scans
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioning.column_text import ColumnConditioner
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing
@@ -51,6 +52,10 @@ class Category(ColumnConditioner):
         """Return 1 in the place of the row's word, and 0 elsewhere."""
         text, words = self.text(sample), _words(facts)
         return [float(word == text) for word in words] if text in words else None
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return a choice among the words of the training rows."""
+        return [CellInput(column=self.column, kind="choice", choices=tuple(_words(facts)))]
 
 
 def _words(facts: Mapping[str, JsonValue]) -> list[str]:

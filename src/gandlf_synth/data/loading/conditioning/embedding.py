@@ -1,7 +1,7 @@
 """The conditioner ``embedding``: a vector that another program has computed, such as that of a report."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from gandlf_synth.data.formats.scan import Scans
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioning.column_text import ColumnConditioner
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem, listing
@@ -60,6 +61,10 @@ class Embedding(ColumnConditioner):
             return None
         values: list[float] = (_read(path) * float(str(facts["scale"]))).tolist()
         return values
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return a file with a vector."""
+        return [CellInput(column=self.column, kind="file", about=f"a .npy file with {facts['size']} numbers")]
 
     def recorded(self, sample: Sample) -> str:
         """Return a digest of the vector."""

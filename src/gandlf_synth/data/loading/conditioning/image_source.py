@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, JsonValue
 
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioners import ImageConditioner, ImagePart
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32, channels_available
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -85,6 +86,14 @@ class ImageSource(ImageConditioner):
         """Return the channels of each source."""
         channels = facts["channels"]
         return [int(str(count)) for count in channels] if isinstance(channels, list) else []
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return an image for each source."""
+        names = facts["names"] if isinstance(facts["names"], list) else []
+        return [
+            CellInput(column=f"Source_{number}", kind="image", title="" if len(names) == 1 else str(name))
+            for number, name in enumerate(names)
+        ]
 
     def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
         """Return the sources, without what says which are there."""

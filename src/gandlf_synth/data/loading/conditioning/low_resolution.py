@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, field_validator
 from scipy.ndimage import gaussian_filter1d
 
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioners import ImageConditioner, ImagePart
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -91,6 +92,10 @@ class LowResolution(ImageConditioner):
             return images.image
         factors = self.factor if isinstance(self.factor, list) else [self.factor] * len(images.shape)
         return coarsened(images.image, factors, blur=float(rng.random()) if self.blur else None)
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return nothing: what it reads is in the channel columns."""
+        return []
 
     def images_in(self, size: int, facts: Mapping[str, JsonValue]) -> Sequence[int]:
         """Return the channels of the image."""

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioners import ImageConditioner, ImagePart
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -90,6 +91,10 @@ class MaskLabels(ImageConditioner):
         channels = np.arange(len(labels), dtype=np.uint8).reshape(-1, *(1,) * indices.ndim)
         one_hot: Voxels32 = (indices == channels).astype(np.float32)
         return one_hot
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return a label map."""
+        return [CellInput(column="Mask", kind="image", about=f"a label map with labels among {_text(_labels(facts))}")]
 
     def pictures(self, painted: Voxels32, facts: Mapping[str, JsonValue]) -> Sequence[Voxels32]:
         """Return one picture of all labels, the higher the brighter."""

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioners import ImageConditioner, ImagePart
 from gandlf_synth.data.loading.sample_images import SampleImages, Voxels32
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -62,6 +63,10 @@ class RegionVoided(ImageConditioner):
     def cell(self) -> str:
         """The column of the holes of a trained model."""
         return "Mask" if self.holes == "Mask" else "Region"
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return an image of the region."""
+        return [CellInput(column=self.cell, kind="image", about="an image that is not 0 where the other is made anew")]
 
     def learns_without(self, train: Manifest) -> bool:
         """Return whether the hole is hidden in training."""

@@ -1,11 +1,12 @@
 """The conditioner ``scalar``: a measured number, such as an age."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from gandlf_synth.data.formats.scan import Scans
+from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioning.column_text import ColumnConditioner
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem
@@ -58,6 +59,11 @@ class Scalar(ColumnConditioner):
         place = 2 * (float(text) - low) / (high - low) - 1
         angles = [2**power * math.pi * place / 2 for power in range(1, _FREQUENCIES + 1)]
         return [place, *(wave(angle) for angle in angles for wave in (math.sin, math.cos))]
+
+    def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
+        """Return a number, with the range of the training rows."""
+        low, high = _range(facts)
+        return [CellInput(column=self.column, kind="number", low=low, high=high, unit=self.unit)]
 
     def warn(self, sample: Sample, facts: Mapping[str, JsonValue]) -> str:
         """Return that a number lies outside of the training range."""
