@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import unicodedata
@@ -172,6 +173,15 @@ def file_name(text: str) -> str:
         return text
     number = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{kept}_{number}"
+
+
+def relative_to(path: Path, file: Path) -> Path:
+    """Return ``path`` as it is written in ``file``, relative to the folder of that.
+
+    >>> relative_to(Path("made/a.png"), Path("made/logs/images.csv")).as_posix()
+    '../a.png'
+    """
+    return Path(os.path.relpath(path, file.parent))
 
 
 def write_bytes(path: Path, content: bytes, *, new: bool = False) -> None:

@@ -219,6 +219,7 @@ def generate(
 
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
+        from gandlf_synth.synthesis.layout import PlainLayout
         from gandlf_synth.synthesis.output import folder_for, model_source
 
         module, parameters, loaded = job.module, job.parameters, job.loaded
@@ -246,7 +247,7 @@ def generate(
         return generate_images(
             module.to(ranks.device),
             job.images,
-            place,
+            PlainLayout(place, module.spec.column_names),
             source,
             reporter,
             bar,
@@ -265,6 +266,7 @@ def _from_rows(
 ) -> "GenerationResult":  # fmt: skip
     from gandlf_synth.provenance import software_versions
     from gandlf_synth.synthesis.from_rows import RowSampler, generate_from_rows
+    from gandlf_synth.synthesis.layout import PlainLayout
     from gandlf_synth.synthesis.row_files import RowFiles
     from gandlf_synth.synthesis.row_input import RowReader
 
@@ -273,7 +275,8 @@ def _from_rows(
     steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
     if steps:
         about["postprocessing"] = steps_as_written(steps)
-    files = RowFiles(folder, rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps)
+    layout = PlainLayout(folder, spec.column_names, rows.manifest.samples)
+    files = RowFiles(layout, rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps)
     return generate_from_rows(
         RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),
         RowReader(rows.manifest, rows.pipeline, spec, rows.task),

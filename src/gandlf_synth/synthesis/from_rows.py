@@ -119,7 +119,7 @@ def generate_from_rows(
         rows_together: rows in memory at a time.
         ranks: the processes that share the rows out.
     """
-    place = InferenceFolder(files.folder)
+    place = InferenceFolder(files.layout.folder)
     if ranks.is_first:
         reporter.open_log(place.log_file)
         for remark in files.task.remarks:
@@ -134,12 +134,13 @@ def generate_from_rows(
                 shown.append(_sheet_row(row, values[0], files))
     ranks.barrier()
     if not ranks.is_first:
-        return GenerationResult(files.folder, [], place.contact_sheet)
+        return GenerationResult(files.layout.folder, [], place.contact_sheet)
     written = files.write_csv(place.images_csv, samples)
+    files.describe(samples)
     if shown:
         save_png(contact_sheet(shown, title="Given, made, and true where it is known"), place.contact_sheet)
     reporter.say(f"{len(samples)} rows in {len(written)} files and {place.contact_sheet}")
-    return GenerationResult(files.folder, written, place.contact_sheet)
+    return GenerationResult(files.layout.folder, written, place.contact_sheet)
 
 
 def _sheet_row(row: RowInput, made: Voxels, files: RowFiles) -> SheetRow:

@@ -24,6 +24,7 @@ from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.ranks import Ranks
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
+from gandlf_synth.synthesis.layout import Layout
 from gandlf_synth.synthesis.requests import ImageRequest, sample_batch
 
 _SHEET_IMAGES = 64
@@ -47,7 +48,7 @@ class GenerationResult:
 def generate_images(
     module: GenerativeModule,
     requests: Sequence[ImageRequest],
-    folder: Path,
+    layout: Layout,
     source: Mapping[str, Any],
     reporter: Reporter,
     bar: Progress,
@@ -64,7 +65,7 @@ def generate_images(
     Args:
         module: the trained model.
         requests: the images.
-        folder: where they go.
+        layout: where they go.
         source: what every image's provenance says of the model.
         reporter: says what was done.
         bar: shows progress.
@@ -78,14 +79,15 @@ def generate_images(
     Raises:
         TrainingError: the model makes hardly anything but copies.
     """
-    spec, place = module.spec, InferenceFolder(folder)
+    spec, folder = module.spec, layout.folder
+    place = InferenceFolder(folder)
     if ranks.is_first:
         reporter.open_log(place.log_file)
     sampling = sampling_record(module, options)
     about = {**source, "sampling": sampling, "software": software_versions()}
     if postprocessing:
         about["postprocessing"] = steps_as_written(postprocessing)
-    files = ImageFiles(folder, writer, spec, about, postprocessing)
+    files = ImageFiles(layout, writer, spec, about, postprocessing)
     rows: dict[str, list[Any]] = {}
     batches = ranks.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
@@ -99,6 +101,7 @@ def generate_images(
     if not ranks.is_first:
         return GenerationResult(folder, [], sheet)
     written = files.write_csv(place.images_csv, requests)
+    files.describe(requests)
     if rows:
         save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())

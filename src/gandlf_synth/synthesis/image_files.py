@@ -12,22 +12,23 @@ from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, picture_scale, to_8_bit, to_file_values
-from gandlf_synth.files import file_name, read_json, write_csv, write_json
+from gandlf_synth.files import relative_to, write_csv, write_json
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
+from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
 from gandlf_synth.synthesis.requests import ImageRequest
 
 
 def write_parts(
-    place: Path, values: Voxels, spec: DataSpec, writer: Writer, geometry: Geometry, record: Mapping[str, Any],
+    place: ImagePlace, values: Voxels, spec: DataSpec, writer: Writer, geometry: Geometry, record: Mapping[str, Any],
     recorded: RecordedScale,
 ) -> list[Path]:  # fmt: skip
-    """Write the files of one image and the sidecar that lists them; return the files.
+    """Write the files of one image and then the sidecars that list them; return the files.
 
     A file holds the channels of one CSV column, or one channel where the format cannot hold them together.
 
     Args:
-        place: folder and beginning of the names.
+        place: where they go.
         values: ``(channels, *shape)``, as they are written.
         spec: the data.
         writer: the file format.
@@ -37,40 +38,34 @@ def write_parts(
     """
     paths: list[Path] = []
     start = 0
-    for ending, voxels in file_parts(values, spec, writer):
-        path = place.with_name(f"{place.name}{ending}{writer.suffix}")
+    for column, ending, voxels in file_parts(values, spec, writer):
+        path = place.folder / f"{place.names[column]}{ending}{writer.suffix}"
         scale = recorded.channels(start, len(voxels))
         writer(path, voxels, geometry, {**record, **scale.as_provenance()})
         paths.append(path)
         start += len(voxels)
     about = {**record, **recorded.as_provenance(), "files": [path.name for path in paths]}
-    write_json(place.with_name(f"{place.name}.json"), about)
+    for sidecar in place.sidecars:
+        write_json(place.folder / sidecar, about)
     return paths
 
 
-def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[str, Voxels]]:
-    """Return the voxels of each file, with what to add to the file's name."""
-    parts: list[tuple[str, Voxels]] = []
-    for ending, column in _by_column(values, spec):
+def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[int, str, Voxels]]:
+    """Return the voxels of each file, with its CSV column and what to add to the file's name."""
+    parts: list[tuple[int, str, Voxels]] = []
+    for number, column in enumerate(np.split(values, np.cumsum(spec.column_channels)[:-1])):
         if writer.fits(column):
-            parts.append((ending, column))
+            parts.append((number, "", column))
         else:
-            parts += [(f"{ending}_channel_{index}", column[index : index + 1]) for index in range(len(column))]
+            parts += [(number, f"_channel_{index}", column[index : index + 1]) for index in range(len(column))]
     return parts
 
 
-def _by_column(values: Voxels, spec: DataSpec) -> list[tuple[str, Voxels]]:
-    if len(spec.column_channels) == 1:
-        return [("", values)]
-    ends = np.cumsum(spec.column_channels)[:-1]
-    return [(f"_{file_name(name)}", part) for name, part in zip(spec.column_names, np.split(values, ends), strict=True)]
-
-
 class ImageFiles:
-    """Writes images into a folder and remembers them for ``images.csv``.
+    """Writes images and remembers them for ``images.csv``.
 
     Args:
-        folder: where they go.
+        layout: where they go.
         writer: the file format.
         spec: the data.
         about: what the provenance of every image says.
@@ -78,19 +73,17 @@ class ImageFiles:
     """
 
     def __init__(
-        self, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any], steps: Sequence[Step] = ()
+        self, layout: Layout, writer: Writer, spec: DataSpec, about: Mapping[str, Any], steps: Sequence[Step] = ()
     ) -> None:
-        self._folder, self._writer, self._spec, self._about, self._steps = folder, writer, spec, about, steps
+        self._layout, self._writer, self._spec, self._about, self._steps = layout, writer, spec, about, steps
 
     def paths(self, request: ImageRequest) -> list[Path]:
-        """Return the files of ``request``'s image, once it is complete; the sidecar is written last."""
-        paths = [self._folder / Path(name).name for name in self.record(request).get("files", [])]
-        return paths if all(path.is_file() for path in paths) else []
+        """Return the files of ``request``'s image, once it is complete."""
+        return self._place(request).files()
 
     def record(self, request: ImageRequest) -> dict[str, Any]:
-        """Return what the sidecar of ``request``'s image says, whoever wrote it; empty without one."""
-        sidecar = self._folder / f"{self._stem(request)}.json"
-        return read_json(sidecar) if sidecar.is_file() else {}
+        """Return what the sidecar of ``request``'s image says; empty without one."""
+        return self._place(request).record()
 
     def write(self, request: ImageRequest, image: NDArray[np.float32], more: Mapping[str, Any]) -> None:
         """Write ``image (channels, *shape)``, in [-1, 1], with its sidecar, which says ``more`` of this image."""
@@ -99,8 +92,7 @@ class ImageFiles:
             values, recorded = to_8_bit(image, spec, self._steps), picture_scale(spec)
         else:
             values, recorded = to_file_values(image, spec, self._steps), data_scale(spec)
-        place = self._folder / self._stem(request)
-        write_parts(place, values, spec, self._writer, spec.geometry, record, recorded)
+        write_parts(self._place(request), values, spec, self._writer, spec.geometry, record, recorded)
 
     def write_csv(self, path: Path, requests: Sequence[ImageRequest]) -> list[Path]:
         """Write the images of ``requests`` as a CSV that training reads, with relative paths; return the files."""
@@ -110,20 +102,28 @@ class ImageFiles:
         names = [f"Channel_{column}" for column in range(columns)]
         rows: list[list[object]] = [["SubjectID", *names, *(["Label", "LabelMapping"] if labelled else [])]]
         for request, paths in written:
-            files = [Path("..", image.name) for image in paths]
+            files = [relative_to(image, path) for image in paths]
             rows.append([f"generated_image_{request.index}", *files, *self._label(request)])
         write_csv(path, rows)
         return [image for _, paths in written for image in paths]
 
-    def _stem(self, request: ImageRequest) -> str:
-        label = "" if request.class_index is None else f"_label_{self._spec.labels[request.class_index]}"
-        return f"generated_image_{request.index}{label}"
+    def describe(self, requests: Sequence[ImageRequest]) -> None:
+        """Write what describes the whole of the images."""
+        images = [Described(self._place(request), self._conditions(request)) for request in requests]
+        self._layout.describe(images, self._about)
+
+    def _place(self, request: ImageRequest) -> ImagePlace:
+        index = request.class_index
+        return self._layout.of_number(request.index, None if index is None else self._spec.labels[index])
 
     def _label(self, request: ImageRequest) -> list[Any]:
         if request.class_index is None:
             return []
         return [self._spec.labels[request.class_index], self._spec.class_names[request.class_index]]
 
+    def _conditions(self, request: ImageRequest) -> dict[str, Any]:
+        return dict(zip(("label", "class"), self._label(request), strict=False))
+
     def _identity(self, request: ImageRequest) -> dict[str, Any]:
         identity = {"synthetic": True, "mark": SYNTHETIC_MARK, "index": request.index, "seed": request.seed}
-        return identity | dict(zip(("label", "class"), self._label(request), strict=False))
+        return identity | self._conditions(request)

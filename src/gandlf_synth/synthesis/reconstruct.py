@@ -27,6 +27,7 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import DERIVED_MARK, software_versions
 from gandlf_synth.synthesis.image_files import write_parts
+from gandlf_synth.synthesis.layout import PlainLayout
 
 _SHOWN = 8
 _DEFAULT_METRICS = (
@@ -140,7 +141,7 @@ def _check_type(manifest: Manifest, pair: _Pair, writer: Writer) -> None:
 
 
 def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Mapping[str, Any]) -> list[Path]:
-    place = folder / f"reconstruction_{pair.sample.row}"
+    place = PlainLayout(folder, spec.column_names).of_name(f"reconstruction_{pair.sample.row}")
     record = {**about, "row": pair.sample.row, "kind": "reconstruction"}
     values = in_number_type(pair.values, pair.original.dtype)
     return write_parts(place, values, spec, writer, pair.original.geometry, record, data_scale(spec))

@@ -1,10 +1,8 @@
 """What is made of the rows of a CSV, as files on the rows' own grids: images, maps of their spread, sidecars, a CSV."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,11 @@ from gandlf_synth.data.processing.postprocessing import postprocessed
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option
-from gandlf_synth.files import file_name, read_json, write_csv
+from gandlf_synth.files import relative_to, write_csv
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import DERIVED_MARK
 from gandlf_synth.synthesis.image_files import write_parts
+from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
 from gandlf_synth.synthesis.row_input import RowInput
 from gandlf_synth.synthesis.row_task import RowTask
 
@@ -36,7 +35,7 @@ class RowFiles:
     """Writes what is made of rows.
 
     Args:
-        folder: where.
+        layout: where.
         manifest: the CSV.
         spec: the data that the model was trained on.
         task: what is made of the rows.
@@ -46,7 +45,7 @@ class RowFiles:
         steps: the postprocessing.
     """
 
-    folder: Path
+    layout: Layout
     manifest: Manifest
     spec: DataSpec
     task: RowTask
@@ -55,23 +54,10 @@ class RowFiles:
     n_samples: int = 1
     steps: Sequence[Step] = ()
 
-    @cached_property
-    def _subjects(self) -> Counter[str]:
-        return Counter(_subject(sample) for sample in self.manifest.samples)
-
-    def name(self, sample: Sample) -> str:
-        """Return the beginning of the names of a row's files: its subject, with the row where others have the same."""
-        own = _subject(sample)
-        return own if self._subjects[own] == 1 else f"{own}_row_{sample.row}"
-
     def is_complete(self, sample: Sample) -> bool:
         """Say whether everything of a row is there and was made from the files that it names now."""
-        sidecars = [self.folder / f"{stem}.json" for stem in self._stems(sample)]
-        if not all(sidecar.is_file() for sidecar in sidecars):
-            return False
-        records = [read_json(sidecar) for sidecar in sidecars]
-        files = [self.folder / Path(name).name for record in records for name in record["files"]]
-        return all(file.is_file() for file in files) and records[0].get("made_from") == digests(sample)
+        places = self._places(sample)
+        return all(place.files() for place in places) and places[0].record().get("made_from") == digests(sample)
 
     def write(self, row: RowInput, images: NDArray[np.float32], facts: Sequence[Mapping[str, Any]]) -> list[Voxels]:
         """Write the images of a row and, of several, the maps of their mean and spread; return the images' values.
@@ -88,27 +74,25 @@ class RowFiles:
         values = [self._file_values(row, image) for image in images]
         record = {
             **self.about, "synthetic": True, "mark": DERIVED_MARK, "csv": self.manifest.path.name,
-            "row": row.sample.row, "subject": row.sample.subject, "made_from": made_from,
+            "row": row.sample.row, "subject": row.sample.subject, "conditions": self._conditions(row.sample),
+            "made_from": made_from,
             "kind": "inpainting" if self.task.inpaints else "from a row",
         }  # fmt: skip
         if self.n_samples > 1:
             stack = np.stack([value.astype(np.float64) for value in values])
             for kind, array in zip(_MAPS, (stack.mean(0), stack.std(0, ddof=1)), strict=True):
-                place = self.folder / f"{self.name(row.sample)}_{kind}"
                 about = {**record, "kind": f"{kind} of {self.n_samples} images, voxel by voxel"}
-                self._write(place, array.astype(_MAP_TYPE), row, about)
-        for stem, value, fact in zip(self._stems(row.sample), values, facts, strict=True):
-            self._write(self.folder / stem, value, row, {**record, **fact})
+                self._write(self.layout.of_row(row.sample, kind), array.astype(_MAP_TYPE), row, about)
+        for place, value, fact in zip(self._places(row.sample), values, facts, strict=True):
+            self._write(place, value, row, {**record, **fact})
         return values
 
-    def _write(self, place: Path, values: Voxels, row: RowInput, about: Mapping[str, Any]) -> None:
+    def _write(self, place: ImagePlace, values: Voxels, row: RowInput, about: Mapping[str, Any]) -> None:
         write_parts(place, values, self.spec, self.writer, row.grid, about, data_scale(self.spec))
 
-    def paths(self, sample: Sample) -> Iterator[list[Path]]:
-        """Yield the files of each image of a row."""
-        for stem in self._stems(sample):
-            record = read_json(self.folder / f"{stem}.json")
-            yield [self.folder / Path(name).name for name in record["files"]]
+    def paths(self, sample: Sample) -> list[list[Path]]:
+        """Return the files of each image of a row."""
+        return [place.files() for place in self._places(sample)]
 
     def write_csv(self, path: Path, samples: Sequence[Sample]) -> list[Path]:
         """Write the images as a CSV that training reads, with what the rows say beside them; return the files."""
@@ -119,7 +103,7 @@ class RowFiles:
         labels = ["Label", "LabelMapping"] if all(labelled) else []
         rows: list[list[object]] = [["SubjectID", *channels, *kept, *labels, *self.manifest.extra_columns]]
         for sample, files in written:
-            own = [Path("..", file.name) for file in files]
+            own = [relative_to(file, path) for file in files]
             others = [str(named.absolute()) if (named := sample.named_files.get(name)) else "" for name in kept]
             classes = [sample.label, sample.label_name or ""] if labels else []
             further = [sample.extra.get(name, "") for name in self.manifest.extra_columns]
@@ -127,9 +111,23 @@ class RowFiles:
         write_csv(path, rows)
         return [file for _, files in written for file in files]
 
-    def _stems(self, sample: Sample) -> list[str]:
-        name = f"{self.name(sample)}_synthetic"
-        return [name] if self.n_samples == 1 else [f"{name}_{number}" for number in range(self.n_samples)]
+    def describe(self, samples: Sequence[Sample]) -> None:
+        """Write what describes the whole of the images."""
+        images = [
+            Described(place, self._conditions(sample), sample.subject)
+            for sample in samples
+            for place in self._places(sample)
+        ]
+        self.layout.describe(images, self.about)
+
+    def _conditions(self, sample: Sample) -> dict[str, Any]:
+        """Return what a row says of the image, besides other images."""
+        classes = {} if sample.label is None else {"label": sample.label, "class": sample.label_name or ""}
+        return classes | {name: sample.extra.get(name, "") for name in self.manifest.extra_columns}
+
+    def _places(self, sample: Sample) -> list[ImagePlace]:
+        numbers = [""] if self.n_samples == 1 else [f"_{number}" for number in range(self.n_samples)]
+        return [self.layout.of_row(sample, f"synthetic{number}") for number in numbers]
 
     def _file_values(self, row: RowInput, image: NDArray[np.float32]) -> Voxels:
         """Return an image on the grid of its row, in the units and the number type of the data."""
@@ -163,10 +161,6 @@ def check_maps(writer: Writer, n_samples: int) -> None:
         what = f"{writer.suffix} files cannot hold mean and standard deviation, which are fractions"
         fix = f"choose another format, or leave {option('n_samples')} out"
         raise ConfigError(Problem("inference_parameters.output_format", what, fix=fix))
-
-
-def _subject(sample: Sample) -> str:
-    return file_name(sample.subject.replace("/", "_"))
 
 
 def digests(sample: Sample) -> dict[str, str]:

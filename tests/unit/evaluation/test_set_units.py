@@ -20,6 +20,7 @@ from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.store import EvaluationFolder
 from gandlf_synth.progress import no_progress
 from gandlf_synth.synthesis.image_files import ImageFiles
+from gandlf_synth.synthesis.layout import PlainLayout
 from gandlf_synth.synthesis.requests import ImageRequest
 
 Saved = Callable[..., Path]
@@ -100,7 +101,7 @@ def write_pictures(folder: Path, spec: DataSpec, images: Array) -> Path:
     """Write ``images`` (8 bits) as ``generate --format png`` does."""
     folder.mkdir()
     writer = choose_writer("png", "rad", 2, "uint8")
-    files = ImageFiles(folder, writer, spec, {})
+    files = ImageFiles(PlainLayout(folder, spec.column_names), writer, spec, {})
     requests = [ImageRequest(index, index, None) for index in range(len(images))]
     for request, image in zip(requests, images, strict=True):
         files.write(request, (image.T[None] / 127.5 - 1).astype(np.float32), {})

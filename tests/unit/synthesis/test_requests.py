@@ -62,7 +62,7 @@ def test_columns_become_files() -> None:
 
     parts = file_parts(values, spec, PairWriter())
 
-    assert [(name, part.ravel().tolist()) for name, part in parts] == [("_t1", [0]), ("_rest", [1, 2])]
+    assert [(column, name, part.ravel().tolist()) for column, name, part in parts] == [(0, "", [0]), (1, "", [1, 2])]
 
 
 def test_a_column_that_a_file_cannot_hold_becomes_a_file_per_channel() -> None:
@@ -71,4 +71,4 @@ def test_a_column_that_a_file_cannot_hold_becomes_a_file_per_channel() -> None:
 
     parts = file_parts(values, spec, TiffWriter())
 
-    assert [name for name, _ in parts] == ["_t1", "_rest_channel_0", "_rest_channel_1"]
+    assert [(column, name) for column, name, _ in parts] == [(0, ""), (1, "_channel_0"), (1, "_channel_1")]
