@@ -15,11 +15,12 @@ from tests.factories import TINY, Array, Cli, blob, read_table, write_nifti, wri
 from tests.processes import run, start
 
 from gandlf_synth.cli.main import main
+from gandlf_synth.data.table.manifest import read_manifest
 
 SHAPE = (20, 18, 14)
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 20], [0.3, 1.8, -0.4, -30], [0.0, 0.5, 2.2, 12], [0, 0, 0, 1]])
 LPS = np.diag([-2.0, -2.0, 2.0, 1.0]) @ np.array([[1.0, 0, 0, 7], [0, 1, 0, 8], [0, 0, 1, 9], [0, 0, 0, 1]])
-TRANSLATION = TINY.replace("model_name: ddpm", "model_name: ddpm\n  conditioning: [image]")
+NUM_SOURCES = {"plain": 0, "patches": 0, "translation": 1, "missing": 2}
 
 
 @dataclass
@@ -43,13 +44,19 @@ class Rows:
         return write_table(self.root / f"inputs_{self.count}.csv", columns, rows)
 
     def model(self, kind: str) -> Path:
-        """Return a model, trained at the first call: ``plain``, ``patches`` or ``translation``."""
+        """Return a model, trained at the first call: ``plain``, ``patches``, ``translation`` or ``missing``."""
         if kind not in self.models:
-            columns = ("SubjectID", "Channel_0", *(("Source_0",) if kind == "translation" else ()))
-            scans = [(f"m{i}", self.scan(f"m{i}", i), self.scan(f"q{i}", i, brightness=90)) for i in range(4)]
-            data = self.table(columns, *(row[: len(columns)] for row in scans))
+            number = NUM_SOURCES[kind]
+            columns = ("SubjectID", "Channel_0", *(f"Source_{source}" for source in range(number)))
+            scans = [
+                (f"m{i}", self.scan(f"m{i}", i), *(self.scan(f"q{k}_{i}", i, brightness=90) for k in range(number)))
+                for i in range(4)
+            ]
+            data = self.table(columns, *scans)
             config = self.root / f"{kind}.yaml"
-            text = (TRANSLATION if kind == "translation" else TINY).format(shape=[12, 12, 8])
+            image = "{image: {missing: 0.5}}" if kind == "missing" else "image"
+            named = f"model_name: ddpm\n  conditioning: [{image}]" if number else "model_name: ddpm"
+            text = TINY.format(shape=[12, 12, 8]).replace("model_name: ddpm", named)
             config.write_text(text + ("patch_sampler: uniform\n" if kind == "patches" else ""))
             self.models[kind] = self.root / f"model_{kind}"
             words = ("train", "-c", config, "-dt", data, "-m-dir", self.models[kind])
@@ -156,6 +163,17 @@ def test_a_translated_image_lies_where_its_source_lies(cli: Cli, rows: Rows, tmp
         "SubjectID": "d", "Channel_0": "../d_synthetic.nii.gz", "Source_0": str(source), "Label": "2",
         "LabelMapping": "", "Age": "61",
     }  # fmt: skip
+
+
+def test_the_csv_of_the_images_can_be_read_where_no_row_has_the_first_source(
+    cli: Cli, rows: Rows, tmp_path: Path
+) -> None:
+    table = rows.table(("SubjectID", "Source_0", "Source_1"), ("d", "", rows.scan("d", 5)))
+
+    folder = generated(cli, "-m-dir", rows.model("missing"), "-dt", table, "-i-dir", tmp_path / "out")
+
+    (sample,) = read_manifest(folder / "inference_logs" / "images.csv").samples
+    assert sample.sources == (None, rows.root / "d" / "t1.nii.gz")
 
 
 def test_the_sidecar_says_what_an_image_was_made_from(cli: Cli, rows: Rows, tmp_path: Path) -> None:

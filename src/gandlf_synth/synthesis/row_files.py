@@ -97,7 +97,7 @@ class RowFiles:
     def write_csv(self, path: Path, samples: Sequence[Sample]) -> list[Path]:
         """Write the images as a CSV that training reads, with what the rows say beside them; return the files."""
         written = [(sample, files) for sample in samples for files in self.paths(sample)]
-        kept = [name for name in _kinds(samples) if not name.startswith("Channel_")]
+        kept = _kinds(samples)
         channels = [f"Channel_{place}" for place in range(len(written[0][1]))]
         labelled = [sample.label is not None for sample in samples]
         labels = ["Label", "LabelMapping"] if all(labelled) else []
@@ -178,5 +178,7 @@ def _digest(cell: Path) -> str:
 
 
 def _kinds(samples: Sequence[Sample]) -> list[str]:
-    """Return the columns with files that any row fills, in the order of the first that does."""
-    return list(dict.fromkeys(name for sample in samples for name in sample.named_files))
+    """Return the columns with files beside the images': every source, also one that no row has, and maps."""
+    sources = [f"Source_{number}" for number in range(max(len(sample.sources) for sample in samples))]
+    maps = {name: None for sample in samples for name in sample.named_files if not name.startswith("Channel_")}
+    return list(dict.fromkeys([*sources, *maps]))

@@ -75,3 +75,11 @@ def test_a_range_may_be_given_and_values_clipped_to_it() -> None:
     psnr = measure("peak_signal_noise_ratio", one, other, data_range=(-1024.0, 3071.0), clip=True)
 
     assert psnr == pytest.approx(10 * np.log10(4095**2 / error))
+
+
+def test_every_similarity_takes_the_range_that_is_given() -> None:
+    one = np.random.default_rng(0).random((32, 32))
+    other = one + 0.1 * np.random.default_rng(1).random((32, 32))
+
+    for name in ("structural_similarity_index", "masked_ms_ssim", "ms_ssim"):
+        assert measure(name, one, other, data_range=(0.0, 100.0)) > measure(name, one, other, data_range=(0.0, 1.0))

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 MaskColumn = Literal["Mask", "Region"]
-_OWN_RANGE = frozenset({"peak_signal_noise_ratio", "structural_similarity_index", "masked_ms_ssim", "ms_ssim"})
+OWN_RANGE = frozenset({"peak_signal_noise_ratio", "structural_similarity_index", "masked_ms_ssim", "ms_ssim"})
 SSIM_METRICS = frozenset({"structural_similarity_index", "ms_ssim", "masked_ms_ssim"})
 SSIM_NOTE = (
     "SSIM and MS-SSIM can mislead: over 48 experiments with one task, a higher SSIM went with images that were of "
@@ -70,7 +70,7 @@ class Comparison(BaseModel):
     def takes_own_range(self) -> bool:
         """Whether a metric takes the range of each original, which an original of one value does not have."""
         return any(
-            name in _OWN_RANGE and parameters.get("data_range", "original") in ("original", "both")
+            name in OWN_RANGE and parameters.get("data_range", "original") in ("original", "both")
             for name, parameters in self.metrics.items()
         )
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing, option
-from gandlf_synth.evaluation.paired.comparison import Comparison
+from gandlf_synth.evaluation.paired.comparison import OWN_RANGE, Comparison
 from gandlf_synth.evaluation.paired.presets import PRESETS, USUAL
 from gandlf_synth.files import TakesPaths
 from gandlf_synth.metrics.intervals import Estimate
 
 ErrorMaps = Literal["worst", "all", "none"]
-_WITH_RANGE = {"peak_signal_noise_ratio", "structural_similarity_index", "masked_ms_ssim", "perceptual_distance"}
+_WITH_RANGE = OWN_RANGE | {"perceptual_distance"}
 
 
 @dataclass(frozen=True)

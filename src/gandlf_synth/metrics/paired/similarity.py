@@ -88,10 +88,18 @@ def correlation(original: Array, reconstruction: Array, mask: Mask | None = None
     return float(one @ other) / norm if norm else float(np.allclose(values, other_values))
 
 
-def ms_ssim(original: Array, reconstruction: Array, mask: Mask | None = None, /) -> float:
+def ms_ssim(
+    original: Array, reconstruction: Array, mask: Mask | None = None, /, *, data_range: DataRange = "original"
+) -> float:
     """Return the multi-scale structural similarity (Wang et al. 2003), of volumes the mean over axial slices.
 
     Images of fewer than 11 voxels a side have none: nan. A mask is taken with the box around it.
+
+    Args:
+        original: ``(channels, *shape)``.
+        reconstruction: ``(channels, *shape)``.
+        mask: the voxels that count, ``(*shape)``.
+        data_range: what the range is; values outside it are clipped.
 
     >>> image = np.random.default_rng(0).random((1, 32, 32))
     >>> round(ms_ssim(image, image), 3)
@@ -103,7 +111,7 @@ def ms_ssim(original: Array, reconstruction: Array, mask: Mask | None = None, /)
     original, reconstruction = boxed(original, reconstruction, mask)
     if scales_for(min(original.shape[1:3])) == 0:
         return float("nan")
-    low, high = value_limits(original, reconstruction, None, "original")
+    low, high = value_limits(original, reconstruction, None, data_range)
     unit = [np.clip((array - low) / (high - low), 0, 1).astype(np.float32) for array in (original, reconstruction)]
     planes = [array[None] if array.ndim == 3 else np.moveaxis(array, -1, 0) for array in unit]
     return float(similarity_of_planes(*(torch.from_numpy(np.ascontiguousarray(array)) for array in planes)).mean())
