@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gandlf_synth.cli.main import main
+from tests.browser import running
 from tests.factories import TINY, Cli, TableOf, TinyConfig, blob, write_nifti, write_picture
 from tests.processes import families_in_turn, started
 
@@ -42,6 +44,20 @@ def _no_process_outlives_its_test() -> Iterator[None]:
         process = started.pop()
         process.kill()
         process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def running_browser() -> Iterator[Any]:
+    yield from running()
+
+
+@pytest.fixture
+def browser(running_browser: Any) -> Iterator[Any]:
+    """A browser that must have nothing to complain of at the end of the test."""
+    yield running_browser
+    assert running_browser.get_log("browser") == []
+    for command in ("Emulation.clearDeviceMetricsOverride", "Emulation.setEmulatedMedia"):
+        running_browser.execute_cdp_cmd(command, {})
 
 
 @pytest.fixture

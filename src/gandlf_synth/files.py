@@ -138,6 +138,21 @@ def new_folder(folder: Path, what: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_numbered_folder(root: Path, name: str) -> Path:
+    """Make the folder ``name`` in ``root``, or ``name_1``, ``name_2`` … where there are such already; return it."""
+    number = 0
+    while True:
+        folder = root / (f"{name}_{number}" if number else name)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise _unwritable(str(folder), error) from error
+        else:
+            return folder
+
+
 def _unwritable(where: str, error: OSError) -> ResourceError:
     fix = "free some space or choose another folder; what was there before is untouched"
     return ResourceError(Problem(where, f"cannot be written: {error.strerror or error}", fix=fix))

@@ -165,7 +165,7 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
 
     module = loader.load(checkpoint, loaded.config.model.model_name if loaded else None)
-    parameters = _parameters(request, loaded, folder.sampling)
+    parameters = sampling_parameters(request, loaded, folder.sampling)
     module.check_sampling(parameters)
     counts = request.counts if request.counts is not None else parameters.n_images_to_generate
     if request.per_class is not None:
@@ -354,7 +354,7 @@ def _check_reconstructs(name: str) -> None:
         raise ConfigError(Problem("model_config.model_name", what, listing(able)))
 
 
-def _parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: Path) -> InferenceParameters:
+def sampling_parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: Path) -> InferenceParameters:
     """Return the options of the request, else of the configuration, else what a sweep found best."""
     parameters = loaded.config.inference_parameters if loaded else InferenceParameters()
     if sweep.is_file() and not (parameters.sampler or parameters.num_inference_steps or request.sampler):

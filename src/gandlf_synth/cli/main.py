@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from gandlf_synth.cli.app import app
 from gandlf_synth.cli.check import check, preview
 from gandlf_synth.cli.components import components
 from gandlf_synth.cli.config import config, models, schema
@@ -31,6 +32,7 @@ First steps:
   gandlf-synth init IMAGES   a CSV and a YAML for your images, and the commands that follow
   gandlf-synth train     -c config.yaml -dt data.csv -m-dir model
   gandlf-synth generate  -m-dir model -n 16
+  gandlf-synth app       -m-dir model   the same in a browser
 """
 _OF_SEVERAL_PROCESSES = {"train", "run", "generate"}
 _BROKEN_PIPE = 13
@@ -50,7 +52,7 @@ def program(debug: bool, quiet: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, check, preview, train, generate, reconstruct, sweep_sampler, evaluate, report,
+    init, construct_csv, check, preview, train, generate, reconstruct, sweep_sampler, evaluate, report, app,
     export, run, demo,
     models, components, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip

@@ -20,6 +20,7 @@ __all__ = ["GROUPS", "Group", "entries", "load", "load_plugin", "names", "regist
 
 _PREFIX = "gandlf_synth."
 _registered: dict[str, dict[str, object]] = {}
+_plugins: list[Path] = []
 T = TypeVar("T")
 
 
@@ -141,6 +142,12 @@ def load_plugin(file: Path) -> None:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
         raise PluginError(Problem(where, f"cannot be loaded: {type(error).__name__}: {error}")) from error
+    _plugins.append(file.absolute())
+
+
+def loaded_plugins() -> tuple[Path, ...]:
+    """Return the files that ``load_plugin`` has run, for processes that this one starts."""
+    return tuple(_plugins)
 
 
 def _check_group(group: str) -> None:

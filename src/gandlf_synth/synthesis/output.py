@@ -5,7 +5,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from gandlf_synth.files import read_json, write_json
+from gandlf_synth.files import make_numbered_folder, read_json, write_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.checkpoint import weights_digest
@@ -18,17 +18,7 @@ def inference_folder(model_dir: Path, output_dir: Path | None) -> Path:
         model_dir: gives the name.
         output_dir: where it is made; None: inside the model folder.
     """
-    root = output_dir or model_dir
-    name = f"{model_dir.resolve().name}_inference_output"
-    number = 0
-    while True:
-        folder = root / (f"{name}_{number}" if number else name)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
+    return make_numbered_folder(output_dir or model_dir, f"{model_dir.resolve().name}_inference_output")
 
 
 def folder_for(model_dir: Path, output_dir: Path | None, wanted: Mapping[str, Any], *, resume: bool) -> Path:

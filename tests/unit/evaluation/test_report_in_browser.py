@@ -1,52 +1,15 @@
 """The page in a browser: complete, usable by keyboard, and readable at any width and on paper."""
 
 import base64
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser import BROWSER, press
 from tests.factories import Cli
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 MOST_PAGES = 6
-
-
-@pytest.fixture(scope="module")
-def running_browser() -> Iterator[Any]:
-    if not (BROWSER and DRIVER and find_spec("selenium")):
-        refuse = pytest.fail if os.environ.get("NEEDS_BROWSER") else pytest.skip
-        refuse("needs chromium, chromedriver and selenium")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def browser(running_browser: Any) -> Iterator[Any]:
-    yield running_browser
-    assert running_browser.get_log("browser") == []
-    for command in ("Emulation.clearDeviceMetricsOverride", "Emulation.setEmulatedMedia"):
-        running_browser.execute_cdp_cmd(command, {})
-
-
-def press(browser: Any, selector: str, key: str) -> None:
-    from selenium.webdriver.common.by import By
-
-    browser.find_element(By.CSS_SELECTOR, selector).send_keys(key)
 
 
 def test_every_image_is_shown(flat: Path, browser: Any) -> None:

@@ -1,0 +1,64 @@
+"""``gandlf-synth app``: a page that makes images, in the browser of this computer."""
+
+import os
+import signal
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from gandlf_synth.cli.options import PATH, checkpoint_option, console, model_dir_option
+from gandlf_synth.registry import loaded_plugins
+
+
+@click.command()
+@model_dir_option
+@checkpoint_option
+@click.option(
+    "-i-dir",
+    "--inference-output-dir",
+    "output_dir",
+    type=PATH,
+    help="Where what is made is kept; absent: the model folder.",
+)
+@click.option(
+    "--refuse-copies",
+    type=PATH,
+    metavar="CSV",
+    help="CSV that the model was trained on: shows how near each image is to it, and makes copies again.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="To listen on; absent: a free one.")
+@click.option("--no-browser", is_flag=True, help="Only say the address; do not open it.")
+def app(
+    model_dir: Path,
+    checkpoint: Path | None,
+    output_dir: Path | None,
+    refuse_copies: Path | None,
+    port: int,
+    no_browser: bool,
+) -> None:
+    """Make and look at images in a browser, on this computer only.
+
+    While the model is still training, its curves and sample grids are shown too.
+    """
+    from gandlf_synth.app.run import App
+    from gandlf_synth.app.worker_process import WorkerOptions
+
+    terminal = console()
+    options = WorkerOptions(model_dir, checkpoint, refuse_copies, loaded_plugins())
+    page = App(options, output_dir, port)
+
+    def ready(url: str) -> None:
+        click.echo(url)
+        terminal.print("Open this address in a browser on this computer. It is secret; Ctrl-C ends.", highlight=False)
+        if not no_browser and _has_screen():
+            webbrowser.open(url)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    page.serve(ready)
+
+
+def _has_screen() -> bool:
+    """Say whether a browser would have a window; others take over the terminal."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
