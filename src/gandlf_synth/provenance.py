@@ -147,6 +147,9 @@ class RunRecord(BaseModel):
     peak_memory_mb: float = 0.0
     """The largest resident memory of the process, MiB."""
     metrics: dict[str, float] = {}
+    init_from: dict[str, JsonValue] = {}
+    """The trained model that it started from: source, adapter, weights_sha256, license, origin, and how many weights
+    were loaded, are new and were left over; empty where it began with random weights."""
     notes: list[str] = []
     """Every automatic choice and everything that was set aside."""
     sessions: list[Session] = []

@@ -24,6 +24,7 @@ _LOG_WIDTH = 200
 @set_option
 @split_options
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="What training with this limit would be.")
+@click.option("--init-from", "init_from", type=PATH, metavar="PATH", help="What training from this model would be.")
 @click.option("--fast", is_flag=True, help="Leave out the search for duplicates and the trial steps.")
 @click.option("--json", "json_file", type=PATH, help="Write the findings as JSON.")
 @click.option("--quarantine", type=PATH, help="Write the rows that cannot be used, with the reason, as CSV.")
@@ -33,6 +34,7 @@ def check(
     train_csv: Path,
     overrides: tuple[str, ...],
     minutes: float | None,
+    init_from: Path | None,
     fast: bool,
     json_file: Path | None,
     quarantine: Path | None,
@@ -47,7 +49,9 @@ def check(
 
     document = overridden(read_document(config), overrides)
     seconds = minutes * 60 if minutes else None
-    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=Path(), seconds=seconds, **splits)
+    request = TrainingRequest(
+        config=document, train_csv=train_csv, model_dir=Path(), seconds=seconds, init_from=init_from, **splits
+    )
     report = api.check(request, console(), fast=fast)
     _show(report)
     if json_file:

@@ -43,6 +43,13 @@ from gandlf_synth.ranks import meet
 @click.option(
     "--new-data", is_flag=True, help="Go on (--resume) with other images than the run began with; they join training."
 )
+@click.option(
+    "--init-from",
+    "init_from",
+    type=PATH,
+    metavar="PATH",
+    help="Start from a trained model: a model folder, an exported folder, a file of weights, a MONAI bundle.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and show every choice; write nothing.")
 @json_option
 def train(config: Path, train_csv: Path, resume: bool, reset: bool, **options: Any) -> None:

@@ -19,9 +19,11 @@ from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.reference import KeyDescription, describe_keys, json_schema
 from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig, SamplingOptions
 from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig
+from gandlf_synth.config.starting_point import WITHOUT_STARTING_POINT, InitFrom, Lora
 
 __all__ = [
     "SIZES",
+    "WITHOUT_STARTING_POINT",
     "ArchitectureConfig",
     "Auto",
     "ByNetwork",
@@ -32,11 +34,13 @@ __all__ = [
     "Document",
     "EarlyStoppingConfig",
     "InferenceParameters",
+    "InitFrom",
     "KeyDescription",
     "LabelingParadigm",
     "LoadedConfig",
     "LoaderOptions",
     "LoggingConfig",
+    "Lora",
     "MLflowConfig",
     "ModelConfig",
     "NetworkSize",

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, fi
 from gandlf_synth.config import legacy
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step, Steps, steps_as_written
 from gandlf_synth.config.network_size import SIZES, NetworkSize, Setting, Size, Sized
+from gandlf_synth.config.starting_point import FrozenParts, LowRank, StartingPoint
 
 Auto = Literal["auto"]
 LabelingParadigm = Literal["unlabeled", "patient", "custom"]
@@ -101,6 +102,12 @@ class ModelConfig(BaseModel):
     """What the model is conditioned on: nothing, the patient, a class; ``auto``: what the CSV's labels say."""
     conditioning: Steps = []
     """What the images are made from besides the class: registered conditioners, each with its parameters."""
+    init_from: StartingPoint | None = None
+    """A trained model that the training starts from: a path, or a mapping with ``path``; absent: random weights."""
+    freeze: FrozenParts = []
+    """Parts of the networks that stay as ``init_from`` has them, by their names, such as ``encoder``."""
+    lora: LowRank | None = None
+    """Train small changes of low rank instead of the weights of ``init_from``; absent: train the weights."""
     n_dimensions: Literal[2, 3] | Auto = "auto"
     """Spatial dimensions; ``auto``: those of the images."""
     n_channels: PositiveInt | Auto = "auto"

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerConfig
+from pydantic import JsonValue
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
@@ -73,6 +74,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.reached_fraction = 0.0
         self.reached_progress = 0.0
         self.resumed_at = 0.0
+        self.parent: Mapping[str, JsonValue] = {}
+        """Of a model that started from another: which one, and under which terms."""
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -226,6 +229,10 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
             ConfigError: a parameter that the optimizer or scheduler does not take.
         """
         self._scheduler(self._optimizer(), 1, 1)
+
+    def networks_by_optimizer(self) -> dict[str, nn.Module]:
+        """Return what each optimizer trains, by its name in ``config.networks``; what makes images comes first."""
+        return {"model": self}
 
     def configure_optimizers(self) -> object:
         """Return the optimizer of all parameters and its scheduler, as configured or the family's own."""

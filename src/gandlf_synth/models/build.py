@@ -7,6 +7,7 @@ from gandlf_synth.config import ModelConfig
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.family import ModelFamily
+from gandlf_synth.models.trained_weights import choose_trained_weights
 
 
 def build_module(model_config: ModelConfig | Mapping[str, object], spec: DataSpec) -> GenerativeModule:
@@ -17,7 +18,7 @@ def build_module(model_config: ModelConfig | Mapping[str, object], spec: DataSpe
         spec: the data.
 
     Raises:
-        ConfigError: no model family has the name.
+        ConfigError: no model family has the name, or ``freeze`` or ``lora`` do not go with its networks.
         ValidationError: plain values that the family does not take.
     """
     if isinstance(model_config, ModelConfig):
@@ -26,4 +27,6 @@ def build_module(model_config: ModelConfig | Mapping[str, object], spec: DataSpe
         family = registry.load("models", str(model_config["model_name"]))
         model_config = family.config_class().model_validate(model_config)
     module_class: type[GenerativeModule] = family.module_class()
-    return module_class(model_config, spec)
+    module = module_class(model_config, spec)
+    choose_trained_weights(module)
+    return module

@@ -12,14 +12,16 @@ import torch
 from pydantic import JsonValue, ValidationError
 from torch import Tensor
 
+from gandlf_synth.config import WITHOUT_STARTING_POINT, ModelConfig
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, DataError, Problem, ResourceError
 from gandlf_synth.files import atomic_path, parse_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
+from gandlf_synth.models.trained_weights import merge_trained_changes
 
 FORMAT = 1
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
@@ -35,6 +37,8 @@ class CheckpointHeader(TypedDict):
     model_name: str
     model_config: dict[str, JsonValue]
     spec: dict[str, JsonValue]
+    init_from: NotRequired[dict[str, JsonValue]]
+    """The model that it started from, and under which terms."""
 
 
 class CheckpointContent(TypedDict):
@@ -48,12 +52,21 @@ class CheckpointContent(TypedDict):
 
 def describe_module(module: GenerativeModule) -> CheckpointHeader:
     """Return what a checkpoint says of ``module``."""
-    return {
+    header: CheckpointHeader = {
         "format": FORMAT,
         "model_name": module.config.model_name,
-        "model_config": module.config.model_dump(mode="json"),
+        "model_config": describe_config(module.config),
         "spec": module.spec.model_dump(mode="json"),
     }
+    if module.parent:
+        header["init_from"] = dict(module.parent)
+    return header
+
+
+def describe_config(config: ModelConfig) -> dict[str, JsonValue]:
+    """Return a ``model_config`` section as it goes with weights: without the place of the model it started from."""
+    section: dict[str, JsonValue] = config.model_dump(mode="json", exclude=WITHOUT_STARTING_POINT)
+    return section
 
 
 def read_checkpoint(path: Path) -> CheckpointContent:
@@ -72,7 +85,7 @@ def read_checkpoint(path: Path) -> CheckpointContent:
     except UnpicklingError as error:
         fix = "it was written by another program, or tampered with; nothing in it was run"
         raise CheckpointError(Problem(where, "holds more than weights and plain values", fix=fix)) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
     return _checked(content, where)
 
@@ -175,9 +188,11 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
     try:
         module = build_module(header["model_config"], DataSpec.model_validate(header["spec"]))
         module.load_state_dict(content["state_dict"])
+        module.parent = header.get("init_from") or {}
     except (ValidationError, RuntimeError) as error:
         what = f"does not fit this version of {header['model_name']!r}: {_first_fault(error)}"
         raise CheckpointError(Problem(str(path), what)) from error
+    merge_trained_changes(module)
     module.eval()
     return module
 

@@ -1,8 +1,11 @@
 """The autoencoder of latent diffusion (Rombach et al. 2022, arXiv 2112.10752): MONAI's network."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from monai.networks.blocks.upsample import UpSample
 from monai.networks.nets.autoencoderkl import AutoencoderKL
+from torch import nn
 
 
 def build_autoencoder(
@@ -18,6 +21,7 @@ def build_autoencoder(
     with_encoder_nonlocal_attn: bool = False,
     with_decoder_nonlocal_attn: bool = False,
     activation_checkpointing: bool = False,
+    upsampling: Literal["nearest", "linear"] = "nearest",
 ) -> AutoencoderKL:
     """Return an encoder to a normal distribution of latents, and a decoder.
 
@@ -33,6 +37,8 @@ def build_autoencoder(
         with_encoder_nonlocal_attn: self-attention at the end of the encoder.
         with_decoder_nonlocal_attn: self-attention at the start of the decoder.
         activation_checkpointing: compute activations again in the backward pass instead of keeping them.
+        upsampling: how the decoder doubles the size before a convolution. It is no part of the weights: weights that
+            were trained with one decode wrongly, without an error, with the other.
 
     Example:
         >>> import torch
@@ -41,7 +47,7 @@ def build_autoencoder(
         >>> mean.shape, autoencoder.decode(mean).shape
         (torch.Size([2, 4, 8, 8]), torch.Size([2, 1, 16, 16]))
     """
-    return AutoencoderKL(
+    network = AutoencoderKL(
         spatial_dims=spatial_dims,
         in_channels=channels,
         out_channels=channels,
@@ -56,3 +62,21 @@ def build_autoencoder(
         use_checkpoint=activation_checkpointing,
         use_flash_attention=True,
     )
+    if upsampling == "linear":
+        for part in network.modules():
+            if isinstance(part, UpSample):
+                set_upsampling(part, upsampling)
+    return network
+
+
+def set_upsampling(layer: UpSample, upsampling: Literal["nearest", "linear"]) -> None:
+    """Let one of MONAI's layers double the size in another way.
+
+    Args:
+        layer: of a decoder.
+        upsampling: how.
+    """
+    doubling: nn.Upsample = layer.upsample_non_trainable
+    linear = {4: "bilinear", 5: "trilinear"}[layer.postconv.conv.weight.ndim]
+    doubling.mode = linear if upsampling == "linear" else "nearest"
+    doubling.align_corners = False if upsampling == "linear" else None

@@ -69,12 +69,6 @@ class ResidualUNet(nn.Module):
         convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
         self.unet.conv_final = convolution(init_channels, out_channels, kernel_size=3, padding=1)
 
-    @property
-    def last_weight(self) -> Tensor:
-        """The weight of the last layer."""
-        weight: Tensor = self.unet.conv_final.weight
-        return weight
-
     def forward(self, images: Tensor) -> Tensor:
         """Return ``(batch, out_channels, *spatial)`` from ``images (batch, in_channels, *spatial)``, in 32 bits."""
         output: Tensor = self.unet(pad_to_multiple(images, self.stride))

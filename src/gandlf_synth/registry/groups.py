@@ -214,6 +214,16 @@ GROUPS: dict[str, Group] = {
         "gandlf_synth.testing:check_writer",
         base=f"{_DATA}.formats.writers.base:Writer",
     ),
+    "weight_adapters": Group(
+        "Weight adapters",
+        "class",
+        "recognizes(stored: StoredModel) -> bool; adapt(stored: StoredModel, family: str) -> AdaptedWeights; "
+        "examples() -> Sequence[AdapterExample]",
+        "Takes over the weights of models that other programs trained.",
+        "model_config.init_from.adapter",
+        "gandlf_synth.testing:check_weight_adapter",
+        base="gandlf_synth.pretrained.adapters.base:WeightAdapter",
+    ),
 }
 """Every group of components by its name; the entry-point group is ``gandlf_synth.`` and the name."""
 

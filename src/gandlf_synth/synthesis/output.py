@@ -48,6 +48,8 @@ def model_source(module: GenerativeModule, checkpoint: Path, model_dir: Path) ->
     Nothing of it depends on where and when the model was trained.
     """
     source: dict[str, Any] = {"checkpoint": checkpoint.name, "weights_sha256": weights_digest(module.state_dict())}
+    if module.parent:
+        source["init_from"] = dict(module.parent)
     record = ModelFolder(model_dir).record
     if record.is_file():
         content = read_json(record)

@@ -20,6 +20,7 @@ from gandlf_synth.testing.preprocessing import check_preprocessing
 from gandlf_synth.testing.readers import check_reader
 from gandlf_synth.testing.set_metrics import check_set_metric
 from gandlf_synth.testing.synthetic_data import synthetic_condition, synthetic_data, synthetic_spec, with_conditions
+from gandlf_synth.testing.weight_adapters import check_weight_adapter
 from gandlf_synth.testing.writers import check_writer
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "check_sampler",
     "check_scheduler",
     "check_set_metric",
+    "check_weight_adapter",
     "check_writer",
     "synthetic_condition",
     "synthetic_data",

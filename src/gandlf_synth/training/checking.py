@@ -16,7 +16,8 @@ from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.training.cost import StageCost, in_words
 from gandlf_synth.training.expectation import expect
-from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
+from gandlf_synth.training.inheritance import Inheritance, inherit
+from gandlf_synth.training.plan import Plan, PlannedRun, plan_inheritance
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.run import check_machine
 from gandlf_synth.training.survey import Findings, ImageSurvey, noting, survey_run
@@ -43,10 +44,12 @@ class CheckReport(Findings):
 def check_run(request: TrainingRequest, console: Console, *, fast: bool = False) -> CheckReport:
     """Look at the configuration, the CSVs, every image, and, unless ``fast``, duplicates and a few real steps."""
     report = CheckReport()
-    loaded = None
+    loaded = inheritance = None
     with noting(report, "configuration"):
         loaded = read_configuration(request)
         check_machine(loaded.config)
+        inheritance = inherit(loaded)
+        loaded = inheritance.loaded
     survey = survey_run(request, loaded, console, report)
     images = survey.images
     if "train" in images.splits and images.splits["train"].samples:
@@ -54,13 +57,20 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
         if survey.loaded is not None and images.facts is not None:
             with noting(report, "data"):
                 trying = not fast and not report.stops_a_run
-                planned = plan_survey(survey, seconds=request.seconds, measured=trying)
+                inheritance = inheritance or Inheritance(survey.loaded)
+                planned = plan_inheritance(survey, inheritance, seconds=request.seconds, measured=trying)
+                report.add(_notes_on_parent(inheritance, planned.facts))
                 report.facts |= _facts(planned.plan, planned.splits)
                 report.add(_other_units(survey.loaded.config, planned.facts))
                 if trying and not report.stops_a_run:
                     report.facts |= _cost(planned, request.seconds, console)
     report.sort()
     return report
+
+
+def _notes_on_parent(inheritance: Inheritance, facts: Fingerprint) -> list[Finding]:
+    notes = [*inheritance.notes, *inheritance.size_notes(facts)]
+    return [Finding("warning", "init_from", "model_config.init_from", note) for note in notes]
 
 
 def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Finding]:

@@ -80,5 +80,6 @@ def _request(request: TrainingRequest, config: Config, stage: Prerequisite, fold
         model_dir=folder.root,
         mode=mode,
         checkpoint=None,
+        init_from=None,
         seconds=None if request.seconds is None else request.seconds * stage.fraction,
     )

@@ -121,7 +121,8 @@ def fit(
 def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console) -> list[Callback]:
     callbacks: list[Callback] = [StepSeeds(config.seed), Description(), Resumption(data), RunProgress(console)]
     if config.model.ema_decay > 0:
-        callbacks.append(ExponentialMovingAverage(config.model.ema_decay))
+        begins_trained = config.model.init_from is not None
+        callbacks.append(ExponentialMovingAverage(config.model.ema_decay, begins_trained=begins_trained))
     if resolved(config.model.save_eval_images_every_n_epochs) > 0:
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:

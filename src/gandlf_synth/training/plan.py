@@ -1,11 +1,11 @@
 """The plan of a run: the configuration with nothing left open, and the reason for each automatic choice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
@@ -45,10 +45,14 @@ from gandlf_synth.training.defaults import (
     choose_shape,
     detect_device,
 )
+from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.strategy import SHARDED, in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
 from gandlf_synth.training.windows import cut_off
+
+if TYPE_CHECKING:
+    from gandlf_synth.pretrained.parent import Parent
 
 T = TypeVar("T")
 
@@ -87,6 +91,8 @@ class PlannedRun:
     scans: Scans
     facts: Fingerprint
     cache: Path
+    parent: "Parent | None" = None
+    """The trained model that the run starts from."""
 
 
 def plan_run(request: TrainingRequest, console: Console) -> PlannedRun:
@@ -95,7 +101,19 @@ def plan_run(request: TrainingRequest, console: Console) -> PlannedRun:
     Raises:
         ConfigError, DataError: everything that is wrong, of the first kind that is met.
     """
-    return plan_survey(survey_run(request, read_configuration(request), console))
+    inheritance = inherit(read_configuration(request))
+    return plan_inheritance(survey_run(request, inheritance.loaded, console), inheritance)
+
+
+def plan_inheritance(
+    survey: Survey, inheritance: Inheritance, *, seconds: float | None = None, measured: bool = False
+) -> PlannedRun:
+    """Make every choice for a run that may start from a trained model; see ``plan_survey``."""
+    planned = plan_survey(survey, seconds=seconds, measured=measured)
+    plan = planned.plan
+    plan.choices = [*inheritance.choices, *plan.choices]
+    plan.notes = [*inheritance.notes, *inheritance.size_notes(planned.facts), *plan.notes]
+    return replace(planned, parent=inheritance.parent)
 
 
 def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool = False) -> PlannedRun:

@@ -32,6 +32,7 @@ class TrainingRequest(TakesPaths):
         checkpoint: where to resume from; None: the last checkpoint in the model folder.
         seconds: stop when the run, all its sessions together, has trained for this time; None: after ``num_epochs``.
         new_data: go on with other data than the run began with.
+        init_from: a trained model to start from, in place of the path in ``model_config.init_from``.
         command: the call that repeats the run, for the record.
 
     >>> request = TrainingRequest("config.yaml", "data.csv", "model", val_ratio=0.1)
@@ -50,6 +51,7 @@ class TrainingRequest(TakesPaths):
     checkpoint: Path | None = None
     seconds: float | None = None
     new_data: bool = False
+    init_from: Path | None = None
     command: str = ""
 
     @property
@@ -81,13 +83,33 @@ def read_configuration(request: TrainingRequest) -> LoadedConfig:
     Raises:
         ConfigError: everything that is wrong with it.
     """
-    document = read_written(request.config)
+    document = _starting_from(read_written(request.config), request)
     earlier = earlier_configuration(request)
     loaded = validate(document) if earlier is None else _going_on(earlier, document)
     _check_end(loaded, request)
     _check_validation(loaded, request)
     _check_early_stopping(loaded, request)
     return loaded
+
+
+def _starting_from(document: Document, request: TrainingRequest) -> Document:
+    """Return ``document`` with the trained model that the request names."""
+    if request.init_from is None:
+        return document
+    flag = option("init_from")
+    if request.mode == "resume":
+        what = f"begins a training, and {option('resume')} goes on with one"
+        raise ConfigError(Problem(flag, what, fix="leave one of them out"))
+    document = with_own_names(document)
+    section = document.content.get("model_config")
+    if not isinstance(section, dict):
+        return document
+    written = section.get("init_from")
+    path = {"path": str(request.init_from)}
+    start = {**written, **path} if isinstance(written, dict) else path
+    content = {**document.content, "model_config": {**section, "init_from": start}}
+    places = {**document.places, ("model_config", "init_from"): flag}
+    return replace(document, content=content, places=places)
 
 
 def earlier_configuration(request: TrainingRequest) -> Config | None:

@@ -156,10 +156,10 @@ def check_same_model(
         CheckpointError: every difference.
         ConfigError: the run has trained more epochs than ``num_epochs``.
     """
-    from gandlf_synth.models.checkpoint import checkpoint_description
+    from gandlf_synth.models.checkpoint import checkpoint_description, describe_config
 
     saved_model, saved_spec = checkpoint_description(checkpoint)
-    now, problems = config.model.model_dump(mode="json"), []
+    now, problems = describe_config(config.model), []
     for key in sorted(set(saved_model) | set(now)):
         if key not in _MODEL_MAY_CHANGE and saved_model.get(key) != now.get(key):
             what = f"was trained with model_config.{key} = {saved_model.get(key)}, which is now {now.get(key)}"

@@ -1,11 +1,13 @@
 """One training run, from request to record: plan, prepare, fit, record."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
 from rich.console import Console
 
 from gandlf_synth.config import Config, Document, validate
@@ -17,8 +19,9 @@ from gandlf_synth.provenance import RunRecord, digest
 from gandlf_synth.ranks import Ranks, meet, noticing_who_left
 from gandlf_synth.training.data_record import record_images
 from gandlf_synth.training.expectation import Expectation, expect
+from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.loggers import check_loggers
-from gandlf_synth.training.plan import Plan, PlannedRun, plan_survey
+from gandlf_synth.training.plan import Plan, PlannedRun, plan_inheritance
 from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_written
 from gandlf_synth.training.resume import (
@@ -81,11 +84,15 @@ def _plan(request: TrainingRequest, earlier: EarlierRun | None, console: Console
     with ranks.together():
         loaded = read_configuration(request)
         check_machine(loaded.config)
-        survey = survey_run(request, loaded, console)
+        inheritance = inherit(loaded) if request.resume_from is None else Inheritance(loaded)
+        if earlier is not None:
+            inheritance = Inheritance(loaded, inheritance.parents)
+        survey = survey_run(request, inheritance.loaded, console)
         if earlier is not None:
             survey = go_on_with_data(request, survey, earlier)
         seconds = None if request.seconds is None else request.seconds - (time.monotonic() - started)
-        planned = plan_survey(survey, seconds=seconds and max(1.0, seconds * _FOR_TRAINING), measured=True)
+        trained = seconds and max(1.0, seconds * _FOR_TRAINING)
+        planned = plan_inheritance(survey, inheritance, seconds=trained, measured=True)
         if earlier is not None:
             check_same_run(earlier, planned.plan.config, planned.document)
     return _as_the_first(planned, ranks)
@@ -126,19 +133,21 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     planned = _plan(request, earlier, console)
     config = planned.plan.config
 
-    from gandlf_synth.models.checkpoint import checkpoint_description
+    from gandlf_synth.models.checkpoint import HEADER_KEY, checkpoint_description
     from gandlf_synth.training.data import prepare_data
+    from gandlf_synth.training.trained_start import with_values_of
 
     with ranks.together():
         extractor = _sample_extractor(config, planned.facts.spatial_dims)
         data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
+        data = with_values_of(planned.parent, data, config) if planned.parent is not None else data
         checkpoint = _checkpoint(request)
         if checkpoint is not None:
             known = earlier is not None and earlier.images is not None and not request.new_data
             check_same_model(checkpoint, str(request.resume_from), config, data.spec, other_images=not known)
             data = data.as_known(checkpoint_description(checkpoint)[1])
     seconds = trained_seconds(checkpoint) if checkpoint is not None else 0.0
-    past = _Past(earlier, seconds)
+    past = _Past(earlier, seconds, checkpoint[HEADER_KEY].get("init_from", {}) if checkpoint is not None else {})
     del checkpoint  # its weights are read again by the trainer
     with ExitStack() as lock:
         with ranks.together():
@@ -154,6 +163,8 @@ class _Past:
 
     run: EarlierRun | None
     seconds: float
+    parent: Mapping[str, JsonValue]
+    """What is on record of the trained model that the run started from."""
 
 
 def _checkpoint(request: TrainingRequest) -> "CheckpointContent | None":
@@ -177,18 +188,24 @@ def _train(
     from gandlf_synth.training.data import loader_workers
     from gandlf_synth.training.first_stage import seconds_left, train_first_stage
     from gandlf_synth.training.fit import fit
+    from gandlf_synth.training.trained_start import begin_trained
 
-    folder, plan, config = request.folder, planned.plan, planned.plan.config
+    folder, config = request.folder, planned.plan.config
     prepared = time.monotonic() - started
     seconds = None if request.seconds is None else max(1.0, request.seconds - prepared - past.seconds)
     seed_everything(config.seed, workers=True, verbose=False)
     module = build_module(config.model, data.spec)
+    stage = config.model.prerequisite()
+    module.parent = past.parent
+    planned, start = begin_trained(module, planned, data, reporter, has_prerequisite=stage is not None)
+    plan, config = planned.plan, planned.plan.config
     module.check_components()
     if config.compute.compile:
         module.networks_to_compile()  # raises before anything is written
     expected = expect(planned, plan.cost, seconds) if plan.cost else None
     images = record_images(planned.splits, planned.scans, config)
     record = begin_record(request, plan, images, asdict(expected) if expected else {})
+    record = record.model_copy(update={"init_from": dict(module.parent)})
     if past.run is not None and past.run.record is not None:
         record = continue_record(record, past.run.record, changes(past.run, config), past.seconds)
     if is_first_process():
@@ -199,9 +216,10 @@ def _train(
         reporter.open_log(folder.log_file)
         _announce(reporter, plan, data, record, expected)
     limit = request.seconds
-    stage = config.model.prerequisite()
     if stage is not None and request.resume_from is None:
-        train_first_stage(module, stage, request, config, reporter, run_training)
+        if not start.gave_first_stage:
+            train_first_stage(module, stage, request, config, reporter, run_training)
+            start.check(reporter)
         seed_everything(config.seed, workers=True, verbose=False)
     if stage is not None:
         limit = seconds_left(request, stage)

@@ -1,7 +1,7 @@
 """The configuration of ``autoencoder_kl``."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,6 +39,10 @@ class AutoencoderKLArchitecture(ArchitectureConfig):
     """Self-attention at the start of the decoder."""
     activation_checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
+    upsampling: Literal["nearest", "linear"] = "nearest"
+    """How the decoder doubles the size; no part of the weights, so that those of another program need their own."""
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    """What the network takes for the darkest and the brightest value; weights of other programs often want [0, 1]."""
     discriminator_channels: int = Field(32, ge=1)
     """Feature channels of the patch discriminator's first layer."""
     discriminator_num_layers: int | None = Field(None, ge=1)
@@ -48,6 +52,12 @@ class AutoencoderKLArchitecture(ArchitectureConfig):
     def stride(self) -> int:
         """Voxels of the image per voxel of the latents, along each axis."""
         return int(2 ** (len(self.num_channels) - 1))
+
+    @model_validator(mode="after")
+    def _range_rises(self) -> Self:
+        if self.value_range[0] >= self.value_range[1]:
+            raise ValueError(f"value_range {list(self.value_range)} must go from the lower to the higher value")
+        return self
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:

@@ -33,6 +33,7 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
         super().__init__(config, spec)
         architecture = resolved(config.architecture)
         self.stride = architecture.stride
+        self.value_range = architecture.value_range
         self._check_tiles()
         self.autoencoder = _build_autoencoder(architecture, spec)
         self.adversary = build_adversary(
@@ -56,15 +57,16 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
     def evaluation_loss(self, batch: Batch) -> Tensor:
         """Return the loss of the means of the latents, without the discriminator."""
         images = batch["image"]
-        mean, sigma = self.autoencoder.encode(pad_to_multiple(images, self.stride))
-        error: Tensor = self.criterion(crop(self.autoencoder.decode(mean), images.shape[2:]).float(), images)
+        mean, sigma = self.autoencoder.encode(self._network_input(images))
+        decoded = self._network_output(self.autoencoder.decode(mean))
+        error: Tensor = self.criterion(crop(decoded, images.shape[2:]), images)
         return error + self.config.kl_weight * _kl_divergence(mean, sigma, images)
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the autoencoder's loss (2112.10752, eq. 25) and the reconstruction."""
         images = batch["image"]
-        output, mean, sigma = self.autoencoder(pad_to_multiple(images, self.stride))
-        output = crop(output, images.shape[2:]).float()
+        output, mean, sigma = self.autoencoder(self._network_input(images))
+        output = crop(self._network_output(output), images.shape[2:])
         self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
         divergence = _kl_divergence(mean, sigma, images)
         error: Tensor = self.criterion(output, images)
@@ -98,7 +100,7 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
     def encode_mean(self, images: Tensor) -> Tensor:
         """Return the means of the posteriors, ``(batch, *latent_shape)``; in windows where configured."""
         config = self.config
-        inputs = pad_to_multiple(images, self.stride)
+        inputs = self._network_input(images)
 
         def encode(window: Tensor) -> Tensor:
             mean: Tensor = self.autoencoder.encode(window)[0]
@@ -111,7 +113,19 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
         tile = self.config.tile_shape
         window = None if tile is None else [size // self.stride for size in tile]
         images = apply_in_windows(self.autoencoder.decode, latents, window, self.config.tile_overlap_fraction)
-        return crop(images, self.spec.shape).float()
+        return crop(self._network_output(images), self.spec.shape)
+
+    def _network_input(self, images: Tensor) -> Tensor:
+        """Return images in [-1, 1] in the values of the network, padded to a size that its stride divides."""
+        low, high = self.value_range
+        if (low, high) != (-1.0, 1.0):
+            images = low + (images + 1) * ((high - low) / 2)
+        return pad_to_multiple(images, self.stride)
+
+    def _network_output(self, images: Tensor) -> Tensor:
+        """Return images in the values of the network in [-1, 1], in 32 bits."""
+        low, high = self.value_range
+        return images.float() if (low, high) == (-1.0, 1.0) else (images.float() - low) * (2 / (high - low)) - 1
 
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, from the Gaussian of the latents; see ``GenerativeModule.sample``."""
@@ -144,6 +158,7 @@ def _build_autoencoder(architecture: AutoencoderKLArchitecture, spec: DataSpec) 
         with_encoder_nonlocal_attn=architecture.with_encoder_nonlocal_attn,
         with_decoder_nonlocal_attn=architecture.with_decoder_nonlocal_attn,
         activation_checkpointing=architecture.activation_checkpointing,
+        upsampling=architecture.upsampling,
     )
 
 

@@ -34,6 +34,10 @@ class MultiOptimizerModule(GenerativeModule[C]):
     def network(self, name: str) -> nn.Module:
         """Return the part of the model that the optimizer ``name`` of ``config.networks`` trains."""
 
+    def networks_by_optimizer(self) -> dict[str, nn.Module]:
+        """Return the networks by their names."""
+        return {name: self.network(name) for name in self.config.networks}
+
     def check_components(self) -> None:
         """Build every optimizer and scheduler once; see ``GenerativeModule.check_components``."""
         for name, optimizer in self._optimizers().items():

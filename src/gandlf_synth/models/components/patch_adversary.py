@@ -32,16 +32,16 @@ class PatchAdversary(nn.Module):
         self.weight = weight
         self._criterion = _PatchAdversarialLoss(criterion=criterion)
 
-    def verdict(self, output: Tensor, error: Tensor, last_weight: Tensor) -> Tensor:
+    def verdict(self, output: Tensor, error: Tensor, last_weight: Tensor | None) -> Tensor:
         """Return what a decoder is told about its ``output``, weighted; a scalar.
 
         Args:
             output: the reconstruction.
             error: its error, a scalar of the same graph.
-            last_weight: the weight of the decoder's last layer.
+            last_weight: the weight of the decoder's last layer that learns; None: the decoder does not.
         """
         penalty = self.penalty(output)
-        return self.weight * gradient_ratio(error, penalty, last_weight) * penalty
+        return self.weight * gradient_ratio(error, penalty, output if last_weight is None else last_weight) * penalty
 
     def penalty(self, output: Tensor) -> Tensor:
         """Return what a generator is told about its ``output``, without a weight; a scalar."""
@@ -98,9 +98,10 @@ def gradient_ratio(error: Tensor, penalty: Tensor, weight: Tensor) -> Tensor:
     return ratio.clamp(max=_LARGEST_RATIO).detach()
 
 
-def last_weight(decoder: nn.Module) -> Tensor:
-    """Return the weight of the last layer of ``decoder``."""
-    return [weight for weight in decoder.parameters() if weight.ndim > 1][-1]
+def last_weight(decoder: nn.Module) -> Tensor | None:
+    """Return the weight of the last layer of ``decoder`` that learns, or None where none does."""
+    learned = [weight for weight in decoder.parameters() if weight.ndim > 1 and weight.requires_grad]
+    return learned[-1] if learned else None
 
 
 class _PatchAdversarialLoss(PatchAdversarialLoss):  # type: ignore[misc, unused-ignore]

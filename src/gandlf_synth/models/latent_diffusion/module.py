@@ -35,7 +35,7 @@ class LatentDiffusion(DenoisingModule[LatentDiffusionConfig]):
 
     def __init__(self, config: LatentDiffusionConfig, spec: DataSpec) -> None:
         super().__init__(config, spec)
-        autoencoder = build_module(config.first_stage, spec)
+        autoencoder = build_module(config.first_stage.model_copy(update={"lora": None, "freeze": []}), spec)
         if not isinstance(autoencoder, FirstStage):
             raise TypeError(f"{config.first_stage.model_name} has no latents")
         self.first_stage = autoencoder

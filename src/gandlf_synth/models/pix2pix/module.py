@@ -12,7 +12,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import ExportedNetwork, noise_from
 from gandlf_synth.models.components.gan import in_fast_layout
 from gandlf_synth.models.components.joining_discriminator import JoiningDiscriminatorModule
-from gandlf_synth.models.components.patch_adversary import build_adversary
+from gandlf_synth.models.components.patch_adversary import build_adversary, last_weight
 from gandlf_synth.models.components.reconstruction_loss import ReconstructionLoss
 from gandlf_synth.models.components.translation import (
     as_channels,
@@ -71,7 +71,7 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         error: Tensor = self.criterion(output, images)
         if not self.with_discriminator or self.adversary is None:
             return error, output
-        verdict = self.adversary.verdict(self.judged(output, batch), error, self.generator.last_weight)
+        verdict = self.adversary.verdict(self.judged(output, batch), error, last_weight(self.generator))
         return error + verdict, output
 
     def judged(self, images: Tensor, batch: Batch) -> Tensor:

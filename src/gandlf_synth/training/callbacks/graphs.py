@@ -19,8 +19,9 @@ _MOST_MEMORY = 0.4
 def cuda_graphs(config: Config) -> list[Callback]:
     """Return what records CUDA graphs, where ``config`` leaves the choice."""
     compute, accumulates = config.compute, config.model.accumulate_grad_batches > 1
+    stays = bool(config.model.freeze) or config.model.lora is not None
     # A gradient lies where the recording left it, and the next backward pass overwrites it.
-    return [CudaGraphs()] if compute.cuda_graphs and not compute.compile and not accumulates else []
+    return [CudaGraphs()] if compute.cuda_graphs and not (compute.compile or accumulates or stays) else []
 
 
 class CudaGraphs(Callback):

@@ -34,13 +34,17 @@ class ExponentialMovingAverage(WeightAveraging):
 
     At step n the decay is ``min(decay, (1 + n) / (10 + n))``, so that a short run is not held by its first weights.
     Checkpoints hold the average in ``state_dict``, and the weights being trained beside it.
+
+    Args:
+        decay: of the average, once it is warm.
+        begins_trained: whether the first weights count too, because another training made them.
     """
 
     _latest_update_step: int
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, *, begins_trained: bool = False) -> None:
         super().__init__()
-        self._decay = decay
+        self._decay, self._begins_trained = decay, begins_trained
         self._weights: list[_Pair] = []
         self._buffers: list[tuple[_Buffers, _Buffers]] = []
 
@@ -71,7 +75,7 @@ class ExponentialMovingAverage(WeightAveraging):
             by_type[averaged.dtype].append((averaged, current))
         for dtype, tensors in by_type.items():
             own, new = (list(side) for side in zip(*tensors, strict=True))
-            if self._latest_update_step and dtype.is_floating_point:
+            if (self._latest_update_step or self._begins_trained) and dtype.is_floating_point:
                 self._average(own, new)
             else:
                 torch._foreach_copy_(own, new)
