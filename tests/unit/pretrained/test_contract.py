@@ -34,7 +34,7 @@ def smooth_images() -> Tensor:
 
 
 def batch() -> Batch:
-    return {"image": smooth_images(), "condition": Condition()}
+    return {"image": smooth_images(), "condition": Condition(), "index": torch.arange(8)}
 
 
 def parent(**facts: Any) -> Parent:
