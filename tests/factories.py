@@ -208,6 +208,7 @@ def facts_of(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **
     """Return what is known of a data set of grey images of ``shape``."""
     own = {
         "spatial_dims": len(shape), "column_channels": (1,), "column_names": ("channel_0",), "shape": shape,
+        "smallest_shape": shape, "largest_shape": shape,
         "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
         "dtype": "float32", "physical": True, "orientations": ("LPS",), "notes": (),
         "units": (Units("arbitrary", "units differ between images"),),

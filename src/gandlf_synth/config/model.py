@@ -83,6 +83,10 @@ class ModelConfig(BaseModel):
     patches: ClassVar[bool] = False
     """Whether the family can be trained on patches of volumes."""
 
+    keeps_resolution: ClassVar[bool] = False
+    """Whether the network sees the voxels of the files, because what it makes is to be as fine as what it is made
+    from: whole images where they are small, else patches."""
+
     condition_kinds: ClassVar[tuple[str, ...]] = ("class",)
     """The kinds of condition that the networks take: ``class``, ``vector``, ``channels``."""
     required_kind: ClassVar[str | None] = None

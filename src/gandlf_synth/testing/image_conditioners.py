@@ -96,6 +96,7 @@ def _facts_of(dims: int) -> Fingerprint:
     unknown = Units("arbitrary", "")
     return Fingerprint(
         spatial_dims=dims, column_channels=(_CHANNELS,), column_names=("image",), shape=_SHAPES[dims - 2],
+        smallest_shape=_SHAPES[dims - 2], largest_shape=_SHAPES[dims - 2],
         largest_extent=tuple(map(float, _SHAPES[dims - 2])), same_aspect=True, low=(-1.0,) * _CHANNELS,
         high=(1.0,) * _CHANNELS, dtype="float32", physical=True, orientations=(), notes=(), units=(unknown,),
         source_channels=_SOURCES, source_names=("one", "other"), source_units=(unknown,) * 2, mask_labels=_LABELS,

@@ -78,7 +78,8 @@ def _facts(spec: DataSpec) -> Fingerprint:
     units = (Units("arbitrary", "made up"),)
     return Fingerprint(
         spatial_dims=spec.spatial_dims, column_channels=spec.column_channels, column_names=spec.column_names,
-        shape=spec.shape, largest_extent=tuple(map(float, spec.shape)), same_aspect=True, low=spec.low, high=spec.high,
+        shape=spec.shape, smallest_shape=spec.shape, largest_shape=spec.shape,
+        largest_extent=tuple(map(float, spec.shape)), same_aspect=True, low=spec.low, high=spec.high,
         dtype=spec.dtype, physical=True, orientations=("LPS",), notes=(), units=units * len(spec.column_channels),
         source_channels=(1,), source_names=("source",), source_units=units, mask_labels=(0, 1),
     )  # fmt: skip

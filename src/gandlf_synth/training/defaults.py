@@ -17,8 +17,8 @@ from gandlf_synth.errors import listing
 from gandlf_synth.training.cost import in_words
 from gandlf_synth.training.request import ENDLESS
 
-_MULTIPLE = 8
-_CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
+MULTIPLE = 8
+CAPS = {("cpu", 2): 64, ("cpu", 3): 32, ("gpu", 2): 256, ("gpu", 3): 96}
 """Longest side that trains in reasonable time: a step of a few seconds at most."""
 CT_WINDOW = (-1000.0, 1000.0)
 """Hounsfield units; as in MAISI (Guo et al. 2024, arXiv:2409.11169). Metal above is clipped."""
@@ -103,17 +103,18 @@ def choose_modality(data: Fingerprint) -> Choice[Literal["rad", "histo"]]:
 
 def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
     """Choose the size that the network sees: the images' proportions, at most their size, capped for the device."""
-    cap = _CAPS[device.kind, data.spatial_dims]
+    cap = CAPS[device.kind, data.spatial_dims]
     extent = np.array(data.largest_extent)
-    longest = min(cap, _rounded(max(data.shape)))
-    shape = [max(_MULTIPLE, _rounded(longest * length)) for length in extent / extent.max()]
+    longest = min(cap, rounded(max(data.shape)))
+    shape = [max(MULTIPLE, rounded(longest * length)) for length in extent / extent.max()]
     size = "×".join(str(length) for length in data.shape)
     reason = f"images are {size}; {cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
     return Choice("model_config.tensor_shape", shape, reason)
 
 
-def _rounded(length: float) -> int:
-    return int(np.ceil(length / _MULTIPLE - 1e-6)) * _MULTIPLE
+def rounded(length: float) -> int:
+    """Return a length as a multiple of what networks divide by, not shorter."""
+    return int(np.ceil(length / MULTIPLE - 1e-6)) * MULTIPLE
 
 
 def choose_orientation(data: Fingerprint) -> Choice[list[Step]]:

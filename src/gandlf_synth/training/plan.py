@@ -46,6 +46,7 @@ from gandlf_synth.training.defaults import (
     detect_device,
 )
 from gandlf_synth.training.inheritance import Inheritance, inherit
+from gandlf_synth.training.own_resolution import choose_own_resolution
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.strategy import SHARDED, in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
@@ -219,6 +220,8 @@ class _Planner:
         self._config, self._data, self._train, self._device = config, data, train, device
         self._budget, self._networks, self._batch = budget, networks.size, networks.batch
         self._required = config.model.required_shape(data.spatial_dims)
+        self._own = choose_own_resolution(data, device) if self._may_keep_resolution() else None
+        self._patches = config.patch_sampler
         self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
 
@@ -258,6 +261,7 @@ class _Planner:
                 "num_epochs": epochs,
                 "data_preprocessing": preprocessing,
                 "batch_size": batch_size,
+                "patch_sampler": self._patches,
                 "compute": config.compute.model_copy(update={"precision": precision}),
             }
         )
@@ -285,7 +289,7 @@ class _Planner:
         seen = written.tensor_shape
         if seen == "auto":
             final = final_shape(self._config.data_preprocessing.train or [])
-            seen = list(final or choose_shape(self._data, self._device).value)
+            seen = list(final or self._choose_shape().value)
         setting = Setting(seen, self._device.kind == "gpu", epochs)
         model = written.with_networks(setting, self._networks.size)
         for key in type(model).model_fields:
@@ -339,7 +343,19 @@ class _Planner:
         if final:
             reason = "what data_preprocessing.train resizes to"
             return self._fill(written, Choice("model_config.tensor_shape", final, reason))
-        return self._fill(written, choose_shape(self._data, self._device))
+        if self._own is not None and self._own.patches is not None:
+            self._patches = self._fill("auto", self._own.patches)
+        return self._fill(written, self._choose_shape())
+
+    def _choose_shape(self) -> Choice[list[int]]:
+        return self._own.shape if self._own is not None else choose_shape(self._data, self._device)
+
+    def _may_keep_resolution(self) -> bool:
+        """Say whether the network is to see the images' own voxels: nothing that is written sets another size."""
+        config = self._config
+        steps = config.data_preprocessing.train or []
+        written = config.model.tensor_shape != "auto" or config.patch_sampler is not None or not keeps_grid(steps)
+        return config.model.keeps_resolution and not written and final_shape(steps) is None
 
     def _plan_average(self) -> float:
         """Return the decay of the average of the weights, which no process can keep where they are shared out."""
@@ -350,10 +366,8 @@ class _Planner:
         """Return the written steps of ``phase``, with what they lack: one orientation, a size, a range of values."""
         steps = list(self._config.data_preprocessing.of(phase) or [])
         choices = []
-        if self._config.patch_sampler is None and self._lacks_size(steps, shape):
-            isotropic = self._required is not None
-            sizing = choose_resizing(self._data, shape, isotropic=isotropic)
-            choices.append(sizing if keeps_grid(steps) else choose_final_resizing(steps, shape))
+        if self._patches is None and self._lacks_size(steps, shape):
+            choices.append(self._choose_sizing(steps, shape))
         if not normalizes(steps):
             choices.append(choose_normalization(self._data, sources=self._looks_at_sources()))
         steps += [step for choice in choices for step in choice.value]
@@ -363,6 +377,13 @@ class _Planner:
         if phase == "train":
             self._choices += [Choice(one.key, steps_as_written(one.value), one.reason) for one in choices]
         return steps
+
+    def _choose_sizing(self, steps: Sequence[Step], shape: Sequence[int]) -> Choice[list[Step]]:
+        if self._own is not None and self._own.sizing is not None:
+            return self._own.sizing
+        if not keeps_grid(steps):
+            return choose_final_resizing(steps, shape)
+        return choose_resizing(self._data, shape, isotropic=self._required is not None)
 
     def _looks_at_sources(self) -> bool:
         steps = [step for step in self._config.model.conditioning if step.name.lower() != "class"]

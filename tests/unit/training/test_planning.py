@@ -237,3 +237,44 @@ def test_rows_that_are_no_pairs_are_refused_where_a_model_learns_from_pairs(fami
 
     with pytest.raises(ConfigError, match=r"c\.yaml:1: .*no row of data\.csv has both .* use model_name: cyclegan"):
         make_plan(validate(parse_document(text, "c.yaml")), data, Manifest(Path("data.csv"), samples, "each row"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("shape", "device", "seen", "patches", "sizes"),
+    [
+        ((53, 60), CPU, [56, 64], False, ["to_canonical", {"crop_or_pad": [56, 64]}]),
+        ((91, 109), CPU, [64, 64], True, []),
+        ((512, 300), CPU, [64, 64], True, []),
+        ((240, 240, 155), GPU, [96, 96, 96], True, []),
+        ((240, 240, 20), CPU, [32, 32, 16], True, []),
+    ],
+)
+def test_images_made_of_images_keep_their_own_voxels(
+    shape: tuple[int, ...], device: Device, seen: list[int], patches: bool, sizes: list[object]
+) -> None:
+    data = replace(
+        facts_of(shape), source_channels=(1,), source_names=("source",), source_units=(Units("arbitrary", ""),)
+    )
+    document = parse_document("model_config: {model_name: pix2pix, conditioning: [image]}", "config.yaml")
+    pair = Sample(1, "a", (Path("a.nii"),), sources=(Path("b.nii"),))
+
+    plan = make_plan(validate(document), data, Manifest(Path("data.csv"), (pair,), "each row"), device)
+
+    assert plan.config.model.tensor_shape == seen
+    assert (plan.config.patch_sampler is not None) is patches
+    steps = plan.config.data_preprocessing.model_dump(mode="json")["train"]
+    assert [step for step in steps if "rescale" not in step] == sizes
+
+
+def test_a_written_size_is_kept_where_images_are_made_of_images() -> None:
+    data = replace(
+        facts_of((512, 512)), source_channels=(1,), source_names=("source",), source_units=(Units("arbitrary", ""),)
+    )
+    text = "model_config: {model_name: pix2pix, conditioning: [image], tensor_shape: [64, 64]}"
+    pair = Sample(1, "a", (Path("a.nii"),), sources=(Path("b.nii"),))
+
+    plan = make_plan(
+        validate(parse_document(text, "config.yaml")), data, Manifest(Path("data.csv"), (pair,), "each row"), CPU
+    )
+
+    assert (plan.config.model.tensor_shape, plan.config.patch_sampler) == ([64, 64], None)

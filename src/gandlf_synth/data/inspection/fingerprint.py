@@ -29,6 +29,8 @@ class Fingerprint:
         column_channels: channels of each channel column; a grey picture stored as RGB counts as one.
         column_names: what tells the columns' files apart.
         shape: median voxels along each axis, in the order in which ``to_canonical`` lays them.
+        smallest_shape: the fewest voxels along each axis.
+        largest_shape: the most voxels along each axis.
         largest_extent: the largest size along each axis, in mm where known, else in voxels.
         same_aspect: whether all images have the same proportions, within 5 %.
         low, high: per channel, medians of the images' 0.5th and 99.5th percentiles, in the files' units.
@@ -47,6 +49,8 @@ class Fingerprint:
     column_channels: tuple[int, ...]
     column_names: tuple[str, ...]
     shape: tuple[int, ...]
+    smallest_shape: tuple[int, ...]
+    largest_shape: tuple[int, ...]
     largest_extent: tuple[float, ...]
     same_aspect: bool
     low: tuple[float, ...]
@@ -155,6 +159,8 @@ def _summary(
         column_channels=tuple(channels),
         column_names=column_names(manifest),
         shape=tuple(int(length) for length in np.median(shapes, axis=0)),
+        smallest_shape=tuple(int(length) for length in shapes.min(axis=0)),
+        largest_shape=tuple(int(length) for length in shapes.max(axis=0)),
         largest_extent=tuple(float(length) for length in extents.max(axis=0)),
         same_aspect=bool((np.ptp(proportions, axis=0) < 0.05).all()),
         low=_medians(columns, channels, "low"),

@@ -14,6 +14,7 @@ class CycleGANConfig(ModelConfig):
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     patches: ClassVar[bool] = True
+    keeps_resolution: ClassVar[bool] = True
     condition_kinds: ClassVar[tuple[str, ...]] = ("channels",)
     required_kind: ClassVar[str | None] = "channels"
     compares_sides: ClassVar[bool] = True

@@ -26,6 +26,7 @@ class Pix2PixConfig(ReconstructionConfig):
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     patches: ClassVar[bool] = True
+    keeps_resolution: ClassVar[bool] = True
     condition_kinds: ClassVar[tuple[str, ...]] = ("class", "vector", "channels")
     required_kind: ClassVar[str | None] = "channels"
     enough_steps: ClassVar[Mapping[Size, int]] = {"S": 1_000, "M": 3_000, "L": 10_000, "XL": 30_000}

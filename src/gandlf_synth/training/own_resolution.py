@@ -1,0 +1,51 @@
+"""What a network sees that must lose nothing of its images: their own voxels, whole or in patches.
+
+A translated image is to be as fine as its source, and a coarser grid blurs it, however good the network is. T1 to
+FLAIR of slices of 91×109, a patient left out, four minutes of one core: 22.5 dB (SSIM 0.83) on a grid of 56×64, 24.1 dB
+(0.91) on the slices' own, 25.9 dB (0.92) by patches of 64×64 of them, which give twice the steps in the time.
+"""
+
+from dataclasses import dataclass
+
+from gandlf_synth.config import Step
+from gandlf_synth.config.schema import PatchSampler
+from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.training.defaults import CAPS, MULTIPLE, Choice, Device, rounded
+
+
+@dataclass(frozen=True)
+class OwnResolution:
+    """How a network sees images at their own resolution.
+
+    Args:
+        shape: what it sees at once.
+        patches: how patches are drawn; None: images are seen whole.
+        sizing: the preprocessing that brings whole images to one size; None: patches.
+    """
+
+    shape: Choice[list[int]]
+    patches: Choice[PatchSampler] | None
+    sizing: Choice[list[Step]] | None
+
+
+def choose_own_resolution(data: Fingerprint, device: Device) -> OwnResolution | None:
+    """Choose between whole images and patches; None where an axis is too short for either."""
+    limit = CAPS[device.kind, data.spatial_dims]
+    size = "×".join(str(length) for length in data.shape)
+    if max(data.largest_shape) <= limit:
+        shape = [rounded(length) for length in data.largest_shape]
+        steps = [
+            *([Step(name="to_canonical")] if data.orientations else []),
+            Step(name="crop_or_pad", parameters=shape),
+        ]
+        reason = f"images are {size}, and what is made is to be as fine: their own voxels, with a margin"
+        whole = "padded, not resampled: what is made is to be as fine as what it is made from"
+        return OwnResolution(
+            Choice("model_config.tensor_shape", shape, reason), None, Choice("data_preprocessing", steps, whole)
+        )
+    patch = [min(limit, length // MULTIPLE * MULTIPLE) for length in data.smallest_shape]
+    if min(patch) < MULTIPLE:
+        return None
+    reason = f"images are {size}, and what is made is to be as fine: patches of their own voxels"
+    sampler = Choice("patch_sampler", PatchSampler(), f"images are larger than {limit} voxels a side")
+    return OwnResolution(Choice("model_config.tensor_shape", patch, reason), sampler, None)
