@@ -22,6 +22,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.processing.pipeline import make_transform
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 from gandlf_synth.geometry import Geometry
+from gandlf_synth.model_folder import ModelFolder
 
 Array = np.ndarray[Any, Any]
 
@@ -202,6 +203,24 @@ def spec_of(dtype: str = "int16", channels: int = 1, classes: int = 2, **changes
         "column_channels": (1,) * channels, "column_names": tuple(f"t{i}" for i in range(channels)),
     }  # fmt: skip
     return DataSpec.model_validate({**facts, **changes})
+
+
+def write_model(folder: Path, spec: DataSpec, name: str = "ddpm", **parts: object) -> Path:
+    """Write a model with random weights as a folder for others, and return the folder."""
+    import torch
+
+    from gandlf_synth.models.build import build_module
+    from gandlf_synth.models.checkpoint import write_safetensors
+
+    torch.manual_seed(0)
+    tiny = {
+        "num_channels": [8, 8], "attention_levels": [False, True], "num_res_blocks": 1, "norm_num_groups": 4,
+        "num_head_channels": 4, "num_train_timesteps": 10,
+    }  # fmt: skip
+    content = {"model_name": name, "architecture": tiny, "num_inference_steps": 2, **parts}
+    folder.mkdir(parents=True)
+    write_safetensors(build_module(content, spec), ModelFolder(folder).exported)
+    return folder
 
 
 def facts_of(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **changes: object) -> Fingerprint:

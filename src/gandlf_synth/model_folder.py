@@ -36,6 +36,16 @@ class ModelFolder:
         return self.checkpoints / "best.ckpt"
 
     @property
+    def exported(self) -> Path:
+        """The weights in a folder that was made for others."""
+        return self.root / "model.safetensors"
+
+    @property
+    def exported_config(self) -> Path:
+        """What such a folder says of the model and of how images are made."""
+        return self.root / "config.json"
+
+    @property
     def first_stage(self) -> "ModelFolder":
         """The model folder of the first stage, where a model has one."""
         return ModelFolder(self.root / "first_stage")
@@ -168,7 +178,7 @@ class ModelFolder:
             file.unlink(missing_ok=True)
 
     def choose_checkpoint(self, custom: Path | None) -> Path:
-        """Return the checkpoint to infer with: the given one, else the best, else the last.
+        """Return the checkpoint to infer with: the given one, else the best, else the last, else what was exported.
 
         Raises:
             CheckpointError: there is none.
@@ -177,7 +187,7 @@ class ModelFolder:
             if custom.is_file():
                 return custom
             raise CheckpointError(Problem(str(custom), "is not a checkpoint file: it does not exist"))
-        for path in (self.best, self.last):
+        for path in (self.best, self.last, self.exported):
             if path.is_file():
                 return path
         model_dir, checkpoint = option("model_dir"), option("checkpoint")
@@ -205,6 +215,11 @@ class InferenceFolder:
     def log_file(self) -> Path:
         """What the run said."""
         return self.root / "inference_manager.log"
+
+    @property
+    def croissant(self) -> Path:
+        """What the images are, for catalogues of datasets, as Croissant."""
+        return self.root / "croissant.json"
 
     @contextmanager
     def locked(self) -> Iterator[None]:

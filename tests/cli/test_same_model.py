@@ -42,7 +42,7 @@ def test_images_name_the_weights_of_their_checkpoint_also_after_export(
     assert cli("export", "-m-dir", pictures_model, "-o", tmp_path / "package")[0] == 0
 
     weights = json.loads(sidecar.read_text())["weights_sha256"]
-    for file in (pictures_model / "checkpoints" / "last.ckpt", tmp_path / "package" / "weights.safetensors"):
+    for file in (pictures_model / "checkpoints" / "last.ckpt", tmp_path / "package" / "model.safetensors"):
         code, out, err = cli("doctor", file)
         assert code == 0, err
         assert weights in out

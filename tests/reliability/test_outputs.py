@@ -76,7 +76,7 @@ def little_room(size: int) -> Iterator[None]:
 def test_a_full_disk_leaves_nothing_of_an_export(cli: Cli, pictures_model: Path, tmp_path: Path) -> None:
     target = tmp_path / "whole"
     assert cli("export", "-m-dir", pictures_model, "-o", target)[0] == 0
-    whole = (target / "weights.safetensors").stat().st_size
+    whole = (target / "model.safetensors").stat().st_size
     before = sorted(tmp_path.iterdir())
 
     for size, words in ((LITTLE, ()), (whole + 100, ("--format", "torchscript"))):

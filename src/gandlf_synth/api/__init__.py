@@ -12,7 +12,7 @@ from gandlf_synth.api.evaluation import (
     report,
     sweep_sampler,
 )
-from gandlf_synth.api.models import export_model, load_model, provenance_of
+from gandlf_synth.api.models import export_model, load_model, provenance_of, verify_images
 from gandlf_synth.api.synthesis import (
     GenerationPlan,
     GenerationRequest,
@@ -48,5 +48,6 @@ __all__ = [
     "report",
     "sweep_sampler",
     "train",
+    "verify_images",
     "verify_install",
 ]

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gandlf_synth.config import LoadedConfig, load_config
+from gandlf_synth.config import Document, LoadedConfig, load_config, validate
 from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.files import read_json
 from gandlf_synth.provenance import digest
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.spec import DataSpec
     from gandlf_synth.data.processing.pipeline import Pipeline
     from gandlf_synth.data.table.manifest import Manifest, Sample
+    from gandlf_synth.diagnostics.verification import FileVerdict
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.synthesis.row_task import RowTask
 
@@ -42,12 +44,35 @@ def export_model(
     *,
     formats: Sequence[str] = (),
     checkpoint: Path | str | None = None,
+    license: str = "",  # noqa: A002
+    evaluation: Path | str | None = None,
 ) -> list[Path]:
-    """Write a trained model with a model card into ``folder``, and return the files; see ``exporting``."""
+    """Write a trained model as a folder for others, and return the files.
+
+    Args:
+        model_dir: the model folder.
+        folder: new or empty.
+        formats: further forms: bundle, torchscript, onnx.
+        checkpoint: the checkpoint; None: the best, else the last.
+        license: under which it is handed on, such as ``cc-by-4.0``; empty: that of the model it started from.
+        evaluation: what ``evaluate`` wrote, for the card; None: the newest in the model folder that is of this model.
+
+    Raises:
+        ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``exporting.export_package``.
+    """
     from gandlf_synth.exporting import export_package
+    from gandlf_synth.model_folder import ModelFolder
 
     module: Any = load_model(model_dir, checkpoint)
-    return export_package(module, Path(model_dir), Path(folder), formats)  # type: ignore[arg-type]
+    return export_package(
+        module,
+        Path(model_dir),
+        Path(folder),
+        formats,  # type: ignore[arg-type]
+        loaded=configuration_of(None, ModelFolder(Path(model_dir))),
+        license_given=license,
+        evaluation=Path(evaluation) if evaluation else None,
+    )
 
 
 def provenance_of(file: Path | str) -> dict[str, Any]:
@@ -61,11 +86,34 @@ def provenance_of(file: Path | str) -> dict[str, Any]:
     return origin_of(Path(file))
 
 
+def verify_images(path: Path | str, public_key: Path | str | None = None) -> "list[FileVerdict]":
+    """Return whether each synthetic image in a folder, or one file, is still as it was made.
+
+    Args:
+        path: an image, its sidecar, or a folder.
+        public_key: a file with the Ed25519 key by which all must be signed; None: valid signatures of any key will do.
+
+    Raises:
+        ConfigError: the key cannot be used.
+        DataError: the path does not exist, or the folder holds no images.
+        MissingExtraError: something is signed, and cryptography is not installed.
+    """
+    from gandlf_synth.diagnostics.verification import verify
+    from gandlf_synth.signing import read_public_key
+
+    return verify(Path(path), read_public_key(Path(public_key)) if public_key else None)
+
+
 def configuration_of(config: Path | None, folder: Any) -> LoadedConfig | None:
     """Return the configuration that is given, else the one that the model in ``folder`` was trained with."""
     if config is not None:
         return load_config(config)
-    return load_config(folder.resolved_config) if folder.resolved_config.is_file() else None
+    if folder.resolved_config.is_file():
+        return load_config(folder.resolved_config)
+    if not folder.exported_config.is_file():
+        return None
+    content = read_json(folder.exported_config).get("configuration")
+    return validate(Document(str(folder.exported_config), content)) if content else None
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from gandlf_synth.display.console import Reporter
     from gandlf_synth.models.base import GenerativeModule
     from gandlf_synth.progress import Progress
+    from gandlf_synth.signing import Signer
+    from gandlf_synth.synthesis.choose_layout import LayoutChoice
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
+    from gandlf_synth.synthesis.layout import Layout
     from gandlf_synth.synthesis.reconstruct import ReconstructionResult
     from gandlf_synth.synthesis.requests import ImageRequest
 
@@ -52,6 +55,10 @@ class GenerationRequest(TakesPaths):
             jump_length, jump_n_sample: as in ``inference_parameters``.
         resume: finish an earlier, interrupted call with the same arguments: make only what is missing.
         refuse_copies: the CSV that the model was trained on; images that look like one of its own are made again.
+        layout: ``plain``, or ``bids`` for a derivative dataset of BIDS.
+        bids_suffix: what the files of each channel column are in BIDS, such as T1w; none: as the columns are called.
+        skull_stripped: what BIDS wants to be told: whether everything but the brain is 0.
+        sign_key: a file with an Ed25519 private key that signs the images and their sidecars.
 
     >>> request = GenerationRequest("model", counts={"glioma": 8}, sampler="ddim", num_inference_steps=25)
     >>> request.model_dir.name, request.seed
@@ -80,6 +87,10 @@ class GenerationRequest(TakesPaths):
     jump_n_sample: int | None = None
     resume: bool = False
     refuse_copies: Path | None = None
+    layout: str = "plain"
+    bids_suffix: tuple[str, ...] = ()
+    skull_stripped: bool = False
+    sign_key: Path | None = None
 
 
 class ModelLoader:
@@ -142,6 +153,12 @@ class _Job:
     images: "list[ImageRequest]"
     writer: "Writer"
     rows: GivenRows | None
+    layout: "LayoutChoice"
+    signer: "Signer | None"
+
+    def ordered(self, folder: Path) -> "Layout":
+        """Return how ``folder`` is ordered."""
+        return self.layout.build(folder, self.module.spec.column_names, self.rows.manifest.samples if self.rows else ())
 
     @property
     def sampling(self) -> Mapping[str, object]:
@@ -160,6 +177,8 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     loaded = configuration_of(request.config, folder)
 
     from gandlf_synth.data.formats.writers import choose_writer
+    from gandlf_synth.signing import read_signer
+    from gandlf_synth.synthesis.choose_layout import LayoutChoice
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
     from gandlf_synth.synthesis.row_files import check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
@@ -184,7 +203,10 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
     if rows is not None:
         check_maps(writer, parameters.n_samples)
-    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows)
+    layout = LayoutChoice(request.layout, request.bids_suffix, request.skull_stripped)
+    layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
+    signer = read_signer(request.sign_key) if request.sign_key else None
+    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows, layout, signer)
 
 
 def _check_no_counts(request: GenerationRequest) -> None:
@@ -219,7 +241,6 @@ def generate(
 
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
-        from gandlf_synth.synthesis.layout import PlainLayout
         from gandlf_synth.synthesis.output import folder_for, model_source
 
         module, parameters, loaded = job.module, job.parameters, job.loaded
@@ -230,6 +251,9 @@ def generate(
         gate = loader.build_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
         if gate is not None:
             record["copy_limit"] = gate.limit.score
+        record |= job.layout.record()
+        if job.signer is not None:
+            record["signed_by"] = job.signer.public_key.fingerprint
         record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
     ranks.check_same("model or configuration", record)
     terminal = (console if ranks.is_first else None) or silent_console()
@@ -247,7 +271,7 @@ def generate(
         return generate_images(
             module.to(ranks.device),
             job.images,
-            PlainLayout(place, module.spec.column_names),
+            job.ordered(place),
             source,
             reporter,
             bar,
@@ -257,6 +281,7 @@ def generate(
             ranks=ranks,
             postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
             gate=gate,
+            signer=job.signer,
         )
 
 
@@ -266,7 +291,6 @@ def _from_rows(
 ) -> "GenerationResult":  # fmt: skip
     from gandlf_synth.provenance import software_versions
     from gandlf_synth.synthesis.from_rows import RowSampler, generate_from_rows
-    from gandlf_synth.synthesis.layout import PlainLayout
     from gandlf_synth.synthesis.row_files import RowFiles
     from gandlf_synth.synthesis.row_input import RowReader
 
@@ -275,8 +299,9 @@ def _from_rows(
     steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
     if steps:
         about["postprocessing"] = steps_as_written(steps)
-    layout = PlainLayout(folder, spec.column_names, rows.manifest.samples)
-    files = RowFiles(layout, rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps)
+    files = RowFiles(
+        job.ordered(folder), rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps, job.signer
+    )
     return generate_from_rows(
         RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),
         RowReader(rows.manifest, rows.pipeline, spec, rows.task),

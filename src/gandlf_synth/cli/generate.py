@@ -44,6 +44,25 @@ from gandlf_synth.cli.options import (
 @seed_option
 @sampling_options
 @format_option(None)
+@click.option(
+    "--layout",
+    type=click.Choice(["plain", "bids"]),
+    default="plain",
+    show_default=True,
+    help="How the output folder is ordered: all images in one folder, or as a BIDS derivative dataset.",
+)
+@click.option(
+    "--bids-suffix",
+    multiple=True,
+    metavar="SUFFIX",
+    help="With --layout bids: what the images are, such as T1w; once per channel column where names do not tell.",
+)
+@click.option(
+    "--skull-stripped", is_flag=True, help="With --layout bids: say that everything but the brain is 0 in the images."
+)
+@click.option(
+    "--sign-key", type=PATH, metavar="FILE", help="Ed25519 private key that signs images and sidecars (extra: sign)."
+)
 @click.option("--resume", is_flag=True, help="Finish an interrupted call: make only the images that are missing.")
 @click.option(
     "--refuse-copies",
@@ -106,12 +125,16 @@ def run_reconstruction(csv: Path, as_json: bool = False, **options: Any) -> None
     "formats",
     type=click.Choice(["safetensors", "bundle", "torchscript", "onnx"]),
     multiple=True,
-    help="What to write besides weights.safetensors and the model card; may be given several times.",
+    help="What to write besides weights, configuration and model card; may be given several times.",
+)
+@click.option("--license", help="License of the model, such as cc-by-4.0; absent: that of the model it started from.")
+@click.option(
+    "--evaluation", type=PATH, help="What evaluate wrote, for the card; absent: the newest in the model folder."
 )
 @json_option
-def export(model_dir: Path, checkpoint: Path | None, folder: Path, formats: tuple[str, ...], as_json: bool) -> None:
-    """Write a trained model for others: weights with a model card, a MONAI bundle, TorchScript, ONNX."""
+def export(model_dir: Path, folder: Path, as_json: bool, **options: Any) -> None:
+    """Write a trained model for others: a folder as on the Hugging Face Hub, a MONAI bundle, TorchScript, ONNX."""
     from gandlf_synth import api
 
-    written = api.export_model(model_dir, folder, formats=formats, checkpoint=checkpoint)
+    written = api.export_model(model_dir, folder, **{**options, "license": options["license"] or ""})
     emit(written, "\n".join(map(str, written)), as_json)

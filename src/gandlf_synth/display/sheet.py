@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from gandlf_synth.files import write_bytes
+from gandlf_synth.xmp import xmp_packet
 
 _GAP = 2
 _FONT_SIZE = 12
@@ -80,10 +82,13 @@ def sized(tile: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     return np.asarray(picture.resize(size, Picture.Resampling.NEAREST if factor > 1 else Picture.Resampling.BOX))
 
 
-def save_png(image: Picture.Image, path: Path) -> None:
-    """Write ``image`` to ``path`` as PNG, whole or not at all."""
+def save_png(image: Picture.Image, path: Path, *, synthetic: bool = False) -> None:
+    """Write ``image`` to ``path`` as PNG, whole or not at all; ``synthetic`` ones carry the mark of it as XMP."""
+    text = PngInfo()
+    if synthetic:
+        text.add_itxt("XML:com.adobe.xmp", xmp_packet({}))
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    image.save(buffer, format="PNG", pnginfo=text)
     write_bytes(path, buffer.getvalue())
 
 

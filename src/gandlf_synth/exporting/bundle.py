@@ -41,7 +41,7 @@ def write_bundle(module: GenerativeModule, folder: Path) -> list[Path]:
         "seed": 42,
         "request": (
             "$gandlf_synth.GenerationRequest(Path(@bundle_root), output_dir=Path(@output_dir), "
-            "checkpoint=Path(@bundle_root) / 'weights.safetensors', counts=@num_images, seed=@seed)"
+            "counts=@num_images, seed=@seed)"
         ),
         "run": ["$gandlf_synth.generate(@request)"],
     }

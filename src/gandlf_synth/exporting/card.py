@@ -1,40 +1,74 @@
-"""The model card: what the model is, what it was made from, how good it is, what it is not for."""
+"""The model card: what the model is, what it was made from, how good it is, what it is not for.
 
-import json
-from pathlib import Path
+Its front matter is what the Hugging Face Hub reads (https://huggingface.co/docs/hub/model-cards).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from typing import Any
 
-from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from gandlf_synth import registry
-from gandlf_synth.errors import DataError, Problem, counted
-from gandlf_synth.files import read_json
-from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.errors import counted
+from gandlf_synth.exporting.figures import Figures
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.provenance import RunRecord
+
+_NEW_IMAGES = """\
+For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its
+images show no patient, must not inform care, and must be called synthetic wherever they go."""
+_FROM_ROWS = """\
+For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its images
+may show the anatomy of the people in the images that they are made from. They must not inform care, and must be called
+synthetic wherever they go."""
+_LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.\-]*")
+NOT_STATED = "not stated"
+"""What a run record says of terms that nothing said."""
+_PARENT_FACTS = {
+    "origin": "origin", "license": "license", "adapter": "read as", "weights_sha256": "digest of its weights",
+    "loaded": "weights loaded", "new": "weights that are new", "left_over": "weights left over",
+}  # fmt: skip
 
 
-def model_card(module: GenerativeModule, model_dir: Path) -> str:
-    """Return the card as Markdown, with what the run record and the last evaluation in ``model_dir`` say."""
+def model_card(module: GenerativeModule, record: Mapping[str, Any], figures: Figures, license_given: str) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        module: the trained model.
+        record: its run record; empty without one.
+        figures: of its evaluation.
+        license_given: under which it is handed on; empty: that of the model it started from, if it has one.
+    """
     spec, name = module.spec, module.config.model_name
     family = registry.load("models", name)
-    record = _record(ModelFolder(model_dir).record)
     size = "×".join(str(length) for length in spec.shape)
     classes = ", ".join(spec.class_names) or "none"
     channels = counted(spec.num_channels, "channel")
+    from_rows = any(part.kind == "channels" for part in spec.parts)
     lines = [
+        "---",
+        _front_matter(module, record, figures, license_given),
+        "---",
+        "",
         f"# {name}: synthetic {'histology' if spec.modality == 'histo' else 'radiology'} images",
         "",
         f"{family.title}. {family.paper}.",
         "",
         "## Use",
         "",
-        "For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its",
-        "images show no patient, must not inform care, and must be called synthetic wherever they go.",
+        _FROM_ROWS if from_rows else _NEW_IMAGES,
         "",
         "```sh",
-        "gandlf-synth generate -m-dir . -ckpt-path weights.safetensors -n 16",
+        "pip install gandlf-synth",
+        f"gandlf-synth generate -m-dir . {'-dt rows.csv' if from_rows else '-n 16'}",
         "```",
+        "",
+        "The folder holds weights and plain values; there is no code in it.",
+        "",
+        "## License and origin",
+        "",
+        *_origin(record, license_given),
         "",
         "## Data",
         "",
@@ -43,6 +77,7 @@ def model_card(module: GenerativeModule, model_dir: Path) -> str:
         if spec.physical
         else "- spacing: not stated by the files",
         f"- classes: {classes}",
+        f"- conditions: {', '.join(part.name for part in spec.parts) or 'none'}",
         f"- digest of the training data: {record.get('data_digest', 'not recorded')}",
         "",
         "## Training",
@@ -54,7 +89,7 @@ def model_card(module: GenerativeModule, model_dir: Path) -> str:
         "",
         "## Evaluation",
         "",
-        *_evaluation(model_dir),
+        *figures.lines,
         "",
         "## Limits",
         "",
@@ -64,22 +99,59 @@ def model_card(module: GenerativeModule, model_dir: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _evaluation(model_dir: Path) -> list[str]:
-    evaluations = sorted(model_dir.rglob("metrics.json"))
-    if not evaluations:
-        return ["Not evaluated: `gandlf-synth evaluate` measures fidelity, diversity, memorisation and usefulness."]
-    return ["```json", json.dumps(_json(evaluations[-1]), indent=2)[:4000], "```"]
+def _front_matter(module: GenerativeModule, record: Mapping[str, Any], figures: Figures, license_given: str) -> str:
+    """Return what catalogues of models read, as YAML."""
+    spec, name = module.spec, module.config.model_name
+    from_rows = any(part.kind == "channels" for part in spec.parts)
+    task = "image-to-image" if from_rows else "unconditional-image-generation"
+    tags = ["synthetic", "medical", "medical-imaging", "histopathology" if spec.modality == "histo" else "radiology"]
+    content: dict[str, Any] = {
+        **_license(license_given or _license_of_parent(record)),
+        "library_name": "gandlf-synth",
+        "pipeline_tag": task,
+        "tags": [*tags, f"{spec.spatial_dims}d", name],
+    }
+    if figures.results:
+        metrics = [{"type": metric, "name": title, "value": value} for metric, title, value in figures.results]
+        result = {"task": {"type": task}, "dataset": {"type": "private", "name": figures.data}, "metrics": metrics}
+        content["model-index"] = [{"name": name, "results": [result]}]
+    text = StringIO()
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(content, text)
+    return text.getvalue().rstrip()
 
 
-def _record(path: Path) -> dict[str, Any]:
-    content = _json(path)
-    try:
-        return RunRecord.model_validate(content).model_dump() if content else {}
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        what = f"is no run record: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        raise DataError(Problem(str(path), what, fix="restore it, or move it away")) from error
+def _license(name: str) -> dict[str, str]:
+    if not name:
+        return {"license": "unknown"}
+    if _LICENSE_ID.fullmatch(name.lower()):
+        return {"license": name.lower()}
+    return {"license": "other", "license_name": name}
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+def _license_of_parent(record: Mapping[str, Any]) -> str:
+    name = str((record.get("init_from") or {}).get("license") or "")
+    return "" if name == NOT_STATED else name
+
+
+def _origin(record: Mapping[str, Any], license_given: str) -> Iterator[str]:
+    """Yield under which license the model is, and which model it started from."""
+    parent: Mapping[str, Any] = record.get("init_from") or {}
+    of_parent = _license_of_parent(record)
+    if license_given:
+        yield f"- license: {license_given}"
+    elif of_parent:
+        yield f"- license: {of_parent}, that of the model it started from"
+    else:
+        yield "- license: not stated. Without one, others may not use the model: `export --license` states it"
+    if not parent:
+        yield "- it was trained from random weights"
+        return
+    yield f"- it started from another model: {parent.get('source', 'unnamed')}"
+    yield from (f"    - {text}: {parent[name]}" for name, text in _PARENT_FACTS.items() if parent.get(name))
+    if parent.get("non_commercial"):
+        yield "- **that model may not be used commercially, and so may not this one**"
+    if of_parent and license_given and of_parent.lower() != license_given.lower():
+        yield f"- **the license of that model, {of_parent}, holds for what it allows of this one too**"

@@ -22,6 +22,7 @@ from gandlf_synth.models.sampling import sample_batches, sampling_record
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.ranks import Ranks
+from gandlf_synth.signing import Signer
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles
 from gandlf_synth.synthesis.layout import Layout
@@ -59,6 +60,7 @@ def generate_images(
     ranks: Ranks,
     postprocessing: Sequence[Step] = (),
     gate: CopyGate | None = None,
+    signer: Signer | None = None,
 ) -> GenerationResult:
     """Make every requested image that is not there yet and write it with a sidecar JSON beside it.
 
@@ -75,6 +77,7 @@ def generate_images(
         ranks: the processes that share the images out.
         postprocessing: what is done to every image before it is written.
         gate: what no copy of a training image passes; such images are made again from other seeds.
+        signer: signs the images.
 
     Raises:
         TrainingError: the model makes hardly anything but copies.
@@ -87,7 +90,7 @@ def generate_images(
     about = {**source, "sampling": sampling, "software": software_versions()}
     if postprocessing:
         about["postprocessing"] = steps_as_written(postprocessing)
-    files = ImageFiles(layout, writer, spec, about, postprocessing)
+    files = ImageFiles(layout, writer, spec, about, postprocessing, signer)
     rows: dict[str, list[Any]] = {}
     batches = ranks.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
@@ -103,7 +106,8 @@ def generate_images(
     written = files.write_csv(place.images_csv, requests)
     files.describe(requests)
     if rows:
-        save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
+        shown = contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic")
+        save_png(shown, sheet, synthetic=True)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
     if gate is not None:
         reporter.say(_refusals(files, requests))

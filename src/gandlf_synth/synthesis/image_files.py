@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
+from gandlf_synth.data.formats.checksums import content_sha256, pixels_sha256
+from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.recorded_scale import RecordedScale
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
@@ -15,13 +17,14 @@ from gandlf_synth.data.loading.value_range import data_scale, picture_scale, to_
 from gandlf_synth.files import relative_to, write_csv, write_json
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.provenance import SYNTHETIC_MARK
+from gandlf_synth.signing import Signer
 from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
 from gandlf_synth.synthesis.requests import ImageRequest
 
 
 def write_parts(
     place: ImagePlace, values: Voxels, spec: DataSpec, writer: Writer, geometry: Geometry, record: Mapping[str, Any],
-    recorded: RecordedScale,
+    recorded: RecordedScale, signer: Signer | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write the files of one image and then the sidecars that list them; return the files.
 
@@ -35,18 +38,29 @@ def write_parts(
         geometry: the grid.
         record: the provenance.
         recorded: how the values relate to those of the data; each file says it of its channels.
+        signer: signs what each file and the sidecars say.
     """
     paths: list[Path] = []
+    pixels: list[str] = []
     start = 0
     for column, ending, voxels in file_parts(values, spec, writer):
         path = place.folder / f"{place.names[column]}{ending}{writer.suffix}"
         scale = recorded.channels(start, len(voxels))
-        writer(path, voxels, geometry, {**record, **scale.as_provenance()})
+        own = {**record, **scale.as_provenance()}
+        if writer.exact:
+            own["pixels_sha256"] = pixels_sha256(voxels)
+        writer(path, voxels, geometry, signer.sign(own) if signer else own)
         paths.append(path)
+        pixels.append(own.get("pixels_sha256") or pixels_sha256(read_image(path).array))
         start += len(voxels)
-    about = {**record, **recorded.as_provenance(), "files": [path.name for path in paths]}
+    names = [path.name for path in paths]
+    about = {
+        **place.facts, **record, **recorded.as_provenance(), "files": names,
+        "pixels_sha256": dict(zip(names, pixels, strict=True)),
+        "sha256": {path.name: content_sha256(path) for path in paths},
+    }  # fmt: skip
     for sidecar in place.sidecars:
-        write_json(place.folder / sidecar, about)
+        write_json(place.folder / sidecar, signer.sign(about) if signer else about)
     return paths
 
 
@@ -70,12 +84,20 @@ class ImageFiles:
         spec: the data.
         about: what the provenance of every image says.
         steps: the postprocessing.
+        signer: signs the images.
     """
 
     def __init__(
-        self, layout: Layout, writer: Writer, spec: DataSpec, about: Mapping[str, Any], steps: Sequence[Step] = ()
+        self,
+        layout: Layout,
+        writer: Writer,
+        spec: DataSpec,
+        about: Mapping[str, Any],
+        steps: Sequence[Step] = (),
+        signer: Signer | None = None,
     ) -> None:
-        self._layout, self._writer, self._spec, self._about, self._steps = layout, writer, spec, about, steps
+        self._layout, self._writer, self._spec, self._about = layout, writer, spec, about
+        self._steps, self._signer = steps, signer
 
     def paths(self, request: ImageRequest) -> list[Path]:
         """Return the files of ``request``'s image, once it is complete."""
@@ -92,7 +114,7 @@ class ImageFiles:
             values, recorded = to_8_bit(image, spec, self._steps), picture_scale(spec)
         else:
             values, recorded = to_file_values(image, spec, self._steps), data_scale(spec)
-        write_parts(self._place(request), values, spec, self._writer, spec.geometry, record, recorded)
+        write_parts(self._place(request), values, spec, self._writer, spec.geometry, record, recorded, self._signer)
 
     def write_csv(self, path: Path, requests: Sequence[ImageRequest]) -> list[Path]:
         """Write the images of ``requests`` as a CSV that training reads, with relative paths; return the files."""

@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.files import file_name, read_json
+from gandlf_synth.model_folder import InferenceFolder
+from gandlf_synth.synthesis.croissant import write_croissant
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class ImagePlace:
         folder: of all of them.
         names: of the file of each CSV column, without its ending.
         sidecars: the JSON files that say where the image comes from.
+        facts: what the layout wants them to say besides.
     """
 
     folder: Path
     names: Sequence[str]
     sidecars: Sequence[str]
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return what the sidecar of the image says, whoever wrote it; empty without one."""
@@ -73,9 +77,10 @@ class Layout(ABC):
     def of_row(self, sample: Sample, kind: str) -> ImagePlace:
         """Return where what is made of a row goes; ``kind`` is such as ``synthetic``, ``synthetic_0`` or ``mean``."""
 
-    @abstractmethod
     def describe(self, images: Sequence[Described], about: Mapping[str, Any]) -> None:
-        """Write what describes the whole of the images, made with the model that ``about`` names."""
+        """Write what describes the whole of the images, once ``images.csv`` is there; ``about`` names the model."""
+        place = InferenceFolder(self.folder)
+        write_croissant(place.croissant, place.images_csv, about, from_rows=bool(self.samples))
 
 
 class PlainLayout(Layout):
@@ -95,9 +100,6 @@ class PlainLayout(Layout):
         subjects = Counter(map(_file_subject, self.samples))
         own = _file_subject(sample)
         return self.of_name(f"{own}_{kind}" if subjects[own] == 1 else f"{own}_row_{sample.row}_{kind}")
-
-    def describe(self, images: Sequence[Described], about: Mapping[str, Any]) -> None:
-        """Write nothing: the names and the sidecars say it."""
 
     def of_name(self, name: str) -> ImagePlace:
         """Return the files that are called after ``name`` and, of several columns, after their column."""

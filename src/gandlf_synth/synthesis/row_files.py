@@ -1,6 +1,5 @@
 """What is made of the rows of a CSV, as files on the rows' own grids: images, maps of their spread, sidecars, a CSV."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.config import Step
-from gandlf_synth.data.formats.readers import source_files
+from gandlf_synth.data.formats.checksums import content_sha256
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, in_number_type, to_file_values, undo_preprocessing
@@ -21,6 +20,7 @@ from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option
 from gandlf_synth.files import relative_to, write_csv
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import DERIVED_MARK
+from gandlf_synth.signing import Signer
 from gandlf_synth.synthesis.image_files import write_parts
 from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
 from gandlf_synth.synthesis.row_input import RowInput
@@ -43,6 +43,7 @@ class RowFiles:
         about: what the provenance of every image says.
         n_samples: images of each row.
         steps: the postprocessing.
+        signer: signs the images.
     """
 
     layout: Layout
@@ -53,6 +54,7 @@ class RowFiles:
     about: Mapping[str, Any]
     n_samples: int = 1
     steps: Sequence[Step] = ()
+    signer: Signer | None = None
 
     def is_complete(self, sample: Sample) -> bool:
         """Say whether everything of a row is there and was made from the files that it names now."""
@@ -88,7 +90,8 @@ class RowFiles:
         return values
 
     def _write(self, place: ImagePlace, values: Voxels, row: RowInput, about: Mapping[str, Any]) -> None:
-        write_parts(place, values, self.spec, self.writer, row.grid, about, data_scale(self.spec))
+        scale = data_scale(self.spec)
+        write_parts(place, values, self.spec, self.writer, row.grid, about, scale, self.signer)
 
     def paths(self, sample: Sample) -> list[list[Path]]:
         """Return the files of each image of a row."""
@@ -165,16 +168,7 @@ def check_maps(writer: Writer, n_samples: int) -> None:
 
 def digests(sample: Sample) -> dict[str, str]:
     """Return the SHA-256 of the content of every file that a row names, by its column."""
-    return {name: _digest(path) for name, path in sample.named_files.items()}
-
-
-def _digest(cell: Path) -> str:
-    """Return what ``sha256sum`` says of a file; of a folder, the digest of those of its files."""
-    found = []
-    for file in source_files(cell):
-        with file.open("rb") as stream:
-            found.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+    return {name: content_sha256(path) for name, path in sample.named_files.items()}
 
 
 def _kinds(samples: Sequence[Sample]) -> list[str]:

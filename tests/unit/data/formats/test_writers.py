@@ -1,17 +1,22 @@
 """Written images hold their voxels, their place in the patient, and where they come from."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
+import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image as Picture
 from tests.factories import spec_of
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.writers import choose_writer, read_provenance
+from gandlf_synth.data.formats.writers.nifti import NiftiWriter
 from gandlf_synth.data.loading.value_range import in_number_type, to_file_values
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.geometry import Geometry, picture_geometry
+from gandlf_synth.provenance import DERIVED_MARK, SYNTHETIC_MARK
 
 PROVENANCE = {"seed": 7, "mark": "SYNTHETIC", "class": "Größe"}
 OBLIQUE = np.array([[1.8, 0.3, 0.1, -12], [-0.3, 1.9, 0.2, 5], [0.1, -0.2, 2.5, 33], [0, 0, 0, 1]])
@@ -95,3 +100,39 @@ def test_numbers_beyond_32_bits_are_written_as_what_they_were_computed_in(tmp_pa
 
     assert image.dtype == "float32"
     assert (image.array == 2**40).all()
+
+
+def test_new_images_lie_aligned_and_those_of_a_patient_in_the_scanner(tmp_path: Path) -> None:
+    codes = []
+    for mark in (SYNTHETIC_MARK, DERIVED_MARK):
+        path = tmp_path / "image.nii.gz"
+        NiftiWriter()(
+            path, np.ones((1, 4, 5, 6), np.int16), Geometry((4, 5, 6), np.diag([2.0, 2, 3, 1])), {"mark": mark}
+        )
+        header = nib.load(path).header
+        codes.append((int(header["sform_code"]), int(header["qform_code"])))
+        assert bytes(header["descrip"]).startswith(b"SYNTHETIC image by GaNDLF-Synth")
+
+    assert codes == [(2, 2), (1, 1)]
+
+
+@pytest.mark.parametrize("name", ["png", "tiff"])
+def test_other_programs_read_that_a_picture_is_synthetic(tmp_path: Path, name: str) -> None:
+    writer = registry.load("writers", name)()
+    path = tmp_path / f"image{writer.suffix}"
+    voxels, geometry = np.zeros((3, 5, 6), np.uint8), picture_geometry((5, 6))
+
+    for kind, term in (
+        ("from a row", "trainedAlgorithmicMedia"),
+        ("inpainting", "compositeWithTrainedAlgorithmicMedia"),
+    ):
+        writer(path, voxels, geometry, {"kind": kind})
+        content = path.read_bytes()
+        packet = ElementTree.fromstring(content[content.index(b"<x:xmpmeta") : content.index(b"<?xpacket end")])  # noqa: S314
+
+        found = {value for element in packet.iter() for value in element.attrib.values()}
+        assert f"http://cv.iptc.org/newscodes/digitalsourcetype/{term}" in found
+        assert writer.is_marked(path)
+
+    Picture.fromarray(np.zeros((6, 5, 3), np.uint8)).save(path)
+    assert not writer.is_marked(path)

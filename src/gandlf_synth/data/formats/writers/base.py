@@ -48,6 +48,10 @@ class Writer(BaseModel, ABC):
     """Number types that a file can hold, such as ``("uint8", "uint16")``; empty: all."""
     as_pictures: ClassVar[bool] = False
     """Whether synthetic images are written as 8-bit grey or colour, and not in the units and the type of the data."""
+    exact: ClassVar[bool] = True
+    """Whether a file gives back the very values that were written."""
+    further_mark: ClassVar[str] = ""
+    """What tells other programs that an image is synthetic, such as "the source type in XMP"; empty: nothing."""
     suits: ClassVar[tuple[Modality, ...]] = ()
     """Modalities for which ``output_format: auto`` takes this format."""
 
@@ -70,6 +74,10 @@ class Writer(BaseModel, ABC):
     @abstractmethod
     def embedded_text(self, path: Path) -> str | None:
         """Return the text where this writer puts the provenance, or None where a file has none."""
+
+    def is_marked(self, path: Path) -> bool:
+        """Say whether a file carries ``further_mark``, where the format has one."""
+        return True
 
     def fits(self, voxels: Values) -> bool:
         """Say whether one file can hold ``voxels (channels, *spatial)``."""

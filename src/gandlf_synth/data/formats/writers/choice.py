@@ -61,5 +61,10 @@ def read_provenance(path: Path) -> dict[str, JsonValue] | None:
     return None
 
 
+def writer_of(path: Path) -> Writer | None:
+    """Return the writer of a file by its ending, None where no format has it."""
+    return next((writer for writer in _writers().values() if path.name.endswith(writer.suffixes)), None)
+
+
 def _writers() -> dict[str, Writer]:
     return {name: registry.load("writers", name)() for name in registry.names("writers")}

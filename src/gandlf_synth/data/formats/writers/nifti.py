@@ -12,17 +12,19 @@ from gandlf_synth.data.formats.image import Values
 from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
-from gandlf_synth.provenance import SYNTHETIC_MARK
+from gandlf_synth.provenance import DERIVED_MARK, SYNTHETIC_MARK
 
 _COMMENT = 6
-_ALIGNED_ANAT = 2
+_SCANNER, _ALIGNED = 1, 2
 _DESCRIPTION = 80
+_MARK = b"SYNTHETIC"
 
 
 class NiftiWriter(Writer):
     """Writes ``.nii.gz``, one channel per file."""
 
     suffixes = (".nii.gz", ".nii")
+    further_mark = "the description in the header"
     suits = ("rad",)
 
     def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
@@ -36,8 +38,10 @@ class NiftiWriter(Writer):
             '{"seed": 7}'
         """
         image = nib.Nifti1Image(voxels[0], geometry.affine)
-        image.set_sform(geometry.affine, code=_ALIGNED_ANAT)
-        image.set_qform(geometry.affine, code=_ALIGNED_ANAT)
+        # What is made from a patient's images lies where these lie; nobody ever lay where a new image lies.
+        code = _SCANNER if provenance.get("mark") == DERIVED_MARK else _ALIGNED
+        image.set_sform(geometry.affine, code=code)
+        image.set_qform(geometry.affine, code=code)
         header = image.header
         if not np.array_equal(header.get_sform(), geometry.affine) and np.array_equal(
             header.get_qform(), geometry.affine
@@ -52,3 +56,7 @@ class NiftiWriter(Writer):
         """Return the text of the first header extension."""
         extensions = nib.load(path).header.extensions
         return str(extensions[0].text) if extensions else None
+
+    def is_marked(self, path: Path) -> bool:
+        """Say whether the description in the header is still that of a synthetic image."""
+        return bytes(nib.load(path).header["descrip"]).startswith(_MARK)

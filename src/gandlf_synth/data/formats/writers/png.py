@@ -1,4 +1,4 @@
-"""Writes PNG with provenance in a text chunk."""
+"""Writes PNG with provenance in a text chunk, and XMP."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -12,14 +12,17 @@ from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.provenance import SYNTHETIC_MARK
+from gandlf_synth.xmp import says_synthetic, xmp_packet
 
 _KEY = "gandlf_synth"
+XMP_KEY = "XML:com.adobe.xmp"
 
 
 class PngWriter(Writer):
     """Writes ``.png``: grey or RGB, 8-bit."""
 
     suffixes = (".png",)
+    further_mark = "the digital source type in XMP"
     channels = (1, 3)
     spatial_dims = (2,)
     number_types = ("uint8", "uint16")
@@ -38,6 +41,7 @@ class PngWriter(Writer):
         text = PngInfo()
         text.add_text("Comment", str(provenance.get("mark", SYNTHETIC_MARK)))
         text.add_text(_KEY, as_text(provenance))
+        text.add_itxt(XMP_KEY, xmp_packet(provenance))
         content = BytesIO()
         Image.fromarray(rows_first(voxels)).save(content, "PNG", pnginfo=text)
         write_bytes(path, content.getvalue())
@@ -47,6 +51,11 @@ class PngWriter(Writer):
         with Image.open(path) as picture:
             text = picture.info.get(_KEY)
         return text if isinstance(text, str) else None
+
+    def is_marked(self, path: Path) -> bool:
+        """Say whether the XMP is there."""
+        with Image.open(path) as picture:
+            return says_synthetic(picture.info.get(XMP_KEY))
 
     def fits(self, voxels: Values) -> bool:
         """Say whether one file can hold ``voxels``; colour only with 8 bits, which is what Pillow writes."""

@@ -1,4 +1,4 @@
-"""Writes TIFF with provenance in its description."""
+"""Writes TIFF with provenance in its description, and XMP."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -11,12 +11,16 @@ from gandlf_synth.data.formats.writers.base import Writer, as_text
 from gandlf_synth.data.formats.writers.png import rows_first
 from gandlf_synth.files import write_bytes
 from gandlf_synth.geometry import Geometry
+from gandlf_synth.xmp import says_synthetic, xmp_packet
+
+_XMP_TAG = 700
 
 
 class TiffWriter(Writer):
     """Writes ``.tiff``: grey or RGB, 8-bit."""
 
     suffixes = (".tiff", ".tif")
+    further_mark = "the digital source type in XMP"
     channels = (1, 3)
     spatial_dims = (2,)
     as_pictures = True
@@ -34,6 +38,7 @@ class TiffWriter(Writer):
         """
         picture = rows_first(voxels)
         kind = "rgb" if picture.ndim == 3 else "minisblack"
+        packet = xmp_packet(provenance).encode()
         content = BytesIO()
         tifffile.imwrite(
             content,
@@ -43,6 +48,7 @@ class TiffWriter(Writer):
             metadata=None,
             software=False,
             compression=None,
+            extratags=[(_XMP_TAG, "B", len(packet), packet, True)],
         )
         write_bytes(path, content.getvalue())
 
@@ -50,3 +56,9 @@ class TiffWriter(Writer):
         """Return the description of the first page."""
         with tifffile.TiffFile(path) as tiff:
             return str(tiff.pages[0].description)
+
+    def is_marked(self, path: Path) -> bool:
+        """Say whether the XMP is there."""
+        with tifffile.TiffFile(path) as tiff:
+            tag = tiff.pages[0].tags.get(_XMP_TAG)
+            return says_synthetic(tag and tag.value)
