@@ -60,5 +60,7 @@ class Page:
         return self.ended(answer.json["id"])
 
     def ended(self, job: str) -> dict[str, Any]:
-        described: dict[str, Any] = self.ask(f"v1/jobs/{job}?wait=60").json
+        described: dict[str, Any] = {"state": "waiting"}
+        while described["state"] in ("waiting", "running"):
+            described = self.ask(f"v1/jobs/{job}?wait=30").json
         return described

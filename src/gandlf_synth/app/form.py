@@ -13,6 +13,8 @@ from gandlf_synth.errors import ConfigError, Problem, listing
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.registry import load, names
 
+_FILL = "Fill a region of an image"
+
 
 @dataclass(frozen=True)
 class Field:
@@ -21,14 +23,16 @@ class Field:
     Args:
         cell: which.
         required: whether the model never learned to do without.
+        group: what it is for, where that is something else than what all images of the model are made from.
     """
 
     cell: CellInput
     required: bool
+    group: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the field as the page reads it."""
-        return {**self.cell.model_dump(), "hint": self.cell.hint, "required": self.required}
+        return {**self.cell.model_dump(), "hint": self.cell.hint, "required": self.required, "group": self.group}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Form:
 
     @property
     def shows_patient(self) -> bool:
-        """Whether an image resembles the one that it is made from, on purpose."""
+        """Whether every image resembles the one that it is made from, on purpose."""
         return bool({"image", "sources"} & images_read(self.module.spec.parts))
 
     def check(self, cells: Mapping[str, str], files: Mapping[str, Any]) -> None:
@@ -94,12 +98,21 @@ class Form:
         for part in spec.parts:
             conditioner = build_conditioner(part.conditioner, part.parameters)
             if "image" in getattr(conditioner, "reads", ()):
-                one = len(spec.column_names) == 1
-                for number, name in enumerate(spec.column_names):
-                    about = "the image of low resolution" if part.conditioner == "low_resolution" else ""
-                    cell = CellInput(column=f"Channel_{number}", kind="image", title="" if one else name, about=about)
-                    yield Field(cell, required=True)
+                about = "the image of low resolution" if part.conditioner == "low_resolution" else ""
+                yield from (Field(cell, required=True) for cell in _channels(spec, about))
             yield from (Field(cell, not part.optional) for cell in conditioner.inputs(part.facts))
+        if self._fills_regions:
+            region = CellInput(
+                column="Region", kind="image", about="an image that is not 0 where the other is made anew"
+            )
+            for cell in (*_channels(spec, "the image whose region is made anew; all else of it stays"), region):
+                yield Field(cell, required=False, group=_FILL)
+
+    @property
+    def _fills_regions(self) -> bool:
+        """Whether the model fills regions without having been trained for it."""
+        family = load("models", self.module.config.model_name)
+        return "inpainting" in family.tasks and "image" not in images_read(self.module.spec.parts)
 
     def _remarks(self, spec: DataSpec) -> Iterator[str]:
         if any(part.name == "spacing" for part in spec.parts):
@@ -115,7 +128,7 @@ class Form:
     def _formats(self) -> list[str]:
         """Return the names of the writers that can hold what the model makes."""
         spec, able = self.module.spec, []
-        exact = any(field.cell.kind == "image" for field in self.fields)
+        exact = any(field.cell.kind == "image" and not field.group for field in self.fields)
         for name in names("writers"):
             try:
                 choose_writer(name, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
@@ -123,3 +136,12 @@ class Form:
                 continue
             able.append(name)
         return able
+
+
+def _channels(spec: DataSpec, about: str) -> list[CellInput]:
+    """Return what is asked for where the image itself is looked at."""
+    titles = [""] if len(spec.column_names) == 1 else spec.column_names
+    return [
+        CellInput(column=f"Channel_{number}", kind="image", title=title, about=about)
+        for number, title in enumerate(titles)
+    ]

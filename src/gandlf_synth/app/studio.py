@@ -67,13 +67,14 @@ class Studio:
         record = read_json(self._folder.record) if self._folder.record.is_file() else {}
         return {
             "state": "ready", **self._form.as_json(), "checkpoint": self._checkpoint.name,
-            "checks_copies": self._gate_csv is not None, "init_from": record.get("init_from"),
+            "checks_copies": self._options.refuse_copies is not None and not self._form.shows_patient,
+            "init_from": record.get("init_from"),
         }  # fmt: skip
 
-    @property
-    def _gate_csv(self) -> Path | None:
-        """The training images, where copies of them can be told from what is meant to resemble its source."""
-        return None if self._form.shows_patient else self._options.refuse_copies
+    def _gate_csv(self, files: Mapping[str, Path]) -> Path | None:
+        """Return the training images, where copies of them can be told from what is meant to resemble its source."""
+        resembles = self._form.shows_patient or any(column.startswith("Channel_") for column in files)
+        return None if resembles else self._options.refuse_copies
 
     def make(
         self, order: Order, files: Mapping[str, Path], folder: Path, said: TextIO, progress: Progress
@@ -114,7 +115,7 @@ class Studio:
         return GenerationRequest(
             options.model_dir, output_dir=folder, checkpoint=options.checkpoint, csv=csv, counts=counts,
             seed=order.seed, output_format=order.output_format, sampler=order.sampler,
-            num_inference_steps=order.steps, guidance_scale=order.guidance_scale, refuse_copies=self._gate_csv,
+            num_inference_steps=order.steps, guidance_scale=order.guidance_scale, refuse_copies=self._gate_csv(files),
         )  # fmt: skip
 
     def _show(self, result: GenerationResult, order: Order, files: Mapping[str, Path], folder: Path) -> dict[str, Any]:

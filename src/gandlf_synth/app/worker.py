@@ -109,6 +109,7 @@ def _carry_out(studio: Studio, message: Mapping[str, Any], teller: Teller) -> No
         if studio.changed:
             teller.say(share=0.0, stage="loading the model")
             teller.say(model=studio.describe())
+        teller.say(share=0.0, stage="reading")
         order, said = Order.parse(message["order"]), StringIO()
         result = studio.make(order, files, Path(message["folder"]), said, teller.progress)
         teller.say(**result, remarks=said.getvalue().splitlines()[:-1])

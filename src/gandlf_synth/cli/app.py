@@ -5,6 +5,7 @@ import signal
 import sys
 import webbrowser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -53,10 +54,20 @@ def app(
         click.echo(url)
         terminal.print("Open this address in a browser on this computer. It is secret; Ctrl-C ends.", highlight=False)
         if not no_browser and _has_screen():
-            webbrowser.open(url)
+            webbrowser.open(write_door(doors, url).as_uri())
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    page.serve(ready)
+    with TemporaryDirectory() as folder:
+        doors = Path(folder)
+        page.serve(ready)
+
+
+def write_door(folder: Path, url: str) -> Path:
+    """Write a page that leads to ``url``, and return it: others see a browser's command line, but not its files."""
+    door = folder / "open.html"
+    door.touch(mode=0o600)
+    door.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">', encoding="utf-8")
+    return door
 
 
 def _has_screen() -> bool:

@@ -7,7 +7,9 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Picture
 from tests.factories import Cli, blob_picture, write_picture
 from tests.pages import Page
 
@@ -34,10 +36,12 @@ def test_the_form_follows_from_what_the_model_was_conditioned_on(page: Page) -> 
 
     assert model["state"] == "ready"
     assert model["classes"] == ["benign", "tumour"]
-    assert [(field["column"], field["kind"], field["required"]) for field in model["fields"]] == [
-        ("Mask", "image", False), ("age", "number", False),
-    ]  # fmt: skip
-    assert model["fields"][1]["hint"] == "the training images have 30 to 65 years"
+    fields = {field["column"]: field for field in model["fields"]}
+    assert {column: (field["kind"], field["required"], field["group"]) for column, field in fields.items()} == {
+        "Mask": ("image", False, ""), "age": ("number", False, ""),
+        "Channel_0": ("image", False, "Fill a region of an image"), "Region": ("image", False, "Fill a region of an image"),
+    }  # fmt: skip
+    assert fields["age"]["hint"] == "the training images have 30 to 65 years"
     assert {"nifti", "png", "tiff"} <= set(model["formats"])
     assert model["sampling"]["num_inference_steps"] == 2
     assert model["guided"]
@@ -71,6 +75,24 @@ def test_the_command_beside_the_images_makes_the_same_bytes(
     assert len(names) == order["number"]
     for name in names:
         assert page.ask(f"v1/jobs/{job['id']}/files/{name}").body == again[name]
+
+
+def test_a_region_is_filled_and_the_rest_of_the_image_stays(page: Page, tmp_path: Path) -> None:
+    head = blob_picture(16, 5)
+    region = np.zeros_like(head)
+    region[4:9, 6:11] = 1
+    files = {
+        "Channel_0": page.upload(write_picture(tmp_path / "head.png", head)),
+        "Region": page.upload(write_picture(tmp_path / "region.png", region)),
+    }
+
+    job = page.order(files=files, format="png", seed=2)
+
+    assert job["state"] == "done", job["error"]
+    (name,) = job["images"][0]["files"]
+    made = np.asarray(Picture.open(io.BytesIO(page.ask(f"v1/jobs/{job['id']}/files/{name}").body)))
+    assert np.array_equal(made[region == 0], head[region == 0])
+    assert not np.array_equal(made[region == 1], head[region == 1])
 
 
 def test_each_image_says_its_class_and_is_shown(page: Page) -> None:

@@ -77,11 +77,14 @@ export const showForm = (described) => {
   }
   model = described;
   uploads.clear();
-  const fields = model.fields.map(cellField);
+  const fields = model.fields.filter((cell) => !cell.group).map(cellField);
   if (model.classes.length) fields.unshift(field("class", "Class", false, choice("class", model.classes, "each in turn")));
   const remarks = model.remarks.map((text) => make("p", { className: "soft", textContent: text }));
   byId("fields").replaceChildren(...fields, ...remarks);
   byId("conditions").hidden = !fields.length && !remarks.length;
+  const further = model.fields.filter((cell) => cell.group);
+  byId("further").hidden = !further.length;
+  byId("further").replaceChildren(make("summary", { textContent: further[0]?.group }), ...further.map(cellField));
   const { sampling } = model;
   byId("sampling").hidden = !Object.keys(sampling).length;
   byId("steps").placeholder = sampling.num_inference_steps ?? "";
