@@ -90,6 +90,7 @@ def test_an_exported_folder_makes_the_images_of_the_model_folder(
         "origin": "10 hospitals",
         "loaded": 7,
     }
+    record["init_from"]["non_commercial"] = True
     (pictures_model / "run.json").write_text(json.dumps(record))
     words = ("-m-dir", pictures_model, "-o", tmp_path / "out", "--license", "cc-by-4.0")
     code, _, err = cli("export", *words)

@@ -138,7 +138,8 @@ def generate_from_rows(
     written = files.write_csv(place.images_csv, samples)
     files.describe(samples)
     if shown:
-        save_png(contact_sheet(shown, title="Given, made, and true where it is known"), place.contact_sheet)
+        sheet = contact_sheet(shown, title="Given, made, and true where it is known")
+        save_png(sheet, place.contact_sheet, synthetic=True)
     reporter.say(f"{len(samples)} rows in {len(written)} files and {place.contact_sheet}")
     return GenerationResult(files.layout.folder, written, place.contact_sheet)
 

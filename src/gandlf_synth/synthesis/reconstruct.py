@@ -107,6 +107,7 @@ def reconstruct_images(
     save_png(
         contact_sheet([row for pair in tiles for row in pair], title="Original and reconstruction"),
         folder / "contact_sheet.png",
+        synthetic=True,
     )
     means = np.mean([row[3:] for row in rows], axis=0)
     return ReconstructionResult(folder, images, dict(zip(names, map(float, means), strict=True)), table)

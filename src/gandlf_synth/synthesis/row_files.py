@@ -76,7 +76,7 @@ class RowFiles:
         values = [self._file_values(row, image) for image in images]
         record = {
             **self.about, "synthetic": True, "mark": DERIVED_MARK, "csv": self.manifest.path.name,
-            "row": row.sample.row, "subject": row.sample.subject, "conditions": self._conditions(row.sample),
+            "row": row.sample.row, "subject": row.sample.subject, "conditions": self.task.conditions(row.sample),
             "made_from": made_from,
             "kind": "inpainting" if self.task.inpaints else "from a row",
         }  # fmt: skip
@@ -117,16 +117,11 @@ class RowFiles:
     def describe(self, samples: Sequence[Sample]) -> None:
         """Write what describes the whole of the images."""
         images = [
-            Described(place, self._conditions(sample), sample.subject)
+            Described(place, self.task.conditions(sample), sample.subject)
             for sample in samples
             for place in self._places(sample)
         ]
         self.layout.describe(images, self.about)
-
-    def _conditions(self, sample: Sample) -> dict[str, Any]:
-        """Return what a row says of the image, besides other images."""
-        classes = {} if sample.label is None else {"label": sample.label, "class": sample.label_name or ""}
-        return classes | {name: sample.extra.get(name, "") for name in self.manifest.extra_columns}
 
     def _places(self, sample: Sample) -> list[ImagePlace]:
         numbers = [""] if self.n_samples == 1 else [f"_{number}" for number in range(self.n_samples)]

@@ -68,6 +68,14 @@ class RowTask:
             region=sample.region if "Region" in self.columns_used(sample.named_files) else None,
         )
 
+    def conditions(self, sample: Sample) -> dict[str, int | str]:
+        """Return what the model takes from a row besides images, by column; of a class, label and name."""
+        cells = [_conditioner(part).cell for part in self.parts]
+        known: dict[str, int | str] = {}
+        if sample.label is not None and any(part.kind == "class" for part in self.parts):
+            known = {"label": sample.label, "class": sample.label_name or ""}
+        return known | {name: sample.extra[name] for name in cells if sample.extra.get(name)}
+
     @property
     def shows_patient(self) -> bool:
         """Whether what is made shows the person of the images that it is made from."""

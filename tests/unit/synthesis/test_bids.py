@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import pytest
-from tests.factories import spec_of
+from tests.factories import spec_of, write_table
 
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.formats.writers.nifti import NiftiWriter
 from gandlf_synth.data.formats.writers.png import PngWriter
+from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError
+from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.synthesis.bids import BidsLayout, check_place, choose_suffixes, subject_labels
+from gandlf_synth.synthesis.layout import Described
+from gandlf_synth.synthesis.row_task import RowTask
 
 
 def columns(*names: str) -> DataSpec:
@@ -72,3 +76,21 @@ def test_rows_keep_their_subjects_apart() -> None:
 
 def test_labels_stay_apart_where_letters_have_no_case() -> None:
     assert len({label.lower() for label in subject_labels(["A1", "a1", "b"]).values()}) == 3
+
+
+def test_participants_have_only_what_the_model_was_asked_for(tmp_path: Path) -> None:
+    samples = [Sample(row, f"s{row}", (), extra={"age": age, "scanner": "A"}) for row, age in ((1, "50"), (2, "70"))]
+    samples.append(Sample(3, "s2", (), extra={"age": "71", "scanner": "A"}))
+    part = ConditionPart(conditioner="scalar", parameters={"column": "age"}, name="age", kind="scalar", size=1)
+    task = RowTask((part,), frozenset(), projects=False)
+    layout = BidsLayout(tmp_path, ("t1",), samples, ("T1w",))
+    write_table(InferenceFolder(tmp_path).images_csv, ["SubjectID", "Channel_0"], [])
+
+    layout.describe(
+        [Described(layout.of_row(sample, "synthetic"), task.conditions(sample), sample.subject) for sample in samples],
+        {},
+    )
+
+    assert (tmp_path / "participants.tsv").read_text().splitlines() == [
+        "participant_id\tsource_subject\tage", "sub-s1\ts1\t50", "sub-s2\ts2\tn/a",
+    ]  # fmt: skip
