@@ -81,7 +81,7 @@ def test_labels_stay_apart_where_letters_have_no_case() -> None:
 def test_participants_have_only_what_the_model_was_asked_for(tmp_path: Path) -> None:
     samples = [Sample(row, f"s{row}", (), extra={"age": age, "scanner": "A"}) for row, age in ((1, "50"), (2, "70"))]
     samples.append(Sample(3, "s2", (), extra={"age": "71", "scanner": "A"}))
-    part = ConditionPart(conditioner="scalar", parameters={"column": "age"}, name="age", kind="scalar", size=1)
+    part = ConditionPart(conditioner="scalar", parameters={"column": "age"}, name="age", kind="vector", size=1)
     task = RowTask((part,), frozenset(), projects=False)
     layout = BidsLayout(tmp_path, ("t1",), samples, ("T1w",))
     write_table(InferenceFolder(tmp_path).images_csv, ["SubjectID", "Channel_0"], [])
