@@ -84,6 +84,7 @@ def test_participants_have_only_what_the_model_was_asked_for(tmp_path: Path) -> 
     part = ConditionPart(conditioner="scalar", parameters={"column": "age"}, name="age", kind="vector", size=1)
     task = RowTask((part,), frozenset(), projects=False)
     layout = BidsLayout(tmp_path, ("t1",), samples, ("T1w",))
+    (tmp_path / "inference_logs").mkdir()
     write_table(InferenceFolder(tmp_path).images_csv, ["SubjectID", "Channel_0"], [])
 
     layout.describe(
