@@ -64,7 +64,7 @@ def write_means(folder: Path, originals: Sequence[tuple[int, Path]]) -> dict[int
     return {
         height: write_image(
             folder / f"mean_{height}.nii.gz",
-            np.mean([nibabel.load(file).get_fdata() for at, file in originals if at == height], 0, dtype=np.float32),
+            np.stack([nibabel.load(file).get_fdata() for at, file in originals if at == height]).mean(axis=0),
         )
         for height in heights
     }
