@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image as Picture
 from tests.factories import spec_of
 
@@ -100,6 +101,16 @@ def test_numbers_beyond_32_bits_are_written_as_what_they_were_computed_in(tmp_pa
 
     assert image.dtype == "float32"
     assert (image.array == 2**40).all()
+
+
+def test_a_plane_keeps_its_place_in_other_programs(tmp_path: Path) -> None:
+    affine = np.array([[-1.9, 0.3, 0.1, 20], [0.3, 1.8, -0.4, -30], [0.0, 0.5, 2.2, 12], [0, 0, 0, 1]])
+
+    NiftiWriter()(tmp_path / "plane.nii.gz", np.zeros((1, 4, 5), np.int16), Geometry((4, 5), affine), {})
+
+    plane = SimpleITK.ReadImage(str(tmp_path / "plane.nii.gz"))
+    assert plane.GetSize() == (4, 5, 1)
+    assert plane.GetOrigin() == pytest.approx((-20, 30, 12))
 
 
 def test_new_images_lie_aligned_and_those_of_a_patient_in_the_scanner(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class NiftiWriter(Writer):
     def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write ``voxels (1, *spatial)``; see ``Writer``.
 
+        A plane becomes a volume of one slice: programs that read a file of two axes lose its place in the patient.
+
         Example:
             >>> import tempfile, numpy as np
             >>> path = Path(tempfile.mkdtemp()) / "image.nii.gz"
@@ -37,7 +39,8 @@ class NiftiWriter(Writer):
             >>> NiftiWriter().embedded_text(path)
             '{"seed": 7}'
         """
-        image = nib.Nifti1Image(voxels[0], geometry.affine)
+        array = voxels[0] if voxels.ndim > 3 else voxels[0][..., None]
+        image = nib.Nifti1Image(array, geometry.affine)
         # What is made from a patient's images lies where these lie; nobody ever lay where a new image lies.
         code = _SCANNER if provenance.get("mark") == DERIVED_MARK else _ALIGNED
         image.set_sform(geometry.affine, code=code)
