@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import nibabel as nib
 import numpy as np
 from PIL import Image as Picture
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -141,6 +142,19 @@ def write_series(folder: Path, slices: int = 5, number: int = 1, seed: int = 0, 
         dataset = dicom_slice(series, index, voxels[:, :, index].T, number, slope)
         dataset.save_as(folder / f"{number}-IM{name}.dcm", enforce_file_format=True)
     return voxels
+
+
+def put_into_study(folder: Path, study: str, frame: str = "", name: str = PATIENT_NAME) -> Path:
+    """Give the files of a series what those of a real study have: its identifier, a frame of reference, a patient."""
+    for file in folder.iterdir():
+        header = dcmread(file)
+        header.SpecificCharacterSet = "ISO_IR 100"
+        header.PatientName, header.PatientSex, header.StudyDate, header.StudyTime = name, "F", "20200102", "1530"
+        header.StudyInstanceUID, header.FrameOfReferenceUID, header.StudyID = study, frame or f"{study}.9", "17"
+        header.ReferringPhysicianName, header.AccessionNumber, header.PositionReferenceIndicator = "", "", ""
+        header.PatientPosition, header.BodyPartExamined = "HFS", "CHEST"
+        header.save_as(file)
+    return folder
 
 
 # Tables and configurations

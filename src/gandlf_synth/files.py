@@ -153,6 +153,30 @@ def make_numbered_folder(root: Path, name: str) -> Path:
             return folder
 
 
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder`` that takes its place when the block ends without an error.
+
+    Args:
+        folder: the folder; what it held before is removed.
+
+    Raises:
+        ResourceError: the disk is full or the folder cannot be written.
+    """
+    temporary, old = (folder.with_name(f".{uuid4().hex[:8]}.{folder.name[-_NAME_PART:]}") for _ in range(2))
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    except OSError as error:
+        raise _unwritable(str(folder), error) from error
+    finally:
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
 def _unwritable(where: str, error: OSError) -> ResourceError:
     fix = "free some space or choose another folder; what was there before is untouched"
     return ResourceError(Problem(where, f"cannot be written: {error.strerror or error}", fix=fix))
@@ -166,7 +190,9 @@ def _remove(temporary: Path) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Remove what writes into ``folder`` left that were killed; nothing may be writing there."""
     for path in folder.glob(".*"):
-        if _UNFINISHED.fullmatch(path.name) and path.is_file():
+        if _UNFINISHED.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif _UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 

@@ -130,6 +130,22 @@ class Geometry:
         return np.stack([self._point(index, self.affine) for index in indices])
 
 
+def without_shear(affine: Affine) -> Affine:
+    """Return the affine with perpendicular axes that is nearest to one whose axes are nearly so, of the same spacing.
+
+    Example:
+        >>> leaning = np.array([[2.0, 0.1, 0, 5], [0, 1, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1]])
+        >>> axes = without_shear(leaning)[:3, :3]
+        >>> bool(np.allclose(axes.T @ axes, np.diag(np.linalg.norm(leaning[:3, :3], axis=0) ** 2)))
+        True
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    left, _, right = np.linalg.svd(affine[:3, :3] / spacing)
+    straight = affine.copy()
+    straight[:3, :3] = left @ right * spacing
+    return straight
+
+
 def picture_geometry(shape: tuple[int, ...]) -> Geometry:
     """Return the grid of a picture: columns run to the patient's left, rows downwards (posterior), 1 mm apart.
 

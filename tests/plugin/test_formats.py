@@ -91,7 +91,10 @@ def test_the_yaml_names_the_format_of_a_plugin(cli: Cli, tiny_config: TinyConfig
     code, _, err = cli("config", "show", "-c", config)
 
     assert code == 2
-    assert "unknown name 'raw_json' in writers; allowed: auto, nifti, png, tiff" in err
+    assert (
+        "unknown name 'raw_json' in writers; allowed: auto, dicom, dicom_ct, dicom_mr, dicom_seg, nifti, png, tiff"
+        in err
+    )
     assert "inference_parameters.output_format" in err
 
 
@@ -100,7 +103,10 @@ def test_a_format_that_nobody_writes_is_refused_with_those_there_are(cli: Cli, c
     code, _, err = cli(*command, "-m-dir", "model", "--format", "nift")
 
     assert code == 2
-    assert "--format: unknown name 'nift' in writers; allowed: nifti, png, tiff; did you mean 'nifti'?" in err
+    assert (
+        "--format: unknown name 'nift' in writers; allowed: dicom, dicom_ct, dicom_mr, dicom_seg, nifti, png, tiff; did you mean 'nifti'?"
+        in err
+    )
 
 
 def test_a_reader_is_used_as_soon_as_it_is_registered(plugin: Path, tmp_path: Path) -> None:
@@ -120,11 +126,18 @@ def test_a_format_is_refused_for_images_that_it_cannot_hold(plugin: Path) -> Non
     registry.load_plugin(plugin)
 
     assert choose_writer("RAW_JSON", "rad", 3, "int16").suffix == ".rawjson"
-    with pytest.raises(ConfigError, match=r"'raw_json' cannot hold values of type float32; allowed: nifti, tiff"):
+    with pytest.raises(
+        ConfigError,
+        match=r"'raw_json' cannot hold values of type float32; allowed: dicom, dicom_ct, dicom_mr, nifti, tiff",
+    ):
         choose_writer("raw_json", "rad", 2, "float32")
-    with pytest.raises(ConfigError, match=r"'png' cannot hold volumes; allowed: nifti, raw_json"):
+    with pytest.raises(
+        ConfigError, match=r"'png' cannot hold volumes; allowed: dicom, dicom_ct, dicom_mr, dicom_seg, nifti, raw_json"
+    ):
         choose_writer("png", "rad", 3, "uint8")
-    with pytest.raises(ConfigError, match=r"'png' cannot hold values of type int16; allowed: nifti, raw_json, tiff"):
+    with pytest.raises(
+        ConfigError, match=r"'png' cannot hold values of type int16; allowed: dicom, .*nifti, raw_json, tiff"
+    ):
         choose_writer("png", "rad", 2, "int16", exact=True)
 
 

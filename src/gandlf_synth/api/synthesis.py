@@ -200,7 +200,10 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
         check_needs_rows(spec.parts)
         images = image_requests(counts, spec, seed, request.only)
     exact = rows is not None
-    writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+    writer = choose_writer(
+        parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact,
+        grid=None if rows else spec.geometry,
+    )  # fmt: skip
     if rows is not None:
         check_maps(writer, parameters.n_samples)
     layout = LayoutChoice(request.layout, request.bids_suffix, request.skull_stripped)

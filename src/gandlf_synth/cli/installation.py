@@ -39,7 +39,7 @@ def doctor(context: click.Context, path: Path | None, public_key: Path | None, a
         click.echo(json.dumps(api.provenance_of(path), indent=2))
         return
     verdicts = api.verify_images(path, public_key)
-    if path.is_dir():
+    if path.is_dir() and [each.file for each in verdicts] != [path]:
         shown = [
             f"{'ok     ' if each.ok else 'NOT OK '} {each.file.relative_to(path)} {each.sentence}" for each in verdicts
         ]

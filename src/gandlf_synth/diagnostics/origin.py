@@ -10,13 +10,13 @@ from gandlf_synth.models.checkpoint import checkpoint_description, read_checkpoi
 
 
 def origin_of(file: Path) -> dict[str, Any]:
-    """Return the provenance inside an image, a sidecar JSON or a checkpoint.
+    """Return the provenance inside an image (a file, or a folder of DICOM), a sidecar JSON or a checkpoint.
 
     Raises:
         DataError: it does not exist, or holds no provenance of this program.
         CheckpointError: a checkpoint that cannot be read.
     """
-    if not file.is_file():
+    if not file.exists():
         raise DataError(Problem(str(file), "does not exist"))
     if file.suffix in (".ckpt", ".safetensors"):
         content = read_checkpoint(file)

@@ -47,7 +47,7 @@ def verify(path: Path, public_key: PublicKey | None = None) -> list[FileVerdict]
     """Return a verdict on each synthetic image in a folder, or on one file.
 
     Args:
-        path: an image, a sidecar, or a folder with both, in any layout.
+        path: an image (a file, or the folder of a DICOM series), a sidecar, or a folder with both, in any layout.
         public_key: by which all of them must be signed; None: a signature must be valid where there is one.
 
     Raises:
@@ -56,9 +56,10 @@ def verify(path: Path, public_key: PublicKey | None = None) -> list[FileVerdict]
     """
     if not path.exists():
         raise DataError(Problem(str(path), "does not exist"))
-    sidecars = _sidecars(path if path.is_dir() else path.parent)
+    is_one = path.is_file() or read_provenance(path) is not None
+    sidecars = _sidecars(path.parent if is_one else path)
     named = _by_file(sidecars)
-    if path.is_dir():
+    if not is_one:
         found = sorted(file for file in path.rglob("*") if file.is_file() and _may_be_image(file, path))
         files = [*named, *(file for file in found if file not in named)]
     elif path.suffix == ".json":
@@ -68,7 +69,7 @@ def verify(path: Path, public_key: PublicKey | None = None) -> list[FileVerdict]
     images = [file for file in files if not any(parent in named for parent in file.parents)]
     verdicts = [_verdict(file, named.get(file), public_key) for file in images]
     verdicts += _table_verdicts(path)
-    if path.is_dir() and not verdicts:
+    if not is_one and not verdicts:
         raise DataError(Problem(str(path), "holds no images that can be looked at", "what generate has written"))
     return sorted(verdicts, key=lambda verdict: verdict.file)
 

@@ -122,7 +122,7 @@ def generate_from_rows(
     place = InferenceFolder(files.layout.folder)
     if ranks.is_first:
         reporter.open_log(place.log_file)
-        for remark in files.task.remarks:
+        for remark in (*files.task.remarks, *files.format_remarks(samples)):
             reporter.say(remark, "yellow")
     missing = [sample for sample in ranks.shard(samples) if not files.is_complete(sample)]
     shown: list[SheetRow] = []

@@ -24,7 +24,7 @@ from gandlf_synth.provenance import Purpose, fold_seed, software_versions
 from gandlf_synth.ranks import Ranks
 from gandlf_synth.signing import Signer
 from gandlf_synth.synthesis.copies import TRIES, CopyGate
-from gandlf_synth.synthesis.image_files import ImageFiles
+from gandlf_synth.synthesis.image_files import ImageFiles, format_remarks
 from gandlf_synth.synthesis.layout import Layout
 from gandlf_synth.synthesis.requests import ImageRequest, sample_batch
 
@@ -86,6 +86,8 @@ def generate_images(
     place = InferenceFolder(folder)
     if ranks.is_first:
         reporter.open_log(place.log_file)
+        for remark in format_remarks(writer, spec):
+            reporter.say(remark, "yellow")
     sampling = sampling_record(module, options)
     about = {**source, "sampling": sampling, "software": software_versions()}
     if postprocessing:

@@ -37,16 +37,20 @@ def write_parts(
         writer: the file format.
         geometry: the grid.
         record: the provenance.
-        recorded: how the values relate to those of the data; each file says it of its channels.
+        recorded: how the values relate to those of the data; each file says it of its channels, with what these are.
         signer: signs what each file and the sidecars say.
     """
     paths: list[Path] = []
     pixels: list[str] = []
     start = 0
-    for column, ending, voxels in file_parts(values, spec, writer):
+    parts = file_parts(values, spec, writer)
+    for number, (column, ending, voxels) in enumerate(parts, start=1):
         path = place.folder / f"{place.names[column]}{ending}{writer.suffix}"
-        scale = recorded.channels(start, len(voxels))
-        own = {**record, **scale.as_provenance()}
+        own: dict[str, Any] = {**record, **recorded.channels(start, len(voxels)).as_provenance()}
+        if spec.modality_of_columns[column]:
+            own["modality"] = spec.modality_of_columns[column]
+        if len(parts) > 1:
+            own["part"] = {"number": number, "name": f"{spec.column_names[column]}{ending}"}
         if writer.exact:
             own["pixels_sha256"] = pixels_sha256(voxels)
         writer(path, voxels, geometry, signer.sign(own) if signer else own)
@@ -62,6 +66,11 @@ def write_parts(
     for sidecar in place.sidecars:
         write_json(place.folder / sidecar, signer.sign(about) if signer else about)
     return paths
+
+
+def format_remarks(writer: Writer, spec: DataSpec) -> list[str]:
+    """Return what a person should know before images of the data are written in a format."""
+    return list(dict.fromkeys(remark for modality in spec.modality_of_columns if (remark := writer.remark(modality))))
 
 
 def file_parts(values: Voxels, spec: DataSpec, writer: Writer) -> list[tuple[int, str, Voxels]]:

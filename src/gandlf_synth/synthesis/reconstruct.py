@@ -145,7 +145,9 @@ def _write(pair: _Pair, folder: Path, writer: Writer, spec: DataSpec, about: Map
     place = PlainLayout(folder, spec.column_names).of_name(f"reconstruction_{pair.sample.row}")
     record = {**about, "row": pair.sample.row, "kind": "reconstruction"}
     values = in_number_type(pair.values, pair.original.dtype)
-    return write_parts(place, values, spec, writer, pair.original.geometry, record, data_scale(spec))
+    return write_parts(
+        place, values, spec, writer.made_from(pair.sample.channels), pair.original.geometry, record, data_scale(spec)
+    )
 
 
 def _shown(pair: _Pair, spec: DataSpec) -> list[SheetRow]:

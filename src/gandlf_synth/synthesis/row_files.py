@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gandlf_synth import registry
 from gandlf_synth.config import Step
-from gandlf_synth.data.formats.checksums import content_sha256
+from gandlf_synth.data.formats.checksums import content_sha256, pixels_sha256
+from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, in_number_type, to_file_values, undo_preprocessing
@@ -21,13 +24,14 @@ from gandlf_synth.files import relative_to, write_csv
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import DERIVED_MARK
 from gandlf_synth.signing import Signer
-from gandlf_synth.synthesis.image_files import write_parts
+from gandlf_synth.synthesis.image_files import format_remarks, write_parts
 from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
 from gandlf_synth.synthesis.row_input import RowInput
 from gandlf_synth.synthesis.row_task import RowTask
 
 _MAPS = ("mean", "std")
 _MAP_TYPE = "float32"
+_LARGEST_LABEL = 255
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,22 @@ class RowFiles:
     n_samples: int = 1
     steps: Sequence[Step] = ()
     signer: Signer | None = None
+
+    def format_remarks(self, samples: Sequence[Sample]) -> list[str]:
+        """Return what a person should know before images of these rows are written in the format."""
+        remarks = format_remarks(self.writer.made_from(self.task.made_from(samples[0])), self.spec)
+        labels = self._labels_writer
+        if labels is not None and labels.missing_extra and any(sample.mask for sample in samples):
+            remarks.append(f"masks are not written: {labels.missing_extra.problems[0]}")
+        return remarks
+
+    @cached_property
+    def _labels_writer(self) -> Writer | None:
+        """What writes the masks that images are made from beside them, where the format has such."""
+        if not self.writer.labels or "mask" not in self.task.reads:
+            return None
+        writer: Writer = registry.load("writers", self.writer.labels)()
+        return writer
 
     def is_complete(self, sample: Sample) -> bool:
         """Say whether everything of a row is there and was made from the files that it names now."""
@@ -87,11 +107,30 @@ class RowFiles:
                 self._write(self.layout.of_row(row.sample, kind), array.astype(_MAP_TYPE), row, about)
         for place, value, fact in zip(self._places(row.sample), values, facts, strict=True):
             self._write(place, value, row, {**record, **fact})
+        self._write_labels(row, record)
         return values
 
+    def _write_labels(self, row: RowInput, record: Mapping[str, Any]) -> None:
+        """Write the mask that a row's images are made from, as belonging to the first of them."""
+        writer = self._labels_writer
+        if writer is None or writer.missing_extra or row.sample.mask is None:
+            return
+        mask = read_image(row.sample.mask)
+        fits = mask.geometry.matches(row.grid) and not writer.refusal(row.grid)
+        if not fits or not 0 <= mask.array.min() <= mask.array.max() <= _LARGEST_LABEL:
+            return
+        place = self.layout.of_row(row.sample, "labels")
+        (first, *_) = self._places(row.sample)[0].files()
+        path = place.folder / f"{place.names[0]}{writer.suffix}"
+        about = {
+            **record, "kind": "labels that the image was made from", "pixels_sha256": pixels_sha256(mask.array),
+        }  # fmt: skip
+        signed = self.signer.sign(about) if self.signer else about
+        writer.made_from([first])(path, mask.array.astype(np.uint8), row.grid, signed)
+
     def _write(self, place: ImagePlace, values: Voxels, row: RowInput, about: Mapping[str, Any]) -> None:
-        scale = data_scale(self.spec)
-        write_parts(place, values, self.spec, self.writer, row.grid, about, scale, self.signer)
+        writer, scale = self.writer.made_from(self.task.made_from(row.sample)), data_scale(self.spec)
+        write_parts(place, values, self.spec, writer, row.grid, about, scale, self.signer)
 
     def paths(self, sample: Sample) -> list[list[Path]]:
         """Return the files of each image of a row."""
@@ -138,6 +177,10 @@ class RowFiles:
             values = to_file_values(image, self.spec, self.steps).astype(np.float64)
         there = resample_onto(values, row.prepared.geometry, row.grid)
         number_type = row.target.dtype if row.target is not None and own else self.spec.dtype
+        reason = self.writer.refusal(row.grid)
+        if reason:
+            where = f"{self.manifest.path} row {row.sample.row}"
+            raise DataError(Problem(where, reason, fix="choose another output format"))
         if not self.writer.holds(number_type):
             what = f"has values of type {number_type}, which {self.writer.suffix} files cannot hold"
             where = f"{self.manifest.path} row {row.sample.row}, column Channel_0"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.scan import FileScan, Scans
+from gandlf_synth.data.inspection.frames import other_frames
 from gandlf_synth.data.loading.conditioners import Conditioner, ConditionPart, ImagePart, build_conditioner, images_read
 from gandlf_synth.data.loading.conditioning.row_checks import check_inputs, warnings_of
 from gandlf_synth.data.loading.spec import DataSpec
@@ -76,6 +77,11 @@ class RowTask:
             known = {"label": sample.label, "class": sample.label_name or ""}
         return known | {name: sample.extra[name] for name in cells if sample.extra.get(name)}
 
+    def made_from(self, sample: Sample) -> list[Path]:
+        """Return the files of a row's images that what is made of it shows, the one whose grid it gets first."""
+        seen = self.seen(sample)
+        return [*(path for path in seen.sources if path is not None), *seen.channels]
+
     @property
     def shows_patient(self) -> bool:
         """Whether what is made shows the person of the images that it is made from."""
@@ -102,7 +108,8 @@ def choose_task(manifest: Manifest, spec: DataSpec, model_name: str, scans: Scan
     raise_if_any(list(_column_problems(manifest, spec, task, model_name)), ConfigError)
     raise_if_any(capped(list(_row_problems(manifest, spec, task, scans))), DataError)
     check_inputs(manifest, spec.parts, scans)
-    return replace(task, remarks=(*_unused_columns(manifest, task), *warnings_of(manifest, spec.parts)))
+    apart = [f"{finding.where} {finding.what}" for finding in other_frames([manifest], scans)]
+    return replace(task, remarks=(*_unused_columns(manifest, task), *warnings_of(manifest, spec.parts), *apart))
 
 
 def _conditioner(part: ConditionPart) -> Conditioner:

@@ -10,6 +10,7 @@ from gandlf_synth.config import Config, Phase, resolved
 from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
 from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.inspection.frames import other_frames
 from gandlf_synth.data.inspection.registration import misregistered
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.display.console import progress_bar
@@ -79,6 +80,7 @@ def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Find
         *constant_images(manifests, images.scans),
         *outliers(manifests, images.scans),
         *imbalance(images.splits["train"]),
+        *other_frames(manifests, images.scans),
     ]
     if fast:
         return warnings

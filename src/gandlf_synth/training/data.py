@@ -23,6 +23,7 @@ from gandlf_synth.data.loading.value_range import ValueRange, fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
+from gandlf_synth.geometry import without_shear
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress
 
@@ -177,6 +178,7 @@ def _describe(
         dtype=data.dtype,
         column_channels=data.column_channels,
         column_names=data.column_names,
+        column_modalities=data.modalities,
         conditions=parts,
         source_channels=sources,
         source_names=data.source_names if sources else (),
@@ -211,9 +213,14 @@ def _conditioners(config: Config) -> list[Step]:
 
 
 def _typical_affine(samples: PreparedSamples) -> tuple[tuple[float, ...], ...]:
-    """Return the median of the training grids' affines, or the first where their axes run differently."""
+    """Return the median of the training grids' affines, or the first where their axes run differently.
+
+    The median of turned axes leans, which no scanner's grid does and DICOM cannot hold: it is straightened.
+    """
     affines = samples.rows["affine"]
     _, examples = np.unique(affines[:, :3, :3].reshape(len(affines), -1), axis=0, return_index=True)
     same = len({samples.grid(int(place)).orientation for place in examples}) == 1
     affine = np.median(affines, axis=0) if same else affines[0]
+    if same and len(examples) > 1:
+        affine = without_shear(affine)
     return tuple(tuple(row) for row in affine.tolist())

@@ -29,10 +29,12 @@ class Image:
         geometry: the grid.
         dtype: the number type of the source file, one of ``NUMBER_TYPES``; decides the type of what is written.
         scale, offset: per channel; ``array = value in the file · scale + offset``.
-        modality: ``"CT"``, ``"MR"`` and so on (DICOM PS3.3 C.7.3.1.1.1), empty where the file does not say.
             NaN in a channel that the row does not have.
+        modality: ``"CT"``, ``"MR"`` and so on (DICOM PS3.3 C.7.3.1.1.1), empty where the file does not say.
         mask: labels of the voxels, ``(*spatial)``, 0 for background; None without a mask.
         region: 1 where the image is to be made anew, else 0, ``(*spatial)``; None without a region.
+        frame: a digest of the frame of reference in which the grid lies (DICOM PS3.3 C.7.4.1), empty where the file
+            does not say.
     """
 
     array: Array
@@ -43,14 +45,16 @@ class Image:
     modality: str = ""
     mask: Mask | None = None
     region: Mask | None = None
+    frame: str = ""
 
     @classmethod
-    def from_file_values(cls, array: Values, geometry: Geometry, modality: str = "") -> "Image":
+    def from_file_values(cls, array: Values, geometry: Geometry, modality: str = "", frame: str = "") -> "Image":
         """Return an image of values as they are in a file; ``array`` is ``(channels, *spatial)`` of any type."""
         channels = array.shape[0]
         with np.errstate(over="ignore"):
             voxels = np.ascontiguousarray(array, dtype=np.float32)
-        return cls(voxels, geometry, number_type(array), np.ones(channels), np.zeros(channels), modality)
+        kind = number_type(array)
+        return cls(voxels, geometry, kind, np.ones(channels), np.zeros(channels), modality, frame=frame)
 
     @property
     def num_channels(self) -> int:

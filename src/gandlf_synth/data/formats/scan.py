@@ -77,6 +77,8 @@ class FileScan:
     """The values of an image that holds no others than whole numbers from 0 to 65535, and at most 256 of them."""
     modality: str = ""
     """What a DICOM header says: ``CT``, ``MR`` and so on."""
+    frame: str = ""
+    """A digest of the frame of reference that a DICOM header states."""
     content: str = ""
     """A digest of the voxels' values: the same for the same image under another name or compression."""
     problem: tuple[str, str, str] | None = None
@@ -278,6 +280,7 @@ def _measure(image: Image) -> FileScan:
         hounsfield_shares=tuple(np.diff([0.0, *below, 1.0]).tolist()),
         labels=_labels(flat),
         modality=str(image.modality),
+        frame=str(image.frame),
         content=voxel_digest(image),
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.consistency import check_channels, check_images
+from gandlf_synth.data.inspection.frames import other_frames
 from gandlf_synth.data.inspection.units import Units, units_of
 from gandlf_synth.data.table.manifest import Cell, Manifest, cells_of
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
@@ -39,6 +40,8 @@ class Fingerprint:
         orientations: in which the axes run in the files that state a place, such as ``("LPS", "RAS")``.
         notes: what a person should know of it.
         units: of each channel column.
+        modalities: of each channel column, as DICOM writes them: ``CT`` where values are Hounsfield units, else what
+            all headers say; empty where that is nothing.
         source_channels: channels of each source column.
         source_names: what tells the sources' files apart.
         source_units: of each source column.
@@ -60,6 +63,7 @@ class Fingerprint:
     orientations: tuple[str, ...]
     notes: tuple[str, ...]
     units: tuple[Units, ...]
+    modalities: tuple[str, ...] = ()
     source_channels: tuple[int, ...] = ()
     source_names: tuple[str, ...] = ()
     source_units: tuple[Units, ...] = ()
@@ -92,6 +96,9 @@ def fingerprint(manifests: Sequence[Manifest], scans: Scans) -> Fingerprint:
     channels, notes = _column_channels("Channel", columns)
     source_channels, source_notes = _column_channels("Source", sources)
     check_channels([*cells, *source_cells], scans, [*channels, *source_channels])
+    if apart := other_frames(manifests, scans):
+        rows = listing(dict.fromkeys(f"row {finding.row}" for finding in apart))
+        notes.append(f"images in different frames of reference, so that places cannot be compared: {rows}")
     facts = _summary(manifests[0], columns, channels, units_of(cells, scans), [*notes, *source_notes])
     return replace(
         facts,
@@ -169,8 +176,17 @@ def _summary(
         physical=all(scan.physical for scan in first),
         orientations=tuple(sorted({scan.geometry.orientation for scan in first if scan.physical})),
         units=units,
+        modalities=tuple(_modality(scans, unit) for scans, unit in zip(columns, units, strict=True)),
         notes=tuple(notes),
     )
+
+
+def _modality(scans: Sequence[FileScan], units: Units) -> str:
+    """Return the modality of a column; where headers say CT and the values are no Hounsfield units, it is unknown."""
+    if units.unit == "hounsfield":
+        return "CT"
+    stated = {scan.modality for scan in scans}
+    return "" if len(stated) > 1 or stated == {"CT"} else stated.pop()
 
 
 def _canonical_grid(scan: FileScan) -> Geometry:

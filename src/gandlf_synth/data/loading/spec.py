@@ -45,6 +45,8 @@ class DataSpec(BaseModel):
     """Channels of each CSV column, in order; they sum to ``num_channels``."""
     column_names: tuple[str, ...]
     """What tells the columns' files apart, such as ``t1``; used in file names."""
+    column_modalities: tuple[str, ...] = ()
+    """What each column's images are, as DICOM writes it, such as ``MR``; empty where the data does not say."""
 
     conditions: tuple[ConditionPart, ...] = ()
     """What the model is conditioned on besides the class."""
@@ -73,6 +75,8 @@ class DataSpec(BaseModel):
         sources = sum(self.source_channels)
         if not len(self.source_scale) == len(self.source_offset) == sources or min(self.source_channels, default=1) < 1:
             raise ValueError(f"source_channels {self.source_channels} are not {len(self.source_scale)} channels")
+        if len(self.column_modalities) not in {0, columns}:
+            raise ValueError(f"column_modalities are {len(self.column_modalities)} for {columns} columns")
         if len(self.labels) != len(self.class_names) or len(set(self.labels)) != len(self.labels):
             raise ValueError("labels and class_names do not belong together")
         if self.dtype not in _NUMBER_TYPES:
@@ -84,6 +88,11 @@ class DataSpec(BaseModel):
         """Everything that the model is conditioned on, in the order in which networks take it: the class first."""
         classes = (class_part(self.labels),) if self.labels else ()
         return (*classes, *self.conditions)
+
+    @property
+    def modality_of_columns(self) -> tuple[str, ...]:
+        """The modality of each column, empty where it is not known."""
+        return self.column_modalities or ("",) * len(self.column_channels)
 
     @property
     def num_classes(self) -> int:

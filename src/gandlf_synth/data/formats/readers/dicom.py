@@ -17,13 +17,16 @@ from gandlf_synth.data.formats.image import Image, Values
 from gandlf_synth.data.formats.readers.base import FOLDER, Reader, UnreadableError, chosen_number
 from gandlf_synth.data.formats.readers.dicom_file import (
     discreet,
+    frame_of,
     frames_of,
+    is_left_handed,
     kind_of,
     open_dicom,
     quantity_of,
     value_of,
 )
 from gandlf_synth.data.formats.readers.dicom_places import frame_affines, pixel_spacing
+from gandlf_synth.data.formats.readers.dicom_segmentation import is_segmentation, label_planes
 from gandlf_synth.data.formats.readers.dicom_values import pixels_of
 from gandlf_synth.errors import listing
 from gandlf_synth.geometry import Affine, Geometry, picture_geometry
@@ -56,6 +59,8 @@ class DicomReader(Reader):
             UnreadableError: damaged, no image, or several frames that are no volume.
         """
         dataset = open_dicom(path)
+        if is_segmentation(dataset):
+            return _labels(dataset, path)
         if part:
             return _frame_image(dataset, path, part)
         pixels = pixels_of(dataset, path)
@@ -66,11 +71,18 @@ class DicomReader(Reader):
             fix = f"choose one in the CSV: {path.name}#0 to {path.name}#{len(pixels) - 1}"
             what = f"holds {len(pixels):,} frames without positions, or not of one volume"
             raise UnreadableError(what, "one image, or a volume", fix)
-        return _volume(list(pixels), places, quantity_of(dataset))
+        return _volume(list(pixels), places, quantity_of(dataset), frame_of(dataset))
 
     def recognizes(self, path: Path) -> bool:
         """Say whether the file starts as DICOM does."""
         return is_marked_dicom(path)
+
+
+def _labels(dataset: "Dataset", path: Path) -> Image:
+    labels = label_planes(dataset, path)
+    if len(labels.planes) == 1:
+        return _slice_image(labels.planes[0], dataset, labels.places)
+    return _volume(labels.planes, labels.places, quantity_of(dataset), frame_of(dataset), is_left_handed(dataset))
 
 
 def is_marked_dicom(path: Path) -> bool:
@@ -80,6 +92,11 @@ def is_marked_dicom(path: Path) -> bool:
             return file.read(_MARK_BYTES.stop)[_MARK_BYTES] == b"DICM"
     except OSError:
         return False
+
+
+def is_dicom(path: Path) -> bool:
+    """Say by its name or its start whether a file is DICOM."""
+    return path.suffix.lower() in SUFFIXES or is_marked_dicom(path)
 
 
 def _frame_image(dataset: "Dataset", path: Path, part: str) -> Image:
@@ -151,7 +168,7 @@ def series_in(folder: Path) -> list[Series]:
     """
     headers: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     for file in _visible_files(folder):
-        if file.suffix.lower() in SUFFIXES or is_marked_dicom(file):
+        if is_dicom(file):
             header = _header(file)
             if value_of(header, "Rows") is not None:
                 headers[str(value_of(header, "SeriesInstanceUID") or "")].append((file, header))
@@ -184,21 +201,29 @@ def _read_series(series: Series) -> Image:
     slices = _distinct([_slice_of(file) for file in series.files])
     if len(slices) == 1:
         return DicomReader()(series.files[0])
-    pixels, places = zip(*slices, strict=True)
-    return _volume(pixels, places, series.modality)
+    pixels, places = zip(*((one.pixels, one.place) for one in slices), strict=True)
+    return _volume(pixels, places, series.modality, slices[0].frame, slices[0].left_handed)
 
 
-def _distinct(slices: Sequence[tuple[Values, Affine]]) -> list[tuple[Values, Affine]]:
+@dataclass(frozen=True)
+class _Slice:
+    pixels: Values
+    place: Affine
+    frame: str
+    left_handed: bool
+
+
+def _distinct(slices: Sequence[_Slice]) -> list[_Slice]:
     """Return each slice once; a file that lies twice in a folder repeats place and values."""
-    by_place: dict[tuple[float, ...], list[tuple[Values, Affine]]] = defaultdict(list)
-    for pixels, place in slices:
-        same = by_place[tuple(place.ravel().tolist())]
-        if not any(np.array_equal(pixels, other) for other, _ in same):
-            same.append((pixels, place))
+    by_place: dict[tuple[float, ...], list[_Slice]] = defaultdict(list)
+    for one in slices:
+        same = by_place[tuple(one.place.ravel().tolist())]
+        if not any(np.array_equal(one.pixels, other.pixels) for other in same):
+            same.append(one)
     return [one for same in by_place.values() for one in same]
 
 
-def _slice_of(file: Path) -> tuple[Values, Affine]:
+def _slice_of(file: Path) -> _Slice:
     try:
         dataset = open_dicom(file)
         pixels = pixels_of(dataset, file)
@@ -213,7 +238,7 @@ def _slice_of(file: Path) -> tuple[Values, Affine]:
         )
         what = f"{what} ({kind_of(dataset)})"
         raise UnreadableError(what, "slices that can be put in order", "name the files themselves in the CSV")
-    return pixels[0], places[0]
+    return _Slice(pixels[0], places[0], frame_of(dataset), is_left_handed(dataset))
 
 
 def _slice_image(pixels: Values, dataset: "Dataset", places: Sequence[Affine] | None) -> Image:
@@ -226,11 +251,20 @@ def _slice_image(pixels: Values, dataset: "Dataset", places: Sequence[Affine] | 
         affine = geometry.affine.copy()
         affine[:3, :2] *= spacing
         geometry = Geometry(shape, affine)
-    return Image.from_file_values(pixels, geometry, quantity_of(dataset))
+    return Image.from_file_values(pixels, geometry, quantity_of(dataset), frame_of(dataset))
 
 
-def _volume(slices: Sequence[Values], places: Sequence[Affine], modality: str) -> Image:
-    """Return the volume of ``slices (channels, column, row)``, sorted along their normal."""
+def _volume(
+    slices: Sequence[Values],
+    places: Sequence[Affine],
+    modality: str,
+    frame: str,
+    left_handed: bool = False,
+) -> Image:
+    """Return the volume of ``slices (channels, column, row)``, sorted along their normal.
+
+    Those of a left-handed grid, which only this program writes so that one knows it, run against it.
+    """
     sizes = {pixels.shape for pixels in slices}
     if len(sizes) > 1:
         raise UnreadableError(f"holds slices of different sizes: {listing(str(size[1:]) for size in sorted(sizes))}")
@@ -241,10 +275,12 @@ def _volume(slices: Sequence[Values], places: Sequence[Affine], modality: str) -
     heights = np.array([place[:3, 3] @ normal for place in places])
     order = np.argsort(heights, kind="stable")
     _check_gaps(np.diff(heights[order]))
+    if left_handed:
+        order = order[::-1]
     affine = places[order[0]].copy()
     affine[:3, 2] = (places[order[-1]][:3, 3] - affine[:3, 3]) / (len(slices) - 1)
     values = np.stack([slices[index] for index in order], axis=-1)
-    return Image.from_file_values(values, Geometry(values.shape[1:], affine), modality)
+    return Image.from_file_values(values, Geometry(values.shape[1:], affine), modality, frame)
 
 
 def _check_gaps(gaps: NDArray[np.float64]) -> None:

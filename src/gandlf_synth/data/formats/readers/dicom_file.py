@@ -3,6 +3,7 @@
 pydicom interprets and decodes. Its messages and warnings may quote what a header holds, so they are not passed on.
 """
 
+import hashlib
 import logging
 import mmap
 import warnings
@@ -32,6 +33,12 @@ _HEADER_TAGS = [
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber", "RescaleType"),
 ]
 """All that is read of a header when voxels are not wanted; nobody's name is among them."""
+PRIVATE_CREATOR, PRIVATE_GROUP = "GANDLF-SYNTH", 0x0099
+"""Of the private elements of what this program writes."""
+PROVENANCE, LEFT_HANDED = 0x01, 0x02
+"""Their places: the provenance as JSON, and whether slices are numbered against the normal of their planes."""
+PROVENANCE_TAGS = ("SyntheticData", (PRIVATE_GROUP << 16) + 0x10, (PRIVATE_GROUP << 16) + 0x1000 + PROVENANCE)
+"""What is read of a header to know where an image comes from."""
 _MODALITY_OF_KIND = {
     "Computed Radiography": "CR",
     "CT": "CT",
@@ -81,12 +88,13 @@ def _damaged(error: BaseException) -> UnreadableError:
     return UnreadableError(f"is truncated or damaged ({type(error).__name__} while reading it)")
 
 
-def open_dicom(path: Path, header_only: bool = False) -> "Dataset":
+def open_dicom(path: Path, header_only: bool = False, tags: Sequence[str | int] = _HEADER_TAGS) -> "Dataset":
     """Return the ``pydicom.Dataset`` in a file.
 
     Args:
         path: the file.
-        header_only: leave out voxels, and every element that does not say what the image is.
+        header_only: leave out voxels, and every element but ``tags``.
+        tags: by default those that say what the image is.
 
     Raises:
         UnreadableError: it is no DICOM file, or damaged.
@@ -95,12 +103,11 @@ def open_dicom(path: Path, header_only: bool = False) -> "Dataset":
 
     # Warnings of validation quote the values that are not valid.
     config.settings.reading_validation_mode = config.IGNORE
-    tags = _HEADER_TAGS if header_only else None
     with discreet():
         _check_inflated(path)
         # Of a map, an element that declares gigabytes reads what is there; of a file, it would take the memory first.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return dcmread(content, stop_before_pixels=header_only, specific_tags=tags)
+            return dcmread(content, stop_before_pixels=header_only, specific_tags=list(tags) if header_only else None)
 
 
 def _check_inflated(path: Path) -> None:
@@ -156,11 +163,38 @@ def quantity_of(dataset: "Dataset") -> str:
 
 
 @discreet()
+def frame_of(dataset: "Dataset") -> str:
+    """Return a digest of the frame of reference, which tells whether two images share it and nothing else."""
+    uid = str(value_of(dataset, "FrameOfReferenceUID") or "")
+    return hashlib.blake2b(uid.encode(), digest_size=8).hexdigest() if uid else ""
+
+
+@discreet()
 def kind_of(dataset: "Dataset") -> str:
     """Return what a file is, such as ``MR Image Storage``."""
     from pydicom.uid import UID
 
     return UID(str(value_of(dataset, "SOPClassUID") or "")).name or "of no stated kind"
+
+
+@discreet()
+def provenance_in(dataset: "Dataset") -> str | None:
+    """Return the text by which this program says how it made the image; None where others made it."""
+    return _private(dataset, PROVENANCE)
+
+
+@discreet()
+def is_left_handed(dataset: "Dataset") -> bool:
+    """Say whether this program wrote the image from a grid whose slices run against the normal of their planes."""
+    return _private(dataset, LEFT_HANDED) == "YES"
+
+
+def _private(dataset: "Dataset", offset: int) -> str | None:
+    try:
+        block = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)
+    except KeyError:
+        return None
+    return str(block[offset].value) if offset in block else None
 
 
 def frame_groups(dataset: "Dataset") -> "list[Dataset]":

@@ -2,13 +2,16 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from gandlf_synth.data.formats.image import Values
+from gandlf_synth.data.formats.readers.base import FOLDER
+from gandlf_synth.errors import MissingExtraError
 from gandlf_synth.geometry import Geometry
 
 Modality = Literal["rad", "histo"]
@@ -39,7 +42,8 @@ class Writer(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     suffixes: ClassVar[tuple[str, ...]]
-    """File-name endings, such as ``(".nii.gz", ".nii")``: the first is written, all are read back."""
+    """File-name endings, such as ``(".nii.gz", ".nii")``: the first is written, all are read back. ``"/"`` stands for a
+    folder, whose name has no ending."""
     channels: ClassVar[tuple[int, ...]] = (1,)
     """How many channels one file can hold; others are written one channel per file."""
     spatial_dims: ClassVar[tuple[int, ...]] = (2, 3)
@@ -49,23 +53,36 @@ class Writer(BaseModel, ABC):
     as_pictures: ClassVar[bool] = False
     """Whether synthetic images are written as 8-bit grey or colour, and not in the units and the type of the data."""
     exact: ClassVar[bool] = True
-    """Whether a file gives back the very values that were written."""
+    """Whether a file gives back the very values that were written; others keep at least whole numbers of 16 bits, and
+    all other values in 65,535 equal steps."""
     further_mark: ClassVar[str] = ""
     """What tells other programs that an image is synthetic, such as "the source type in XMP"; empty: nothing."""
+    labels: ClassVar[str] = ""
+    """The writer, by its registered name, of label maps that belong to images of this format; empty: none."""
+    extra: ClassVar[tuple[str, str]] = ("", "")
+    """A package that it needs and that need not be installed, and the extra that brings it."""
     suits: ClassVar[tuple[Modality, ...]] = ()
     """Modalities for which ``output_format: auto`` takes this format."""
 
     @property
     def suffix(self) -> str:
-        """The ending of the files that it writes."""
-        return self.suffixes[0]
+        """The ending of the files that it writes; nothing for folders."""
+        return self.suffixes[0].removesuffix(FOLDER)
+
+    @property
+    def missing_extra(self) -> MissingExtraError | None:
+        """What to say where the package that it needs is not installed."""
+        package, extra = self.extra
+        if not package or find_spec(package):
+            return None
+        return MissingExtraError(f"writing {self.suffix or 'folders'}", package, extra)
 
     @abstractmethod
     def __call__(self, path: Path, voxels: Values, geometry: Geometry, provenance: Mapping[str, object]) -> None:
         """Write one image atomically.
 
         Args:
-            path: the file, with ``suffix``.
+            path: the file, with ``suffix``, or the folder.
             voxels: ``(channels, *spatial)``, in the number type to write.
             geometry: the grid.
             provenance: what JSON can hold; kept inside the file.
@@ -78,6 +95,27 @@ class Writer(BaseModel, ABC):
     def is_marked(self, path: Path) -> bool:
         """Say whether a file carries ``further_mark``, where the format has one."""
         return True
+
+    def could_have_written(self, path: Path) -> bool:
+        """Say by its name whether a file or folder may be of this format."""
+        if path.is_dir():
+            return FOLDER in self.suffixes
+        return path.name.endswith(tuple(suffix for suffix in self.suffixes if suffix != FOLDER))
+
+    def made_from(self, cells: Sequence[Path]) -> Self:
+        """Return what writes an image that is made from those that ``cells`` of a CSV name, the first on its grid.
+
+        Formats that hold nothing of it return themselves.
+        """
+        return self
+
+    def refusal(self, geometry: Geometry) -> str:
+        """Return why images on a grid cannot be written, such as "states no size"; nothing where they can."""
+        return ""
+
+    def remark(self, modality: str) -> str:
+        """Return what a person should know before images of a DICOM modality, ``MR`` or unknown, are written."""
+        return ""
 
     def fits(self, voxels: Values) -> bool:
         """Say whether one file can hold ``voxels (channels, *spatial)``."""
