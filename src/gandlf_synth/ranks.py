@@ -167,6 +167,15 @@ def _join(count: int) -> Ranks:
     return Ranks(rank, count, environment.local_rank(), group)
 
 
+def data_share(trainer: Any) -> tuple[int, int]:
+    """Return which of how many shares of the data this process of Lightning's ``trainer`` works on.
+
+    Processes that split the layers of a network among them work on the same share.
+    """
+    sizes = None if trainer is None else trainer.distributed_sampler_kwargs
+    return (sizes["rank"], sizes["num_replicas"]) if sizes else (0, 1)
+
+
 @contextmanager
 def noticing_who_left() -> Iterator[None]:
     """Turn what torch says when another process of the group has ended into a sentence.

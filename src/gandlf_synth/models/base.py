@@ -23,7 +23,18 @@ from gandlf_synth.diffusion.projection import Known
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.losses import build_loss
 from gandlf_synth.models.health import Symptom
+from gandlf_synth.networks.sharding import (
+    TENSOR,
+    clip_gradients,
+    gradient_norm,
+    is_sharded,
+    local,
+    shard_networks,
+    whole_weights,
+)
+from gandlf_synth.networks.tensor_parallel import Split, splits
 from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
+from gandlf_synth.ranks import data_share
 
 C = TypeVar("C", bound=ModelConfig, default=ModelConfig, covariant=True)  # noqa: PLC0105
 
@@ -76,6 +87,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.resumed_at = 0.0
         self.parent: Mapping[str, JsonValue] = {}
         """Of a model that started from another: which one, and under which terms."""
+        self.whole_weights: frozenset[str] = frozenset()
+        """The names of the weights that processes do not share, where they share the others."""
 
     @property
     def val_loss_comparable(self) -> bool:
@@ -122,8 +135,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
 
     @property
     def processes(self) -> int:
-        """The number of processes that train the model together; 1 outside a training."""
-        return int(self._trainer.world_size) if self._trainer is not None else 1
+        """The number of processes that train on images of their own; 1 outside a training."""
+        return data_share(self._trainer)[1]
 
     def schedule_span(self, network: str) -> tuple[float, float]:
         """Return the part of the run that the schedule of a network fills, as shares of it.
@@ -203,6 +216,32 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """
         return list(self.children())
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return the networks whose weights processes may share: what training and sampling call, ``module(…)``.
+
+        The parts of the model unless overridden. A family overrides it whose training calls methods of its parts, or
+        parts of them. What is in none of them stays whole in every process. See ``sharding_blocks`` for the rest.
+        """
+        return [part for child in self.children() for part in _called_parts(child)]
+
+    def tensor_splits(self, count: int) -> list[Split]:
+        """Return how layers of the networks are split into ``count`` parts; see ``networks.tensor_parallel``."""
+        return [split for network in self.networks_to_shard() for split in splits(network, count)] if count > 1 else []
+
+    @property
+    def keeps_networks_whole(self) -> bool:
+        """Whether a network that processes share stays together from its first use to the step, not block by block."""
+        return not self.automatic_optimization
+
+    def configure_model(self) -> None:
+        """Share the weights out where the strategy has several processes do so; Lightning calls it in every stage."""
+        mesh = self.device_mesh
+        if mesh is not None and not is_sharded(self):
+            for split in self.tensor_splits(mesh[TENSOR].size()):
+                split(mesh[TENSOR])
+            shard_networks(self.networks_to_shard(), mesh, keeps_whole=self.keeps_networks_whole)
+            self.whole_weights = whole_weights(self)
+
     def networks_for_graphs(self) -> Sequence[nn.Module]:
         """Return the networks that a GPU may train as CUDA graphs; none unless overridden.
 
@@ -267,21 +306,32 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradients; where the weights are shared out, over all processes."""
-        sharded: Any = self.trainer.model
-        if gradient_clip_val and gradient_clip_algorithm != "value" and hasattr(sharded, "clip_grad_norm_"):
-            sharded.clip_grad_norm_(gradient_clip_val)
-        else:
-            self.clip(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        """Clip the gradients."""
+        self.clip(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def clip(self, optimizer: Optimizer, limit: float | None, algorithm: str | None) -> None:
-        """Clip the gradients that ``optimizer`` steps along, by their norm unless ``algorithm`` is ``value``."""
+        """Clip the gradients that ``optimizer`` steps along, by their norm unless ``algorithm`` is ``value``.
+
+        Where the weights are shared, the norm is that of all processes' parts together.
+        """
         norm, self.gradient_norm = self.gradient_norm, None
-        if norm is None or not limit or algorithm == "value":
+        if is_sharded(self):
+            self._clip_shared(optimizer, limit, algorithm, norm)
+        elif norm is None or not limit or algorithm == "value":
             self.clip_gradients(optimizer, limit, algorithm)
         else:
             weights = [each for group in optimizer.param_groups for each in group["params"]]
             clip_grads_with_norm_(weights, limit, norm)
+
+    def _clip_shared(
+        self, optimizer: Optimizer, limit: float | None, algorithm: str | None, norm: Tensor | None
+    ) -> None:
+        weights = (each for group in optimizer.param_groups for each in group["params"])
+        gradients = [each.grad for each in weights if each.grad is not None]
+        if limit and gradients and algorithm == "value":
+            nn.utils.clip_grad_value_([local(each) for each in gradients], limit)
+        elif limit and gradients:
+            clip_gradients(gradients, limit, gradient_norm(gradients) if norm is None else norm)
 
     def build_loss(self, network: str = "model") -> nn.Module:
         """Return the loss of ``network``, one value per element, as configured or the family's own."""
@@ -312,6 +362,13 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         size = len(batch["image"])
         training = phase == "train"
         self.log(f"{phase}_loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=not training)
+
+
+def _called_parts(part: nn.Module) -> list[nn.Module]:
+    """Return ``part`` if it learns; of lists and dictionaries of modules, which nobody calls, what is in them."""
+    if isinstance(part, nn.ModuleList | nn.ModuleDict):
+        return [called for child in part.children() for called in _called_parts(child)]
+    return [part] if any(weights.requires_grad for weights in part.parameters()) else []
 
 
 def noise_from(seeds: Sequence[int], shape: Sequence[int]) -> tuple[Tensor, list[torch.Generator]]:

@@ -18,6 +18,7 @@ from gandlf_synth.errors import CheckpointError, DataError, Problem, ResourceErr
 from gandlf_synth.files import atomic_path, parse_json
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
+from gandlf_synth.models.sharded_checkpoint import with_shards
 from gandlf_synth.models.trained_weights import merge_trained_changes
 
 FORMAT = 1
@@ -48,6 +49,8 @@ class CheckpointContent(TypedDict):
     state_dict: dict[str, Tensor]
     global_step: NotRequired[int]
     epoch: NotRequired[int]
+    shards: NotRequired[str]
+    """The folder beside it in which the tensors are, where several processes wrote it."""
 
 
 def describe_module(module: GenerativeModule) -> CheckpointHeader:
@@ -69,8 +72,12 @@ def describe_config(config: ModelConfig) -> dict[str, JsonValue]:
     return section
 
 
-def read_checkpoint(path: Path) -> CheckpointContent:
+def read_checkpoint(path: Path, *, with_weights: bool = True) -> CheckpointContent:
     """Return the content of a checkpoint; only tensors and plain values are accepted, no code is run.
+
+    Args:
+        path: the checkpoint.
+        with_weights: whether weights that lie in a folder beside it, as those of several processes do, are read too.
 
     Raises:
         CheckpointError: it is missing, damaged, not safe to read, or not one of ours.
@@ -87,7 +94,12 @@ def read_checkpoint(path: Path) -> CheckpointContent:
         raise CheckpointError(Problem(where, "holds more than weights and plain values", fix=fix)) from error
     except DAMAGE as error:
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
-    return _checked(content, where)
+    content = _checked(content, where)
+    if with_weights and "shards" in content:
+        content["state_dict"] = with_shards({"state_dict": content["state_dict"]}, path, content["shards"])[
+            "state_dict"
+        ]
+    return content
 
 
 def _checked(content: object, where: str) -> CheckpointContent:

@@ -18,7 +18,7 @@ SampleBatch = tuple[Sequence[int], Condition]
 """The seeds of images that are sampled together, and what they are made from."""
 
 
-@torch.inference_mode()
+@torch.no_grad()  # in inference mode, what processes bring together could not learn any more
 def sample_batches(
     module: GenerativeModule, batches: Iterable[SampleBatch], options: SamplingOptions
 ) -> Iterator[Tensor]:
@@ -38,7 +38,7 @@ def sample_batches(
         yield images.float().cpu()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def inpaint_batch(
     module: GenerativeModule, seeds: Sequence[int], condition: Condition, known: Known, options: SamplingOptions
 ) -> Tensor:

@@ -8,6 +8,8 @@ from monai.networks.nets.transformer import DecoderOnlyTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gandlf_synth.networks.sharding import gathered
+
 
 class CodePrior(nn.Module):
     """An autoregressive distribution of codes (van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3).
@@ -88,13 +90,14 @@ class CodePrior(nn.Module):
         device = self.transformer.to_logits.weight.device
         tokens = self._first_tokens(len(generators), class_labels, device)
         cache = _KeyValueCache(self.transformer)
-        for _ in range(self.length):
-            logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].cpu().double() / temperature
-            if top_k is not None and top_k < self.num_codes:
-                logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
-            pairs = zip(logits.softmax(dim=1), generators, strict=True)
-            codes = torch.stack([torch.multinomial(shares, 1, generator=generator) for shares, generator in pairs])
-            tokens = torch.cat([tokens, codes.to(device)], dim=1)
+        with gathered(self.transformer):
+            for _ in range(self.length):
+                logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].cpu().double() / temperature
+                if top_k is not None and top_k < self.num_codes:
+                    logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
+                pairs = zip(logits.softmax(dim=1), generators, strict=True)
+                codes = torch.stack([torch.multinomial(shares, 1, generator=generator) for shares, generator in pairs])
+                tokens = torch.cat([tokens, codes.to(device)], dim=1)
         return tokens[:, 1:]
 
     def _first_tokens(self, batch_size: int, class_labels: Tensor | None, device: torch.device) -> Tensor:

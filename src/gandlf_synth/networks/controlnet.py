@@ -55,6 +55,11 @@ class ControlledDenoiser(nn.Module):
             embed_vectors(self.branch, self.base.vector_size)
         self.base.requires_grad_(False)
 
+    @property
+    def sharding_blocks(self) -> list[nn.Module]:
+        """The levels of the branch and its middle, since the denoiser does not learn; see ``networks.sharding``."""
+        return [*self.branch.down_blocks, self.branch.middle_block]
+
     def load_base(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights of a trained denoiser, in the branch too.
 

@@ -116,6 +116,11 @@ class UNetDenoiser(nn.Module):
         if vector_size:
             embed_vectors(self.unet, vector_size)
 
+    @property
+    def sharding_blocks(self) -> list[nn.Module]:
+        """The halves of the network, level by level, and its middle; see ``networks.sharding``."""
+        return [*self.unet.down_blocks, self.unet.middle_block, *self.unet.up_blocks]
+
     def forward(
         self,
         noisy: Tensor,

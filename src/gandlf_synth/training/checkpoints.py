@@ -11,6 +11,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from gandlf_synth.config import Config
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import HEADER_KEY, describe_module, weights_file
+from gandlf_synth.models.sharded_checkpoint import SHARDS_KEY, remove_other_shards, with_shards
 from gandlf_synth.training.callbacks import SampleMetrics
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
@@ -30,6 +31,13 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc, unused-ignore]
         """
         with weights_file(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
+        remove_other_shards(Path(path))
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> dict[str, Any]:
+        """Return a checkpoint, whether one process or several wrote it."""
+        content: dict[str, Any] = super().load_checkpoint(path, *args, **options)
+        whole: dict[str, Any] = with_shards(content, Path(path), content.get(SHARDS_KEY))
+        return whole
 
 
 class Description(Callback):

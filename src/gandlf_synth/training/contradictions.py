@@ -9,7 +9,6 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import final_shape
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import Problem
-from gandlf_synth.training.strategy import SHARDED
 
 
 def contradictions(loaded: LoadedConfig, data: Fingerprint, train: Manifest) -> list[Problem]:
@@ -32,7 +31,7 @@ class _WrongClaim:
 def _needs_all_weights(loaded: LoadedConfig) -> list[Problem]:
     """Return what is written and needs the weights in one place, though the strategy shares them out."""
     config, model, strategy = loaded.config, loaded.config.model, loaded.config.compute.strategy
-    if strategy not in SHARDED:
+    if strategy != "deepspeed":
         return []
     needs = {
         ("model_config", "ema_decay"): "ema_decay" in model.model_fields_set and model.ema_decay > 0,

@@ -30,6 +30,7 @@ from gandlf_synth.training.callbacks import (
     RunProgress,
     SampleGrid,
     SampleMetrics,
+    SharedWeights,
     StepSeeds,
     TimeBudget,
     cuda_graphs,
@@ -37,7 +38,7 @@ from gandlf_synth.training.callbacks import (
 from gandlf_synth.training.checkpoints import AtomicCheckpoints, Description, checkpoint_rules
 from gandlf_synth.training.loggers import opened_loggers
 from gandlf_synth.training.memory import memory_guard
-from gandlf_synth.training.strategy import SHARDED, strategy_for
+from gandlf_synth.training.strategy import strategy_for
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def fit(
             max_epochs=config.num_epochs,
             callbacks=[health, *filter(None, (closing, clock)), *_callbacks(config, data, folder, console), *callbacks],
             logger=loggers,
-            plugins=None if config.compute.strategy in SHARDED else [AtomicCheckpoints()],
+            plugins=None if config.compute.strategy == "deepspeed" else [AtomicCheckpoints()],
             log_every_n_steps=10,
             **trainer_options(module, config),
         )
@@ -119,7 +120,8 @@ def fit(
 
 
 def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console) -> list[Callback]:
-    callbacks: list[Callback] = [StepSeeds(config.seed), Description(), Resumption(data), RunProgress(console)]
+    callbacks: list[Callback] = [SharedWeights()] if config.compute.strategy == "fsdp" else []
+    callbacks += [StepSeeds(config.seed), Description(), Resumption(data), RunProgress(console)]
     if config.model.ema_decay > 0:
         begins_trained = config.model.init_from is not None
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay, begins_trained=begins_trained))
@@ -179,6 +181,7 @@ def _compute(compute: ComputeConfig, *, several_optimizers: bool) -> dict[str, o
         "strategy": strategy_for(compute, several_optimizers=several_optimizers),
         "precision": compute.precision,
         "deterministic": compute.deterministic or None,
+        "inference_mode": compute.strategy != "fsdp",  # what is brought together there could not learn any more
     }
 
 
@@ -202,4 +205,5 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+    warnings.filterwarnings("ignore", message=".*returned a view tensor.*")  # which nobody here changes in place
     warnings.filterwarnings("ignore", message=".*AccumulateGrad node's stream.*")  # of a graph's warm-up

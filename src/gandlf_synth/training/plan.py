@@ -48,7 +48,7 @@ from gandlf_synth.training.defaults import (
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.own_resolution import choose_own_resolution
 from gandlf_synth.training.request import TrainingRequest, read_configuration
-from gandlf_synth.training.strategy import SHARDED, in_several_processes
+from gandlf_synth.training.strategy import in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
 from gandlf_synth.training.windows import cut_off
 
@@ -139,7 +139,7 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
         check_conditions(loaded.config, splits, survey.images.scans, facts)
     measure = None
     compute = loaded.config.compute
-    if measured and compute.strategy not in SHARDED and not in_several_processes(compute):
+    if measured and compute.strategy not in ("fsdp", "deepspeed") and not in_several_processes(compute):
         measure = partial(_measure, facts=facts, train=splits["train"])
     budget = Budget(seconds, measure)
     plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute), budget)
@@ -239,7 +239,7 @@ class _Planner:
         ema_decay = self._plan_average()
         steps_per_epoch = samples / batch_size
         grids = choose_grid_interval(self._expected_epochs(epochs, steps_per_epoch), steps_per_epoch)
-        if config.compute.strategy in SHARDED:
+        if config.compute.strategy == "deepspeed":
             grids = choose_no_grids(config.compute.strategy)
         every = self._fill(model.save_eval_images_every_n_epochs, grids)
         precision: Precision = self._fill(config.compute.precision, choose_precision(self._device))
@@ -358,9 +358,9 @@ class _Planner:
         return config.model.keeps_resolution and not written and final_shape(steps) is None
 
     def _plan_average(self) -> float:
-        """Return the decay of the average of the weights, which no process can keep where they are shared out."""
+        """Return the decay of the average of the weights, which nobody keeps where deepspeed has them."""
         decay, strategy = self._config.model.ema_decay, self._config.compute.strategy
-        return self._fill("auto", choose_no_average(strategy)) if decay and strategy in SHARDED else decay
+        return self._fill("auto", choose_no_average(strategy)) if decay and strategy == "deepspeed" else decay
 
     def _plan_steps(self, phase: Phase, shape: Sequence[int]) -> list[Step]:
         """Return the written steps of ``phase``, with what they lack: one orientation, a size, a range of values."""

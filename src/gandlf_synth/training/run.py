@@ -32,7 +32,7 @@ from gandlf_synth.training.resume import (
     go_on_with_data,
     trained_seconds,
 )
-from gandlf_synth.training.strategy import check_compute, trains_several
+from gandlf_synth.training.strategy import check_compute, check_splits, trains_several
 from gandlf_synth.training.survey import survey_run
 
 _FOR_TRAINING = 0.9
@@ -170,7 +170,7 @@ class _Past:
 def _checkpoint(request: TrainingRequest) -> "CheckpointContent | None":
     from gandlf_synth.models.checkpoint import read_checkpoint
 
-    return read_checkpoint(request.resume_from) if request.resume_from is not None else None
+    return read_checkpoint(request.resume_from, with_weights=False) if request.resume_from is not None else None
 
 
 def _train(
@@ -200,6 +200,7 @@ def _train(
     planned, start = begin_trained(module, planned, data, reporter, has_prerequisite=stage is not None)
     plan, config = planned.plan, planned.plan.config
     module.check_components()
+    check_splits(config.compute, module)
     if config.compute.compile:
         module.networks_to_compile()  # raises before anything is written
     expected = expect(planned, plan.cost, seconds) if plan.cost else None

@@ -1,14 +1,18 @@
 """From ``compute:`` to a Lightning strategy."""
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gandlf_synth.config import ComputeConfig, ModelConfig
 from gandlf_synth.errors import ConfigError, MissingExtraError, Problem, ResourceError, counted
-from gandlf_synth.launcher import launcher_counts, process_count, processes_here
+from gandlf_synth.launcher import launcher_counts, node_count, process_count, processes_here
 
-SHARDED = {"fsdp": "FSDPStrategy", "deepspeed": "DeepSpeedStrategy"}
-"""Strategies that share the model's weights out among devices, and Lightning's classes for them."""
+if TYPE_CHECKING:
+    from gandlf_synth.models.base import GenerativeModule
+
+_SIZES = ("data_parallel_size", "tensor_parallel_size")
+"""The keys of ``strategy_config`` for fsdp."""
+_SHARED_PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "auto")
 _PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16", "auto")
 
 
@@ -74,13 +78,15 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
     Raises:
         ConfigError: the strategy refuses its ``strategy_config``, or cannot train networks in turns.
         MissingExtraError: deepspeed is asked for and not installed.
-        ResourceError: fsdp or deepspeed is asked for and there is no CUDA device.
+        ResourceError: deepspeed is asked for and there is no CUDA device.
     """
     if compute.strategy == "ddp":
         options = {"find_unused_parameters": several_optimizers} | compute.strategy_config
         return _build_strategy("DDPStrategy", options)
-    if compute.strategy in SHARDED:
-        return _sharded(compute, several_optimizers)
+    if compute.strategy == "fsdp":
+        return _build_sharded(compute)
+    if compute.strategy == "deepspeed":
+        return _build_deepspeed(compute, several_optimizers)
     return "ddp_find_unused_parameters_true" if several_optimizers and in_several_processes(compute) else "auto"
 
 
@@ -93,18 +99,80 @@ def in_several_processes(compute: ComputeConfig) -> bool:
     return compute.num_devices == "auto" and compute.accelerator != "cpu" and torch.cuda.device_count() > 1
 
 
-def _sharded(compute: ComputeConfig, several_optimizers: bool) -> Any:
+def count_processes(compute: ComputeConfig) -> int:
+    """Return how many processes train together, on all machines."""
     import torch
 
-    where = f"compute.strategy: {compute.strategy}"
+    on_gpus = compute.accelerator != "cpu" and torch.cuda.is_available()
+    here: int = torch.cuda.device_count() if on_gpus and not launcher_counts() else processes_here()
+    devices = here if compute.num_devices == "auto" else compute.num_devices
+    return devices * max(compute.num_nodes, node_count())
+
+
+def _build_sharded(compute: ComputeConfig) -> Any:
+    """Return the strategy that shares the weights out, if its settings fit the processes that there are."""
+    where, processes = "compute.strategy: fsdp", count_processes(compute)
+    if processes == 1:
+        fix = "set compute.num_devices, start several processes, or use strategy: auto"
+        raise ConfigError(Problem(where, "shares the weights among processes, and there is one", fix=fix))
+    if compute.precision not in _SHARED_PRECISIONS:
+        what = f"does not go with compute.precision: {compute.precision}"
+        raise ConfigError(Problem(where, what, fix="use bf16-mixed or 32-true"))
+    data, tensor = _mesh_sizes(compute, processes)
+
+    from gandlf_synth.training.sharded_strategy import ShardedStrategy
+
+    return ShardedStrategy(data, tensor)
+
+
+def _mesh_sizes(compute: ComputeConfig, processes: int) -> tuple[int, int]:
+    """Return how many processes see other images, and how many split each layer among them."""
+    given = compute.strategy_config
+    unknown = [key for key in given if key not in _SIZES]
+    if unknown:
+        where = f"compute.strategy_config.{unknown[0]}"
+        raise ConfigError(Problem(where, "is not a setting of fsdp", " and ".join(_SIZES)))
+    for key, size in given.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ConfigError(Problem(f"compute.strategy_config.{key}", f"is {size}", "a whole number from 1"))
+    sizes: Any = given
+    tensor = sizes.get(_SIZES[1]) or max(1, processes // sizes.get(_SIZES[0], processes))
+    data = sizes.get(_SIZES[0]) or max(1, processes // tensor)
+    if data * tensor != processes:
+        what = f"{data} × {tensor} is {data * tensor}, and {processes} processes train"
+        fix = "data_parallel_size times tensor_parallel_size must be the number of processes"
+        raise ConfigError(Problem("compute.strategy_config", what, fix=fix))
+    return data, tensor
+
+
+def check_splits(compute: ComputeConfig, module: "GenerativeModule") -> None:
+    """Refuse to split the layers of a model of which none can be split so.
+
+    Raises:
+        ConfigError: the processes of a group would all do the same.
+    """
+    if compute.strategy != "fsdp":
+        return
+    _, tensor = _mesh_sizes(compute, count_processes(compute))
+    if tensor > 1 and not module.tensor_splits(tensor):
+        where = f"compute.strategy_config.tensor_parallel_size: {tensor}"
+        what = f"{module.config.model_name} has no layers that {tensor} processes can split"
+        fix = "use data_parallel_size alone; attention splits by its heads, residual blocks by norm_num_groups"
+        raise ConfigError(Problem(where, what, fix=fix))
+
+
+def _build_deepspeed(compute: ComputeConfig, several_optimizers: bool) -> Any:
+    import torch
+
+    where = "compute.strategy: deepspeed"
     if several_optimizers:
-        fix = "use strategy: ddp, or a family with one network to train, such as ddpm"
+        fix = "use strategy: fsdp or ddp, or a family with one network to train, such as ddpm"
         raise ConfigError(Problem(where, "shards the weights of one optimizer, and this family has several", fix=fix))
-    if compute.strategy == "deepspeed" and not find_spec("deepspeed"):
+    if not find_spec("deepspeed"):
         raise MissingExtraError(where, "deepspeed", "deepspeed")
     if not torch.cuda.is_available():
-        raise ResourceError(Problem(where, "needs a CUDA device", fix="use strategy: ddp"))
-    return _build_strategy(SHARDED[compute.strategy], compute.strategy_config)
+        raise ResourceError(Problem(where, "needs a CUDA device", fix="use strategy: fsdp or ddp"))
+    return _build_strategy("DeepSpeedStrategy", compute.strategy_config)
 
 
 def _build_strategy(name: str, options: dict[str, object]) -> Any:

@@ -12,7 +12,7 @@ from gandlf_synth.models.base import noise_from
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.ddpm import FAMILY
 from gandlf_synth.testing import check_model
-from gandlf_synth.training.callbacks import ExponentialMovingAverage
+from gandlf_synth.training.callbacks.averaging import averaging_weight
 
 
 def module_of(classes: int = 2, **section: object) -> Any:
@@ -83,13 +83,7 @@ def test_noise_of_an_image_depends_on_its_seed_alone() -> None:
 
 
 def test_the_average_follows_closely_at_first_and_slowly_later() -> None:
-    average = ExponentialMovingAverage(0.999)
-    averaged = [torch.zeros(1)]
-
-    average._average(averaged, [torch.ones(1)])
-    first = averaged[0].item()
-    average._latest_update_step = 100_000
-    average._average(averaged, [torch.full((1,), first + 1)])
+    first, late = averaging_weight(0.999, steps=0), averaging_weight(0.999, steps=100_000)
 
     assert first == pytest.approx(0.9)
-    assert averaged[0].item() == pytest.approx(first + 0.001, abs=1e-6)
+    assert late == pytest.approx(0.001)

@@ -19,6 +19,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.ranks import data_share
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class SynthesisDataModule(LightningDataModule):
         return {
             "epoch": trainer.current_epoch,
             "next_epoch": loop.epoch_progress.current.processed,
-            "samples": done * self._batch_size * trainer.world_size,
+            "samples": done * self._batch_size * data_share(trainer)[1],
             "size": len(trainer.train_dataloader.dataset),
         }
 
@@ -154,10 +155,11 @@ class SynthesisDataModule(LightningDataModule):
             self._in_workers.add(phase)
         shuffle = options.shuffle if options.shuffle is not None else phase == "train"
         trainer = self.trainer
+        rank, count = data_share(trainer)
         sampler = EpochSampler(
             dataset,
-            num_replicas=trainer.world_size if trainer else 1,
-            rank=trainer.global_rank if trainer else 0,
+            num_replicas=count,
+            rank=rank,
             shuffle=shuffle,
             seed=self._seed,
         )

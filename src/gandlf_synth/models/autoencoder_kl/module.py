@@ -54,6 +54,10 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
         """Return encoder, decoder and, where there is one, the discriminator."""
         return [self.autoencoder.encoder, self.autoencoder.decoder, *self.discriminators]
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return the parts of the autoencoder that it calls and, where there is one, the discriminator."""
+        return [*self.autoencoder.children(), *self.discriminators]
+
     def evaluation_loss(self, batch: Batch) -> Tensor:
         """Return the loss of the means of the latents, without the discriminator."""
         images = batch["image"]

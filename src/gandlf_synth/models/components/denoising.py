@@ -23,6 +23,7 @@ from gandlf_synth.models.components.diffusion_config import DiffusionSettings, F
 from gandlf_synth.models.components.windowed_denoiser import in_windows
 from gandlf_synth.networks.controlnet import ControlledDenoiser
 from gandlf_synth.provenance import Purpose, fold_seed
+from gandlf_synth.ranks import data_share
 
 S = TypeVar("S", bound=DiffusionSettings | FlowSettings)
 """The settings of a process."""
@@ -277,12 +278,16 @@ class DenoisingModule(GenerativeModule[C]):
         self._evaluate("test", batch, batch_idx)
 
     def _evaluate(self, phase: Phase, batch: Batch, batch_idx: int) -> None:
-        seed = fold_seed(0, Purpose.VALIDATION_NOISE, batch_idx, self.global_rank)
+        seed = fold_seed(0, Purpose.VALIDATION_NOISE, batch_idx, data_share(self._trainer)[0])
         condition = self.encode_condition(batch["condition"])
         loss = self.process.fixed_loss(self.encode(batch, phase), condition, seed)
         self.log_loss(phase, loss, batch)
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
+        """Return the denoiser."""
+        return [self.process.denoiser]
+
+    def networks_to_shard(self) -> Sequence[nn.Module]:
         """Return the denoiser."""
         return [self.process.denoiser]
 

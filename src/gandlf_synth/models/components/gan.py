@@ -18,6 +18,7 @@ from gandlf_synth.models.components.energy_distance import EnergyDistance
 from gandlf_synth.models.components.multi_optimizer import MultiOptimizerModule
 from gandlf_synth.models.health import SampleHealth, Symptom, sample_symptoms
 from gandlf_synth.provenance import Purpose, fold_seed
+from gandlf_synth.ranks import data_share
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -98,6 +99,10 @@ class GenerativeAdversarialNetwork(MultiOptimizerModule[C]):
             raise ConfigError(Problem("compute.compile: true", what, fix=f"leave it out, or set {keys}"))
         return [self.generator, self.discriminator]
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return both networks."""
+        return [self.generator, self.discriminator]
+
     @property
     def turns(self) -> int:
         """The number of times that the networks have taken turns."""
@@ -141,9 +146,8 @@ class GenerativeAdversarialNetwork(MultiOptimizerModule[C]):
 
     def _compare(self, batch: Batch, batch_idx: int) -> None:
         real = batch["image"]
-        seeds = [
-            fold_seed(0, Purpose.VALIDATION_IMAGE, self.global_rank, batch_idx, place) for place in range(len(real))
-        ]
+        rank, _ = data_share(self._trainer)
+        seeds = [fold_seed(0, Purpose.VALIDATION_IMAGE, rank, batch_idx, place) for place in range(len(real))]
         self._distance.update(real, self.sample(seeds, batch["condition"], SamplingOptions()))
 
     def _observe(self, real: Tensor, fake: Tensor, class_labels: Tensor | None, turn: DiscriminatorTurn) -> None:

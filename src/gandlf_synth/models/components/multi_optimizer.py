@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import C, GenerativeModule
+from gandlf_synth.networks.sharding import reshard
 from gandlf_synth.optim import SchedulerEntry, build_optimizer, build_scheduler
 
 
@@ -57,6 +58,7 @@ class MultiOptimizerModule(GenerativeModule[C]):
     @contextmanager
     def freeze_others(self, name: str) -> Iterator[None]:
         """Freeze every network but ``name``, so that the gradients of a loss reach that one only."""
+        reshard(self)  # weights that were brought together would keep what is said of their parts
         trained = {id(parameter) for parameter in self.network(name).parameters()}
         frozen = [weights for weights in self.parameters() if weights.requires_grad and id(weights) not in trained]
         for weights in frozen:
@@ -64,6 +66,7 @@ class MultiOptimizerModule(GenerativeModule[C]):
         try:
             yield
         finally:
+            reshard(self)
             for weights in frozen:
                 weights.requires_grad_(True)
 

@@ -66,6 +66,10 @@ class CycleGAN(MultiOptimizerModule[CycleGANConfig]):
         discriminators = [self._adversary(side).discriminator for side in self.adversaries]
         return [*self.generators.values(), *discriminators]
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return the four networks."""
+        return self.networks_to_compile()
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a step of both generators, then one of both discriminators on what they made."""
         given, target = batch["condition"][_SOURCE], batch["image"]

@@ -24,6 +24,7 @@ from gandlf_synth.models.components.translation import (
 )
 from gandlf_synth.models.pix2pix.config import Pix2PixConfig
 from gandlf_synth.provenance import Purpose, fold_seed
+from gandlf_synth.ranks import data_share
 
 
 class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
@@ -62,6 +63,10 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         """Return the generator and, where there is one, the discriminator."""
         return [self.generator, *self.discriminators]
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return the generator and, where there is one, the discriminator."""
+        return [self.generator, *self.discriminators]
+
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the error of what is made, with the verdict on it (1611.07004, eq. 4), and what is made."""
         images = batch["image"]
@@ -90,7 +95,8 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
     def _evaluation_loss(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the error at noise that is the same in every epoch."""
         images, size = batch["image"], len(batch["image"])
-        seeds = [fold_seed(0, Purpose.VALIDATION_IMAGE, self.global_rank, batch_idx, place) for place in range(size)]
+        rank, _ = data_share(self._trainer)
+        seeds = [fold_seed(0, Purpose.VALIDATION_IMAGE, rank, batch_idx, place) for place in range(size)]
         given = as_channels(batch["condition"], self.spec.num_classes)
         error: Tensor = self.criterion(self._generate(given, self._noise(seeds, given)), images)
         return error

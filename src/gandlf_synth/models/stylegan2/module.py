@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
@@ -64,6 +64,11 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
         """The keys of its gradient penalties; see ``GenerativeAdversarialNetwork.second_derivatives``."""
         weights = {"r1_gamma": self.config.r1_gamma, "path_length_weight": self.config.path_length_weight}
         return [key for key, weight in weights.items() if weight != 0]
+
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return the mapping, the layers of the synthesis and the discriminator."""
+        generator = self.generator
+        return [generator.mapping, *generator.entries, *generator.layers, *generator.images, self.discriminator]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""

@@ -79,6 +79,10 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         discriminators = [] if self.adversary is None else [self.adversary.discriminator]
         return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer, *discriminators]
 
+    def networks_to_shard(self) -> Sequence[nn.Module]:
+        """Return encoder, decoder, the prior's transformer and, where there is one, the discriminator."""
+        return self.networks_to_compile()
+
     def _optimizers(self) -> dict[str, Optimizer]:
         names = self.config.networks if self.adversary is not None else self.config.networks[:2]
         return {name: self._optimizer_of(name) for name in names}

@@ -1,5 +1,6 @@
 """What happens during training besides the steps of the model."""
 
+from gandlf_synth.training.callbacks.averaging import ExponentialMovingAverage
 from gandlf_synth.training.callbacks.closing import ClosingTime
 from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
 from gandlf_synth.training.callbacks.graphs import cuda_graphs
@@ -9,7 +10,8 @@ from gandlf_synth.training.callbacks.reconstruction_metrics import Reconstructio
 from gandlf_synth.training.callbacks.reports import HealthMonitor, RunProgress
 from gandlf_synth.training.callbacks.resumption import Resumption
 from gandlf_synth.training.callbacks.sample_metrics import SampleMetrics
-from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage, StepSeeds
+from gandlf_synth.training.callbacks.shared_weights import SharedWeights
+from gandlf_synth.training.callbacks.steps import StepSeeds
 from gandlf_synth.training.callbacks.stopping import Interruption, TimeBudget
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "RunProgress",
     "SampleGrid",
     "SampleMetrics",
+    "SharedWeights",
     "StepSeeds",
     "TimeBudget",
     "cuda_graphs",

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gandlf_synth.data.loading.dataset import Batch
 from gandlf_synth.errors import Problem, TrainingError
 from gandlf_synth.files import write_json
+from gandlf_synth.networks.sharding import gradient_norm
 
 _MOST_SKIPPED = 10
 
@@ -80,11 +79,11 @@ class FiniteSteps(Callback):
         if number not in self._parts:
             self._parts[number] = _trained_parts(pl_module, optimizer)
         gradients = {name: [each.grad for each in own if each.grad is not None] for name, own in self._parts[number]}
-        norms = {name: get_total_norm(own) for name, own in gradients.items() if own}
+        norms = {name: gradient_norm(own) for name, own in gradients.items() if own}
         if not norms:
             return
         pl_module.gradient_norm = torch.linalg.vector_norm(torch.stack(list(norms.values())))
-        nonfinite = _nonfinite(trainer, pl_module.gradient_norm)
+        nonfinite = (~torch.isfinite(pl_module.gradient_norm)).float()
         numbers = torch.stack([*norms.values(), nonfinite])
         judged = _sent(numbers, trainer, self._batch, tuple(norms))
         if not all(group.get("fused") for group in optimizer.param_groups):
@@ -135,16 +134,6 @@ def _trained_parts(module: nn.Module, optimizer: Optimizer) -> list[tuple[str, l
     for name, part in module.named_children():
         parts.append((name, [trained.pop(id(weights)) for weights in part.parameters() if id(weights) in trained]))
     return [*parts, ("weights", list(trained.values()))]  # the last ones are of no part, or shared out otherwise
-
-
-def _nonfinite(trainer: Trainer, norm: Tensor) -> Tensor:
-    """Return 1 where ``norm`` is not finite, else 0; a scalar, known nowhere but on its device."""
-    nonfinite = (~torch.isfinite(norm)).float()
-    sharded: Any = trainer.model
-    if trainer.world_size > 1 and hasattr(sharded, "clip_grad_norm_"):
-        # Each process has its own part of the gradients, and all have to leave out the same steps.
-        torch.distributed.all_reduce(nonfinite, torch.distributed.ReduceOp.MAX)
-    return nonfinite
 
 
 def _sent(numbers: Tensor, trainer: Trainer, batch: tuple[int, Tensor], parts: Sequence[str]) -> _Gradients:

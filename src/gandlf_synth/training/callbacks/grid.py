@@ -16,8 +16,9 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
+from gandlf_synth.networks.sharding import is_sharded
 from gandlf_synth.provenance import Purpose, fold_seed
-from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage
+from gandlf_synth.training.callbacks.averaging import averaged_weights
 
 _BESIDE = "what it is made from, synthetic, real"
 _SHARE = 0.1
@@ -58,7 +59,8 @@ class SampleGrid(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write a grid when this epoch is due."""
         epoch = trainer.current_epoch + 1
-        if epoch % self._every == 0 and not self._too_often() and not trainer.should_stop:
+        due = epoch % self._every == 0 and not self._too_often() and not trainer.should_stop
+        if trainer.strategy.broadcast(due):
             self._show(trainer, pl_module, epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,20 +80,23 @@ class SampleGrid(Callback):
         self._spent += self.seconds
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
-        if not trainer.is_global_zero or not isinstance(pl_module, GenerativeModule):
+        if not isinstance(pl_module, GenerativeModule):
             return
-        callbacks: list[Callback] = trainer.callbacks
-        average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
-        module = average.averaged_module() if average else pl_module
-        shown = _shown_batch(trainer, self._count) if module.spec.conditions else None
-        self.draw(module, self._folder / f"epoch_{epoch:04d}.png", shown)
+        if is_sharded(pl_module):  # all have to take part, in the same images
+            self._count = trainer.strategy.broadcast(self._count)
+        elif not trainer.is_global_zero:
+            return
+        shown = _shown_batch(trainer, self._count) if pl_module.spec.conditions else None
+        with averaged_weights(trainer, pl_module):
+            path = self._folder / f"epoch_{epoch:04d}.png"
+            self.draw(pl_module, path if trainer.is_global_zero else None, shown)
 
-    def draw(self, module: GenerativeModule, path: Path, shown: Batch | None = None) -> None:
+    def draw(self, module: GenerativeModule, path: Path | None, shown: Batch | None = None) -> None:
         """Write the grid of ``module`` to ``path``.
 
         Args:
             module: the model.
-            path: the picture.
+            path: the picture; None: only sample, beside a process that writes.
             shown: samples whose images are made from others, which stand beside them.
         """
         was_training = module.training
@@ -105,6 +110,8 @@ class SampleGrid(Callback):
         batches = batched(seeds, condition, self._batch)
         images = [image for batch in sample_batches(module, batches, SamplingOptions()) for image in batch.numpy()]
         module.train(was_training)
+        if path is None:
+            return
         if shown is not None:
             save_png(contact_sheet(_beside(shown, images, spec), title=_BESIDE), path)
             return

@@ -18,7 +18,8 @@ from gandlf_synth.metrics.scoring import features, score
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import batched, sample_batches
 from gandlf_synth.provenance import Purpose, fold_seed
-from gandlf_synth.training.callbacks.steps import ExponentialMovingAverage
+from gandlf_synth.ranks import data_share
+from gandlf_synth.training.callbacks.averaging import averaged_weights
 
 _READ = 16
 
@@ -121,19 +122,19 @@ class SampleMetrics(Callback):
 
     def _features(self, trainer: Trainer, pl_module: GenerativeModule, real: _Real) -> Floats:
         """Return the features of samples, made by all processes in equal parts."""
-        callbacks: list[Callback] = trainer.callbacks
-        average = next((callback for callback in callbacks if isinstance(callback, ExponentialMovingAverage)), None)
-        module = average.averaged_module() if average else pl_module
-        count = -(-self._config.n_images // trainer.world_size)
-        places = torch.arange(trainer.global_rank * count, (trainer.global_rank + 1) * count)
+        rank, shares = data_share(trainer)
+        count = -(-self._config.n_images // shares)
+        places = torch.arange(rank * count, (rank + 1) * count)
         seeds = [fold_seed(self._seed, Purpose.IMAGE, place) for place in places.tolist()]
         batches = batched(seeds, real.condition.rows(places % len(real.features)), self._config.batch_size)
-        was_training = module.training
-        module.eval()
-        synthetic = features(sample_batches(module, batches, self._config), self._extractor)
-        module.train(was_training)
+        was_training = pl_module.training
+        pl_module.eval()
+        with averaged_weights(trainer, pl_module):
+            synthetic = features(sample_batches(pl_module, batches, self._config), self._extractor)
+        pl_module.train(was_training)
         if trainer.world_size == 1:
             return synthetic
         gathered = pl_module.all_gather(torch.from_numpy(synthetic).to(pl_module.device))
-        rows: Floats = gathered.flatten(0, 1).cpu().numpy()
+        # Processes that split layers among them have the same images, and consecutive numbers.
+        rows: Floats = gathered[:: trainer.world_size // shares].flatten(0, 1).cpu().numpy()
         return rows
