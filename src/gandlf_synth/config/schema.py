@@ -71,9 +71,12 @@ class ComputeConfig(Section):
     num_nodes: int = Field(1, ge=1)
     """Machines."""
     strategy: Literal["auto", "ddp", "fsdp", "deepspeed"] = "auto"
-    """How several devices share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` share the model too."""
+    """How several processes share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` the model too; the latter
+    needs CUDA."""
     strategy_config: dict[str, object] = {}
-    """Keyword arguments of the strategy; for deepspeed ``stage: 2`` or ``config: path/to/ds.json``."""
+    """Settings of the strategy; for fsdp ``data_parallel_size``, processes that see other images and share the weights,
+    and ``tensor_parallel_size``, processes that split layers among them; for deepspeed ``stage: 2`` or ``config:
+    path/to/ds.json``."""
     deterministic: bool = False
     """Use only algorithms that give equal bits on a GPU in every run; slower. On a CPU they always do."""
     compile: bool = False

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard, distribute_tensor
 from torch.nn import functional
+from torch.nn.utils.parametrize import is_parametrized
 
 from gandlf_synth.networks.sharding import local
 
@@ -35,6 +36,8 @@ def splits(network: nn.Module, count: int) -> Iterator[Split]:
         yield from network.tensor_splits(count)  # type: ignore[operator]
         return
     for block in network.modules():
+        if any(map(is_parametrized, block.modules())):
+            continue  # changes of low rank are made for whole weights
         if isinstance(block, DiffusionUNetResnetBlock) and block.norm2.num_groups % count == 0:
             yield partial(_split_residual, block)
         elif isinstance(block, SABlock | CrossAttentionBlock) and _has_heads(block, count):
@@ -43,15 +46,16 @@ def splits(network: nn.Module, count: int) -> Iterator[Split]:
             yield partial(_split_pair, block)
 
 
-def _has_heads(block: Any, count: int) -> bool:
-    separate = isinstance(block, CrossAttentionBlock) or not block.use_combined_linear
-    return separate and isinstance(block.out_proj, nn.Linear) and bool(block.num_heads % count == 0)
+def _has_heads(block: SABlock | CrossAttentionBlock, count: int) -> bool:
+    if isinstance(block, SABlock) and block.use_combined_linear:
+        return False
+    return isinstance(block.out_proj, nn.Linear) and bool(block.num_heads % count == 0)
 
 
 def _has_pair(block: MLPBlock, count: int) -> bool:
     # A gated activation needs both halves of what the first layer makes.
     width = block.linear1.out_features
-    return width == block.linear2.in_features and width % count == 0
+    return bool(width == block.linear2.in_features and width % count == 0)
 
 
 def _split_residual(block: DiffusionUNetResnetBlock, mesh: DeviceMesh) -> None:

@@ -131,9 +131,16 @@ def _going_on(earlier: Config, document: Document) -> LoadedConfig:
         document = replace(document, content={**document.content, "model_config": {**section, "model_name": name}})
     loaded = validate(document)
     try:
-        return replace(loaded, config=laid_over(earlier, loaded.config))
+        return replace(loaded, config=_with_own_strategy(laid_over(earlier, loaded.config), earlier, loaded.config))
     except ValidationError as error:
         raise ConfigError(*problems_of(error, loaded.document, type(earlier))) from error
+
+
+def _with_own_strategy(config: Config, earlier: Config, written: Config) -> Config:
+    """Return ``config`` without the settings of the strategy that the run had, where it has another one now."""
+    if config.compute.strategy == earlier.compute.strategy or "strategy_config" in written.compute.model_fields_set:
+        return config
+    return config.model_copy(update={"compute": config.compute.model_copy(update={"strategy_config": {}})})
 
 
 def _check_end(loaded: LoadedConfig, request: TrainingRequest) -> None:

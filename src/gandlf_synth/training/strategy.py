@@ -113,7 +113,7 @@ def _build_sharded(compute: ComputeConfig) -> Any:
     """Return the strategy that shares the weights out, if its settings fit the processes that there are."""
     where, processes = "compute.strategy: fsdp", count_processes(compute)
     if processes == 1:
-        fix = "set compute.num_devices, start several processes, or use strategy: auto"
+        fix = "set compute.num_devices, start several processes, or use strategy: ddp"
         raise ConfigError(Problem(where, "shares the weights among processes, and there is one", fix=fix))
     if compute.precision not in _SHARED_PRECISIONS:
         what = f"does not go with compute.precision: {compute.precision}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.factories import facts_of
+from tests.runs import tiny_config, tiny_module, tiny_spec
 
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
@@ -21,7 +22,7 @@ from gandlf_synth.training.defaults import (
     choose_shape,
 )
 from gandlf_synth.training.plan import Plan, make_plan
-from gandlf_synth.training.strategy import check_compute, strategy_for, trains_several
+from gandlf_synth.training.strategy import check_compute, check_splits, strategy_for, trains_several
 
 CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
 
@@ -115,35 +116,67 @@ def test_ddp_takes_its_options_and_refuses_others() -> None:
     assert static._ddp_kwargs == {"find_unused_parameters": False, "static_graph": True}
 
 
-def test_weights_of_networks_that_take_turns_are_not_sharded() -> None:
-    with pytest.raises(ConfigError, match="this family has several; use strategy: ddp"):
-        check_compute(ComputeConfig(strategy="fsdp"), several_optimizers=True)
+def test_deepspeed_does_not_train_networks_that_take_turns() -> None:
+    with pytest.raises(ConfigError, match="this family has several; use strategy: fsdp or ddp"):
+        check_compute(ComputeConfig(strategy="deepspeed"), several_optimizers=True)
 
 
-def test_fsdp_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        ({"num_devices": 1}, "strategy: fsdp: shares the weights among processes, and there is one; set"),
+        ({"strategy_config": {"data_parallel_size": 3}}, "strategy_config: 3 × 1 is 3, and 4 processes train; data_"),
+        (
+            {"strategy_config": {"tensor_parallel_size": 0}},
+            "tensor_parallel_size: is 0; allowed: a whole number from 1",
+        ),
+        ({"strategy_config": {"stage": 2}}, "strategy_config.stage: is not a setting of fsdp; allowed: data_parallel_"),
+        ({"precision": "16-mixed"}, "fsdp: does not go with compute.precision: 16-mixed; use bf16-mixed or 32-true"),
+    ],
+)
+def test_settings_by_which_weights_cannot_be_shared_are_refused(compute: dict[str, object], message: str) -> None:
+    written = {"accelerator": "cpu", "strategy": "fsdp", "num_devices": 4, **compute}
 
-    with pytest.raises(ResourceError, match="strategy: fsdp: needs a CUDA device"):
-        check_compute(ComputeConfig(strategy="fsdp"))
+    with pytest.raises(ConfigError, match=message):
+        check_compute(ComputeConfig.model_validate(written))
 
 
-@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed"])
-def test_with_cuda_the_names_mean_lightnings_strategies(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if strategy == "deepspeed":
-        pytest.importorskip("deepspeed")
+@pytest.mark.parametrize(
+    ("sizes", "mesh"),
+    [({}, (4, 1)), ({"tensor_parallel_size": 2}, (2, 2)), ({"data_parallel_size": 1}, (1, 4))],
+)
+def test_processes_share_all_weights_unless_they_split_layers(sizes: dict[str, int], mesh: tuple[int, int]) -> None:
+    compute = ComputeConfig(accelerator="cpu", strategy="fsdp", num_devices=4, strategy_config=dict(sizes))
+
+    strategy = strategy_for(compute, several_optimizers=True)
+
+    assert (strategy._data_parallel_size, strategy._tensor_parallel_size) == mesh
+
+
+def test_layers_that_cannot_be_split_are_named_before_the_run() -> None:
+    module = tiny_module(tiny_config("dcgan", {}), tiny_spec(2))
+    compute = ComputeConfig(
+        accelerator="cpu", strategy="fsdp", num_devices=2, strategy_config={"tensor_parallel_size": 2}
+    )
+
+    with pytest.raises(ConfigError, match="tensor_parallel_size: 2: dcgan has no layers that 2 processes can split"):
+        check_splits(compute, module)
+
+
+def test_with_cuda_deepspeed_means_lightnings_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("deepspeed")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    options = {"stage": 3} if strategy == "deepspeed" else {"sharding_strategy": "SHARD_GRAD_OP"}
 
-    made = strategy_for(ComputeConfig(strategy=strategy, strategy_config=options))
+    made = strategy_for(ComputeConfig(strategy="deepspeed", strategy_config={"stage": 3}))
 
-    assert type(made).__name__.lower() == f"{strategy}strategy"
+    assert type(made).__name__ == "DeepSpeedStrategy"
 
 
 def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gandlf_synth.training.strategy.find_spec", lambda _: object())
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
-    with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: ddp"):
+    with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: fsdp or ddp"):
         strategy_for(ComputeConfig(strategy="deepspeed"))
 
 
@@ -189,13 +222,13 @@ def test_a_pipeline_for_pictures_contradicts_volumes() -> None:
         make_plan(validate(parse_document(text, "config.yaml")), facts_of((40, 40, 40)), train, CPU)
 
 
-def test_weights_that_are_shared_out_are_neither_averaged_nor_sampled_from_in_training() -> None:
-    plan = planned("model_config: {model_name: ddpm}\ncompute: {strategy: fsdp}\n")
+def test_weights_that_deepspeed_has_are_neither_averaged_nor_sampled_from_in_training() -> None:
+    plan = planned("model_config: {model_name: ddpm}\ncompute: {strategy: deepspeed}\n")
 
     assert plan.config.model.ema_decay == 0
     assert plan.config.model.save_eval_images_every_n_epochs == -1
     choice = next(each for each in plan.choices if each.key == "model_config.ema_decay")
-    assert choice.reason == "fsdp shares the weights out, and no process holds all of them"
+    assert choice.reason == "deepspeed shares the weights out, and no process holds all of them"
 
 
 @pytest.mark.parametrize(
@@ -211,9 +244,9 @@ def test_weights_that_are_shared_out_are_neither_averaged_nor_sampled_from_in_tr
 )
 def test_what_is_written_and_needs_all_weights_is_refused_where_they_are_shared_out(key: str, text: str) -> None:
     with pytest.raises(
-        ConfigError, match=rf"config.yaml:\d: {key}: needs all weights in one process, and compute.strategy: fsdp"
+        ConfigError, match=rf"config.yaml:\d: {key}: needs all weights in one process, and compute.strategy: deepspeed"
     ):
-        planned(f"{text}\ncompute: {{strategy: fsdp}}\n")
+        planned(f"{text}\ncompute: {{strategy: deepspeed}}\n")
 
 
 @pytest.mark.parametrize("precision", ["16-true", "bf16-true", "64-true", "64", "transformer-engine"])
