@@ -71,8 +71,8 @@ class ComputeConfig(Section):
     num_nodes: int = Field(1, ge=1)
     """Machines."""
     strategy: Literal["auto", "ddp", "fsdp", "deepspeed"] = "auto"
-    """How several processes share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` the model too; the latter
-    needs CUDA."""
+    """How several processes share the work: ``ddp`` shares the data, ``fsdp`` and ``deepspeed`` the model too;
+    ``deepspeed`` needs CUDA."""
     strategy_config: dict[str, object] = {}
     """Settings of the strategy; for fsdp ``data_parallel_size``, processes that see other images and share the weights,
     and ``tensor_parallel_size``, processes that split layers among them; for deepspeed ``stage: 2`` or ``config:
