@@ -48,13 +48,6 @@ def test_two_processes_train_the_model_of_one_and_hold_half_of_it_each(tmp_path:
     held = [held_bytes(tmp_path, rank, "shared") for rank in (0, 1)]
     assert max(held) < 0.6 * held_bytes(tmp_path, 0, "ddp")
 
-    goes_on = [
-        alone(tmp_path / name, "ddpm", epochs=3, resume_from=path)
-        for name, path in (("from one", one), ("from two", last_of(tmp_path, "split")))
-    ]
-
-    assert distance(*map(averages, goes_on)) < ROUNDING
-
 
 @pytest.mark.slow
 def test_every_family_trains_the_same_model_shared_or_whole(tmp_path: Path) -> None:
@@ -64,6 +57,16 @@ def test_every_family_trains_the_same_model_shared_or_whole(tmp_path: Path) -> N
     distances = {name: distance(*(weights_of(tmp_path, f"{name} {way}") for way in ways)) for name in FAMILIES}
 
     assert max(distances.values()) < ROUNDING, distances
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_with_the_training_of_two(tmp_path: Path) -> None:
+    run_jobs(tmp_path, [Job("split", "ddpm", shares(1, 2))])
+    checkpoints = {"from one": alone(tmp_path / "one", "ddpm"), "from two": last_of(tmp_path, "split")}
+
+    goes_on = [alone(tmp_path / name, "ddpm", epochs=3, resume_from=path) for name, path in checkpoints.items()]
+
+    assert distance(*map(averages, goes_on)) < ROUNDING
 
 
 @pytest.mark.slow

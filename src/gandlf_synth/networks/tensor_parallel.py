@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from einops.layers.torch import Rearrange
 from monai.networks.blocks.crossattention import CrossAttentionBlock
 from monai.networks.blocks.mlp import MLPBlock
 from monai.networks.blocks.selfattention import SABlock
@@ -70,7 +69,7 @@ def _split_attention(block: Any, mesh: DeviceMesh) -> None:
         split_outputs(layer, mesh)
     split_inputs(block.out_proj, mesh)
     block.num_heads //= mesh.size()
-    block.input_rearrange = Rearrange("b h (l d) -> b l h d", l=block.num_heads)
+    block.input_rearrange = type(block.input_rearrange)("b h (l d) -> b l h d", l=block.num_heads)
 
 
 def _split_pair(block: MLPBlock, mesh: DeviceMesh) -> None:
