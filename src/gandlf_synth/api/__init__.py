@@ -22,7 +22,16 @@ from gandlf_synth.api.synthesis import (
     plan_generation,
     reconstruct,
 )
-from gandlf_synth.api.training import check, construct_csv, installation, plan_training, preview, train, verify_install
+from gandlf_synth.api.training import (
+    check,
+    construct_csv,
+    installation,
+    plan_training,
+    prepare,
+    preview,
+    train,
+    verify_install,
+)
 
 __all__ = [
     "EvaluationResult",
@@ -42,6 +51,7 @@ __all__ = [
     "load_model",
     "plan_generation",
     "plan_training",
+    "prepare",
     "preview",
     "provenance_of",
     "reconstruct",

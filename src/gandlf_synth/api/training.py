@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gandlf_synth.training.plan import Plan
     from gandlf_synth.training.request import TrainingRequest
     from gandlf_synth.training.run import TrainingResult
+    from gandlf_synth.training.store_preparation import PreparationRequest, PreparationResult
 
 
 def construct_csv(
@@ -43,6 +44,28 @@ def construct_csv(
         tiles=tiles,
         participants=Path(participants) if participants else None,
     )
+
+
+def prepare(request: "PreparationRequest", console: "Console | None" = None) -> "PreparationResult":
+    """Preprocess the images of a CSV into a store, or one task's share of it; see ``training.store_preparation``.
+
+    Args:
+        request: the configuration, the CSV, and where the store goes.
+        console: where progress is shown; None: nowhere.
+
+    Raises:
+        ConfigError, DataError, ResourceError: see ``errors``.
+
+    >>> from gandlf_synth.training.store_preparation import PreparationRequest
+    >>> prepare(PreparationRequest("missing.yaml", "data.csv", "store"))
+    Traceback (most recent call last):
+        ...
+    gandlf_synth.errors.ConfigError: missing.yaml: cannot be read: No such file or directory
+    """
+    from gandlf_synth.display.console import silent_console
+    from gandlf_synth.training.store_preparation import prepare_store
+
+    return prepare_store(request, console or silent_console())
 
 
 def train(request: "TrainingRequest", console: "Console | None" = None) -> "TrainingResult":

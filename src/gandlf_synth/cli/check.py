@@ -20,7 +20,14 @@ _LOG_WIDTH = 200
 
 @click.command()
 @config_option(required=True)
-@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@click.option(
+    "-dt",
+    "--main-data-csv-path",
+    "train_csv",
+    type=PATH,
+    required=True,
+    help="CSV of the training images, or a store that prepare has made.",
+)
 @set_option
 @split_options
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="What training with this limit would be.")
@@ -102,7 +109,14 @@ def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
 
 @click.command()
 @config_option(required=True)
-@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@click.option(
+    "-dt",
+    "--main-data-csv-path",
+    "train_csv",
+    type=PATH,
+    required=True,
+    help="CSV of the training images, or a store that prepare has made.",
+)
 @set_option
 @split_options
 @click.option("-o", "--output", type=PATH, default=Path("preview"), show_default=True, help="Folder to write into.")

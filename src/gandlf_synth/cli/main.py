@@ -16,6 +16,7 @@ from gandlf_synth.cli.construct_csv import construct_csv
 from gandlf_synth.cli.evaluate import evaluate, report
 from gandlf_synth.cli.generate import export, generate, reconstruct
 from gandlf_synth.cli.installation import doctor, verify_install
+from gandlf_synth.cli.prepare import prepare
 from gandlf_synth.cli.projects import demo, init, new_model
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
@@ -52,7 +53,7 @@ def program(debug: bool, quiet: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, check, preview, train, generate, reconstruct, sweep_sampler, evaluate, report, app,
+    init, construct_csv, check, preview, prepare, train, generate, reconstruct, sweep_sampler, evaluate, report, app,
     export, run, demo,
     models, components, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip

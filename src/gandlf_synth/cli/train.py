@@ -30,7 +30,13 @@ from gandlf_synth.ranks import meet
 
 @click.command()
 @config_option(required=True)
-@click.option("-dt", "--main-data-csv-path", "train_csv", type=PATH, required=True, help="CSV of the training images.")
+@click.option(
+    "-dt",
+    "--main-data-csv-path",
+    "train_csv",
+    type=PATH,
+    help="CSV of the training images, or a store that prepare has made; absent: data_store.location.",
+)
 @model_dir_option
 @set_option
 @split_options
@@ -52,14 +58,14 @@ from gandlf_synth.ranks import meet
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and show every choice; write nothing.")
 @json_option
-def train(config: Path, train_csv: Path, resume: bool, reset: bool, **options: Any) -> None:
+def train(config: Path, train_csv: Path | None, resume: bool, reset: bool, **options: Any) -> None:
     """Train a model from a CSV of images and a YAML."""
     run_training(config, train_csv, resume, reset, **options)
 
 
 def run_training(
     config: Path,
-    train_csv: Path,
+    train_csv: Path | None,
     resume: bool,
     reset: bool,
     minutes: float | None = None,
@@ -72,14 +78,16 @@ def run_training(
     from gandlf_synth import api
     from gandlf_synth.config import overridden, read_document
     from gandlf_synth.training.request import TrainingRequest
+    from gandlf_synth.training.stored_data import chosen_data
 
     terminal = console()
     seconds = minutes * 60 if minutes else None
     command = shlex.join(["gandlf-synth", *sys.argv[1:]])
     with meet().together():
         document = overridden(read_document(config), overrides)
+        data = chosen_data(document, train_csv, "train_csv")
     request = TrainingRequest(
-        config=document, train_csv=train_csv, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
+        config=document, train_csv=data, mode=mode_of(resume, reset), seconds=seconds, command=command, **options
     )
     if dry_run:
         plan = api.plan_training(request, terminal)

@@ -89,6 +89,22 @@ class ComputeConfig(Section):
     """Number format, by Lightning's names; ``auto``: bf16-mixed where the device computes it natively, else 32."""
 
 
+class DataStore(Section):
+    """A store of prepared images, made with ``prepare``: where it is, and how it is read."""
+
+    location: str | None = None
+    """Folder or URL of the store, such as ``s3://bucket/store``; absent: what ``-dt`` names."""
+    local: str | None = None
+    """Folder on this machine to which whole shards are copied ahead of their use, within ``cache_size``; absent: a
+    store in a folder is read in its place, one behind a URL goes to the cache."""
+    dtype: Literal["float16", "int16", "float32"] = "float16"
+    """In which numbers ``prepare`` keeps voxels: ``float16`` keeps 11 binary digits of each, ``int16`` divides the
+    range of each image into 65,534 steps, ``float32`` loses nothing and takes twice the space."""
+    shuffle_window: Auto | PositiveInt = "auto"
+    """Shards that are shuffled together; ``auto``: all of a store that is read in its place, else 16, or as many as
+    leave room in ``cache_size`` for the next ones."""
+
+
 class PatchSampler(Section):
     """How patches of large volumes are drawn for training."""
 
@@ -139,6 +155,8 @@ class Config(Section, Generic[M]):
     """Metrics of reconstructions, logged for validation and test images after every epoch (``val_<name>``)."""
     compute: Annotated[ComputeConfig, BeforeValidator(_none_is_empty)] = ComputeConfig()
     """Devices, processes and numbers."""
+    data_store: Annotated[DataStore, BeforeValidator(_none_is_empty)] = DataStore()
+    """The store of prepared images that training reads and ``prepare`` writes."""
     cache_dir: str | None = None
     """Folder of the prepared data; absent: GANDLF_SYNTH_CACHE, or the user's cache folder."""
     cache_size: Size | None = None

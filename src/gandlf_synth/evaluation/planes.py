@@ -50,7 +50,7 @@ class PlaneSet:
 
     name: str
     pixels: NDArray[np.float16]
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     content: tuple[str, ...]
     key: str
 

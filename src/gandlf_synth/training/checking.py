@@ -13,6 +13,7 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.frames import other_frames
 from gandlf_synth.data.inspection.registration import misregistered
 from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.training.cost import StageCost, in_words
@@ -76,6 +77,8 @@ def _notes_on_parent(inheritance: Inheritance, facts: Fingerprint) -> list[Findi
 
 def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Finding]:
     manifests = [manifest for manifest in images.splits.values() if manifest.samples]
+    if isinstance(images.splits["train"], StoredManifest):  # its images were looked at when they were prepared
+        return imbalance(images.splits["train"])
     warnings = [
         *constant_images(manifests, images.scans),
         *outliers(manifests, images.scans),

@@ -22,10 +22,12 @@ from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.loading.value_range import ValueRange, fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
 from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.geometry import without_shear
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress
+from gandlf_synth.training.stored_data import stored_samples
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.datamodule import SynthesisDataModule
@@ -102,7 +104,7 @@ def prepare_data(
     patches, parts = patches_of(config), conditions_of(config, data, manifests["train"])
     looked_at = images_read(parts)
     shape = None if patches else tuple(resolved(config.model.tensor_shape))
-    samples = {}
+    samples: dict[Phase, PreparedSamples] = {}
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)
         pipeline = Pipeline(
@@ -113,7 +115,10 @@ def prepare_data(
         )  # fmt: skip
         if patches:
             raise_if_any(_without_mask(manifest, patches), DataError)
-        samples[phase] = prepare(manifest, pipeline, cache, progress, scans)
+        if isinstance(manifest, StoredManifest):
+            samples[phase] = stored_samples(manifest, config)
+        else:
+            samples[phase] = prepare(manifest, pipeline, cache, progress, scans)
         if patches:
             raise_if_any(_too_small(manifest, samples[phase], patches), DataError)
     if config.cache_size is not None:
@@ -140,7 +145,7 @@ def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
 
 
 def _too_small(manifest: Manifest, samples: PreparedSamples, patches: Patches) -> list[Problem]:
-    grids = samples.rows["shape"]
+    grids = samples.column("shape")
     problems = []
     for place in np.flatnonzero((grids < np.array(patches.shape)).any(axis=1))[:_SHOWN]:
         what = f"is {'×'.join(map(str, grids[place]))} after preprocessing, smaller than a patch"
@@ -217,7 +222,7 @@ def _typical_affine(samples: PreparedSamples) -> tuple[tuple[float, ...], ...]:
 
     The median of turned axes leans, which no scanner's grid does and DICOM cannot hold: it is straightened.
     """
-    affines = samples.rows["affine"]
+    affines = samples.column("affine")
     _, examples = np.unique(affines[:, :3, :3].reshape(len(affines), -1), axis=0, return_index=True)
     same = len({samples.grid(int(place)).orientation for place in examples}) == 1
     affine = np.median(affines, axis=0) if same else affines[0]

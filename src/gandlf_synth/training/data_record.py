@@ -13,9 +13,12 @@ from typing import get_args
 from gandlf_synth.config import Config, Phase
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.files import write_csv
 from gandlf_synth.provenance import digest
 
+STORE = "store"
+"""What stands for the digest of voxels in the record of a whole store."""
 _MICROMETRES = 3
 """Decimals of an affine in mm that count: programs that only copy an image may change the last ones."""
 
@@ -44,7 +47,13 @@ DataRecord = Mapping[Phase, Sequence[ImageRecord]]
 
 
 def record_images(splits: Mapping[Phase, Manifest], scans: Scans, config: Config) -> DataRecord:
-    """Return the record of every row, split by split in the order of training."""
+    """Return the record of every row, split by split in the order of training; of a store, of all together."""
+    stored = {phase: split for phase, split in splits.items() if isinstance(split, StoredManifest)}
+    if stored:
+        return {
+            phase: [ImageRecord((f"{STORE}:{split.content}:{split.store.description.stored_type}",), "", "")]
+            for phase, split in stored.items()
+        }
     files = {
         path: _file_record(scans[path]) for split in splits.values() for row in split.samples for path in row.files
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gandlf_synth.training.fit import FitResult
 
 
-_PLACES = {"cache_dir", "cache_size", "logging_config", "verbose"}
+_PLACES = {"cache_dir", "cache_size", "data_store", "logging_config", "verbose"}
 """Keys that say where something is kept, and nothing of the model."""
 _IN_FORCE = {"num_epochs", "batch_size", "data_augmentation", "early_stopping_config", "compute"}
 _MODEL_IN_FORCE = {"losses", "optimizers", "schedulers", "gradient_clip_val", "accumulate_grad_batches", "ema_decay"}

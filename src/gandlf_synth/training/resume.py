@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from gandlf_synth.config import Config, Document, Phase, components_at
 from gandlf_synth.config.component import steps_as_written
+from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import CheckpointError, ConfigError, DataError, Problem, option, raise_if_any
 from gandlf_synth.training.data_comparison import as_recorded, data_differences
 from gandlf_synth.training.data_record import DataRecord, read_data_record, record_images
@@ -76,6 +78,7 @@ def _fixed(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
     phases: tuple[Phase, ...] = ("train", "val", "test")
     for phase in phases:
         yield ("data_preprocessing", phase), steps_as_written(config.data_preprocessing.of(phase) or [])
+    yield ("data_store", "shuffle_window"), config.data_store.shuffle_window
     for key in ("shuffle", "drop_last"):
         yield ("dataloader_config", "train", key), getattr(config.dataloader_config.train, key)
 
@@ -123,10 +126,29 @@ def go_on_with_data(request: TrainingRequest, survey: "Survey", earlier: Earlier
     raise_if_any(list(_other_ratios(request, earlier)), ConfigError)
     drawn: list[Phase] = [phase for phase, split in images.splits.items() if split.path == request.train_csv]
     now = record_images(images.splits, images.scans, config)
+    if any(isinstance(split, StoredManifest) for split in images.splits.values()):
+        _check_same_store(images.splits, now, earlier.images, new_data=request.new_data)
+        return survey
     splits = as_recorded(images.splits, now, earlier.images, drawn)
     now = record_images(splits, images.scans, config)
     raise_if_any(data_differences(splits, now, earlier.images, new_data=request.new_data), DataError)
     return replace(survey, images=replace(images, splits=splits))
+
+
+def _check_same_store(
+    splits: Mapping[Phase, Manifest], now: DataRecord, earlier: DataRecord, *, new_data: bool
+) -> None:
+    """Refuse a store that is not the one with which the run began.
+
+    Raises:
+        DataError: the splits of which the images, or how they are stored, are others.
+    """
+    phases = [phase for phase in dict.fromkeys([*now, *earlier]) if now.get(phase) != earlier.get(phase)]
+    if new_data or not phases:
+        return
+    fix = f"resume with the data that the run began with, or use {option('new_data')} if other images are meant"
+    what = f"has other images for {', '.join(phases)} than the run began with, or keeps them in other numbers"
+    raise DataError(Problem(f"store {splits['train'].path}", what, fix=fix))
 
 
 def _other_ratios(request: TrainingRequest, earlier: EarlierRun) -> Iterator[Problem]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, validate
+from gandlf_synth.config import Config, Document, Phase, validate
+from gandlf_synth.data.table.manifest import Manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import Reporter, progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.files import write_json
@@ -101,12 +103,18 @@ def _plan(request: TrainingRequest, earlier: EarlierRun | None, console: Console
 def _as_the_first(planned: PlannedRun, ranks: Ranks) -> PlannedRun:
     """Return the run with the first process's choices, which other memory may have made different."""
     content = ranks.broadcast(planned.plan.config.model_dump(mode="json", by_alias=True, exclude_none=True))
-    rows = [(phase, each.subject, each.label) for phase, table in planned.splits.items() for each in table.samples]
-    ranks.check_same("list of images", digest(rows))
+    ranks.check_same("list of images", digest([_rows_of(*split) for split in planned.splits.items()]))
     if ranks.is_first:
         return planned
     config = validate(Document(planned.document.name, content)).config
     return replace(planned, plan=replace(planned.plan, config=config))
+
+
+def _rows_of(phase: Phase, table: Manifest) -> object:
+    """Return what tells the rows of a split from others."""
+    if isinstance(table, StoredManifest):
+        return phase, table.content
+    return [(phase, each.subject, each.label) for each in table.samples]
 
 
 def check_machine(config: Config) -> None:

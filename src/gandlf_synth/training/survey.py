@@ -23,6 +23,7 @@ from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, Problem, raise_if_any
 from gandlf_synth.progress import Progress
 from gandlf_synth.training.request import TrainingRequest
+from gandlf_synth.training.stored_data import is_stored, read_store, stored_facts, stored_scans, with_store
 
 _FEWEST_TO_MEASURE = 5
 
@@ -122,7 +123,11 @@ def survey_run(
     Raises:
         DataError: what is wrong with a CSV, a split or an image.
     """
-    splits = _divide(_read_tables(request, findings), request, loaded.config if loaded else None, findings)
+    config = loaded.config if loaded else None
+    splits = _divide(_read_tables(request, config, findings), request, config, findings)
+    if loaded is not None:
+        with noting(findings, "store"):
+            loaded = with_store(loaded, splits)
     cache = Path(loaded.config.cache_dir) if loaded and loaded.config.cache_dir else default_cache()
     return Survey(loaded, survey_images(splits, cache, progress_bar(console), findings), cache)
 
@@ -135,11 +140,13 @@ def survey_images(
     Raises:
         DataError: every file that cannot be read, or every reason why the images are not one data set.
     """
+    facts = stored_facts(splits)
+    if facts is not None:
+        return ImageSurvey(splits, stored_scans(splits), facts)
     files = [path for manifest in splits.values() for sample in manifest.samples for path in sample.files]
     scans = scan_files(files, cache, progress)
     if findings is not None:
         splits = {phase: _readable(manifest, scans, findings) for phase, manifest in splits.items()}
-    facts = None
     with noting(findings, "mixed data"):
         manifests = [manifest for manifest in splits.values() if manifest.samples]
         if manifests:
@@ -148,16 +155,20 @@ def survey_images(
     return ImageSurvey(splits, scans, facts)
 
 
-def _read_tables(request: TrainingRequest, findings: Findings | None) -> dict[Phase, Manifest]:
+def _read_tables(request: TrainingRequest, config: Config | None, findings: Findings | None) -> dict[Phase, Manifest]:
     paths: dict[Phase, Path | None] = {"train": request.train_csv, "val": request.val_csv, "test": request.test_csv}
-    tables = {phase: _read_table(path, findings) for phase, path in paths.items() if path}
+    tables = {phase: _read_table(path, config, findings) for phase, path in paths.items() if path}
     usable = {phase: table for phase, table in tables.items() if table is not None}
     known = usable["train"].labels if "train" in usable else {}
     return {phase: table if phase == "train" else table.numbered_like(known) for phase, table in usable.items()}
 
 
-def _read_table(path: Path, findings: Findings | None) -> Manifest | None:
-    """Read a CSV; with findings, without the rows that cannot be used, or None when nothing is left."""
+def _read_table(path: Path, config: Config | None, findings: Findings | None) -> Manifest | None:
+    """Read a CSV or a store; with findings, without the rows that cannot be used, or None when nothing is left."""
+    if is_stored(path):
+        with noting(findings, "store"):
+            return read_store(path, config)
+        return None
     if findings is None:
         return read_manifest(path)
     manifest: Manifest | None = None

@@ -167,7 +167,7 @@ def _known(identities: Mapping[Path, str], cache: Path) -> dict[Path, FileScan]:
     scans: dict[Path, FileScan] = {}
     shared: dict[object, Any] = {}
     for key, text in known_in(cache, SCANS, keys):
-        path, scan = keys[key], _from_text(text, shared)
+        path, scan = keys[key], scan_from_text(text, shared)
         if scan is not None and scan.identity and scan.identity == identities[path]:
             scans[path] = scan
     return scans
@@ -206,8 +206,18 @@ def _key(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 (a link stays a link: what it leads to has another inode)
 
 
-def _from_text(text: str, shared: dict[object, Any]) -> FileScan | None:
-    """Return the scan that ``text`` holds, None where it is of another version."""
+def scan_to_text(scan: FileScan) -> str:
+    """Return a scan as text, which ``scan_from_text`` reads."""
+    return json.dumps([getattr(scan, name) for name in _FIELDS])
+
+
+def scan_from_text(text: str, shared: dict[object, Any]) -> FileScan | None:
+    """Return the scan that ``text`` holds, None where it is of another version.
+
+    Args:
+        text: of ``scan_to_text``.
+        shared: holds what is equal in many scans; the same for all that are read together.
+    """
     values = json.loads(text)
     if len(values) != len(_FIELDS):
         return None

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch, PreparedDataset
-from gandlf_synth.data.loading.mapped_images import MappedImages
+from gandlf_synth.data.loading.mapped_images import NetworkImages
 from gandlf_synth.data.loading.painting import Painter, joined
-from gandlf_synth.data.loading.patches import Patches
+from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.loading.spec import DataSpec
@@ -56,7 +56,7 @@ class ConditionedDataset(PreparedDataset):
     ) -> None:
         super().__init__(samples, value_range, condition, augmenter, seed, patches, fixed)
         self._samples, self._spec, self._painter = samples, spec, Painter(spec.parts)
-        self._shown: MappedImages | None = None
+        self._shown: NetworkImages | None = None
         given = samples.given()
         has_image, self._given = given[:, : spec.num_channels].all(axis=1), given[:, spec.num_channels :]
         has_source = self._given.any(axis=1) if spec.source_channels else np.zeros(len(given), bool)
@@ -70,12 +70,12 @@ class ConditionedDataset(PreparedDataset):
         self._condition = self._condition.rows(torch.from_numpy(self._targets))
 
     @property
-    def mapped(self) -> MappedImages | None:
+    def mapped(self) -> NetworkImages | None:
         """The mapped file of channels and sources; None where they vary, or where some rows are no samples."""
         every_row = self._others is None and len(self._targets) == len(self._given)
         return super().mapped if every_row else None
 
-    def show(self, images: MappedImages) -> None:
+    def show(self, images: NetworkImages) -> None:
         """Give ``images``, one per sample, in the place of the channels; conditions are made of those nevertheless."""
         self._shown = images
 
@@ -106,7 +106,7 @@ class ConditionedDataset(PreparedDataset):
 
     def _read(self, rows: NDArray[np.int64], draws: Sequence[tuple[int, int]]) -> tuple[Tensor, list[Labels | None]]:
         """Return channels and sources ``(batch, channels, *shape)``, and mask and region of each that has any."""
-        if isinstance(self._images, MappedImages):
+        if not isinstance(self._images, PatchImages):
             return self._images.gather(torch.from_numpy(rows)), [self._labels(row) for row in rows.tolist()]
         seeds = [fold_seed(self._seed, Purpose.PATCHES, *pair) for pair in draws]
         windows = [self._images.window(row, seed) for row, seed in zip(rows.tolist(), seeds, strict=True)]

@@ -12,7 +12,7 @@ from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.loading.conditioned import ConditionedDataset
 from gandlf_synth.data.loading.conditioners import encode_rows
 from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
-from gandlf_synth.data.loading.mapped_images import MappedImages
+from gandlf_synth.data.loading.mapped_images import NetworkImages
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
@@ -62,7 +62,7 @@ class SynthesisDataModule(LightningDataModule):
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
         self._patches = patches
-        self._shown: dict[Phase, MappedImages] = {}
+        self._shown: dict[Phase, NetworkImages] = {}
         self._loaded: dict[Phase, PreparedDataset] = {}
         self._in_workers: set[Phase] = set()
         self._position = {"epoch": 0, "next_epoch": 0, "samples": 0, "size": 0}
@@ -89,7 +89,7 @@ class SynthesisDataModule(LightningDataModule):
             split.samples, self._range, self._spec, condition, augmenter, self._seed, self._patches, fixed
         )
 
-    def show(self, phase: Phase, images: MappedImages) -> bool:
+    def show(self, phase: Phase, images: NetworkImages) -> bool:
         """Let the loader of ``phase`` give ``images``, one per sample, and leave the split's own unread.
 
         To be called before a batch is loaded. Worker processes that hold the split's own already cannot be told: then

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from gandlf_synth.data.loading.condition import Condition
-from gandlf_synth.data.loading.mapped_images import MappedImages
+from gandlf_synth.data.loading.mapped_images import NetworkImages
 from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.prepared import PreparedSamples
+from gandlf_synth.data.loading.stored_samples import network_images
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.provenance import Purpose, fold_seed
@@ -57,7 +58,9 @@ class PreparedDataset(Dataset[Batch]):
         self._condition = condition or Condition()
         self._augmenter = augmenter
         self._seed = seed
-        self._images = PatchImages(samples, value_range, patches) if patches else MappedImages.of(samples, value_range)
+        self._images: PatchImages | NetworkImages = (
+            PatchImages(samples, value_range, patches) if patches else network_images(samples, value_range)
+        )
 
     @property
     def condition(self) -> Condition:
@@ -70,12 +73,12 @@ class PreparedDataset(Dataset[Batch]):
         return self.mapped is not None
 
     @property
-    def mapped(self) -> MappedImages | None:
+    def mapped(self) -> NetworkImages | None:
         """The mapped file of the images, or None where they are not the same in every epoch."""
-        fixed = self._augmenter is None and isinstance(self._images, MappedImages)
-        return self._images if fixed else None  # type: ignore[return-value]
+        images = self._images
+        return None if self._augmenter is not None or isinstance(images, PatchImages) else images
 
-    def show(self, images: MappedImages) -> None:
+    def show(self, images: NetworkImages) -> None:
         """Give ``images``, one per sample, in the place of its own, which must be ``mapped``."""
         self._images = images
 
@@ -87,7 +90,7 @@ class PreparedDataset(Dataset[Batch]):
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         places = torch.tensor(indices)
-        if isinstance(self._images, MappedImages):
+        if not isinstance(self._images, PatchImages):
             images = self._images.gather(places)
         else:
             drawn = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]

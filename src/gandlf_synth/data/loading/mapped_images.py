@@ -4,7 +4,7 @@ import mmap
 from collections.abc import Iterable, Sequence
 from math import prod
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,23 @@ from gandlf_synth.provenance import digest
 _RESIDENT_BYTES = 32 * 2**20
 """What may be gathered before the mapped pages are handed back; the files stay in the system's page cache."""
 _VALUE_BYTES = 4
+
+
+class NetworkImages(Protocol):
+    """Images of one shape in [-1, 1], the same in every epoch.
+
+    Args:
+        key: stands for the images and their order.
+        folder: where what is made of them may be kept.
+        shape: ``(count, channels, *spatial)``.
+    """
+
+    key: str
+    folder: Path
+    shape: tuple[int, ...]
+
+    def gather(self, places: Tensor) -> Tensor:
+        """Return the images at ``places (batch,)``, ``(batch, channels, *spatial)``."""
 
 
 class MappedImages:

@@ -72,7 +72,7 @@ class PatchImages:
 
     def read(self, index: int, window: tuple[slice, ...]) -> NDArray[np.float32]:
         """Return a patch of a volume, ``(channels, *shape)`` in [-1, 1]."""
-        return self._range.to_network(np.array(self._samples.voxels(index)[(slice(None), *window)]))
+        return self._range.to_network(self._samples.window(index, window))
 
     def _around_mask(self, index: int, last: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64] | None:
         mask = self._samples.mask(index)

@@ -88,15 +88,16 @@ class PreparedWriter:
         grid = image.geometry
         return PreparedRecord(
             self._voxels.path.name, self._voxels.append(image.array), mask, region,
-            tuple(int(length) for length in grid.shape), grid.affine.tolist(), bool(grid.physical), _numbers(image),
+            tuple(int(length) for length in grid.shape), grid.affine.tolist(), bool(grid.physical),
+            channel_numbers(image),
         )  # fmt: skip
 
     def _append_labels(self, labels: Mask | None) -> Block:
         return _ABSENT if labels is None or self._labels is None else self._labels.append(labels.astype(np.uint16))
 
 
-def _numbers(image: Image) -> list[list[float]]:
-    """Return what is kept of each channel, as ``_PER_CHANNEL`` lists it."""
+def channel_numbers(image: Image) -> list[list[float]]:
+    """Return what is kept of each channel of a prepared image, as ``PerChannel`` lists it."""
     flat = image.array.reshape(image.num_channels, -1)
     low_tail, high_tail = np.percentile(flat, _TAILS, axis=1)
     numbers = (image.scale, image.offset, flat.min(axis=1), flat.max(axis=1), low_tail, high_tail)
@@ -149,6 +150,10 @@ class PreparedSamples:
         row = self.rows[index]
         return Geometry(tuple(row["shape"].tolist()), row["affine"].copy(), bool(row["physical"]))
 
+    def column(self, name: Literal["key", "shape", "affine"]) -> NDArray[Any]:
+        """Return the key, the size or the affine of every sample."""
+        return self.rows[name]
+
     def values(self, name: PerChannel) -> NDArray[np.float64]:
         """Return a number of every sample and channel, ``(samples, channels)``."""
         values: NDArray[np.float64] = self.rows[f"{name}_values"]
@@ -171,6 +176,14 @@ class PreparedSamples:
             DataError: they are damaged and cannot be made again.
         """
         return self._read(index, "offset", np.float32, (self.num_channels,), self._voxel_checks)
+
+    def window(self, index: int, window: tuple[slice, ...]) -> NDArray[np.float32]:
+        """Return a part of the prepared values of a sample, ``(channels, *shape)``.
+
+        Raises:
+            DataError: they are damaged and cannot be made again.
+        """
+        return np.array(self.voxels(index)[(slice(None), *window)])
 
     def given(self) -> NDArray[np.bool_]:
         """Return which channels each row has, ``(samples, channels)``."""

@@ -62,23 +62,29 @@ def prepare(
     if scans is None:
         scans = scan_files([path for sample in manifest.samples for path in sample.files], cache)
     name = f"prepared-v{_VERSION}-{digest(pipeline.key())}"
-    keys = [_key(sample, scans) for sample in manifest.samples]
+    keys = [sample_key(sample, scans) for sample in manifest.samples]
     rows = PreparedRows(keys)
     for folder in cache_folders(cache):
         _look_up(rows, rows.missing(), keys, folder / name)
-    source = _Source(manifest, pipeline, scans)
+    source = SampleMaker(manifest, pipeline, scans)
     target = writable_cache(cache) / name
     lease(target)
     if rows.missing():
         with _alone(target, digest(keys)):
             _look_up(rows, rows.missing(), keys, target)
             _prepare(rows, rows.missing(), keys, source, target, progress)
-    return rows.samples(_Source(manifest, pipeline, {}), target)
+    return rows.samples(SampleMaker(manifest, pipeline, {}), target)
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Makes samples from their files."""
+class SampleMaker:
+    """Makes samples from their files.
+
+    Args:
+        manifest: the rows.
+        pipeline: what is done to them.
+        scans: of every file, so that one that changed since is noticed; those that are not in it are believed.
+    """
 
     manifest: Manifest
     pipeline: Pipeline
@@ -96,8 +102,11 @@ class _Source:
         return outcome
 
     def make(self, place: int) -> Image | Problem:
-        """Return a sample, or why it cannot be made."""
-        sample = self.manifest.samples[place]
+        """Return the sample at ``place``, or why it cannot be made."""
+        return self.make_sample(self.manifest.samples[place])
+
+    def make_sample(self, sample: Sample) -> Image | Problem:
+        """Return the image of a row, or why it cannot be made."""
         where = self.manifest.where(sample, 0)
         for column, path in enumerate(sample.files):
             if (scan := self.scans.get(path)) and (problem := scan.problem_at(self.manifest.where(sample, column))):
@@ -118,7 +127,7 @@ class _Source:
         return scan is not None and bool(scan.identity) and identity(path) != scan.identity
 
 
-def _key(sample: Sample, scans: Scans) -> str:
+def sample_key(sample: Sample, scans: Scans) -> str:
     """Return what a prepared sample is known by; one whose files could not be pinned down is never known again."""
     found = [scans[path] for path in sample.files]
     if not all(scan.identity for scan in found):
@@ -143,7 +152,12 @@ def _from_text(text: str) -> PreparedRecord:
 
 
 def _prepare(
-    rows: PreparedRows, places: Sequence[int], keys: Sequence[str], source: _Source, folder: Path, progress: Progress
+    rows: PreparedRows,
+    places: Sequence[int],
+    keys: Sequence[str],
+    source: SampleMaker,
+    folder: Path,
+    progress: Progress,
 ) -> None:
     """Compute what is missing, and keep it every second."""
     if not places:

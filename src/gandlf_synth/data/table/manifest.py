@@ -83,7 +83,7 @@ class Manifest:
     """
 
     path: Path
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     subject_rule: str
     names_identify: bool = True
     extra_columns: tuple[str, ...] = ()

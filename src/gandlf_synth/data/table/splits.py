@@ -10,6 +10,7 @@ from itertools import combinations
 
 from gandlf_synth.config import Phase
 from gandlf_synth.data.table.manifest import Manifest, Sample, paradigm
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import DataError, Problem, listing, option, raise_if_any
 
 _SHOWN = 5
@@ -160,6 +161,8 @@ def check_disjoint(manifests: Mapping[Phase, Manifest]) -> None:
     problems = []
     by_patient = all(paradigm(manifest) == "patient" for manifest in manifests.values())
     for (name, one), (other_name, other) in combinations(manifests.items(), 2):
+        if isinstance(one, StoredManifest) and isinstance(other, StoredManifest) and one.store is other.store:
+            continue  # by subject, and no cell names another's image
         same = one.path == other.path
         both = f"{name} and {other_name}"
         where = str(one.path) if same else f"{one.path} and {other.path}"
@@ -176,6 +179,9 @@ def _subject_rows(manifest: Manifest) -> dict[str, int]:
 
 
 def _file_rows(manifest: Manifest) -> dict[str, int]:
+    if isinstance(manifest, StoredManifest):
+        table = manifest.store.rows[["key", "row"]][manifest.samples.places]
+        return {f"image {key.decode()}": row for key, row in table.tolist()}
     return {os.path.realpath(file): sample.row for sample in manifest.samples for file in sample.images.values()}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gandlf_synth.data.loading.dataset import Batch, PreparedDataset
-from gandlf_synth.data.loading.mapped_images import MappedImages
+from gandlf_synth.data.loading.mapped_images import MappedImages, NetworkImages
 from gandlf_synth.errors import CheckpointError, Problem
 from gandlf_synth.provenance import digest
 
@@ -128,7 +128,7 @@ def digest_weights(module: nn.Module) -> str:
     return total.hexdigest()[:16]
 
 
-def _encoded(images: MappedImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
+def _encoded(images: NetworkImages, count: int, encode: Encode) -> Iterator[NDArray[np.float32]]:
     for places in torch.split(torch.arange(count), _together(int(np.prod(images.shape[1:])))):
         yield from encode(images.gather(places)).float().cpu().numpy()
 

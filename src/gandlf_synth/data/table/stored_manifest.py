@@ -1,0 +1,156 @@
+"""The rows of a store as a table: made from its index when they are asked for, so that a million take no memory."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store
+from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.provenance import digest
+
+Places = NDArray[np.int64]
+MARK, MASK, REGION = "#", "mask", "region"
+"""A cell is ``STORE/images.store#17``, and with ``/mask`` or ``/region`` behind it one of its label maps."""
+
+
+class StoredRows(Sequence[Sample]):
+    """Rows of a store as samples, each made when it is asked for.
+
+    Args:
+        store: the store.
+        places: which of its rows, in order.
+    """
+
+    def __init__(self, store: Store, places: Places) -> None:
+        self.store, self.places = store, places
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "StoredRows": ...
+
+    def __getitem__(self, place: int | slice) -> "Sample | StoredRows":
+        """Return the sample at ``place``, or those of a slice."""
+        if isinstance(place, slice):
+            return StoredRows(self.store, self.places[place])
+        return self._sample(int(self.places[place]))
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield the samples."""
+        return map(self._sample, self.places.tolist())
+
+    def _sample(self, place: int) -> Sample:
+        store = self.store
+        row, about = store.rows[place], store.description.preparation
+        subject, name, extra = store.text(place)
+        cell, given = f"{store_cell(store)}{MARK}{place}", np.isfinite(row["scale_values"])
+        first = sum(about.column_channels)
+        starts = np.cumsum([first, *about.source_channels])[:-1].tolist()
+        return Sample(
+            row=int(row["row"]),
+            subject=subject,
+            channels=(Path(cell),) * len(about.column_channels) if given[:first].all() else (),
+            label=int(row["label"]) if row["is_labelled"] else None,
+            label_name=name,
+            mask=Path(f"{cell}/{MASK}") if row["mask"] >= 0 else None,
+            extra=extra,
+            sources=tuple(Path(cell) if given[start] else None for start in starts),
+            region=Path(f"{cell}/{REGION}") if row["region"] >= 0 else None,
+            folder=store.location.folder or Path(),
+        )
+
+
+def store_cell(store: Store) -> str:
+    """Return what all cells of a store begin with."""
+    return store.location.at(DESCRIPTION)
+
+
+@dataclass(frozen=True)
+class StoredManifest(Manifest):
+    """The rows of a prepared store, or of a split of it."""
+
+    samples: StoredRows
+
+    @classmethod
+    def of(cls, store: Store, places: Places | None = None) -> "StoredManifest":
+        """Return the table of a store, or of the rows at ``places``."""
+        about = store.description
+        rows = StoredRows(store, np.arange(len(store)) if places is None else places)
+        return cls(
+            Path(str(store.location)), rows, about.subject_rule, about.names_identify, tuple(about.extra_columns),
+            tuple(about.notes),
+        )  # fmt: skip
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.samples.store
+
+    @property
+    def num_columns(self) -> int:
+        """The number of channel columns."""
+        return len(self.store.description.preparation.column_channels)
+
+    @property
+    def num_sources(self) -> int:
+        """The number of source columns."""
+        return len(self.store.description.preparation.source_channels)
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """The class name of every label that occurs, sorted by label."""
+        table, places = self.store.rows, self.samples.places
+        present = np.unique(table["label"][places][table["is_labelled"][places]]).tolist()
+        return {label: self.store.description.labels[label] for label in present}
+
+    @property
+    def content(self) -> str:
+        """A digest of the images and of what is said of them, in order."""
+        return digest([self.store.description.content, zlib.crc32(self.samples.places.tobytes())])
+
+    @property
+    def mask_labels(self) -> tuple[int, ...]:
+        """The labels that occur in the masks, 0 among them; empty without masks."""
+        sets = np.unique(self.store.rows["mask_labels"][self.samples.places]).tolist()
+        known = self.store.description.mask_labels
+        return (
+            tuple(sorted({0, *(label for number in sets if number >= 0 for label in known[number])}))
+            if max(sets) >= 0
+            else ()
+        )
+
+    def subset(self, samples: Iterable[Sample]) -> "StoredManifest":
+        """Return a table of the same store with only ``samples``."""
+        if isinstance(samples, StoredRows):
+            return StoredManifest.of(self.store, samples.places)
+        numbers = np.fromiter((sample.row for sample in samples), np.int64)
+        return StoredManifest.of(self.store, np.searchsorted(self.store.rows["row"], numbers))
+
+
+def cells_of_store(store: Store) -> Manifest:
+    """Return the rows of a store as those of a CSV whose images are its parts, in the units of their files."""
+    about = store.description
+    rows = StoredRows(store, np.arange(len(store)))
+    samples = tuple(
+        Sample(sample.row, sample.subject, sample.channels[:1], sample.label, sample.label_name, extra=sample.extra)
+        for sample in rows
+        if sample.channels
+    )
+    return Manifest(
+        Path(str(store.location)),
+        samples,
+        about.subject_rule,
+        about.names_identify,
+        tuple(about.extra_columns),
+        tuple(about.notes),
+    )
