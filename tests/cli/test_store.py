@@ -122,5 +122,6 @@ def test_what_is_wrong_with_a_call_is_said(cli: Cli, tiny_config: TinyConfig, ta
     assert "is a CSV for val, and the training images are a store; prepare them alike" in err
     (store / "shards" / "000000.bin").write_bytes(b"")
     assert "has 0 bytes where the index says 10,240; copy the store again" in cli(*train, "-c", config)[2]
+    assert not (tmp_path / "model").exists()
     (store / "images.store").write_text("{}")
     assert "has the format None, and this version reads 1" in cli(*train, "-c", config)[2]

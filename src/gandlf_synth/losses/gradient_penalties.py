@@ -6,6 +6,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from gandlf_synth.batch_draws import draw_rand, draw_randn_like
+
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -32,7 +34,7 @@ def wasserstein_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         real: ``(batch, channels, *spatial)``.
         fake: of the shape of ``real``; each pair is mixed in a random proportion.
     """
-    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
+    share = draw_rand((len(real), *[1] * (real.ndim - 1)), real.device)
     gradient = _gradient(critic, torch.lerp(fake.detach(), real, share))
     return (gradient.square().sum(1).add(1e-12).sqrt() - 1).square().mean()
 
@@ -44,7 +46,7 @@ def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
         images: ``(batch, channels, *spatial)``, made from ``styles``.
         styles: ``(batch, layers, size)``; the length is averaged over the layers.
     """
-    y = torch.randn_like(images) / prod(images.shape[2:]) ** 0.5
+    y = draw_randn_like(images) / prod(images.shape[2:]) ** 0.5
     (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
     return gradient.float().square().sum(2).mean(1).sqrt()
 

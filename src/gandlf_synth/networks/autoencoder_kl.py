@@ -5,7 +5,17 @@ from typing import Literal
 
 from monai.networks.blocks.upsample import UpSample
 from monai.networks.nets.autoencoderkl import AutoencoderKL
-from torch import nn
+from torch import Tensor, nn
+
+from gandlf_synth.batch_draws import draw_randn_like
+
+
+class _Autoencoder(AutoencoderKL):
+    """MONAI's network, with noise that does not depend on how many processes share a batch."""
+
+    def sampling(self, z_mu: Tensor, z_sigma: Tensor) -> Tensor:
+        """Return latents that are drawn from a normal distribution, ``(batch, channels, *shape)``."""
+        return z_mu + draw_randn_like(z_sigma) * z_sigma
 
 
 def build_autoencoder(
@@ -47,7 +57,7 @@ def build_autoencoder(
         >>> mean.shape, autoencoder.decode(mean).shape
         (torch.Size([2, 4, 8, 8]), torch.Size([2, 1, 16, 16]))
     """
-    network = AutoencoderKL(
+    network = _Autoencoder(
         spatial_dims=spatial_dims,
         in_channels=channels,
         out_channels=channels,

@@ -8,6 +8,7 @@ from monai.networks.nets.transformer import DecoderOnlyTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gandlf_synth.batch_draws import draw_rand, draw_randint
 from gandlf_synth.networks.sharding import gathered
 
 
@@ -66,8 +67,8 @@ class CodePrior(nn.Module):
         """
         past = codes[:, :-1]
         if self.training and self.replaced_fraction:
-            others = torch.randint_like(past, self.num_codes)
-            past = torch.where(torch.rand(past.shape, device=past.device) < self.replaced_fraction, others, past)
+            others = draw_randint(0, self.num_codes, past.shape, past.device)
+            past = torch.where(draw_rand(past.shape, past.device) < self.replaced_fraction, others, past)
         tokens = torch.cat([self._first_tokens(len(codes), class_labels, codes.device), past], dim=1)
         logits = self.transformer(tokens)[..., : self.num_codes].float()
         return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())

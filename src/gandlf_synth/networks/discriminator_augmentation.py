@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gandlf_synth.batch_draws import draw_rand, draw_randint
 from gandlf_synth.networks.resampling import grid_sample
 
 Operation = Literal["brightness", "contrast", "translation", "cutout"]
@@ -123,7 +124,7 @@ def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
 
 def _uniform(images: Tensor) -> Tensor:
     """Return one number in [0, 1) per image, shaped to broadcast over ``images``."""
-    return torch.rand(len(images), *[1] * (images.ndim - 1), device=images.device)
+    return draw_rand((len(images), *[1] * (images.ndim - 1)), images.device)
 
 
 def _signed(images: Tensor, probability: float | Tensor) -> Tensor:
@@ -150,7 +151,7 @@ def _shift(images: Tensor, axis: int) -> Tensor:
     """Move every image by whole voxels along ``axis``; what comes in is background."""
     length = images.shape[axis]
     largest = round(length * _SHIFT)
-    shift = torch.randint(-largest, largest + 1, (len(images), 1), device=images.device)
+    shift = draw_randint(-largest, largest + 1, (len(images), 1), images.device)
     source = torch.arange(length, device=images.device) - shift
     source = source.clamp(-1, length) + 1
     padding = [0, 0] * (images.ndim - 1 - axis) + [1, 1]
@@ -163,7 +164,7 @@ def _cut_out(images: Tensor) -> Tensor:
     box = torch.ones((), dtype=torch.bool, device=images.device)
     for axis in range(2, images.ndim):
         length = images.shape[axis]
-        center = torch.randint(0, length + 1, (len(images), 1), device=images.device)
+        center = draw_randint(0, length + 1, (len(images), 1), images.device)
         inside = (torch.arange(length, device=images.device) - center).abs() < length * _CUTOUT / 2
         shape = [len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)]
         box = box & inside.view(shape)

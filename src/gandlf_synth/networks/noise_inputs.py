@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.batch_draws import draw_randn
+
 NoiseInputs = Callable[[tuple[int, ...]], Tensor]
 """Returns standard normal noise ``(batch, 1, *size)`` for the size of a layer's features."""
 
@@ -16,7 +18,7 @@ def random_noise(batch_size: int, device: torch.device | str = "cpu") -> NoiseIn
         >>> random_noise(2)((8, 8)).shape
         torch.Size([2, 1, 8, 8])
     """
-    return lambda size: torch.randn(batch_size, 1, *size, device=device)
+    return lambda size: draw_randn((batch_size, 1, *size), device)
 
 
 def seeded_noise(generators: Sequence[torch.Generator], device: torch.device | str = "cpu") -> NoiseInputs:

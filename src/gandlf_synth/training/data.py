@@ -61,12 +61,13 @@ class TrainingData:
         """Return the data as a trained model knows it: on its value range and with its facts."""
         return replace(self, spec=spec, value_range=ValueRange.with_sources(spec))
 
-    def loaders(self, config: Config, workers: int) -> "SynthesisDataModule":
+    def loaders(self, config: Config, workers: int, asked: int | None = None) -> "SynthesisDataModule":
         """Return what reads the batches of every phase.
 
         Args:
             config: the resolved configuration.
             workers: processes for batches that are not cut from memory.
+            asked: the batch size as the configuration has it; None: that of ``config``.
         """
         from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 
@@ -80,6 +81,8 @@ class TrainingData:
             workers,
             config.seed,
             patches_of(config),
+            0 if config.data_store.shuffle_window == "auto" else config.data_store.shuffle_window,
+            asked,
         )
 
 

@@ -30,6 +30,8 @@ _MUST_STAY = ("seed", "modality", "patch_sampler")
 _DATA_FACTS = ("spatial_dims", "num_channels", "shape", "physical", "column_channels", "labels", "class_names")
 """What a network is made for."""
 _FIX = "restore it (resolved_config.yaml in the model folder has every value of the run), or use another model folder"
+_DATA_STATE = "SynthesisDataModule"
+"""The key of a checkpoint under which Lightning keeps where in the data the run was."""
 _RATIOS: Mapping[Phase, str] = {"val": "val_ratio", "test": "test_ratio"}
 
 
@@ -196,6 +198,31 @@ def check_same_model(
     if config.num_epochs < epochs:
         what = f"is {config.num_epochs}, and the run has trained {epochs} epochs"
         raise ConfigError(Problem("num_epochs", what, f"{epochs} or more; it counts all sessions of the run"))
+
+
+def keep_whole_batch(config: Config, checkpoint: "CheckpointContent", processes: int) -> tuple[Config, str]:
+    """Return the configuration under which all processes together see the batches that the run has seen, and a note.
+
+    A batch size that was written anew is taken as it is.
+
+    Args:
+        config: the resolved configuration; its batch size is that of one process.
+        checkpoint: where the run goes on.
+        processes: those that go on with it.
+    """
+    state: Any = checkpoint.get(_DATA_STATE, {})
+    before, per_process = state.get("processes", processes), state.get("batch_size", config.batch_size)
+    if before == processes and per_process == config.batch_size:
+        return config, ""
+    if config.batch_size not in (state.get("asked_batch_size", config.batch_size), per_process):
+        return config, ""
+    kept = max(1, round(before * per_process / processes))
+    note = (
+        f"{before * per_process} images in a step of all processes together, as before: {kept} in each of {processes}"
+    )
+    if kept * processes != before * per_process:
+        note = f"{kept * processes} images in a step of {processes} processes, and {before * per_process} before"
+    return config.model_copy(update={"batch_size": kept}), note
 
 
 def trained_epochs(checkpoint: "CheckpointContent") -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, Phase, validate
+from gandlf_synth.config import Config, Document, Phase, resolved, validate
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import Reporter, progress_bar
@@ -32,9 +32,10 @@ from gandlf_synth.training.resume import (
     check_same_model,
     check_same_run,
     go_on_with_data,
+    keep_whole_batch,
     trained_seconds,
 )
-from gandlf_synth.training.strategy import check_compute, check_splits, trains_several
+from gandlf_synth.training.strategy import check_compute, check_splits, total_processes, trains_several
 from gandlf_synth.training.survey import survey_run
 
 _FOR_TRAINING = 0.9
@@ -154,8 +155,10 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
             known = earlier is not None and earlier.images is not None and not request.new_data
             check_same_model(checkpoint, str(request.resume_from), config, data.spec, other_images=not known)
             data = data.as_known(checkpoint_description(checkpoint)[1])
+            planned = _with_whole_batch(planned, checkpoint)
     seconds = trained_seconds(checkpoint) if checkpoint is not None else 0.0
-    past = _Past(earlier, seconds, checkpoint[HEADER_KEY].get("init_from", {}) if checkpoint is not None else {})
+    parent = checkpoint[HEADER_KEY].get("init_from", {}) if checkpoint is not None else {}
+    past = _Past(earlier, seconds, parent, resolved(config.batch_size))
     del checkpoint  # its weights are read again by the trainer
     with ExitStack() as lock:
         with ranks.together():
@@ -165,14 +168,23 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
         return _train(request, planned, data, past, Reporter(console), extractor, started)
 
 
+def _with_whole_batch(planned: PlannedRun, checkpoint: "CheckpointContent") -> PlannedRun:
+    """Return the run with batches of all processes together that are as large as before."""
+    plan = planned.plan
+    config, note = keep_whole_batch(plan.config, checkpoint, total_processes(plan.config.compute))
+    return replace(planned, plan=replace(plan, config=config, notes=[*plan.notes, *([note] if note else [])]))
+
+
 @dataclass(frozen=True)
 class _Past:
-    """The sessions before this one, and the seconds until the checkpoint from which it goes on."""
+    """The sessions before this one, the seconds until its checkpoint, and the batch size as it is written."""
 
     run: EarlierRun | None
     seconds: float
     parent: Mapping[str, JsonValue]
     """What is on record of the trained model that the run started from."""
+    asked_batch_size: int
+    """As the configuration has it."""
 
 
 def _checkpoint(request: TrainingRequest) -> "CheckpointContent | None":
@@ -234,7 +246,7 @@ def _train(
         limit = seconds_left(request, stage)
     with noticing_who_left():
         result = fit(
-            module, data.loaders(config, loader_workers()), config, folder, reporter.console,
+            module, data.loaders(config, loader_workers(), past.asked_batch_size), config, folder, reporter.console,
             resume_from=request.resume_from, seconds=limit, prepared=prepared,
             callbacks=_sample_metrics(config, extractor, reporter),
         )  # fmt: skip

@@ -90,6 +90,19 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
     return "ddp_find_unused_parameters_true" if several_optimizers and in_several_processes(compute) else "auto"
 
 
+def total_processes(compute: ComputeConfig) -> int:
+    """Return how many processes will train on images of their own, of all machines."""
+    import torch
+
+    together = compute.strategy_config.get("tensor_parallel_size", 1)
+    together = together if isinstance(together, int) else 1
+    if (launched := process_count()) > 1:
+        return max(1, launched // together)
+    on_gpus = compute.accelerator != "cpu" and torch.cuda.is_available()
+    devices = (torch.cuda.device_count() if on_gpus else 1) if compute.num_devices == "auto" else compute.num_devices
+    return max(1, max(1, devices) * compute.num_nodes // together)
+
+
 def in_several_processes(compute: ComputeConfig) -> bool:
     """Say whether training will run in more than one process: asked for, launched, or for all the GPUs there are."""
     import torch

@@ -55,7 +55,7 @@ class ConditionedDataset(PreparedDataset):
         fixed: bool = False,
     ) -> None:
         super().__init__(samples, value_range, condition, augmenter, seed, patches, fixed)
-        self._samples, self._spec, self._painter = samples, spec, Painter(spec.parts)
+        self._spec, self._painter = spec, Painter(spec.parts)
         self._shown: NetworkImages | None = None
         given = samples.given()
         has_image, self._given = given[:, : spec.num_channels].all(axis=1), given[:, spec.num_channels :]
@@ -75,6 +75,14 @@ class ConditionedDataset(PreparedDataset):
         every_row = self._others is None and len(self._targets) == len(self._given)
         return super().mapped if every_row else None
 
+    @property
+    def shards(self) -> NDArray[np.int32] | None:
+        """The shard of every sample; see ``PreparedDataset``."""
+        every = super().shards
+        if every is None:
+            return None
+        return np.repeat(every[:: self._per_volume][self._targets], self._per_volume)
+
     def show(self, images: NetworkImages) -> None:
         """Give ``images``, one per sample, in the place of the channels; conditions are made of those nevertheless."""
         self._shown = images
@@ -83,6 +91,7 @@ class ConditionedDataset(PreparedDataset):
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         draws = [(0 if self._fixed else epoch, index) for epoch, index in zip(epochs, indices, strict=True)]
+        self._fetch_ahead(epochs[0], indices[0])
         rows = self._targets[np.array(indices) // self._per_volume]
         others = rows if self._others is None else self._drawn(self._others, draws)
         voxels, labels = self._read(rows, draws)

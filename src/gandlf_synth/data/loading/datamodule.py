@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader
 from gandlf_synth.config import LoaderOptions, Phase, Step
 from gandlf_synth.data.loading.conditioned import ConditionedDataset
 from gandlf_synth.data.loading.conditioners import encode_rows
-from gandlf_synth.data.loading.dataset import Batch, EpochSampler, PreparedDataset, whole_batch
+from gandlf_synth.data.loading.dataset import Batch, PreparedDataset, whole_batch
 from gandlf_synth.data.loading.mapped_images import NetworkImages
+from gandlf_synth.data.loading.order import EpochOrder, EpochSampler
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
@@ -43,6 +44,9 @@ class SynthesisDataModule(LightningDataModule):
         workers: worker processes where the options say ``auto`` and batches are not cut from memory.
         seed: decides order, augmentation and patches.
         patches: how patches are drawn, or None for whole images; those of validation and test never change.
+        window: shards of a store that are shuffled together.
+        asked: samples in a batch as the configuration has them, where those of a batch of all processes were kept;
+            None: as ``batch_size``.
     """
 
     def __init__(
@@ -56,12 +60,14 @@ class SynthesisDataModule(LightningDataModule):
         workers: int,
         seed: int,
         patches: Patches | None = None,
+        window: int = 0,
+        asked: int | None = None,
     ) -> None:
         super().__init__()
         self._splits, self._range, self._spec = splits, value_range, spec
         self._augmentation, self._loaders = augmentation, loaders
         self._batch_size, self._workers, self._seed = batch_size, workers, seed
-        self._patches = patches
+        self._patches, self._window, self._asked = patches, window, batch_size if asked is None else asked
         self._shown: dict[Phase, NetworkImages] = {}
         self._loaded: dict[Phase, PreparedDataset] = {}
         self._in_workers: set[Phase] = set()
@@ -111,6 +117,9 @@ class SynthesisDataModule(LightningDataModule):
             "next_epoch": loop.epoch_progress.current.processed,
             "samples": done * self._batch_size * data_share(trainer)[1],
             "size": len(trainer.train_dataloader.dataset),
+            "processes": data_share(trainer)[1],
+            "batch_size": self._batch_size,
+            "asked_batch_size": self._asked,
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
@@ -155,14 +164,10 @@ class SynthesisDataModule(LightningDataModule):
             self._in_workers.add(phase)
         shuffle = options.shuffle if options.shuffle is not None else phase == "train"
         trainer = self.trainer
+        order = EpochOrder(len(dataset), self._seed, shuffle, dataset.shards, self._window)
+        dataset.follow(order)
         rank, count = data_share(trainer)
-        sampler = EpochSampler(
-            dataset,
-            num_replicas=count,
-            rank=rank,
-            shuffle=shuffle,
-            seed=self._seed,
-        )
+        sampler = EpochSampler(order, count, rank)
         if phase == "train":
             seen = self._position["samples"] if self._position["size"] == len(dataset) else 0
             sampler.resume_at(self._position["epoch"], seen // sampler.num_replicas)

@@ -1,18 +1,20 @@
 """Prepared samples as batches, gathered from memory-mapped files."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.mapped_images import NetworkImages
+from gandlf_synth.data.loading.order import EpochOrder, ShardSchedule
 from gandlf_synth.data.loading.patches import Patches, PatchImages
 from gandlf_synth.data.loading.prepared import PreparedSamples
-from gandlf_synth.data.loading.stored_samples import network_images
+from gandlf_synth.data.loading.stored_samples import StoredSamples, network_images
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.provenance import Purpose, fold_seed
@@ -58,6 +60,8 @@ class PreparedDataset(Dataset[Batch]):
         self._condition = condition or Condition()
         self._augmenter = augmenter
         self._seed = seed
+        self._samples = samples
+        self._schedule: ShardSchedule | None = None
         self._images: PatchImages | NetworkImages = (
             PatchImages(samples, value_range, patches) if patches else network_images(samples, value_range)
         )
@@ -78,6 +82,21 @@ class PreparedDataset(Dataset[Batch]):
         images = self._images
         return None if self._augmenter is not None or isinstance(images, PatchImages) else images
 
+    @property
+    def shards(self) -> NDArray[np.int32] | None:
+        """The shard of every sample, where the images are in a store whose shards are fetched; else None."""
+        if not isinstance(self._samples, StoredSamples) or not self._samples.shards.is_fetched:
+            return None
+        return np.repeat(self._samples.shard_numbers, self._per_volume)
+
+    def follow(self, order: EpochOrder) -> None:
+        """Fetch shards ahead of their use in this order."""
+        self._schedule = None if order.shards is None else ShardSchedule(order)
+
+    def _fetch_ahead(self, epoch: int, index: int) -> None:
+        if self._schedule is not None and isinstance(self._samples, StoredSamples):
+            self._samples.shards.fetch_ahead(self._schedule.coming(epoch, index))
+
     def show(self, images: NetworkImages) -> None:
         """Give ``images``, one per sample, in the place of its own, which must be ``mapped``."""
         self._images = images
@@ -90,6 +109,7 @@ class PreparedDataset(Dataset[Batch]):
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)
         places = torch.tensor(indices)
+        self._fetch_ahead(epochs[0], indices[0])
         if not isinstance(self._images, PatchImages):
             images = self._images.gather(places)
         else:
@@ -103,31 +123,6 @@ class PreparedDataset(Dataset[Batch]):
     def __getitem__(self, key: int) -> Batch:
         """Return the batch of one sample."""
         return self.__getitems__([key])
-
-
-class EpochSampler(DistributedSampler[Any]):
-    """Draws every sample once per epoch, in an order that depends on seed and epoch only; shared out among ranks.
-
-    Yields ``epoch · size + index``, so that worker processes know the epoch too.
-    """
-
-    _resumed: tuple[int, int] = (0, 0)
-
-    def resume_at(self, epoch: int, samples: int) -> None:
-        """Begin ``epoch`` after the first ``samples`` of this rank, which an interrupted run has seen."""
-        self._resumed = (epoch, samples)
-
-    @property
-    def num_left(self) -> int:
-        """The samples that are left to this rank of the interrupted epoch."""
-        return len(self) - self._resumed[1]
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield the keys of this rank for the current epoch."""
-        size = len(self.dataset)  # type: ignore[arg-type]
-        epoch, seen = self._resumed
-        first = seen if epoch == self.epoch else 0
-        yield from (self.epoch * size + index for index in islice(super().__iter__(), first, None))
 
 
 def whole_batch(batch: Any) -> Any:

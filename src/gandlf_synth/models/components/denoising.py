@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gandlf_synth import registry
+from gandlf_synth.batch_draws import draw_rand, draw_randn_like, draw_start
 from gandlf_synth.config import Phase, SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart, complete, network_sizes
@@ -160,13 +161,13 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
     def training_loss(self, clean: Tensor, condition: Condition) -> Tensor:
         """Return the loss at random noise; each part of the condition is hidden at random, for guidance."""
         fractions = {name: self._drop_fractions[name] for name in condition}
-        hidden = {name: torch.rand(len(clean), device=clean.device) < fraction for name, fraction in fractions.items()}
+        hidden = {name: draw_rand((len(clean),), clean.device) < fraction for name, fraction in fractions.items()}
         noise = self.noise_for(clean)
-        return self.loss(clean, noise, torch.rand((), device=clean.device), condition.hidden(hidden))
+        return self.loss(clean, noise, draw_start(len(clean), clean.device), condition.hidden(hidden))
 
     def noise_for(self, clean: Tensor) -> Tensor:
         """Return the noise that ``clean`` is trained with."""
-        return torch.randn_like(clean)
+        return draw_randn_like(clean)
 
     def fixed_loss(self, clean: Tensor, condition: Condition, seed: int) -> Tensor:
         """Return the loss at noise that follows from ``seed``."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.batch_draws import draw_rand
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
@@ -69,7 +70,7 @@ def hide_parts(condition: Condition, parts: Sequence[ConditionPart]) -> Conditio
     hidden = {}
     for name, fraction in present.items():
         values = condition[name]
-        hidden[name] = torch.rand(len(values), device=values.device) < fraction
+        hidden[name] = draw_rand((len(values),), values.device) < fraction
     return condition.hidden(hidden)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.batch_draws import draw_randn
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
@@ -42,7 +43,7 @@ class DCGAN(GenerativeAdversarialNetwork[DCGANConfig]):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the discriminator, then the generator, on the same synthetic images."""
         real = in_fast_layout(batch["image"])
-        latents = torch.randn(len(real), resolved(self.config.architecture).latent_vector_size, device=real.device)
+        latents = draw_randn((len(real), resolved(self.config.architecture).latent_vector_size), real.device)
         self.take_turns(batch, batch_idx, real, self.generator(latents, batch["condition"].class_labels))
 
     def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth.batch_draws import draw_randn
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
@@ -71,7 +72,7 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         """Return the error of what is made, with the verdict on it (1611.07004, eq. 4), and what is made."""
         images = batch["image"]
         self._given = as_channels(hide_parts(batch["condition"], self.spec.parts), self.spec.num_classes)
-        noise = torch.randn(len(images), self.noise_channels, *images.shape[2:], device=images.device)
+        noise = draw_randn((len(images), self.noise_channels, *images.shape[2:]), images.device)
         output = self._generate(self._given, noise)
         error: Tensor = self.criterion(output, images)
         if not self.with_discriminator or self.adversary is None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gandlf_synth.batch_draws import draw_randn
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
@@ -59,7 +60,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         """Update the critic, then the generator, on images of the stage's size."""
         self._position = self._advance(batch_idx)
         real = in_fast_layout(self._coarsen(batch["image"]))
-        latents = torch.randn(len(real), resolved(self.config.architecture).latent_vector_size, device=self.device)
+        latents = draw_randn((len(real), resolved(self.config.architecture).latent_vector_size), self.device)
         noise = random_noise(len(real), self.device)
         fake = self.generator(latents, batch["condition"].class_labels, noise, *self._position)
         self.take_turns(batch, batch_idx, real, fake)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gandlf_synth.batch_draws import draw_randn
 from gandlf_synth.config import SamplingOptions, resolved
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.dataset import Batch
@@ -91,7 +92,8 @@ class StyleGAN2(GenerativeAdversarialNetwork[StyleGAN2Config]):
     def _styles(self, count: int, class_labels: Tensor | None) -> Tensor:
         """Return one style per layer, ``(count, num_styles, size)``; often of two different latent vectors."""
         mapping, layers = self.generator.mapping, self.generator.num_styles
-        latents = torch.randn(2, count, resolved(self.config.architecture).latent_vector_size, device=self.device)
+        size = resolved(self.config.architecture).latent_vector_size
+        latents = draw_randn((2, count, size), self.device, batch_axis=1)
         first = mapping(latents[0], class_labels)
         mapping.update_mean_style(first, class_labels)
         styles: Tensor = first[:, None].expand(-1, layers, -1)

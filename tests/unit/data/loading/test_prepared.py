@@ -11,7 +11,7 @@ from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, column_names, fingerprint
 from gandlf_synth.data.loading import mapped_images
-from gandlf_synth.data.loading.dataset import EpochSampler, PreparedDataset
+from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.store import prepare
 from gandlf_synth.data.loading.value_range import fit_value_range
 from gandlf_synth.data.processing.pipeline import Pipeline
@@ -110,21 +110,6 @@ def test_z_scores_are_brought_to_the_range_of_the_model_without_losing_the_tails
 
     assert images.abs().max().item() <= 1
     assert (images.min().item(), images.max().item()) == pytest.approx((-1, 1), abs=1e-4)
-
-
-def test_every_epoch_has_another_order_and_processes_share_it_out(tmp_path: Path) -> None:
-    rows = [(write_nifti(tmp_path / f"{i}.nii.gz", blob((4, 4), i)),) for i in range(6)]
-    prepared = prepare(manifest_of(*rows), Pipeline((), (1,), (4, 4)), tmp_path / "cache")
-    dataset = PreparedDataset(prepared, fit_value_range(prepared))
-
-    def order(epoch: int, world: int = 1, rank: int = 0) -> list[int]:
-        sampler = EpochSampler(dataset, num_replicas=world, rank=rank, shuffle=True, seed=3)
-        sampler.set_epoch(epoch)
-        return [key % 6 for key in sampler]
-
-    assert order(0) == order(0)
-    assert order(0) != order(1)
-    assert sorted(order(0, 2, 0) + order(0, 2, 1)) == list(range(6))
 
 
 def test_batches_are_the_prepared_images_in_the_range_of_the_model_after_mapped_pages_were_given_back(

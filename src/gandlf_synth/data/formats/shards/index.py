@@ -321,7 +321,7 @@ def open_store(location: Location, local: Path) -> Store:
     """
     description = read_description(location)
     if location.folder is not None:
-        for file in (description.index, description.text):
+        for file in (description.index, description.text, *description.shards):
             check_size(location.folder / file.name, file)
         return Store(location, description, location.folder)
     folder = local / store_name(location, description)
