@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-_PROGRAM = (sys.executable, "-m", "gandlf_synth")
+PROGRAM = (sys.executable, "-m", "gandlf_synth")
 _SIZE = 8
 _PER_FOLDER = 1000
 _LONGEST = 900
 """Seconds after which a command is given up."""
-_CONFIG = f"""\
+TINY = f"""\
 model_config:
   model_name: ddpm
   tensor_shape: [{_SIZE}, {_SIZE}]
@@ -30,7 +30,7 @@ num_epochs: 1
 batch_size: 16
 compute: {{accelerator: cpu}}
 """
-_STOP_AT_FIRST_STEP = """\
+STOP_AT_FIRST_STEP = """\
 import os
 from lightning.pytorch import Callback, Trainer
 begin = Trainer.fit
@@ -54,19 +54,19 @@ def measure_rows(counts: Sequence[int]) -> dict[str, Any]:
 def _measure(count: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "config.yaml").write_text(_CONFIG)
-        (root / "stop.py").write_text(_STOP_AT_FIRST_STEP)
+        (root / "config.yaml").write_text(TINY)
+        (root / "stop.py").write_text(STOP_AT_FIRST_STEP)
         table, missing = _write_rows(root, count)
         data = ("-c", root / "config.yaml", "-dt")
         train = ("train", "--plugin", root / "stop.py", *data, table)
         return {
             "rows": count,
-            "imports": _cost(root, sys.executable, "-c", "import gandlf_synth.training.fit"),
-            "check, all files missing": _cost(root, *_PROGRAM, "check", *data, missing, expect=3),
-            "check": _cost(root, *_PROGRAM, "check", *data, table),
-            "check again": _cost(root, *_PROGRAM, "check", *data, table),
-            "train to the first step": _cost(root, *_PROGRAM, *train, "-m-dir", root / "one"),
-            "train again, all prepared": _cost(root, *_PROGRAM, *train, "-m-dir", root / "two"),
+            "imports": cost_of(root, sys.executable, "-c", "import gandlf_synth.training.fit"),
+            "check, all files missing": cost_of(root, *PROGRAM, "check", *data, missing, expect=3),
+            "check": cost_of(root, *PROGRAM, "check", *data, table),
+            "check again": cost_of(root, *PROGRAM, "check", *data, table),
+            "train to the first step": cost_of(root, *PROGRAM, *train, "-m-dir", root / "one"),
+            "train again, all prepared": cost_of(root, *PROGRAM, *train, "-m-dir", root / "two"),
         }
 
 
@@ -85,7 +85,7 @@ def _write_rows(root: Path, count: int) -> tuple[Path, Path]:
     return root / "data.csv", root / "missing.csv"
 
 
-def _cost(root: Path, *command: object, expect: int = 0) -> dict[str, float] | None:
+def cost_of(root: Path, *command: object, expect: int = 0) -> dict[str, float] | None:
     """Return what a command takes; None when it takes too long."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GANDLF_SYNTH_CACHE": str(root / "cache")}
     words = [str(word) for word in command]

@@ -1,6 +1,7 @@
-"""``python -m benchmarks.scale [--rows N …] [-o JSON]``: what large runs need, by counts, a simulation and measurement.
+"""``python -m benchmarks.scale [--rows N …] [--store-rows N …]``: what large runs need, counted, simulated, measured.
 
-With ``--rows`` only the commands are measured that look at every row of a CSV. Otherwise operations are counted on
+With ``--rows`` only the commands are measured that look at every row of a CSV, with ``--store-rows`` the start from a
+store. Otherwise operations are counted on
 tensors without storage, so that sizes beyond this machine cost nothing, and the input pipeline is simulated step by
 step: ranks that compute in lockstep, each reading ahead from storage that all of them share.
 """
@@ -17,6 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.rows import measure_rows
+from benchmarks.stores import measure_stores
 from gandlf_synth.models.components.diffusion_config import DDPMArchitecture
 from gandlf_synth.models.latent_diffusion.config import LatentDDPMArchitecture
 
@@ -135,11 +137,14 @@ def main() -> None:
     parser.add_argument("--sampling-steps", type=int, default=50)
     parser.add_argument("-o", "--output", type=Path, default=_RESULTS)
     parser.add_argument("--rows", type=int, nargs="+", default=[])
+    parser.add_argument("--store-rows", type=int, nargs="+", default=[])
     options = parser.parse_args()
     result = json.loads(options.output.read_text()) if options.output.is_file() else {}
     if options.rows:
         result["by_rows"] = measure_rows(options.rows)
-    else:
+    if options.store_rows:
+        result["stores"] = measure_stores(options.store_rows)
+    if not options.rows and not options.store_rows:
         result |= _projections(options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,5 +1,6 @@
 """Images prepared once into a store: by one task or several, killed and repeated, and trained on as from their CSV."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from tests.factories import Cli, TinyConfig, blob_picture, write_picture, write_
 from tests.processes import same_state
 
 from gandlf_synth import api
+from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.shards.index import open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.loading.stored_samples import StoredSamples
-from gandlf_synth.data.table.stored_manifest import StoredManifest
+from gandlf_synth.data.table.manifest import read_manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest, rows_of_store
 from gandlf_synth.models.checkpoint import read_checkpoint
 from gandlf_synth.training.store_preparation import PreparationRequest
 
@@ -125,3 +128,31 @@ def test_what_is_wrong_with_a_call_is_said(cli: Cli, tiny_config: TinyConfig, ta
     assert not (tmp_path / "model").exists()
     (store / "images.store").write_text("{}")
     assert "has the format None, and this version reads 1" in cli(*train, "-c", config)[2]
+
+
+def test_generated_images_in_a_store_are_those_of_files_and_are_trained_on_and_evaluated(
+    cli: Cli, tiny_config: TinyConfig, table: Path, tmp_path: Path
+) -> None:
+    config, model = tiny_config([16, 16]), tmp_path / "model"
+    assert cli("train", "-c", config, "-dt", table, "-m-dir", model)[0] == 0
+    outputs = {name: tmp_path / name for name in ("tiff", "store")}
+    for name, output in outputs.items():
+        code, _, err = cli("generate", "-m-dir", model, "-n", 6, "--format", name, "-i-dir", output)
+        assert code == 0, err
+    store = outputs["store"] / "model_inference_output" / "store"
+
+    files = read_manifest(outputs["tiff"] / "model_inference_output" / "inference_logs" / "images.csv").samples
+    stored = rows_of_store(store).samples
+    assert [(each.subject, each.label, each.label_name) for each in stored] == [
+        (each.subject, each.label, each.label_name) for each in files
+    ]
+    for one, other in zip(stored, files, strict=True):
+        assert np.array_equal(read_image(one.channels[0]).array, read_image(other.channels[0]).array)
+    about = json.loads((store / "images.store").read_text())["provenance"]
+    assert (about["synthetic"], about["sampling"]["num_inference_steps"]) == (True, 2)
+
+    code, _, err = cli("prepare", "-c", config, "-dt", store, "-o", tmp_path / "prepared")
+    assert code == 0, err
+    words = ("-r", table, "-s", store, "-o", tmp_path / "report", "--extractor", "random-conv")
+    code, _, err = cli("evaluate", *words)
+    assert code == 0, err

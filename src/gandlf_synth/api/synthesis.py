@@ -151,7 +151,8 @@ class _Job:
     counts: int | dict[str, int]
     seed: int
     images: "list[ImageRequest]"
-    writer: "Writer"
+    writer: "Writer | None"
+    """What writes a file per image; None for a store."""
     rows: GivenRows | None
     layout: "LayoutChoice"
     signer: "Signer | None"
@@ -200,11 +201,10 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
         check_needs_rows(spec.parts)
         images = image_requests(counts, spec, seed, request.only)
     exact = rows is not None
-    writer = choose_writer(
-        parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact,
-        grid=None if rows else spec.geometry,
-    )  # fmt: skip
-    if rows is not None:
+    writer = None
+    if parameters.output_format != "store" or exact:
+        writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+    if rows is not None and writer is not None:
         check_maps(writer, parameters.n_samples)
     layout = LayoutChoice(request.layout, request.bids_suffix, request.skull_stripped)
     layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
@@ -245,6 +245,7 @@ def generate(
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
         from gandlf_synth.synthesis.output import folder_for, model_source
+        from gandlf_synth.synthesis.store_files import generate_store
 
         module, parameters, loaded = job.module, job.parameters, job.loaded
         source = {**model_source(module, job.checkpoint, request.model_dir), "user_seed": job.seed}
@@ -271,6 +272,12 @@ def generate(
         bar = progress or progress_bar(terminal)
         if job.rows is not None:
             return _from_rows(job, job.rows, place, source, reporter, bar, ranks, gate)
+        postprocessing = (loaded.config.data_postprocessing.inference if loaded else None) or []
+        if job.writer is None:
+            return generate_store(
+                module.to(ranks.device), job.images, place, source, reporter, bar, batch_size=parameters.batch_size,
+                options=job.parameters, ranks=ranks, postprocessing=postprocessing, gate=gate,
+            )  # fmt: skip
         return generate_images(
             module.to(ranks.device),
             job.images,
@@ -282,7 +289,7 @@ def generate(
             writer=job.writer,
             options=job.parameters,
             ranks=ranks,
-            postprocessing=(loaded.config.data_postprocessing.inference if loaded else None) or [],
+            postprocessing=postprocessing,
             gate=gate,
             signer=job.signer,
         )
@@ -298,6 +305,8 @@ def _from_rows(
     from gandlf_synth.synthesis.row_input import RowReader
 
     parameters, spec = job.parameters, job.module.spec
+    if job.writer is None:
+        raise ValueError("images of rows are written as files")
     about = {**source, "sampling": dict(job.sampling), "software": software_versions()}
     steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
     if steps:

@@ -89,19 +89,20 @@ def format_option(default: str | None) -> Callable[[Command], Command]:
     """The file format, by the name of a registered writer."""
     return click.option(
         "--format", "output_format", default=default, callback=_known_writer, shell_complete=_writer_names,
-        metavar="NAME", help="File format: auto, or the name of a writer, such as nifti, png or tiff.",
+        metavar="NAME",
+        help="File format: auto, the name of a writer, such as nifti, png or tiff, or store: few large files.",
     )  # fmt: skip
 
 
 def _known_writer(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    problem = None if name in (None, "auto") else registry.unknown_name("writers", str(name), "--format")
+    problem = None if name in (None, "auto", "store") else registry.unknown_name("writers", str(name), "--format")
     if problem:
         raise ConfigError(problem)
     return name
 
 
 def _writer_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    return [name for name in ("auto", *registry.names("writers")) if name.startswith(typed)]
+    return [name for name in ("auto", "store", *registry.names("writers")) if name.startswith(typed)]
 
 
 def split_options(command: Command) -> Command:

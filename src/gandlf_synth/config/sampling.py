@@ -49,8 +49,9 @@ class InferenceParameters(SamplingOptions):
     average."""
     n_images_to_generate: int | dict[str, int] = 16
     """How many images: a number, shared out evenly among the classes, or a number per class (name or label)."""
-    output_format: Annotated[str, RegisteredName("writers", others=("auto",))] = "auto"
-    """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology."""
+    output_format: Annotated[str, RegisteredName("writers", others=("auto", "store"))] = "auto"
+    """File format, by the name of its writer; ``auto``: NIfTI for radiology, TIFF for histopathology; ``store``: few
+    large files with one index, for very many images."""
 
 
 class SampleMetricsConfig(SamplingOptions):

@@ -9,7 +9,9 @@ from gandlf_synth.data.formats.cache_folder import writable_cache
 from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
 from gandlf_synth.data.formats.recorded_scale import scan_in_data_units
 from gandlf_synth.data.formats.scan import Scans, scan_files
+from gandlf_synth.data.formats.shards.index import is_store
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
+from gandlf_synth.data.table.stored_manifest import rows_of_store
 from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.files import write_csv
 from gandlf_synth.model_folder import InferenceFolder
@@ -45,12 +47,12 @@ class ImageSet:
 
 
 def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, skip_unreadable: bool) -> ImageSet:
-    """Return the images of a CSV, of a folder that ``generate`` wrote, or of any folder (one file, one image).
+    """Return the images of a CSV or a store, of a folder of ``generate``, or of any folder (one file, one image).
 
     Raises:
         DataError: nothing there; fewer than two images; without ``skip_unreadable``, unusable files are found later.
     """
-    manifest = read_manifest(_find_csv(source, cache))
+    manifest = rows_of_store(source) if is_store(source) else read_manifest(_find_csv(source, cache))
     stored = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
     scans = {path: scan_in_data_units(path, scan) for path, scan in stored.items()}
     converted = sum(scans[path] is not scan for path, scan in stored.items())

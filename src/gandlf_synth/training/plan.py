@@ -20,7 +20,6 @@ from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.sides import differing_sides
 from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, lays_alike, normalizes
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import ConfigError, counted, raise_if_any
 from gandlf_synth.training.architecture import Budget, Networks, choose_networks
 from gandlf_synth.training.contradictions import contradictions
@@ -144,7 +143,6 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
         measure = partial(_measure, facts=facts, train=splits["train"])
     budget = Budget(seconds, measure)
     plan = make_plan(loaded, facts, splits["train"], detect_device(loaded.config.compute), budget)
-    plan = _plan_store(plan, facts, splits["train"])
     plan.notes += [f"subjects: {splits['train'].subject_rule}", *splits["train"].notes]
     plan.notes += cut_off(loaded.config.data_preprocessing.train or [], facts)
     if loaded.config.model.compares_sides:
@@ -152,21 +150,6 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
     if odd := sum(len(units.problems) for units in facts.units):
         plan.notes.append(f"{counted(odd, 'image')} in another unit than most of the column; check names the rows")
     return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)
-
-
-def _plan_store(plan: Plan, facts: Fingerprint, train: Manifest) -> Plan:
-    """Choose how a store is read, where the images are in one."""
-    if not isinstance(train, StoredManifest):
-        return plan
-    from gandlf_synth.training.stored_data import check_kept, shuffle_window  # imports torch
-
-    check_kept(plan.config, facts, train)
-    section = plan.config.data_store
-    if section.shuffle_window != "auto":
-        return plan
-    choice = Choice[object]("data_store.shuffle_window", *shuffle_window(train, plan.config))
-    section = section.model_copy(update={"shuffle_window": choice.value})
-    return replace(plan, config=plan.config.model_copy(update={"data_store": section}), choices=[*plan.choices, choice])
 
 
 def _measure(config: Config, facts: Fingerprint, train: Manifest) -> Cost:

@@ -19,6 +19,7 @@ from gandlf_synth.data.formats.shards.index import (
     SHARDS,
     IndexPart,
     StoreDescription,
+    is_store,
     read_description,
     shard_name,
     store_location,
@@ -30,6 +31,7 @@ from gandlf_synth.data.inspection.units import check_depths
 from gandlf_synth.data.loading.shard_writer import ShardWriter, made_images, write_shard
 from gandlf_synth.data.loading.store import SampleMaker, sample_key
 from gandlf_synth.data.table.manifest import Manifest, Sample, read_manifest
+from gandlf_synth.data.table.stored_manifest import rows_of_store
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, Problem, counted, option
 from gandlf_synth.files import TakesPaths
@@ -123,7 +125,7 @@ def prepare_store(request: PreparationRequest, console: Console) -> PreparationR
     loaded = _configuration(request)
     location, stored_type = _place(request, loaded), request.stored_type or loaded.config.data_store.dtype
     _check_task(request.task)
-    manifest = read_manifest(request.csv)
+    manifest = rows_of_store(request.csv) if is_store(request.csv) else read_manifest(request.csv)
     bar = progress_bar(console)
     cache = Path(loaded.config.cache_dir) if loaded.config.cache_dir else default_cache()
     scans = shared_scans(manifest, location, request.task, cache, bar)

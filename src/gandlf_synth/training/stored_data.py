@@ -16,9 +16,10 @@ from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import for_phase
 from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.data.table.stored_manifest import StoredManifest, store_cell
+from gandlf_synth.data.table.stored_manifest import StoredManifest, rows_of_store, store_cell
 from gandlf_synth.data.table.stored_scans import StoredScans
 from gandlf_synth.errors import ConfigError, DataError, Problem, option, raise_if_any
+from gandlf_synth.training.defaults import Choice
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.stored_samples import StoredSamples
@@ -51,19 +52,15 @@ def chosen_data(document: Document, csv: Path | None, name: str) -> Path:
     return csv or Path(str(place))
 
 
-def read_store(place: Path, config: Config | None) -> StoredManifest:
-    """Return the rows of a prepared store.
+def read_store(place: Path, config: Config | None) -> Manifest:
+    """Return the rows of a prepared store; of one that ``generate`` wrote, those of a table of images.
 
     Raises:
-        DataError: the store is damaged, not complete, or not prepared for training.
+        DataError: the store is damaged or not complete.
         ResourceError: its server fails.
     """
     store = open_store(store_location(place), local_folder(config))
-    if store.description.kind != "prepared":
-        what = "holds images that are not preprocessed, such as synthetic ones"
-        fix = f"prepare them: gandlf-synth prepare -c CONFIG -dt {place} -o STORE"
-        raise DataError(Problem(f"store {store.location}", what, fix=fix))
-    return StoredManifest.of(store)
+    return StoredManifest.of(store) if store.description.kind == "prepared" else rows_of_store(place)
 
 
 def local_folder(config: Config | None) -> Path:
@@ -169,11 +166,11 @@ def stored_scans(splits: Mapping[Phase, Manifest]) -> StoredScans:
     return StoredScans({store_cell(store): store for store in stores})
 
 
-def check_kept(config: Config, facts: Fingerprint, train: StoredManifest) -> None:
-    """Refuse a store that lacks what a model is made from.
+def with_window(config: Config, facts: Fingerprint, train: StoredManifest) -> tuple[Config, list[Choice[object]]]:
+    """Return the planned configuration with how many shards are shuffled together, and the choice where it is one.
 
     Raises:
-        ConfigError: what it lacks, or has too much of.
+        ConfigError: the store lacks what the model is made from, or has too much of it.
     """
     done, wanted = train.store.description.preparation, looks_at_sources(config, facts, train)
     if wanted != bool(done.source_channels):
@@ -181,6 +178,13 @@ def check_kept(config: Config, facts: Fingerprint, train: StoredManifest) -> Non
         what = f"{'needs' if wanted else 'does not look at'} source images, and the store {train.path} {kept} them"
         fix = "prepare the images again with this configuration"
         raise ConfigError(Problem("model_config.conditioning", what, fix=fix))
+    section = config.data_store
+    if section.shuffle_window != "auto":
+        return config, []
+    window, reason = shuffle_window(train, config)
+    section = section.model_copy(update={"shuffle_window": window})
+    changed = config.model_copy(update={"data_store": section})
+    return changed, [Choice("data_store.shuffle_window", window, reason)]
 
 
 def stored_samples(manifest: StoredManifest, config: Config) -> "StoredSamples":

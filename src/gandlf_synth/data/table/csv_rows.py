@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
+from gandlf_synth.data.formats.shards.location import as_url
+from gandlf_synth.data.formats.shards.mirror import mirrored_path
 from gandlf_synth.errors import DataError, Problem, did_you_mean, listing
 from gandlf_synth.files import write_csv
 
@@ -88,8 +90,10 @@ class Row:
         return sorted((name for name in self.cells if name.startswith(kind)), key=lambda name: int(name[len(kind) :]))
 
     def path(self, column: str) -> Path | None:
-        """Return the path in a column; None where there is none."""
-        return self.csv.parent / self.cells[column] if self.cells.get(column) else None
+        """Return the path in a column, that of its copy where it is a URL; None where there is none."""
+        cell = self.cells.get(column)
+        url = as_url(cell) if cell else None
+        return mirrored_path(url) if url else self.csv.parent / cell if cell else None
 
     @cached_property
     def label(self) -> int | None:
@@ -124,6 +128,9 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
+        if (url := as_url(path)) is not None:
+            fix = "copy the CSV to this machine; its cells may be URLs"
+            raise DataError(Problem(url, "is a URL, and a CSV is read from a disk", fix=fix)) from None
         fix = did_you_mean(path.name, [other.name for other in path.parent.glob("*.csv")])
         raise DataError(Problem(str(path), "does not exist", fix=fix)) from None
     except OSError as error:
@@ -236,4 +243,5 @@ def write_subset(source: Path, target: Path, left_out: Collection[int]) -> None:
 
 
 def _absolute(source: Path, column: str | None, cell: str) -> str:
-    return os.path.join(source.parent.absolute(), cell) if names_files(column) and cell else cell  # noqa: PTH118
+    is_path = names_files(column) and cell and as_url(cell) is None
+    return os.path.join(source.parent.absolute(), cell) if is_path else cell  # noqa: PTH118

@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from gandlf_synth.data.formats.readers import exists, locate
+from gandlf_synth.data.formats.shards.location import as_url
+from gandlf_synth.data.formats.shards.mirror import fetch_files
 from gandlf_synth.data.table.csv_rows import Row, names_files
 from gandlf_synth.data.table.path_cells import is_windows_path, windows_problem
 from gandlf_synth.errors import Problem, listing
@@ -37,11 +39,18 @@ def cell_problems(rows: Sequence[Row], *, needs_images: bool = True) -> list[lis
 def file_problems(rows: Sequence[Row]) -> list[list[RowProblem]]:
     """Return what is wrong with the files that ``rows`` name: where they all would lie, then each of them."""
     named = [(row, column, file) for row in rows for column, file in row.files.items()]
+    urls = {row.cells[column]: url for row, column, _ in named if (url := as_url(row.cells[column]))}
+    failures = fetch_files(urls.values())
     cells: list[tuple[Row, str, Path]] = []
     windows: list[tuple[Row, str]] = []
     problems: list[RowProblem] = []
     for (row, column, file), obstacle in zip(named, _obstacles([file for _, _, file in named]), strict=True):
-        if obstacle and is_windows_path(row.cells[column]):
+        cell = row.cells[column]
+        if failure := failures.get(urls.get(cell, "")):
+            own = failure.problems[0]
+            where = f"{row.place}, column {column} ({cell})"
+            problems.append((row.number, Problem(where, own.what, own.allowed, own.fix)))
+        elif obstacle and is_windows_path(cell):
             windows.append((row, row.cells[column]))
             problems.append(
                 (row.number, Problem(f"{row.place}, column {column}", f"is {row.cells[column]!r}, a path of Windows"))

@@ -2,20 +2,21 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store
+from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store, open_store, store_location
+from gandlf_synth.data.formats.shards.mirror import store_on_disk
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.provenance import digest
 
 Places = NDArray[np.int64]
 MARK, MASK, REGION = "#", "mask", "region"
-"""A cell is ``STORE/images.store#17``, and with ``/mask`` or ``/region`` behind it one of its label maps."""
+"""A cell is ``STORE/images.store#17``, and with ``.mask`` or ``.region`` behind it one of its label maps."""
 
 
 class StoredRows(Sequence[Sample]):
@@ -62,10 +63,10 @@ class StoredRows(Sequence[Sample]):
             channels=(Path(cell),) * len(about.column_channels) if given[:first].all() else (),
             label=int(row["label"]) if row["is_labelled"] else None,
             label_name=name,
-            mask=Path(f"{cell}/{MASK}") if row["mask"] >= 0 else None,
+            mask=Path(f"{cell}.{MASK}") if row["mask"] >= 0 else None,
             extra=extra,
             sources=tuple(Path(cell) if given[start] else None for start in starts),
-            region=Path(f"{cell}/{REGION}") if row["region"] >= 0 else None,
+            region=Path(f"{cell}.{REGION}") if row["region"] >= 0 else None,
             folder=store.location.folder or Path(),
         )
 
@@ -137,20 +138,23 @@ class StoredManifest(Manifest):
         return StoredManifest.of(self.store, np.searchsorted(self.store.rows["row"], numbers))
 
 
-def cells_of_store(store: Store) -> Manifest:
-    """Return the rows of a store as those of a CSV whose images are its parts, in the units of their files."""
+def rows_of_store(place: Path) -> Manifest:
+    """Return the rows of a store as those of a CSV whose images are its parts, in the units of their files.
+
+    Args:
+        place: folder or URL; what lies behind a URL is copied to this machine as a whole.
+
+    Raises:
+        DataError: the store is damaged.
+        ResourceError: its server fails.
+    """
+    folder = store_on_disk(place)
+    store = open_store(store_location(folder), folder)
     about = store.description
-    rows = StoredRows(store, np.arange(len(store)))
     samples = tuple(
-        Sample(sample.row, sample.subject, sample.channels[:1], sample.label, sample.label_name, extra=sample.extra)
-        for sample in rows
+        replace(sample, channels=sample.channels[:1], sources=(), mask=None, region=None)
+        for sample in StoredRows(store, np.arange(len(store)))
         if sample.channels
     )
-    return Manifest(
-        Path(str(store.location)),
-        samples,
-        about.subject_rule,
-        about.names_identify,
-        tuple(about.extra_columns),
-        tuple(about.notes),
-    )
+    extra, notes = tuple(about.extra_columns), tuple(about.notes)
+    return Manifest(place, samples, about.subject_rule, about.names_identify, extra, notes)

@@ -24,7 +24,7 @@ class StoredScans(Mapping[Path, FileScan]):
         """Return what is known of a cell: the labels of a mask, and the grid."""
         cell, _, part = str(path).rpartition(MARK)
         store = self._stores[cell]
-        place, _, kind = part.partition("/")
+        place, _, kind = part.partition(".")
         row = store.rows[int(place)]
         labels: tuple[int, ...] = ()
         if kind == MASK and row["mask_labels"] >= 0:

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import TinyConfig, write_pictures_table
+from tests.factories import TinyConfig, blob_picture, write_picture, write_pictures_table, write_table
 
 from gandlf_synth import api
+from gandlf_synth.data.formats.readers import UnreadableError, read_image
+from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.formats.shards import location
 from gandlf_synth.data.formats.shards.index import Store, open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.formats.shards.location import Location
 from gandlf_synth.data.loading.stored_samples import StoredSamples
-from gandlf_synth.data.table.stored_manifest import StoredManifest
+from gandlf_synth.data.table.manifest import read_manifest
+from gandlf_synth.data.table.stored_manifest import StoredManifest, rows_of_store
 from gandlf_synth.errors import ConfigError, DataError, GandlfSynthError, ResourceError
 from gandlf_synth.training.store_preparation import PreparationRequest
 
@@ -178,3 +181,40 @@ def test_a_copy_that_was_damaged_is_fetched_again_and_a_damaged_store_is_named(
         shard.write_bytes(bytes(shard.stat().st_size))
     with pytest.raises(DataError, match=r"shards/00000\d.bin: is damaged: row 1 has another checksum"):
         samples_of(open_store(store_location(folder), folder), None).voxels(0)
+
+
+def test_cells_of_a_csv_may_be_urls_and_what_cannot_be_had_is_named(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    for n in range(3):
+        write_picture(folder / f"{n}.png", blob_picture(16, n))
+    table = write_table(tmp_path / "urls.csv", ("Channel_0",), [(f"{server.url}/{n}.png",) for n in range(3)])
+
+    paths = [sample.channels[0] for sample in read_manifest(table).samples]
+    assert [np.array_equal(read_image(path).array[0].T, blob_picture(16, n)) for n, path in enumerate(paths)] == [
+        True
+    ] * 3
+    read_manifest(table)
+    assert [server.asked[f"{n}.png"] for n in range(3)] == [1, 1, 1]
+
+    (folder / "0.png").unlink()
+    server.faults = {"1.png": ["403"] * 9}
+    write_picture(folder / "1.png", blob_picture(16, 7)[:8])
+    with pytest.raises(DataError) as caught:
+        read_manifest(table)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert [f"({server.url}/0.png): does not exist" in problems[0], len(problems)] == [True, 2]
+    assert f"({server.url}/1.png): may not be read or written: the server answers 403" in problems[1]
+    bucket = write_table(tmp_path / "bucket.csv", ("Channel_0",), [("nowhere://bucket/a.png",)])
+    with pytest.raises(DataError, match="nowhere:// is no protocol that fsspec knows"):
+        read_manifest(bucket)
+
+
+def test_the_images_of_a_store_are_read_in_the_units_of_their_files(server: Server, tmp_path: Path) -> None:
+    for place in (tmp_path / "store", Path(server.url)):
+        rows = rows_of_store(place)
+        for sample in rows.samples:
+            original = blob_picture(16, sample.row - 1)
+            assert np.allclose(read_image(sample.channels[0]).array[0].T, original, atol=0.1)
+        assert scan_files([each.channels[0] for each in rows.samples], tmp_path / "scans")
+    with pytest.raises(UnreadableError, match="has no part #9"):
+        read_image(tmp_path / "store" / "images.store#9")

@@ -1,0 +1,150 @@
+"""Synthetic images as a store: a few large files and one index, where a file for each would be too many."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.config import SamplingOptions, Step
+from gandlf_synth.config.component import steps_as_written
+from gandlf_synth.data.formats.image import Image
+from gandlf_synth.data.formats.shards.encoding import StoredType
+from gandlf_synth.data.formats.shards.index import (
+    SHARDS,
+    IndexPart,
+    Preparation,
+    StoreDescription,
+    shard_name,
+    write_index,
+)
+from gandlf_synth.data.formats.shards.location import Location
+from gandlf_synth.data.loading.shard_writer import ShardWriter, write_shard
+from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import to_file_values
+from gandlf_synth.data.table.manifest import Sample
+from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
+from gandlf_synth.display.console import Reporter
+from gandlf_synth.model_folder import InferenceFolder
+from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.sampling import sampling_record
+from gandlf_synth.progress import Progress
+from gandlf_synth.provenance import SYNTHETIC_MARK, digest, software_versions
+from gandlf_synth.ranks import Ranks
+from gandlf_synth.synthesis.copies import CopyGate
+from gandlf_synth.synthesis.generate import GenerationResult, accepted_images
+from gandlf_synth.synthesis.requests import ImageRequest
+
+STORE = "store"
+"""The format, and the folder of the store."""
+_SHARD_BYTES = 256_000_000
+_SHEET_IMAGES = 64
+_VALUE_BYTES: Mapping[StoredType, int] = {"int16": 2, "float16": 2, "float32": 4}
+
+
+def generate_store(
+    module: GenerativeModule,
+    requests: Sequence[ImageRequest],
+    folder: Path,
+    source: Mapping[str, Any],
+    reporter: Reporter,
+    bar: Progress,
+    *,
+    batch_size: int,
+    options: SamplingOptions,
+    ranks: Ranks,
+    postprocessing: Sequence[Step] = (),
+    gate: CopyGate | None = None,
+    shard_bytes: int = _SHARD_BYTES,
+) -> GenerationResult:
+    """Make every requested image whose shard is not there yet, in the units and the number type of the data.
+
+    Whole numbers are kept exactly, in 16 bits; others as float32.
+
+    Args:
+        module: the trained model.
+        requests: the images.
+        folder: where the store goes.
+        source: what the provenance says of the model.
+        reporter: says what was done.
+        bar: shows progress.
+        batch_size: images sampled together.
+        options: how to sample.
+        ranks: the processes that share the shards out.
+        postprocessing: what is done to every image before it is written.
+        gate: what no copy of a training image passes.
+        shard_bytes: of a shard, about.
+
+    Raises:
+        TrainingError: the model makes hardly anything but copies.
+        ResourceError: the disk is full.
+    """
+    spec, place, location = module.spec, InferenceFolder(folder), Location(folder / STORE)
+    if ranks.is_first:
+        reporter.open_log(place.log_file)
+    stored_type: StoredType = "int16" if np.issubdtype(np.dtype(spec.dtype), np.integer) else "float32"
+    per_shard = max(1, shard_bytes // (_VALUE_BYTES[stored_type] * spec.num_channels * prod(spec.shape)))
+    shards = [requests[start : start + per_shard] for start in range(0, len(requests), per_shard)]
+    missing = [number for number in ranks.shard(range(len(shards))) if not location.has(f"{_name(number)}.part")]
+    rows: dict[str, list[Any]] = {}
+    for number in bar(missing, len(missing), "Generating shards"):
+        batches = [shards[number][start : start + batch_size] for start in range(0, len(shards[number]), batch_size)]
+        accepted = accepted_images(module, batches, options, gate)
+        images = _stored(_shown(accepted, rows, spec), spec, postprocessing)
+        write_shard(location, number, partial(ShardWriter, stored_type=stored_type), images)
+    ranks.barrier()
+    sheet = place.contact_sheet
+    if not ranks.is_first:
+        return GenerationResult(folder, [], sheet)
+    sampling = sampling_record(module, options)
+    about = {**source, "synthetic": True, "mark": SYNTHETIC_MARK, "sampling": sampling, "software": software_versions()}
+    if postprocessing:
+        about["postprocessing"] = steps_as_written(postprocessing)
+    names = [f"{_name(number)}.part" for number in range(len(shards))]
+    parts = [IndexPart.from_bytes(location.read(name), location.at(name)) for name in names]
+    whole = write_index(location, _describe(spec, stored_type, about), parts, len(requests))
+    if rows:
+        save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
+    reporter.say(f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {sheet}")
+    return GenerationResult(folder, [folder / STORE], sheet)
+
+
+def _name(number: int) -> str:
+    return f"{SHARDS}/{shard_name(number)}"
+
+
+Accepted = Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]
+
+
+def _shown(accepted: Accepted, rows: dict[str, list[Any]], spec: DataSpec) -> Accepted:
+    """Pass images on, and keep the first of them for the contact sheet."""
+    for request, image, more in accepted:
+        if sum(map(len, rows.values())) < _SHEET_IMAGES:
+            title = "" if request.class_index is None else spec.class_names[request.class_index]
+            rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
+        yield request, image, more
+
+
+def _stored(accepted: Accepted, spec: DataSpec, steps: Sequence[Step]) -> Iterator[tuple[Sample, str, Image]]:
+    """Yield every image in the units of the data, with its row and its key."""
+    for request, image, more in accepted:
+        index = request.class_index
+        label, name = (None, None) if index is None else (spec.labels[index], spec.class_names[index])
+        extra = {"seed": str(request.seed), **{key: str(value) for key, value in more.items()}}
+        subject = f"generated_image_{request.index}"
+        sample = Sample(request.index + 1, subject, (), label=label, label_name=name, extra=extra)
+        values = Image.from_file_values(to_file_values(image, spec, steps), spec.geometry)
+        yield sample, digest([request.index, request.seed]), values
+
+
+def _describe(spec: DataSpec, stored_type: StoredType, provenance: Mapping[str, Any]) -> StoreDescription:
+    return StoreDescription(
+        kind="images", stored_type=stored_type, number_type=spec.dtype, spatial_dims=spec.spatial_dims,
+        num_channels=spec.num_channels, count=0, preparation=Preparation(column_channels=[spec.num_channels]),
+        labels=dict(zip(spec.labels, spec.class_names, strict=True)), extra_columns=["seed"],
+        subject_rule="each row its own, because the images are synthetic", names_identify=False,
+        provenance=dict(provenance),
+    )  # fmt: skip
