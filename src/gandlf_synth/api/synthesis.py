@@ -183,6 +183,7 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
     from gandlf_synth.synthesis.row_files import check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
+    from gandlf_synth.synthesis.store_files import STORE, check_for_store
 
     module = loader.load(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = sampling_parameters(request, loaded, folder.sampling)
@@ -200,14 +201,15 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     else:
         check_needs_rows(spec.parts)
         images = image_requests(counts, spec, seed, request.only)
-    exact = rows is not None
+    exact, layout = rows is not None, LayoutChoice(request.layout, request.bids_suffix, request.skull_stripped)
     writer = None
-    if parameters.output_format != "store" or exact:
+    if parameters.output_format == STORE and not exact:
+        check_for_store(layout, request.sign_key)
+    else:
         writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
-    if rows is not None and writer is not None:
-        check_maps(writer, parameters.n_samples)
-    layout = LayoutChoice(request.layout, request.bids_suffix, request.skull_stripped)
-    layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
+        layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
+        if exact:
+            check_maps(writer, parameters.n_samples)
     signer = read_signer(request.sign_key) if request.sign_key else None
     return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows, layout, signer)
 
@@ -270,8 +272,8 @@ def generate(
                 InferenceFolder(output).remove_unfinished()
         place, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
         bar = progress or progress_bar(terminal)
-        if job.rows is not None:
-            return _from_rows(job, job.rows, place, source, reporter, bar, ranks, gate)
+        if job.rows is not None and job.writer is not None:
+            return _from_rows(job, job.rows, job.writer, place, source, reporter, bar, ranks, gate)
         postprocessing = (loaded.config.data_postprocessing.inference if loaded else None) or []
         if job.writer is None:
             return generate_store(
@@ -279,25 +281,15 @@ def generate(
                 options=job.parameters, ranks=ranks, postprocessing=postprocessing, gate=gate,
             )  # fmt: skip
         return generate_images(
-            module.to(ranks.device),
-            job.images,
-            job.ordered(place),
-            source,
-            reporter,
-            bar,
-            batch_size=parameters.batch_size,
-            writer=job.writer,
-            options=job.parameters,
-            ranks=ranks,
-            postprocessing=postprocessing,
-            gate=gate,
-            signer=job.signer,
-        )
+            module.to(ranks.device), job.images, job.ordered(place), source, reporter, bar,
+            batch_size=parameters.batch_size, writer=job.writer, options=job.parameters, ranks=ranks,
+            postprocessing=postprocessing, gate=gate, signer=job.signer,
+        )  # fmt: skip
 
 
 def _from_rows(
-    job: _Job, rows: GivenRows, folder: Path, source: Mapping[str, object], reporter: "Reporter", bar: "Progress",
-    ranks: Ranks, gate: "CopyGate | None",
+    job: _Job, rows: GivenRows, writer: "Writer", folder: Path, source: Mapping[str, object], reporter: "Reporter",
+    bar: "Progress", ranks: Ranks, gate: "CopyGate | None",
 ) -> "GenerationResult":  # fmt: skip
     from gandlf_synth.provenance import software_versions
     from gandlf_synth.synthesis.from_rows import RowSampler, generate_from_rows
@@ -305,14 +297,12 @@ def _from_rows(
     from gandlf_synth.synthesis.row_input import RowReader
 
     parameters, spec = job.parameters, job.module.spec
-    if job.writer is None:
-        raise ValueError("images of rows are written as files")
     about = {**source, "sampling": dict(job.sampling), "software": software_versions()}
     steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
     if steps:
         about["postprocessing"] = steps_as_written(steps)
     files = RowFiles(
-        job.ordered(folder), rows.manifest, spec, rows.task, job.writer, about, parameters.n_samples, steps, job.signer
+        job.ordered(folder), rows.manifest, spec, rows.task, writer, about, parameters.n_samples, steps, job.signer
     )
     return generate_from_rows(
         RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),

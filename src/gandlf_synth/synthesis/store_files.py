@@ -28,12 +28,14 @@ from gandlf_synth.data.loading.value_range import to_file_values
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.console import Reporter
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import sampling_record
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import SYNTHETIC_MARK, digest, software_versions
 from gandlf_synth.ranks import Ranks
+from gandlf_synth.synthesis.choose_layout import LayoutChoice
 from gandlf_synth.synthesis.copies import CopyGate
 from gandlf_synth.synthesis.generate import GenerationResult, accepted_images
 from gandlf_synth.synthesis.requests import ImageRequest
@@ -43,6 +45,18 @@ STORE = "store"
 _SHARD_BYTES = 256_000_000
 _SHEET_IMAGES = 64
 _VALUE_BYTES: Mapping[StoredType, int] = {"int16": 2, "float16": 2, "float32": 4}
+
+
+def check_for_store(layout: LayoutChoice, sign_key: Path | None) -> None:
+    """Refuse what is asked of single files, of which a store has none.
+
+    Raises:
+        ConfigError: a layout, or a signature.
+    """
+    name = "layout" if layout != LayoutChoice() else "sign_key" if sign_key else ""
+    if name:
+        what = "is for single files, and a store has none"
+        raise ConfigError(Problem(option(name), what, fix="leave it out, or choose another format"))
 
 
 def generate_store(

@@ -27,7 +27,7 @@ from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.geometry import without_shear
 from gandlf_synth.launcher import usable_cores
 from gandlf_synth.progress import Progress
-from gandlf_synth.training.stored_data import stored_samples
+from gandlf_synth.training.stored_data import check_kept, stored_samples
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.datamodule import SynthesisDataModule
@@ -107,6 +107,8 @@ def prepare_data(
     patches, parts = patches_of(config), conditions_of(config, data, manifests["train"])
     looked_at = images_read(parts)
     shape = None if patches else tuple(resolved(config.model.tensor_shape))
+    if isinstance(manifests["train"], StoredManifest):
+        check_kept(config, data, manifests["train"])
     samples: dict[Phase, PreparedSamples] = {}
     for phase, manifest in manifests.items():
         steps = for_phase(config.data_preprocessing.of(phase) or [], phase)

@@ -19,7 +19,6 @@ from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest, rows_of_store, store_cell
 from gandlf_synth.data.table.stored_scans import StoredScans
 from gandlf_synth.errors import ConfigError, DataError, Problem, option, raise_if_any
-from gandlf_synth.training.defaults import Choice
 
 if TYPE_CHECKING:
     from gandlf_synth.data.loading.stored_samples import StoredSamples
@@ -102,7 +101,12 @@ def with_store(loaded: LoadedConfig, splits: Mapping[Phase, Manifest]) -> Loaded
     raise_if_any(
         [problem for phase, split in stored.items() for problem in _differing(phase, split, loaded, store)], DataError
     )
-    return loaded
+    if loaded.config.data_store.shuffle_window != "auto":
+        return loaded
+    section = loaded.config.data_store.model_copy(
+        update={"shuffle_window": shuffle_window(stored["train"], loaded.config)}
+    )
+    return replace(loaded, config=loaded.config.model_copy(update={"data_store": section}))
 
 
 def _prepare_alike(phase: Phase) -> str:
@@ -166,11 +170,11 @@ def stored_scans(splits: Mapping[Phase, Manifest]) -> StoredScans:
     return StoredScans({store_cell(store): store for store in stores})
 
 
-def with_window(config: Config, facts: Fingerprint, train: StoredManifest) -> tuple[Config, list[Choice[object]]]:
-    """Return the planned configuration with how many shards are shuffled together, and the choice where it is one.
+def check_kept(config: Config, facts: Fingerprint, train: StoredManifest) -> None:
+    """Refuse a store that lacks what a model is made from, or has too much of it.
 
     Raises:
-        ConfigError: the store lacks what the model is made from, or has too much of it.
+        ConfigError: what it is.
     """
     done, wanted = train.store.description.preparation, looks_at_sources(config, facts, train)
     if wanted != bool(done.source_channels):
@@ -178,13 +182,6 @@ def with_window(config: Config, facts: Fingerprint, train: StoredManifest) -> tu
         what = f"{'needs' if wanted else 'does not look at'} source images, and the store {train.path} {kept} them"
         fix = "prepare the images again with this configuration"
         raise ConfigError(Problem("model_config.conditioning", what, fix=fix))
-    section = config.data_store
-    if section.shuffle_window != "auto":
-        return config, []
-    window, reason = shuffle_window(train, config)
-    section = section.model_copy(update={"shuffle_window": window})
-    changed = config.model_copy(update={"data_store": section})
-    return changed, [Choice("data_store.shuffle_window", window, reason)]
 
 
 def stored_samples(manifest: StoredManifest, config: Config) -> "StoredSamples":
@@ -204,15 +201,15 @@ def copies_shards(manifest: StoredManifest, config: Config) -> bool:
     return manifest.store.location.folder is None or config.data_store.local is not None
 
 
-def shuffle_window(manifest: StoredManifest, config: Config) -> tuple[int, str]:
-    """Return how many shards are shuffled together, with the reason."""
+def shuffle_window(manifest: StoredManifest, config: Config) -> int:
+    """Return how many shards are shuffled together: all that are at hand, else so many that the next ones fit too."""
     files = manifest.store.description.shards
     if not copies_shards(manifest, config):
-        return len(files), "all of a store that is read in its place"
+        return len(files)
     if config.cache_size is None:
-        return min(WINDOW, len(files)), f"{WINDOW} of a store that is fetched, if it has so many"
+        return min(WINDOW, len(files))
     room = bytes_of(config.cache_size) // (2 * max(file.size for file in files))
-    return max(1, min(WINDOW, len(files), room)), "of a store that is fetched; cache_size has room for the next ones"
+    return max(1, min(WINDOW, len(files), room))
 
 
 def looks_at_sources(config: Config, facts: Fingerprint, train: Manifest) -> bool:
