@@ -206,7 +206,10 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     if parameters.output_format == STORE and not exact:
         check_for_store(layout, request.sign_key)
     else:
-        writer = choose_writer(parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+        writer = choose_writer(
+            parameters.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=exact,
+            grid=None if rows else spec.geometry,
+        )  # fmt: skip
         layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
         if exact:
             check_maps(writer, parameters.n_samples)
