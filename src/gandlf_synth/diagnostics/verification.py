@@ -140,8 +140,11 @@ def _marks(file: Path, sidecar: _Sidecar | None) -> Mapping[str, Any] | None:
 def _content(file: Path, inside: Mapping[str, Any], sidecar: _Sidecar | None) -> str:
     """Return how much of a file is as it was written."""
     pixels = {value for value in (inside.get(_PIXELS), _of_file(sidecar, _PIXELS, file)) if value}
+    writer = writer_of(file)
+    if not pixels and (sidecar or writer is None or writer.exact):
+        raise _FaultError("was changed: the checksum of its pixels was removed")
     if not pixels:
-        raise _FaultError("has no checksum that its pixels could be compared with")
+        return "is marked as synthetic; without its sidecar its pixels cannot be compared with those that were made"
     try:
         same = pixels == {pixels_sha256(read_image(file).array)}
     except GandlfSynthError as error:

@@ -55,6 +55,8 @@ class Writer(BaseModel, ABC):
     exact: ClassVar[bool] = True
     """Whether a file gives back the very values that were written; others keep at least whole numbers of 16 bits, and
     all other values in 65,535 equal steps."""
+    lossy: ClassVar[bool] = False
+    """Whether values change by more than rounding, so that files are to be looked at only."""
     further_mark: ClassVar[str] = ""
     """What tells other programs that an image is synthetic, such as "the source type in XMP"; empty: nothing."""
     labels: ClassVar[str] = ""

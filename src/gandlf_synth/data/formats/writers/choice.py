@@ -55,6 +55,9 @@ def choose_writer(
         able = listing(other for other, candidate in writers.items() if spatial_dims in candidate.spatial_dims)
         images = "volumes" if spatial_dims == 3 else "pictures"
         raise ConfigError(Problem(_WHERE, f"{name!r} cannot hold {images}", able))
+    if exact and writer.lossy:
+        able = listing(other for other, candidate in writers.items() if not candidate.lossy)
+        raise ConfigError(Problem(_WHERE, f"{name!r} cannot hold values as they are: it has losses", able))
     if not writer.holds(number_type) and (exact or not writer.as_pictures):
         able = listing(other for other, candidate in writers.items() if candidate.holds(number_type))
         raise ConfigError(Problem(_WHERE, f"{name!r} cannot hold values of type {number_type}", able))

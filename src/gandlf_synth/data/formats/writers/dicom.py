@@ -44,6 +44,7 @@ class DicomWriter(Writer):
     suffixes = (FOLDER, ".dcm")
     channels: ClassVar[tuple[int, ...]] = (1, 3)
     exact = False
+    further_mark = "Synthetic Data (0008,001C) of a slice"
     labels = "dicom_seg"
     stated_modality: ClassVar[str] = ""
     """The modality of whatever is written; empty: what the provenance says."""
@@ -85,6 +86,11 @@ class DicomWriter(Writer):
             return None
         is_synthetic = header.get("SyntheticData") == "YES"
         return provenance_in(header) or (json.dumps({"synthetic": True}) if is_synthetic else None)
+
+    def is_marked(self, path: Path) -> bool:
+        """Say whether every slice says that it is synthetic."""
+        files = [path] if path.is_file() else [file for file in path.iterdir() if is_marked_dicom(file)]
+        return all(open_dicom(file, header_only=True).get("SyntheticData") == "YES" for file in files)
 
     def made_from(self, cells: Sequence[Path]) -> Self:
         """Return what writes into the study of the DICOM images among ``cells``, with references to them."""
