@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from cryptography.hazmat.primitives import serialization as keys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -212,3 +213,32 @@ def test_what_contradicts_a_layout_is_told_before_anything_is_made(cli: Cli, mad
     assert code == 2
     assert "--layout bids: holds NIfTI files, not .png" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_doctor_looks_into_every_slice_of_dicom(cli: Cli, made: Path, tmp_path: Path) -> None:
+    words = ("-n", 1, "-i-dir", tmp_path, "--format", "dicom", "--sign-key", made / "key.pem")
+    code, out, err = cli("generate", "-m-dir", made / "volumes", *words)
+    assert code == 0, err
+    folder = Path(out.strip())
+    series = folder / "generated_image_0_label_3_t1"
+    check = ("doctor", folder, "--public-key", made / "key.pem")
+    code, out, _ = cli(*check)
+    assert code == 0, out
+    assert f"{series.name} is as it was made; signed with the given key" in out
+
+    last = sorted(series.iterdir())[-1]
+    whole = last.read_bytes()
+    dataset = pydicom.dcmread(last)
+    dataset.SyntheticData = "NO"
+    dataset.save_as(last)
+    code, out, _ = cli(*check)
+    assert code == 3
+    assert f"{series.name} was changed: Synthetic Data (0008,001C) of a slice was removed from it" in out
+
+    last.write_bytes(whole)
+    dataset = pydicom.dcmread(last)
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    dataset.save_as(last)
+    code, out, _ = cli(*check)
+    assert code == 3
+    assert f"{series.name} was changed: its pixels are not those that were made" in out

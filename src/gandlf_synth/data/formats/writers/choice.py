@@ -82,8 +82,8 @@ def read_provenance(path: Path) -> dict[str, JsonValue] | None:
 
 
 def writer_of(path: Path) -> Writer | None:
-    """Return the writer of a file by its ending, None where no format has it."""
-    return next((writer for writer in _writers().values() if path.name.endswith(writer.suffixes)), None)
+    """Return the writer of a file or folder by its name, None where no format has such."""
+    return next((writer for writer in _writers().values() if writer.could_have_written(path)), None)
 
 
 def _writers() -> dict[str, Writer]:

@@ -90,7 +90,11 @@ class DicomWriter(Writer):
     def is_marked(self, path: Path) -> bool:
         """Say whether every slice says that it is synthetic."""
         files = [path] if path.is_file() else [file for file in path.iterdir() if is_marked_dicom(file)]
-        return all(open_dicom(file, header_only=True).get("SyntheticData") == "YES" for file in files)
+        try:
+            headers = [open_dicom(file, header_only=True, tags=PROVENANCE_TAGS) for file in files]
+        except UnreadableError:
+            return False
+        return all(header.get("SyntheticData") == "YES" for header in headers)
 
     def made_from(self, cells: Sequence[Path]) -> Self:
         """Return what writes into the study of the DICOM images among ``cells``, with references to them."""
