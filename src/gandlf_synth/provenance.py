@@ -40,7 +40,7 @@ class Purpose(Enum):
     GRID_IMAGE = "the noise of an image in a sample grid", ("image",)
     IMAGE_AGAIN = "the noise of an image that replaces a refused one; the seed is that one's", ("try, from 1",)
     ROW_IMAGE = "the noise of an image that is made from a row of a CSV", ("row", "draw"), ("row",)
-    STEP = "the generator of torch in a training step, the same in all processes", ("0", "epoch", "batch")
+    STEP = "the generator of torch in a training step; rank 0 for all processes", ("rank", "epoch", "batch")
     AUGMENTATION = "the random transforms of a training sample", ("epoch", "sample")
     PATCHES = "where the patches of a volume lie", ("epoch", "sample"), (1,)
     CONDITION = "what is random in the condition of a sample", ("epoch", "sample"), ("condition",)

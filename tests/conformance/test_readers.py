@@ -28,7 +28,7 @@ EXAMPLES = {
 
 
 def test_every_reader_is_tried() -> None:
-    assert {*EXAMPLES, "dicom_series"} == set(registry.names("readers"))
+    assert {*EXAMPLES, "dicom_series", "store"} == set(registry.names("readers"))
 
 
 @pytest.mark.parametrize(("name", "example"), [(name, example) for name in EXAMPLES for example in EXAMPLES[name]])
