@@ -1,4 +1,4 @@
-"""Everything of an order in one file to download."""
+"""Files in one file to download: everything of an order, or the slices of an image."""
 
 import zipfile
 from pathlib import Path
@@ -8,20 +8,20 @@ from gandlf_synth.files import atomic_path
 _HIDDEN = "."
 
 
-def write_archive(folder: Path, images: Path, command: str) -> Path:
-    """Write the images with their sidecars, the table and the command that repeats them as ZIP, once; return it.
+def write_archive(archive: Path, folder: Path, command: str = "") -> Path:
+    """Write what a folder holds as ZIP, unless that was done before; return it.
 
     Args:
-        folder: of the order, where the file goes.
-        images: the folder of the images.
-        command: makes them again.
+        archive: the file.
+        folder: images with their sidecars and tables.
+        command: what makes them again, which goes with them.
     """
-    archive = folder / "archive.zip"
     if archive.is_file():
         return archive
     with atomic_path(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as target:
-        for path in sorted(images.rglob("*")):
+        for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.startswith(_HIDDEN):
-                target.write(path, Path(images.name, path.relative_to(images)))
-        target.writestr(f"{images.name}/command.txt", f"{command}\n")
+                target.write(path, Path(folder.name, path.relative_to(folder)))
+        if command:
+            target.writestr(f"{folder.name}/command.txt", f"{command}\n")
     return archive

@@ -9,7 +9,7 @@ from gandlf_synth.data.formats.writers import choose_writer
 from gandlf_synth.data.loading.cell_input import CellInput
 from gandlf_synth.data.loading.conditioners import build_conditioner, images_read
 from gandlf_synth.data.loading.spec import DataSpec
-from gandlf_synth.errors import ConfigError, Problem, listing
+from gandlf_synth.errors import ConfigError, GandlfSynthError, Problem, listing
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.registry import load, names
 
@@ -129,10 +129,11 @@ class Form:
         """Return the names of the writers that can hold what the model makes."""
         spec, able = self.module.spec, []
         exact = any(field.cell.kind == "image" and not field.group for field in self.fields)
-        for name in names("writers"):
+        of_labels = {load("writers", name).labels for name in names("writers")}
+        for name in sorted({*names("writers")} - of_labels):
             try:
                 choose_writer(name, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
-            except ConfigError:
+            except GandlfSynthError:  # it cannot hold them, or needs what is not installed
                 continue
             able.append(name)
         return able

@@ -152,9 +152,12 @@ class Service:
         job = self._queue.get(job_name)
         names = [file for image in job.result.get("images", []) for file in image["files"]]
         path = self._made(job, name)
-        if name not in (*names, "contact_sheet.png") or not path.is_file():
+        if name not in (*names, "contact_sheet.png") or not path.exists():
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such file")
-        return Reply.of_file(path, _kind_of(name), saved_as=name)
+        if path.is_dir():  # the slices of a DICOM series
+            with self._archiving:
+                path = write_archive(job.folder / f"{name}.zip", path)
+        return Reply.of_file(path, _kind_of(path.name), saved_as=path.name)
 
     def _made(self, job: Job, name: str) -> Path:
         return job.folder / str(job.result["output"]) / name if job.result else Path()
@@ -171,7 +174,7 @@ class Service:
         if job.state != "done":
             raise RefusedError(HTTPStatus.NOT_FOUND, "the images are not there yet")
         with self._archiving:
-            archive = write_archive(job.folder, self._made(job, ""), str(job.result["command"]))
+            archive = write_archive(job.folder / "archive.zip", self._made(job, ""), str(job.result["command"]))
         return Reply.of_file(archive, _KINDS[".zip"], saved_as=f"{self._folder.root.resolve().name}_{job.name}.zip")
 
     def _training(self, request: Request) -> Reply:

@@ -18,7 +18,7 @@ from typing import Any, TextIO, TypeVar
 from gandlf_synth.app.order import Order
 from gandlf_synth.app.studio import Studio
 from gandlf_synth.app.worker_process import WorkerOptions
-from gandlf_synth.errors import GandlfSynthError
+from gandlf_synth.errors import CheckpointError, GandlfSynthError
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.progress import listening
 from gandlf_synth.registry import load_plugin
@@ -95,10 +95,20 @@ def _read(orders: "SimpleQueue[dict[str, Any]]") -> None:
 
 
 def _await_checkpoint(options: WorkerOptions, teller: Teller) -> None:
-    """Wait while a training has no checkpoint yet."""
+    """Wait while a training has no checkpoint yet.
+
+    Raises:
+        CheckpointError: there is none, and no training that will write one.
+    """
     folder = ModelFolder(options.model_dir)
-    places = [options.checkpoint] if options.checkpoint else [folder.best, folder.last]
-    while folder.holds_a_run() and not any(place.is_file() for place in places):
+    while True:
+        try:
+            folder.choose_checkpoint(options.checkpoint)
+        except CheckpointError:
+            if options.checkpoint is not None or not folder.holds_a_run():
+                raise
+        else:
+            return
         teller.say(model={"state": "absent", "message": "the training has no checkpoint yet"})
         time.sleep(_LOOK_EVERY)
 

@@ -99,7 +99,7 @@ export const showForm = (described) => {
   byId("submit").disabled = false;
 };
 
-export const title = (format) => ({ nifti: "NIfTI", png: "PNG", tiff: "TIFF", dicom: "DICOM" })[format] || format;
+export const title = (format) => ({ nifti: "NIfTI", png: "PNG", tiff: "TIFF", dicom: "DICOM", dicom_mr: "DICOM as MR", dicom_ct: "DICOM as CT" })[format] || format;
 
 const order = () => {
   const given = { number: byId("number").valueAsNumber, seed: byId("seed").valueAsNumber, cells: {}, files: Object.fromEntries(uploads) };
