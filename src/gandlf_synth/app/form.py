@@ -129,10 +129,11 @@ class Form:
         """Return the names of the writers that can hold what the model makes."""
         spec, able = self.module.spec, []
         exact = any(field.cell.kind == "image" and not field.group for field in self.fields)
+        grid = None if exact else spec.geometry
         of_labels = {load("writers", name).labels for name in names("writers")}
         for name in sorted({*names("writers")} - of_labels):
             try:
-                choose_writer(name, spec.modality, spec.spatial_dims, spec.dtype, exact=exact)
+                choose_writer(name, spec.modality, spec.spatial_dims, spec.dtype, exact=exact, grid=grid)
             except GandlfSynthError:  # it cannot hold them, or needs what is not installed
                 continue
             able.append(name)
