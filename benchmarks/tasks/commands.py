@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,8 @@ def train(folder: Path, config: Mapping[str, object], rows: Sequence[Row], minut
 
 
 def generate(training: Training, rows: Sequence[Row], output: Path, *words: str) -> Path:
-    """Make the image of each row; return the CSV of the images."""
+    """Make the image of each row, in place of those of an earlier run; return the CSV of the images."""
+    shutil.rmtree(output, ignore_errors=True)
     table = write_rows(output.with_suffix(".csv"), rows)
     _run("generate", "-m-dir", training.folder, "-dt", table, "-i-dir", output, *words)
     return next(output.rglob("images.csv"))
