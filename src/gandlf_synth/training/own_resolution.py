@@ -7,9 +7,10 @@ FLAIR of slices of 91×109, a patient left out, four minutes of one core: 22.5 d
 
 from dataclasses import dataclass
 
-from gandlf_synth.config import Step
+from gandlf_synth.config import Config, Step
 from gandlf_synth.config.schema import PatchSampler
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
+from gandlf_synth.data.processing.pipeline import keeps_grid
 from gandlf_synth.training.defaults import CAPS, MULTIPLE, Choice, Device, rounded
 
 
@@ -26,6 +27,13 @@ class OwnResolution:
     shape: Choice[list[int]]
     patches: Choice[PatchSampler] | None
     sizing: Choice[list[Step]] | None
+
+
+def sees_own_voxels(config: Config) -> bool:
+    """Say whether the family asks for the images' own voxels, and nothing that is written sets another size."""
+    steps = config.data_preprocessing.train or []
+    written = config.model.tensor_shape != "auto" or config.patch_sampler is not None
+    return config.model.keeps_resolution and not written and keeps_grid(steps)
 
 
 def choose_own_resolution(data: Fingerprint, device: Device) -> OwnResolution | None:

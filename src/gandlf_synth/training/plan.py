@@ -46,7 +46,7 @@ from gandlf_synth.training.defaults import (
     detect_device,
 )
 from gandlf_synth.training.inheritance import Inheritance, inherit
-from gandlf_synth.training.own_resolution import choose_own_resolution
+from gandlf_synth.training.own_resolution import choose_own_resolution, sees_own_voxels
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.strategy import in_several_processes
 from gandlf_synth.training.survey import Survey, survey_run
@@ -220,7 +220,7 @@ class _Planner:
         self._config, self._data, self._train, self._device = config, data, train, device
         self._budget, self._networks, self._batch = budget, networks.size, networks.batch
         self._required = config.model.required_shape(data.spatial_dims)
-        self._own = choose_own_resolution(data, device) if self._may_keep_resolution() else None
+        self._own = choose_own_resolution(data, device) if sees_own_voxels(config) else None
         self._patches = config.patch_sampler
         self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
@@ -349,13 +349,6 @@ class _Planner:
 
     def _choose_shape(self) -> Choice[list[int]]:
         return self._own.shape if self._own is not None else choose_shape(self._data, self._device)
-
-    def _may_keep_resolution(self) -> bool:
-        """Say whether the network is to see the images' own voxels: nothing that is written sets another size."""
-        config = self._config
-        steps = config.data_preprocessing.train or []
-        written = config.model.tensor_shape != "auto" or config.patch_sampler is not None or not keeps_grid(steps)
-        return config.model.keeps_resolution and not written and final_shape(steps) is None
 
     def _plan_average(self) -> float:
         """Return the decay of the average of the weights, which nobody keeps where deepspeed has them."""
