@@ -13,7 +13,8 @@ from gandlf_synth.models.checkpoint import load_module, read_checkpoint
 
 ROUNDING = 1e-4
 DDP = {"strategy": "ddp", "num_devices": 2}
-FAMILIES = registry.names("models")
+FAMILIES = [name for name in registry.names("models") if name != "latent_diffusion"]
+"""Its denoiser is that of ddpm, and the first process writes its latents into a folder that these do not share."""
 VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "accumulation": ("ddpm", {}, {"accumulate_grad_batches": 2}),
     "accumulation in turns": ("dcgan", {}, {"accumulate_grad_batches": 2}),
