@@ -329,7 +329,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         weights = (each for group in optimizer.param_groups for each in group["params"])
         gradients = [each.grad for each in weights if each.grad is not None]
         if limit and gradients and algorithm == "value":
-            nn.utils.clip_grad_value_([local(each) for each in gradients], limit)
+            for gradient in gradients:
+                local(gradient).clamp_(-limit, limit)
         elif limit and gradients:
             clip_gradients(gradients, limit, gradient_norm(gradients) if norm is None else norm)
 
