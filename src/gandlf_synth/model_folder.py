@@ -51,6 +51,11 @@ class ModelFolder:
         return ModelFolder(self.root / "first_stage")
 
     @property
+    def adapter(self) -> Path:
+        """What a training by ``lora`` learned, without the weights of its parent."""
+        return self.root / "adapter.safetensors"
+
+    @property
     def sampling(self) -> Path:
         """The sampler and steps that a sweep found best, as JSON."""
         return self.root / "sampling.json"
@@ -173,6 +178,7 @@ class ModelFolder:
             self.record,
             self.log_file,
             self.sampling,
+            self.adapter,
         )
         for file in (*files, self.tracked_runs):
             file.unlink(missing_ok=True)

@@ -106,7 +106,7 @@ def test_the_terms_of_a_parent_go_on_to_its_grandchildren(trained: Path, start: 
 
 
 @pytest.mark.slow
-def test_changes_of_low_rank_resume_exactly_and_are_merged(trained: Path, start: Cli, tmp_path: Path) -> None:
+def test_changes_of_low_rank_resume_exactly_and_are_merged(trained: Path, start: Cli, cli: Cli, tmp_path: Path) -> None:
     words = ("--init-from", trained / "big", "--set", "model_config.lora={rank: 2, where: all}")
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert start("-m-dir", whole, *words, "--set", "num_epochs=3")[0] == 0
@@ -124,6 +124,16 @@ def test_changes_of_low_rank_resume_exactly_and_are_merged(trained: Path, start:
     parent = load_module(trained / "big" / "checkpoints" / "last.ckpt")
     assert set(module.state_dict()) == set(parent.state_dict())
     assert module.config.lora is None
+    small = halves / "adapter.safetensors"
+    assert small.stat().st_size < 0.7 * (trained / "big" / "checkpoints" / "last.ckpt").stat().st_size
+    code, _, err = cli("export", "-m-dir", trained / "big", "-ckpt-path", small, "-o", tmp_path / "merged")
+    assert code == 0, err
+    merged = load_module(tmp_path / "merged" / "weights.safetensors")
+    assert all(torch.equal(value, merged.state_dict()[key]) for key, value in module.state_dict().items())
+    code, _, err = cli("generate", "-m-dir", trained / "big", "-ckpt-path", small, "-n", 1)
+    assert (code, "holds changes of low rank to a model, and not the model; put them together" in err) == (4, True)
+    code, _, err = cli("export", "-m-dir", whole, "-ckpt-path", small, "-o", tmp_path / "wrong")
+    assert (code, "changes the model with weights_sha256" in err.replace("\n", " ")) == (4, True)
     name = "process.denoiser.unet.out.2.conv.weight"
     assert not torch.equal(module.state_dict()[name], parent.state_dict()[name])
 

@@ -24,7 +24,8 @@ def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "
 
     Args:
         model_dir: the model folder.
-        checkpoint: the checkpoint; None: the best, else the last.
+        checkpoint: the checkpoint; None: the best, else the last. Or the ``adapter.safetensors`` of a model that was
+            trained by ``lora`` and started from this one.
 
     Raises:
         CheckpointError: there is none that can be used.
@@ -33,9 +34,10 @@ def load_model(model_dir: Path | str, checkpoint: Path | str | None = None) -> "
 
     path = ModelFolder(Path(model_dir)).choose_checkpoint(Path(checkpoint) if checkpoint else None)
 
-    from gandlf_synth.models.checkpoint import load_module
+    from gandlf_synth.models.checkpoint import holds_changes, load_module
+    from gandlf_synth.pretrained.changes_file import load_changed
 
-    return load_module(path)
+    return load_changed(path, Path(model_dir)) if holds_changes(path) else load_module(path)
 
 
 def export_model(

@@ -31,6 +31,9 @@ _FULL_DISK = ("inline_container", "PytorchStreamWriter", "I/O error", "No space 
 HEADER_KEY: Literal["gandlf_synth"] = "gandlf_synth"
 
 
+CHANGES_OF: Literal["changes_of"] = "changes_of"
+
+
 class CheckpointHeader(TypedDict):
     """What a checkpoint says of its model; only plain values."""
 
@@ -40,6 +43,8 @@ class CheckpointHeader(TypedDict):
     spec: dict[str, JsonValue]
     init_from: NotRequired[dict[str, JsonValue]]
     """The model that it started from, and under which terms."""
+    changes_of: NotRequired[str]
+    """The digest of the weights to which the file holds changes; absent: it holds all weights."""
 
 
 class CheckpointContent(TypedDict):
@@ -181,6 +186,11 @@ def _read_safetensors(path: Path) -> CheckpointContent:
         raise CheckpointError(*error.problems) from error
 
 
+def holds_changes(path: Path) -> bool:
+    """Say whether a file holds changes to a model, and not the model."""
+    return path.suffix == ".safetensors" and CHANGES_OF in read_checkpoint(path)[HEADER_KEY]
+
+
 def load_module(path: Path, expected_model: str | None = None) -> GenerativeModule:
     """Return the trained model in ``path``, with its averaged weights, ready to sample.
 
@@ -196,6 +206,10 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
     if expected_model is not None and header["model_name"] != expected_model:
         fix = "use the configuration that this model was trained with"
         what = f"holds a {header['model_name']!r} model, but the configuration names {expected_model!r}"
+        raise CheckpointError(Problem(str(path), what, fix=fix))
+    if CHANGES_OF in header:
+        what = "holds changes of low rank to a model, and not the model"
+        fix = "put them together: gandlf-synth export -m-dir PARENT -ckpt-path FILE -o FOLDER"
         raise CheckpointError(Problem(str(path), what, fix=fix))
     try:
         module = build_module(header["model_config"], DataSpec.model_validate(header["spec"]))

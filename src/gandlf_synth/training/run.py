@@ -205,6 +205,7 @@ def _train(
     from lightning.pytorch import seed_everything
 
     from gandlf_synth.models.build import build_module
+    from gandlf_synth.pretrained.changes_file import write_changes
     from gandlf_synth.training.data import loader_workers
     from gandlf_synth.training.first_stage import seconds_left, train_first_stage
     from gandlf_synth.training.fit import fit
@@ -253,6 +254,8 @@ def _train(
     record = end_record(record, result)
     if is_first_process():
         write_json(folder.record, record.model_dump())
+        if config.model.lora is not None:
+            write_changes(folder.choose_checkpoint(None), folder.adapter)
     _report(reporter, record, result)
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
 
