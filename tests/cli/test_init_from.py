@@ -103,6 +103,11 @@ def test_the_terms_of_a_parent_go_on_to_its_grandchildren(trained: Path, start: 
     assert "Starts from exported (gandlf-synth; license: CC BY-NC 4.0; origin: a colleague)" in err
     record = json.loads((tmp_path / "smaller" / "run.json").read_text())["init_from"]
     assert record["non_commercial"]
+    steps = [
+        YAML(typ="safe").load((folder / "resolved_config.yaml").read_text())["data_preprocessing"]["train"]
+        for folder in (trained / "big", tmp_path / "smaller")
+    ]
+    assert steps[0] == steps[1], "an exported folder brings its preprocessing"
 
 
 @pytest.mark.slow
@@ -128,7 +133,7 @@ def test_changes_of_low_rank_resume_exactly_and_are_merged(trained: Path, start:
     assert small.stat().st_size < 0.7 * (trained / "big" / "checkpoints" / "last.ckpt").stat().st_size
     code, _, err = cli("export", "-m-dir", trained / "big", "-ckpt-path", small, "-o", tmp_path / "merged")
     assert code == 0, err
-    merged = load_module(tmp_path / "merged" / "weights.safetensors")
+    merged = load_module(tmp_path / "merged" / "model.safetensors")
     assert all(torch.equal(value, merged.state_dict()[key]) for key, value in module.state_dict().items())
     code, _, err = cli("generate", "-m-dir", trained / "big", "-ckpt-path", small, "-n", 1)
     assert (code, "holds changes of low rank to a model, and not the model; put them together" in err) == (4, True)

@@ -66,15 +66,23 @@ def export_model(
     from gandlf_synth.model_folder import ModelFolder
 
     module: Any = load_model(model_dir, checkpoint)
+    described = _where_described(Path(model_dir), checkpoint)
     return export_package(
         module,
-        Path(model_dir),
+        described,
         Path(folder),
         formats,  # type: ignore[arg-type]
-        loaded=configuration_of(None, ModelFolder(Path(model_dir))),
+        loaded=configuration_of(None, ModelFolder(described)),
         license_given=license,
         evaluation=Path(evaluation) if evaluation else None,
     )
+
+
+def _where_described(model_dir: Path, checkpoint: Path | str | None) -> Path:
+    """Return the folder whose run record is that of the model: of changes by ``lora`` their own, not the parent's."""
+    from gandlf_synth.models.checkpoint import holds_changes
+
+    return Path(checkpoint).parent if checkpoint and holds_changes(Path(checkpoint)) else model_dir
 
 
 def provenance_of(file: Path | str) -> dict[str, Any]:

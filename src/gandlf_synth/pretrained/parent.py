@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.config import InitFrom, PhasedSteps, load_config
+from gandlf_synth.config import Document, InitFrom, LoadedConfig, PhasedSteps, load_config, validate
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, ConfigError, Problem, listing
+from gandlf_synth.files import read_json
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.checkpoint import weights_digest
 from gandlf_synth.pretrained.adapters.base import AdaptedWeights, WeightAdapter
@@ -19,7 +20,7 @@ from gandlf_synth.pretrained.bundle import is_bundle, networks_said, weight_file
 from gandlf_synth.pretrained.stored_model import StoredModel, read_stored_model
 from gandlf_synth.pretrained.terms import Terms, find_terms
 
-_EXPORTED = ("weights.safetensors", "model.safetensors")
+_EXPORTED = ("model.safetensors", "weights.safetensors")
 _ALLOWED = (
     "a model folder, an exported folder, a .safetensors or torch file of weights, or the folder of a MONAI bundle"
 )
@@ -142,13 +143,22 @@ def _spec(stored: StoredModel) -> DataSpec | None:
 def _trained_with(path: Path) -> tuple[PhasedSteps | None, Any]:
     """Return the preprocessing of a model folder's data, and what trained it, where the folder says so."""
     folder = ModelFolder(path if path.is_dir() else path.parent.parent)
-    if not folder.resolved_config.is_file():
-        return None, None
     try:
-        config = load_config(folder.resolved_config).config
+        loaded = _configuration(folder)
     except ConfigError:  # of another version: its weights may still fit
         return None, None
+    if loaded is None:
+        return None, None
+    config = loaded.config
     return config.data_preprocessing, config.model.model_dump(mode="json", exclude_none=True).get("optimizers")
+
+
+def _configuration(folder: ModelFolder) -> LoadedConfig | None:
+    """Return the configuration in a model folder or an exported one, or None where there is none."""
+    if folder.resolved_config.is_file():
+        return load_config(folder.resolved_config)
+    content = read_json(folder.exported_config).get("configuration") if folder.exported_config.is_file() else None
+    return validate(Document(str(folder.exported_config), content)) if content else None
 
 
 def _with_definition(stored: StoredModel, folder: Path) -> StoredModel:

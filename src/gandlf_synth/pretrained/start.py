@@ -11,6 +11,7 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.trained_weights import is_frozen, learn_whole
 from gandlf_synth.pretrained.matching import Match, load_match, match_weights
 from gandlf_synth.pretrained.parent import Parent
+from gandlf_synth.pretrained.terms import NOT_STATED
 
 _DEPTH = 2
 """Parts of a weight's name that say where it belongs, in the table."""
@@ -75,8 +76,8 @@ def _record(parent: Parent, match: Match) -> dict[str, JsonValue]:
         "source": parent.name,
         "adapter": parent.adapter,
         "weights_sha256": parent.digest,
-        "license": parent.terms.license or "not stated",
-        "origin": parent.terms.origin or "not stated",
+        "license": parent.terms.license or NOT_STATED,
+        "origin": parent.terms.origin or NOT_STATED,
         "loaded": len(match.loaded),
         "new": len(match.new),
         "left_over": len(match.left_over),
@@ -86,7 +87,7 @@ def _record(parent: Parent, match: Match) -> dict[str, JsonValue]:
 
 def _lines(parent: Parent, match: Match) -> list[str]:
     terms = parent.terms
-    license_name, origin = terms.license or "not stated", terms.origin or "not stated"
+    license_name, origin = terms.license or NOT_STATED, terms.origin or NOT_STATED
     lines = [f"Starts from {parent.name} ({parent.adapter}; license: {license_name}; origin: {origin})"]
     if terms.non_commercial:
         lines.append("Warning: the parent may not be used commercially, nor may what is made from it")

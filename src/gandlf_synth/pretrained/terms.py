@@ -11,6 +11,9 @@ from gandlf_synth.model_folder import ModelFolder
 
 _LICENSE_FILES = ("LICENSE.weights", "LICENSE", "LICENSE.txt", "LICENSE.md")
 _CARDS = ("README.md", "docs/README.md")
+NOT_STATED = "not stated"
+"""What is on record where nothing says the terms."""
+_UNSTATED = ("", NOT_STATED, "unknown")
 _LONGEST = 20_000
 """Characters of a file that are looked at."""
 _RESTRICTED = re.compile(
@@ -45,11 +48,16 @@ def find_terms(place: Path, parent: Mapping[str, Any], license_written: str = ""
         origin_written: as the configuration says.
     """
     folders = _folders(place)
-    inherited = Terms(str(parent.get("license", "")), str(parent.get("origin", "")), bool(parent.get("non_commercial")))
+    inherited = Terms(_stated(parent, "license"), _stated(parent, "origin"), bool(parent.get("non_commercial")))
     found, text = _license_beside(folders)
     name = license_written or inherited.license or found
     restricted = bool(_RESTRICTED.search(license_written or text or found)) or inherited.non_commercial
     return Terms(name, origin_written or inherited.origin or _origin_beside(folders), restricted)
+
+
+def _stated(facts: Mapping[str, Any], key: str) -> str:
+    value = str(facts.get(key, ""))
+    return "" if value in _UNSTATED else value
 
 
 def _folders(place: Path) -> list[Path]:
@@ -66,10 +74,11 @@ def _license_beside(folders: list[Path]) -> tuple[str, str]:
             lines = [line.strip(" #*") for line in text.splitlines() if line.strip(" #*=-")]
             if lines:
                 return lines[0][:120], text
-        for name in _CARDS:
-            matter = _front_matter(folder / name)
-            if matter.get("license"):
-                return matter["license"], matter["license"]
+        for card in _CARDS:
+            matter = _front_matter(folder / card)
+            stated = _stated(matter, "license_name" if matter.get("license") == "other" else "license")
+            if stated:
+                return stated, stated
         said = _metadata(folder).get("license")
         if isinstance(said, str) and said:
             return said, said
