@@ -15,8 +15,9 @@ from gandlf_synth.data.loading.datamodule import SynthesisDataModule
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.progress import no_progress
 from gandlf_synth.training.data import TrainingData, loader_workers, prepare_data
-from gandlf_synth.training.plan import Plan, plan_run
+from gandlf_synth.training.plan import Plan
 from gandlf_synth.training.request import TrainingRequest
+from gandlf_synth.training.run_plan import plan_run
 
 
 @dataclass(frozen=True)

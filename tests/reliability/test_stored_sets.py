@@ -27,8 +27,8 @@ from gandlf_synth.evaluation.paired.run import run_paired
 from gandlf_synth.evaluation.planes import read_planes
 from gandlf_synth.progress import no_progress
 from gandlf_synth.training.data import prepare_data
-from gandlf_synth.training.plan import plan_run
 from gandlf_synth.training.request import TrainingRequest
+from gandlf_synth.training.run_plan import plan_run
 
 Write = Callable[[Path], Path]
 VOLUME = make_scan((16, 16, 16))

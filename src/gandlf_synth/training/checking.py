@@ -19,9 +19,10 @@ from gandlf_synth.errors import counted
 from gandlf_synth.training.cost import StageCost, in_words
 from gandlf_synth.training.expectation import expect
 from gandlf_synth.training.inheritance import Inheritance, inherit
-from gandlf_synth.training.plan import Plan, PlannedRun, plan_inheritance
+from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.run import check_machine
+from gandlf_synth.training.run_plan import plan_inheritance
 from gandlf_synth.training.survey import Findings, ImageSurvey, noting, survey_run
 from gandlf_synth.training.windows import cut_off
 

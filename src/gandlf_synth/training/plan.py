@@ -1,14 +1,13 @@
 """The plan of a run: the configuration with nothing left open, and the reason for each automatic choice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
 
 from gandlf_synth.config import Config, Document, LoadedConfig, ModelConfig, Phase, PhasedSteps, Setting, Step
 from gandlf_synth.config.component import steps_as_written
@@ -45,11 +44,9 @@ from gandlf_synth.training.defaults import (
     choose_shape,
     detect_device,
 )
-from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.own_resolution import choose_own_resolution, sees_own_voxels
-from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.strategy import in_several_processes
-from gandlf_synth.training.survey import Survey, survey_run
+from gandlf_synth.training.survey import Survey
 from gandlf_synth.training.windows import cut_off
 
 if TYPE_CHECKING:
@@ -94,27 +91,6 @@ class PlannedRun:
     cache: Path
     parent: "Parent | None" = None
     """The trained model that the run starts from."""
-
-
-def plan_run(request: TrainingRequest, console: Console) -> PlannedRun:
-    """Read and check the configuration, the CSVs and every image, and make every choice; writes nothing but the cache.
-
-    Raises:
-        ConfigError, DataError: everything that is wrong, of the first kind that is met.
-    """
-    inheritance = inherit(read_configuration(request))
-    return plan_inheritance(survey_run(request, inheritance.loaded, console), inheritance)
-
-
-def plan_inheritance(
-    survey: Survey, inheritance: Inheritance, *, seconds: float | None = None, measured: bool = False
-) -> PlannedRun:
-    """Make every choice for a run that may start from a trained model; see ``plan_survey``."""
-    planned = plan_survey(survey, seconds=seconds, measured=measured)
-    plan = planned.plan
-    plan.choices = [*inheritance.choices, *plan.choices]
-    plan.notes = [*inheritance.notes, *inheritance.size_notes(planned.facts), *plan.notes]
-    return replace(planned, parent=inheritance.parent)
 
 
 def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool = False) -> PlannedRun:

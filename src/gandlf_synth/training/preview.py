@@ -21,9 +21,9 @@ from gandlf_synth.files import write_text
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.provenance import Purpose, fold_seed
 from gandlf_synth.training.data import prepare_data
-from gandlf_synth.training.plan import plan_run
 from gandlf_synth.training.record import resolved_yaml
 from gandlf_synth.training.request import TrainingRequest
+from gandlf_synth.training.run_plan import plan_run
 
 _AUGMENTED = 3
 _SIDE = 160

@@ -23,7 +23,7 @@ from gandlf_synth.training.data_record import record_images
 from gandlf_synth.training.expectation import Expectation, expect
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.loggers import check_loggers
-from gandlf_synth.training.plan import Plan, PlannedRun, plan_inheritance
+from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_written
 from gandlf_synth.training.resume import (
@@ -35,6 +35,7 @@ from gandlf_synth.training.resume import (
     keep_whole_batch,
     trained_seconds,
 )
+from gandlf_synth.training.run_plan import plan_inheritance
 from gandlf_synth.training.strategy import check_compute, check_splits, total_processes, trains_several
 from gandlf_synth.training.survey import survey_run
 
