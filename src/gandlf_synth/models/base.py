@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerConfig
 from pydantic import JsonValue
 from torch import Tensor, nn
+from torch import _functorch as functorch
 from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -202,8 +203,17 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         Raises:
             ConfigError: the training needs what compiled networks do not have.
         """
-        for network in self.networks_to_compile():
+        networks = self.networks_to_compile()
+        if self.differentiates_twice:
+            # Otherwise the first backward pass that frees its graph lets all that follow overwrite what they read.
+            functorch.config.donated_buffer = False
+        for network in networks:
             network.compile()
+
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether training takes more than one gradient of a graph; compiled networks keep its buffers then."""
+        return False
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
         """Return what ``compute.compile`` compiles: the modules that training calls, ``module(…)``.

@@ -58,6 +58,11 @@ class JoiningDiscriminatorModule(MultiOptimizerModule[R]):
         """The discriminator, where there is one."""
         return [] if self.adversary is None else [self.adversary.discriminator]
 
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether the weight of a discriminator is found by two gradients."""
+        return self.adversary is not None
+
     def _optimizers(self) -> dict[str, Optimizer]:
         names = self.config.networks if self.adversary is not None else self.config.networks[:1]
         return {name: self._optimizer_of(name) for name in names}

@@ -83,6 +83,11 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         """Return encoder, decoder, the prior's transformer and, where there is one, the discriminator."""
         return self.networks_to_compile()
 
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether the weight of a discriminator is found by two gradients."""
+        return self.adversary is not None
+
     def _optimizers(self) -> dict[str, Optimizer]:
         names = self.config.networks if self.adversary is not None else self.config.networks[:2]
         return {name: self._optimizer_of(name) for name in names}

@@ -60,6 +60,42 @@ def test_a_compiled_run_ends_with_the_loss_of_one_that_is_not(
     assert compiled.result.metrics["val_loss"] == pytest.approx(plain.result.metrics["val_loss"], rel=1e-4)
 
 
+JOINED = ["pix2pix", "autoencoder_kl", "vqvae"]
+"""Families whose discriminator is weighed by two gradients of one graph."""
+
+
+@pytest.mark.parametrize("family", JOINED)
+def test_compiled_networks_keep_their_buffers_where_two_gradients_are_taken(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda _: None)
+    module = tiny_module(tiny_config(family, {}, adversarial_weight=0.5), tiny_spec(2))
+
+    with torch._functorch.config.patch(donated_buffer=True):
+        module.compile_networks()
+
+        assert not torch._functorch.config.donated_buffer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", JOINED)
+def test_a_discriminator_that_joins_a_compiled_run_weighs_in_as_in_one_that_is_not(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_with = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compile_with(network, backend="aot_eager"))
+    section = {**WITHOUT_PENALTY.get(family, {}), "adversarial_weight": 0.5, "adversarial_start_fraction": 0.5}
+
+    with torch._functorch.config.patch(donated_buffer=True):
+        plain, compiled = (
+            train(family, tmp_path / str(chosen), samples=16, epochs=1, compute={"compile": chosen}, section=section)
+            for chosen in (False, True)
+        )
+
+    for name in ("train_loss", "train_discriminator_loss", "val_loss"):
+        assert compiled.result.metrics[name] == pytest.approx(plain.result.metrics[name], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("family", "section", "keys"),
     [
