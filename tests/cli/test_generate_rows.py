@@ -277,6 +277,29 @@ def test_bad_rows_are_named_with_their_columns(cli: Cli, rows: Rows) -> None:
     assert "is empty" in err
 
 
+def test_regions_that_preprocessing_cuts_off_are_named_before_anything_is_made(
+    cli: Cli, rows: Rows, tmp_path: Path
+) -> None:
+    config = tmp_path / "cropped.yaml"
+    config.write_text(TINY.format(shape=[12, 12, 8]) + "data_preprocessing: {crop_or_pad: [4, 18, 14]}\n")
+    scans = [(f"cut{i}", rows.scan(f"cut{i}", i), rows.region(f"region_cut{i}")) for i in range(3)]
+    inside = np.zeros(SHAPE, np.uint8)
+    inside[9:11, 7:11, 5:9] = 1
+    write_nifti(scans[1][2], inside, OBLIQUE)
+    table = rows.table(("SubjectID", "Channel_0", "Region"), *scans)
+
+    for words in ([], ["--dry-run"]):
+        err = refusal(
+            cli, "-m-dir", rows.model("plain"), "-c", config, "-dt", table, "-i-dir", tmp_path / "out", *words
+        )
+
+        for number, (_, _, region) in enumerate(scans, start=1):
+            told = f"row {number}, column Region ({region}): "
+            assert (told in err) == (number != 2)
+        assert "outside of what the preprocessing keeps" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_row_without_any_source_is_refused(cli: Cli, rows: Rows) -> None:
     scan = rows.scan("o", 4)
     table = rows.table(("SubjectID", "Source_0", "Mask"), ("a", scan, scan), ("b", "", scan))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gandlf_synth.data.table.manifest import Manifest, Sample
     from gandlf_synth.diagnostics.verification import FileVerdict
     from gandlf_synth.models.base import GenerativeModule
+    from gandlf_synth.synthesis.row_input import RowReader
     from gandlf_synth.synthesis.row_task import RowTask
 
 
@@ -141,6 +142,12 @@ class GivenRows:
     samples: "Sequence[Sample]"
     task: "RowTask"
     pipeline: "Pipeline"
+
+    def reader(self, spec: "DataSpec") -> "RowReader":
+        """Return what reads a row as a model of ``spec`` takes it."""
+        from gandlf_synth.synthesis.row_input import RowReader
+
+        return RowReader(self.manifest, self.pipeline, spec, self.task)
 
     def record(self) -> dict[str, Any]:
         """Return what tells this request from others."""

@@ -136,6 +136,8 @@ def plan_generation(request: GenerationRequest) -> GenerationPlan:
         ConfigError, CheckpointError: as ``generate``.
     """
     job = _check_job(request, ModelLoader())
+    if job.rows is not None:
+        job.rows.reader(job.module.spec).check_regions(job.rows.samples)
     images = len(job.rows.samples) * job.parameters.n_samples if job.rows else len(job.images)
     return GenerationPlan(images, job.checkpoint, job.sampling, job.parameters.output_format)
 
@@ -246,6 +248,8 @@ def generate(
     ranks, loader = meet(), loader or ModelLoader()
     with ranks.together():
         job = _check_job(request, loader)
+        if job.rows is not None:
+            job.rows.reader(job.module.spec).check_regions(ranks.shard(job.rows.samples))
 
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
@@ -297,7 +301,6 @@ def _from_rows(
     from gandlf_synth.provenance import software_versions
     from gandlf_synth.synthesis.from_rows import RowSampler, generate_from_rows
     from gandlf_synth.synthesis.row_files import RowFiles
-    from gandlf_synth.synthesis.row_input import RowReader
 
     parameters, spec = job.parameters, job.module.spec
     about = {**source, "sampling": dict(job.sampling), "software": software_versions()}
@@ -309,7 +312,7 @@ def _from_rows(
     )
     return generate_from_rows(
         RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),
-        RowReader(rows.manifest, rows.pipeline, spec, rows.task),
+        rows.reader(spec),
         files,
         rows.samples,
         reporter,

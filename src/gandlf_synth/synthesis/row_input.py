@@ -1,5 +1,6 @@
 """One row of a CSV as a trained model sees it, and as its files have it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.base import TransformError
-from gandlf_synth.data.processing.pipeline import Pipeline, with_channels
+from gandlf_synth.data.processing.pipeline import Pipeline, keeps_grid, with_channels
 from gandlf_synth.data.processing.transforms.resampling import touched_voxels
 from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.row_checks import capped
 from gandlf_synth.diffusion.projection import Known
-from gandlf_synth.errors import DataError, Problem
+from gandlf_synth.errors import DataError, Problem, raise_if_any
 from gandlf_synth.geometry import Geometry
 from gandlf_synth.synthesis.row_task import RowTask
 
@@ -81,6 +83,22 @@ class RowReader:
             where = f"{self._manifest.path} row {sample.row}"
             raise DataError(Problem(where, f"cannot be used: {error}")) from error
 
+    def check_regions(self, samples: Sequence[Sample]) -> None:
+        """Refuse rows whose region the preprocessing cuts off; only the prepared images show it.
+
+        Raises:
+            DataError: each of them.
+        """
+        if not self._task.inpaints or keeps_grid(self._pipeline.steps):
+            return
+        problems = list[Problem]()
+        for sample in samples:
+            try:
+                self(sample)
+            except DataError as error:
+                problems += error.problems
+        raise_if_any(capped(problems), DataError)
+
     def _read(self, sample: Sample) -> RowInput:
         target, seen = _read_target(sample, self._spec), self._task.seen(sample)
         grid_file = _grid_file(seen)
@@ -109,7 +127,8 @@ class RowReader:
         """Return the voxels of the network's grid that are made anew: all that a voxel of the region is made from."""
         touched, outside = touched_voxels(region, old, new)
         if outside:
-            where = f"{self._manifest.path} row {sample.row}, column Region ({sample.region})"
+            column = self._task.region_column
+            where = f"{self._manifest.path} row {sample.row}, column {column} ({sample.named_files[column]})"
             what = f"{outside} of {int(region.sum())} voxels lie outside of what the preprocessing keeps of the image"
             raise DataError(Problem(where, what, fix="make the region smaller, or train without cropping"))
         return touched

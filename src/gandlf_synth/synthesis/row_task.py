@@ -212,13 +212,20 @@ def check_copies(task: RowTask, refuse_copies: Path | None) -> None:
 
 
 def check_needs_rows(parts: Sequence[ConditionPart]) -> None:
-    """Refuse to make images from nothing with a model that has always been given images.
+    """Refuse to make images from nothing with a model that has always been told what they are made from.
 
     Raises:
-        ConfigError: a part of the condition is images without which the model never learned to do.
+        ConfigError: a part of the condition is something without which the model never learned to do.
     """
-    needed = [part.name for part in parts if part.kind == "channels" and not part.optional]
-    if needed:
-        what = f"was trained to make images from others ({listing(needed)}), and was given none"
-        fix = f"name a CSV of what they are made from with {option('csv')}"
-        raise ConfigError(Problem("the model", what, fix=fix))
+    needed = [part for part in parts if not part.optional]
+    if not needed:
+        return
+    names = listing(part.name for part in needed)
+    if any(part.kind == "channels" for part in needed):
+        what = f"was trained to make images from others ({names}), and was given none"
+    else:
+        what = f"was trained with a value of {names} for every image, and was given none"
+    cells = [cell for part in needed if (cell := _conditioner(part).cell)]
+    columns = f", with the column {listing(cells)}" if cells else ""
+    fix = f"name a CSV of what they are made from with {option('csv')}{columns}"
+    raise ConfigError(Problem("the model", what, fix=fix))

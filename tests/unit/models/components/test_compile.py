@@ -12,7 +12,10 @@ from torch import nn
 from gandlf_synth import registry
 from gandlf_synth.errors import ConfigError
 
-WITHOUT_PENALTY = {"stylegan2": {"r1_gamma": 0, "path_length_weight": 0}, "vqvae": {"prior_fraction": 0.5}}
+WITHOUT_PENALTY: dict[str, dict[str, Any]] = {
+    "stylegan2": {"r1_gamma": 0, "path_length_weight": 0},
+    "vqvae": {"prior_fraction": 0.5},
+}
 
 
 class _Calls(Callback):
@@ -84,7 +87,11 @@ def test_a_discriminator_that_joins_a_compiled_run_weighs_in_as_in_one_that_is_n
 ) -> None:
     compile_with = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda network: compile_with(network, backend="aot_eager"))
-    section = {**WITHOUT_PENALTY.get(family, {}), "adversarial_weight": 0.5, "adversarial_start_fraction": 0.5}
+    section: dict[str, Any] = {
+        **WITHOUT_PENALTY.get(family, {}),
+        "adversarial_weight": 0.5,
+        "adversarial_start_fraction": 0.5,
+    }
 
     with torch._functorch.config.patch(donated_buffer=True):
         plain, compiled = (
