@@ -111,13 +111,17 @@ def test_two_processes_train_one_model_and_share_the_images(
     words = write_job(cli, pictures, tmp_path, family=family, epochs=2)
     model = tmp_path / "model"
 
+    from_rows = registry.load("models", family).config_class().required_kind
+    wanted = ("-dt", words[-1], "--only", "1,2,3,4,5,6,7") if from_rows else ("-n", "7")
+
     finish(start("train", *words, "-m-dir", model, "-vr", "0.25", launcher=torchrun(2)))
-    shared = finish(start("generate", "-m-dir", model, "-n", "7", "--batch-size", "2", launcher=torchrun(2)))
-    alone = finish(start("generate", "-m-dir", model, "-n", "7", "--batch-size", "2"))
+    shared = finish(start("generate", "-m-dir", model, *wanted, "--batch-size", "2", launcher=torchrun(2)))
+    alone = finish(start("generate", "-m-dir", model, *wanted, "--batch-size", "2"))
 
     assert shared.count("\n") == 1
     folders = [Path(out.split()[-1]) for out in (shared, alone)]
-    files = [{path.name: path.read_bytes() for path in folder.glob("generated_image*")} for folder in folders]
+    images = "*_synthetic.*" if from_rows else "generated_image*"
+    files = [{path.name: path.read_bytes() for path in folder.rglob(images)} for folder in folders]
     assert len(files[0]) == 14
     assert files[0] == files[1]
     rows = (folders[0] / "inference_logs" / "images.csv").read_text().splitlines()
