@@ -55,6 +55,17 @@ def test_other_real_images_have_no_cause() -> None:
     assert [*whole(sets), *find_outliers(sets), *find_collapse(sets), *find_missing_classes(sets)] == []
 
 
+@pytest.mark.slow
+def test_blur_of_all_images_makes_none_of_them_an_outlier() -> None:
+    real, other, train = brains().split(0)
+    sets = in_memory(real, BY_NAME["blur"].plant(Material(other, train, np.random.default_rng(0))))
+    found = reproduce(sets, 0)
+
+    assert found is not None
+    assert found.degradation.name == "blur"
+    assert find_outliers(sets, found.degradation.apply) == []
+
+
 def test_the_images_that_are_unlike_the_others_are_listed() -> None:
     real, other, train = small()
     planted = BY_NAME["5 % images of pure noise"].plant(Material(other, train, np.random.default_rng(0)))
