@@ -45,7 +45,7 @@ def test_every_second_epoch_and_the_last_are_measured_and_the_best_is_kept(train
     assert all(0 <= value <= 1 for value in logged(model, "sample_coverage").values())
     log = (model / "training_manager.log").read_text()
     assert "random-conv (weights seeded 2024" in log
-    assert "which is the floor" in log
+    assert "as near as real images get" in log
     assert "do not publish" in log
     assert [f"epoch {epoch}: sample_kid" in log for epoch in range(1, 6)] == [False, True, False, True, True]
 
@@ -132,5 +132,5 @@ def test_processes_share_the_samples_and_agree(tiny_config: TinyConfig, table: P
     assert sorted(kid) == [0, 1]
     log = (tmp_path / "shared" / "training_manager.log").read_text()
     assert log.count("; 8 images") == 2
-    assert log.count("which is the floor") == 1
+    assert log.count("as near as real images get") == 1
     assert (tmp_path / "shared" / "checkpoints" / "best.ckpt").is_file()

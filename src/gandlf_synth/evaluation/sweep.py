@@ -84,7 +84,10 @@ def sweep_samplers(
     condition = encode_rows(manifest.samples, module.spec.parts)
     if condition.class_labels is not None and bool((condition.class_labels == UNKNOWN_CLASS).any()):
         condition = class_condition(range(module.spec.num_classes))
-    measured = sweep(module, real, condition, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed)
+    subjects = [sample.subject for sample in manifest.samples]
+    measured = sweep(
+        module, real, subjects, condition, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed
+    )
     chosen = best(measured)
     text = (
         f"{count} images per setting against {len(real)} real ones of {manifest.path.name}; features of "
@@ -103,6 +106,7 @@ def sweep_samplers(
 def sweep(
     module: GenerativeModule,
     real: Floats,
+    subjects: Sequence[str],
     condition: Condition,
     extractor: Extractor,
     settings: Sequence[tuple[str, int]],
@@ -117,6 +121,7 @@ def sweep(
     Args:
         module: the model, ready to sample.
         real: features of held-out real images, as ``scoring.features`` returns them.
+        subjects: of the real images.
         condition: of real images, in whose proportions images are made.
         extractor: the one that ``real`` came from.
         settings: sampler and steps.
@@ -134,7 +139,7 @@ def sweep(
         started = time.perf_counter()
         images = list(sample_batches(module, batched(seeds, repeated, batch_size), options))
         seconds = (time.perf_counter() - started) / count
-        result = score(real, features(images, extractor), seed=seed)
+        result = score(real, features(images, extractor), subjects, seed=seed)
         kid, overlap = result.kid, result.overlap
         results.append(
             Setting(sampler, steps, kid.value, kid.low, kid.high, overlap.density, overlap.coverage, seconds)

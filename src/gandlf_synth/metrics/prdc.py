@@ -13,6 +13,9 @@ from gandlf_synth.metrics.neighbors import all_distances
 from gandlf_synth.metrics.results import Check, ClassRow, Measurement
 from gandlf_synth.metrics.set_metric import Criterion, Limits, Measure, MeasureSettings, SetMetric, over_floor, ratio
 
+NEIGHBORS = 5
+"""The neighbor to which a neighborhood reaches (Naeem et al. 2020)."""
+
 
 @dataclass(frozen=True)
 class Prdc:
@@ -39,7 +42,7 @@ class Prdc:
 def prdc(
     real: Floats,
     synthetic: Floats,
-    k: int = 5,
+    k: int = NEIGHBORS,
     real_subjects: Groups | None = None,
     synthetic_subjects: Groups | None = None,
 ) -> Prdc:
@@ -167,7 +170,7 @@ class Overlap(SetMetric):
     """Random halves of the real images."""
     largest: int = 1500
     """Images of a set that are compared in one repeat; the cost grows with the square."""
-    neighbors: int = 5
+    neighbors: int = NEIGHBORS
     """The neighbor to which a neighborhood reaches."""
 
     position: ClassVar[int] = 80
@@ -175,7 +178,7 @@ class Overlap(SetMetric):
         Measure(
             "precision", "Precision", "faithful", "higher",
             criterion=Criterion(
-                "precision_of_floor",
+                "precision_of_real",
                 "Share of synthetic images that lie among the real ones, over the same share for real ones.",
                 0.8, 0.5, over_floor, "images lie among the real ones", "many images lie where no real one does",
                 _FEWEST,
@@ -185,7 +188,7 @@ class Overlap(SetMetric):
         Measure(
             "recall", "Recall", "diverse", "higher",
             criterion=Criterion(
-                "recall_of_floor",
+                "recall_of_real",
                 "Share of real images that lie among the synthetic ones, over the same share for real ones.",
                 0.8, 0.5, over_floor, "real images are found among the synthetic ones",
                 "many real images have no like among the synthetic ones (recall)", _FEWEST,
@@ -194,7 +197,7 @@ class Overlap(SetMetric):
         Measure(
             "coverage", "Coverage", "diverse", "higher",
             criterion=Criterion(
-                "coverage_of_floor",
+                "coverage_of_real",
                 "Share of real images with a synthetic one in their neighborhood, over the same share for real ones.",
                 0.8, 0.5, over_floor, "real neighbourhoods are filled",
                 "many real neighbourhoods are empty (coverage)", _FEWEST,
@@ -212,7 +215,7 @@ class Overlap(SetMetric):
         fewest = min(sets.real.num_subjects, sets.synthetic.num_subjects)
         needed = 2 * (self.neighbors + 1)
         if fewest < needed:
-            reason = f"there are {fewest} subjects and {self.neighbors} neighbours want {needed}; {_FEWEST} suffice"
+            reason = f"{self.neighbors} neighbours want {needed} subjects, not {fewest}; {_FEWEST} in each set suffice"
             names = [self.metric(name, sets, extractor=settings.extractor, refused=reason) for name in _MEANINGS]
             return Measurement(names)
         repeats = self._repeats(sets, settings.seed)
@@ -235,16 +238,16 @@ class Overlap(SetMetric):
 
     def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
         """Return the checks of the numbers, and one for every class that is hardly covered."""
-        limits = Limits(thresholds["coverage_of_floor_good"], thresholds["coverage_of_floor_bad"], higher=True)
+        limits = Limits(thresholds["coverage_of_real_good"], thresholds["coverage_of_real_bad"], higher=True)
         checks = super().checks(measurement, thresholds)
         for row in measurement.per_class:
-            share_of_floor = ratio(row.coverage, row.floor)
-            sentence = f"class {row.name!r} is covered at {share_of_floor.value:.0%} of what real images would"
+            share_of_real = ratio(row.coverage, row.floor)
+            sentence = f"class {row.name!r} is covered at {share_of_real.value:.0%} of what real images would"
             if row.num_synthetic == 0:
                 missing = limits.check("class_coverage", "bad", f"{sentence}, which has no synthetic image")
-                checks.append(missing.model_copy(update={"compared": share_of_floor.value}))
+                checks.append(missing.model_copy(update={"compared": share_of_real.value}))
             elif row.num_real >= _FEWEST_OF_CLASS:
-                check = limits.check("class_coverage", limits.outcome(share_of_floor), sentence, share_of_floor)
+                check = limits.check("class_coverage", limits.outcome(share_of_real), sentence, share_of_real)
                 checks += [check] if check.outcome in ("look", "bad") else []
         return checks
 

@@ -1,6 +1,6 @@
 """One score for images that are not on disk: the kernel distance of a model's samples to real images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gandlf_synth.metrics.extractors import Extractor
-from gandlf_synth.metrics.intervals import Estimate, Floats, Groups
+from gandlf_synth.metrics.intervals import Estimate, Floats
 from gandlf_synth.metrics.kernel import image_kernel_distance
-from gandlf_synth.metrics.prdc import Prdc, prdc
+from gandlf_synth.metrics.prdc import NEIGHBORS, Prdc, prdc
 from gandlf_synth.metrics.slicing import cut_stacks, to_unit
 
 _CHUNK = 32
@@ -48,14 +48,14 @@ def features(batches: Iterable[Tensor], extractor: Extractor) -> Floats:
 def score(
     real: Floats,
     synthetic: Floats,
-    real_subjects: Groups | None = None,
-    synthetic_subjects: Groups | None = None,
+    real_subjects: Sequence[str] | None = None,
+    synthetic_subjects: Sequence[str] | None = None,
     *,
     seed: int = 0,
 ) -> Score:
     """Return how near ``synthetic`` is to ``real``, both as ``features`` returns them.
 
-    Where no subjects are given, each image is of its own subject.
+    Where no subjects are given, or all images of a set are of one, each image counts as a subject of its own.
 
     >>> rng = np.random.default_rng(0)
     >>> near, far = (score(rng.normal(size=(40, 1, 1, 8)), rng.normal(shift, 1, (40, 1, 1, 8))) for shift in (0, 2))
@@ -63,11 +63,18 @@ def score(
     (True, True)
     """
     given = (real_subjects, real), (synthetic_subjects, synthetic)
-    subjects = [np.arange(len(part)).astype(str) if names is None else names for names, part in given]
+    subjects = [names if names and len(set(names)) > 1 else _apart(part) for names, part in given]
+    enough = all(len(set(names)) > NEIGHBORS for names in subjects)
+    neighbors = subjects if enough else [_apart(part) for _, part in given]
     return Score(
         image_kernel_distance(real, synthetic, *subjects, seed=seed),
-        prdc(real.reshape(len(real), -1), synthetic.reshape(len(synthetic), -1)),
+        prdc(real.reshape(len(real), -1), synthetic.reshape(len(synthetic), -1), NEIGHBORS, *neighbors),
     )
+
+
+def _apart(images: Floats) -> list[str]:
+    """Return a subject for each image."""
+    return [str(place) for place in range(len(images))]
 
 
 @torch.inference_mode()

@@ -44,6 +44,21 @@ def test_equal_distributions_are_within_the_interval_and_noise_is_far_outside() 
     assert far.overlap.coverage < 0.2
 
 
+def test_images_of_one_subject_do_not_count_as_several() -> None:
+    """Ten subjects of six nearly equal images, beside as many of as many others: nothing differs."""
+    rng = np.random.default_rng(0)
+    sets = [np.repeat(rng.normal(size=(10, 8)), 6, axis=0) + 0.01 * rng.normal(size=(60, 8)) for _ in range(2)]
+    names = [[f"{name}{place // 6}" for place in range(60)] for name in "ab"]
+    real, other = (rows[:, None, None] for rows in sets)
+
+    alone, together = score(real, other), score(real, other, *names)
+
+    assert alone.kid.low > 0
+    assert together.kid.low < 0 < together.kid.high
+    assert together.overlap.coverage > 0.7
+    assert alone.overlap.coverage < 0.4
+
+
 def test_volumes_are_compared_in_slices_of_three_directions() -> None:
     assert of(blobs(3, 0, (12, 14, 16))).shape == (3, 3, 8, 64)
 

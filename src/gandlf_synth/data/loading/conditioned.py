@@ -87,6 +87,10 @@ class ConditionedDataset(PreparedDataset):
         """Give ``images``, one per sample, in the place of the channels; conditions are made of those nevertheless."""
         self._shown = images
 
+    def rows(self, indices: Sequence[int]) -> list[int]:
+        """Return the rows of the split that hold the images of samples; see ``PreparedDataset.rows``."""
+        return [int(self._targets[row]) for row in super().rows(indices)]
+
     def __getitems__(self, keys: Sequence[int]) -> Batch:
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""
         epochs, indices = zip(*(divmod(key, len(self)) for key in keys), strict=True)

@@ -95,6 +95,11 @@ class SynthesisDataModule(LightningDataModule):
             split.samples, self._range, self._spec, condition, augmenter, self._seed, self._patches, fixed
         )
 
+    def subjects(self, phase: Phase, rows: Sequence[int]) -> list[str]:
+        """Return the subjects of rows of ``phase``."""
+        samples = self._splits[phase].manifest.samples
+        return [samples[row].subject for row in rows]
+
     def show(self, phase: Phase, images: NetworkImages) -> bool:
         """Let the loader of ``phase`` give ``images``, one per sample, and leave the split's own unread.
 

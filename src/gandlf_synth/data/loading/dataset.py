@@ -74,7 +74,7 @@ class PreparedDataset(Dataset[Batch]):
     @property
     def in_memory(self) -> bool:
         """Whether batches are only cut from the mapped file, so that worker processes would only cost."""
-        return self.mapped is not None
+        return self._augmenter is None and not isinstance(self._images, PatchImages)
 
     @property
     def mapped(self) -> NetworkImages | None:
@@ -104,6 +104,10 @@ class PreparedDataset(Dataset[Batch]):
     def __len__(self) -> int:
         """Return the number of samples."""
         return self._size
+
+    def rows(self, indices: Sequence[int]) -> list[int]:
+        """Return the rows of the split that hold the images of samples."""
+        return [index // self._per_volume for index in indices]
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
         """Return the batch of ``keys``, each ``epoch · len(self) + sample``."""

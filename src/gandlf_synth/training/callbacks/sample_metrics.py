@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gandlf_synth.config import SampleMetricsConfig
+from gandlf_synth.config import Phase, SampleMetricsConfig
 from gandlf_synth.data.loading.condition import Condition, join
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
-from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.metrics.extractors import Extractor
 from gandlf_synth.metrics.intervals import Estimate, Floats
 from gandlf_synth.metrics.scoring import features, score
@@ -28,7 +27,7 @@ _READ = 16
 class _Real:
     features: Floats
     condition: Condition
-    floor: Estimate
+    subjects: list[str]
 
 
 class SampleMetrics(Callback):
@@ -77,7 +76,7 @@ class SampleMetrics(Callback):
         real = self._real
         synthetic = self._features(trainer, pl_module, real)
         self._measured = trainer.current_epoch
-        scores = score(real.features, synthetic, seed=self._seed)
+        scores = score(real.features, synthetic, real.subjects, seed=self._seed)
         overlap = scores.overlap
         values = {
             "kid": scores.kid.value,
@@ -99,26 +98,28 @@ class SampleMetrics(Callback):
 
     def _look_at_real(self, trainer: Trainer, module: GenerativeModule) -> _Real:
         data: SynthesisDataModule = trainer.datamodule
-        held_out, condition = self._of(data.dataset("val"), 0)
-        train, _ = self._of(data.dataset("train", augmented=False), 1)
-        floor = score(held_out, train, seed=self._seed).kid
+        held_out, condition, subjects = self._of(data, "val", 0)
+        train, _, others = self._of(data, "train", 1)
+        usual = score(held_out, train, subjects, others, seed=self._seed).kid
         if trainer.is_global_zero:
             extractor = self._extractor
             caution = f"; {extractor.caution}" if extractor.caution else ""
             self._say(
                 f"sample metrics: {len(held_out)} validation images; {extractor.name} "
                 f"(weights {extractor.weights_sha256[:12]}), {extractor.resize_rule}; training images have a KID of "
-                f"{floor.value:.4g} ({floor.low:.4g} to {floor.high:.4g}) to them, which is the floor{caution}"
+                f"{usual.value:.4g} ({usual.low:.4g} to {usual.high:.4g}) to them: as near as real images get{caution}"
             )
-        return _Real(held_out, condition, floor)
+        return _Real(held_out, condition, subjects)
 
-    def _of(self, dataset: PreparedDataset, purpose: int) -> tuple[Floats, Condition]:
-        """Return the features of some images of a split, always the same ones, and their condition."""
+    def _of(self, data: SynthesisDataModule, phase: Phase, purpose: int) -> tuple[Floats, Condition, list[str]]:
+        """Return the features of some images of a split, always the same ones, their condition and their subjects."""
+        dataset = data.dataset(phase, augmented=False)
         rng = np.random.default_rng(fold_seed(self._seed, Purpose.MEASURED_SPLIT, purpose))
         chosen = rng.permutation(len(dataset))[: self._config.n_images].tolist()
         parts = [dataset.__getitems__(chosen[start : start + _READ]) for start in range(0, len(chosen), _READ)]
         condition = join([part["condition"] for part in parts])
-        return features((part["image"] for part in parts), self._extractor), condition
+        subjects = data.subjects(phase, dataset.rows(chosen))
+        return features((part["image"] for part in parts), self._extractor), condition, subjects
 
     def _features(self, trainer: Trainer, pl_module: GenerativeModule, real: _Real) -> Floats:
         """Return the features of samples, made by all processes in equal parts."""

@@ -108,6 +108,8 @@ def test_unpaired_sources_are_drawn_anew_in_every_epoch(tmp_path: Path) -> None:
 
     assert len(dataset) == 3
     assert len(drawn) > 1
+    assert dataset.in_memory, "worker processes would only cost"
+    assert dataset.rows([2, 0]) == [2, 0]
     assert dataset.__getitems__([2])["condition"]["image"][0, -1].min() == 1
 
 

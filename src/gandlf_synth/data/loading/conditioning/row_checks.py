@@ -1,10 +1,13 @@
 """Which rows of a CSV a model cannot use, and why: before training, and before images are made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+from pydantic import JsonValue
 
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.scan import Scans
-from gandlf_synth.data.loading.conditioners import ConditionPart, build_conditioner
+from gandlf_synth.data.loading.conditioners import Conditioner, ConditionPart, build_conditioner
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
@@ -22,14 +25,7 @@ def check_rows(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans)
     Raises:
         DataError: each of them.
     """
-    problems = [
-        Problem(_place(manifest, sample, conditioner.cell), what)
-        for part in parts
-        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
-        for sample in manifest.samples
-        if (what := conditioner.check(sample, scans, part.facts))
-    ]
-    raise_if_any(problems, DataError)
+    raise_if_any([problem for part in parts for problem in _unusable(manifest, *_learned(part), scans)], DataError)
 
 
 def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scans) -> None:
@@ -41,7 +37,7 @@ def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scan
     check_rows(manifest, parts, scans)
     problems = []
     for part in parts:
-        conditioner = build_conditioner(part.conditioner, part.parameters)
+        conditioner, _ = _learned(part)
         lacking = [] if part.optional else [sample for sample in manifest.samples if not conditioner.says(sample)]
         what = f"is empty, and the model never learned to do without ({part.conditioner})"
         problems += [Problem(_place(manifest, sample, conditioner.cell), what, conditioner.needs) for sample in lacking]
@@ -54,25 +50,31 @@ def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans
     Raises:
         DataError: each of them.
     """
-    problems = [
-        Problem(_place(manifest, sample, conditioner.cell), what)
-        for step in steps
-        for conditioner in [build_conditioner(step.name, step.parameters)]
-        for manifest in manifests
-        for sample in manifest.samples
-        if (what := conditioner.check(sample, scans))
-    ]
-    raise_if_any(problems, DataError)
+    conditioners = [build_conditioner(step.name, step.parameters) for step in steps]
+    pairs = product(conditioners, manifests)
+    raise_if_any([problem for each, manifest in pairs for problem in _unusable(manifest, each, None, scans)], DataError)
+
+
+def _unusable(
+    manifest: Manifest, conditioner: Conditioner, facts: Mapping[str, JsonValue] | None, scans: Scans
+) -> Iterator[Problem]:
+    for sample in manifest.samples:
+        if what := conditioner.check(sample, scans, facts):
+            yield Problem(_place(manifest, sample, conditioner.cell), what)
+
+
+def _learned(part: ConditionPart) -> tuple[Conditioner, Mapping[str, JsonValue]]:
+    """Return the conditioner of a part, and what it has learned from the training rows."""
+    return build_conditioner(part.conditioner, part.parameters), part.facts
 
 
 def warnings_of(manifest: Manifest, parts: Sequence[ConditionPart]) -> list[str]:
     """Return what a person should know before a trained model makes images of ``manifest``."""
     found = [
         f"{_place(manifest, sample, conditioner.cell)}: {what}"
-        for part in parts
-        for conditioner in [build_conditioner(part.conditioner, part.parameters)]
+        for conditioner, facts in map(_learned, parts)
         for sample in manifest.samples
-        if (what := conditioner.warn(sample, part.facts))
+        if (what := conditioner.warn(sample, facts))
     ]
     return found[:_SHOWN] + ([f"… and {len(found) - _SHOWN} more like these"] if len(found) > _SHOWN else [])
 
