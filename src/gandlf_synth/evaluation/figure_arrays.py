@@ -16,6 +16,7 @@ from gandlf_synth.metrics.slicing import resize_planes
 
 _SAMPLES = 12
 _VOLUMES = 3
+_FEWEST_OF_UMAP = 15
 _POINTS = 600
 _QUIZ = 20
 _EXTREMES = 6
@@ -112,13 +113,14 @@ def _map(compared: Sequence[ImageSetFeatures], rng: np.random.Generator, seed: i
     chosen = [np.sort(rng.permutation(len(images))[:_POINTS]) for images in compared]
     real, synthetic = (images.embedding[places] for images, places in zip(compared, chosen, strict=True))
     rows = np.concatenate([real, synthetic])
-    if find_spec("umap"):
+    if find_spec("umap") and len(rows) > _FEWEST_OF_UMAP:
         from umap import UMAP
 
         points, method = UMAP(random_state=seed).fit_transform(rows), "UMAP"
     else:
-        axes = np.linalg.svd(real - real.mean(axis=0), full_matrices=False)[2][:2]
-        points, method = (rows - real.mean(axis=0)) @ axes.T, "principal components of the real images"
+        known, whose = (real, "the real") if len(real) > 2 else (rows, "all")
+        axes = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)[2][:2]
+        points, method = (rows - known.mean(axis=0)) @ axes.T, f"principal components of {whose} images"
     arrays: Arrays = {"map_real": points[: len(real)], "map_synthetic": points[len(real) :]}
     arrays["map_method"] = np.array(method)
     for images, places in zip(compared, chosen, strict=True):

@@ -86,10 +86,25 @@ class Grid:
         return f"{slices}bilinear with antialiasing to {self.size[0]}×{self.size[1]} pixels"
 
 
-def choose_grid(
-    sources: Sequence[ImageSet], request: EvaluationRequest
-) -> tuple[Grid, list[str], list[UnitDifference]]:
-    """Return the grid on which all sets are compared, notes on it, and sets whose units differ.
+@dataclass(frozen=True)
+class GridChoice:
+    """The grid on which all sets are compared, and why a person should care.
+
+    Args:
+        grid: the grid.
+        differences: sets whose units differ.
+        cautions: what limits that which can be told.
+        facts: how the files were read.
+    """
+
+    grid: Grid
+    differences: list[UnitDifference]
+    cautions: list[str]
+    facts: list[str]
+
+
+def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> GridChoice:
+    """Return the grid on which all sets are compared.
 
     The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
 
@@ -99,7 +114,7 @@ def choose_grid(
     scans = {path: scan for source in sources for path, scan in source.scans.items()}
     whole = fingerprint([source.unmasked for source in sources], scans)
     both = [fingerprint([source.unmasked], scans) for source in sources[:2]]
-    size, notes = _size(both, whole.spatial_dims, request)
+    size, cautions = _size(both, whole.spatial_dims, request)
     low, high = _window(whole, both, sources[0], request)
     differences: list[UnitDifference] = []
     odd: dict[str, Window] = {}
@@ -120,11 +135,11 @@ def choose_grid(
             for source in sources:
                 found = images_in_other_units(source, facts[source.name])
                 odd |= found
-                notes += _odd_notes(source, found)
+                cautions += _odd_notes(source, found)
     own = {difference.name: difference.window for difference in differences if difference.window}
     slices = request.slices if whole.spatial_dims == len(STACKS) else 1
-    notes += list(whole.notes)
-    return Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own, odd), notes, differences
+    grid = Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own, odd)
+    return GridChoice(grid, differences, cautions, list(whole.notes))
 
 
 def _odd_notes(source: ImageSet, odd: Mapping[str, Window]) -> list[str]:

@@ -18,8 +18,6 @@ from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest
 
-_FEWEST = 2
-
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -30,14 +28,16 @@ class ImageSet:
         path: the CSV or folder.
         manifest: its samples.
         scans: what each file holds, in the units of the data where the file records them.
-        notes: what was left out, and what was brought back to the units of the data.
+        cautions: what was left out.
+        facts: what was brought back to the units of the data.
     """
 
     name: str
     path: Path
     manifest: Manifest
     scans: Scans
-    notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def unmasked(self) -> Manifest:
@@ -56,21 +56,20 @@ def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, 
     stored = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
     scans = {path: scan_in_data_units(path, scan) for path, scan in stored.items()}
     converted = sum(scans[path] is not scan for path, scan in stored.items())
-    notes: list[str] = []
+    cautions, facts = list[str](), list[str]()
     if converted:
-        notes.append(f"{name}: the values of {converted} pictures are taken in the units of the data, as they record")
+        facts.append(f"{name}: the values of {converted} pictures are taken in the units of the data, as they record")
     if skip_unreadable:
         usable = [s for s in manifest.samples if not any(scans[path].problem for path in s.channels)]
         left_out = len(manifest.samples) - len(usable)
         if left_out:
             bad = [path for sample in manifest.samples for path in sample.channels if scans[path].problem]
             reasons = listing((f"{path} {(scans[path].problem or ('',))[0]}" for path in bad), 5)
-            notes.append(f"{name}: {left_out} of {len(manifest.samples)} images left out: {reasons}")
+            cautions.append(f"{name}: {left_out} of {len(manifest.samples)} images left out: {reasons}")
         manifest = manifest.subset(usable)
-    if len(manifest.samples) < _FEWEST:
-        what = f"holds {len(manifest.samples)} usable image" + ("" if len(manifest.samples) == 1 else "s")
-        raise DataError(Problem(f"{name} images in {source}", what, "at least 2; intervals want 50 and more"))
-    return ImageSet(name, source, manifest, scans, tuple(notes))
+    if not manifest.samples:
+        raise DataError(Problem(f"{name} images in {source}", "holds no usable image", "at least 1; 50 and more tell"))
+    return ImageSet(name, source, manifest, scans, tuple(cautions), tuple(facts))
 
 
 def _find_csv(source: Path, cache: Path) -> Path:

@@ -38,7 +38,10 @@ class Evaluation(BaseModel):
     causes: list[Cause] = []
     """What was recognized as wrong, the most fundamental first."""
     verdicts: list[Verdict]
-    notes: list[str]
+    cautions: list[str] = []
+    """What limits that which can be told; to be read with the verdicts."""
+    facts: list[str] = []
+    """How the images were read."""
     versions: dict[str, str]
     seconds: float
     peak_memory_mb: float

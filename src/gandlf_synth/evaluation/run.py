@@ -38,7 +38,6 @@ from gandlf_synth.progress import Progress
 from gandlf_synth.provenance import digest, software_versions
 
 _FEW = 50
-_FEWEST_SUBJECTS = 4
 _CUBE_SIDE = 40
 """Voxels a side at which copies of volumes are searched for."""
 
@@ -58,7 +57,8 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     extractor.to("cuda" if torch.cuda.is_available() else "cpu")
     cache = default_cache()
     sources = _load_sources(request, cache, progress)
-    grid, notes, differences = choose_grid(sources, request)
+    choice = choose_grid(sources, request)
+    grid = choice.grid
     extractor.check_images(grid.spatial_dims)
     planes = [read_planes(source, grid.of(source.name), cache, progress) for source in sources]
     volumes = [_volumes(part, grid.of(part.name), extractor, cache, progress) for part in planes]
@@ -73,8 +73,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
     measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
     measurements = [measurement for _, measurement in measured]
-    causes = find_causes(sets, sources, differences, thresholds, request.seed)
-    notes = [note for source in sources for note in source.notes] + notes + _cautions(sources)
+    causes = find_causes(sets, sources, choice.differences, thresholds, request.seed)
     evaluation = Evaluation(
         command=request.command,
         made=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -85,10 +84,11 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         metrics=[metric for measurement in measurements for metric in measurement.metrics],
         per_class=[row for measurement in measurements for row in measurement.per_class],
         copies=[pair for measurement in measurements for pair in measurement.copies],
-        warnings=[difference.warning for difference in differences],
+        warnings=[difference.warning for difference in choice.differences],
         causes=causes,
         verdicts=verdicts(measured, thresholds, causes),
-        notes=_identical(planes) + notes + ([extractor.caution] if extractor.caution else []),
+        cautions=[*_identical(planes), *_cautions(sources), *choice.cautions, *filter(None, [extractor.caution])],
+        facts=[*_facts(sources), *choice.facts],
         versions=software_versions(),
         seconds=round(time.monotonic() - started, 1),
         peak_memory_mb=peak_memory_mb(),
@@ -107,17 +107,11 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
 
 def _load_sources(request: EvaluationRequest, cache: Path, progress: Progress) -> list[ImageSet]:
     paths = {"real": request.real, "synthetic": request.synthetic, "train": request.train}
-    sources = [
+    return [
         load_image_set(name, path, cache, progress, skip_unreadable=request.skip_unreadable)
         for name, path in paths.items()
         if path is not None
     ]
-    subjects = len({sample.subject for sample in sources[0].manifest.samples})
-    if subjects < _FEWEST_SUBJECTS:
-        what = f"are of {subjects} subject{'s' if subjects > 1 else ''}"
-        fix = "without more, real images cannot be compared with real ones, and no number means anything"
-        raise DataError(Problem(f"real images in {request.real}", what, f"at least {_FEWEST_SUBJECTS} subjects", fix))
-    return sources
 
 
 def _volumes(planes: PlaneSet, grid: Grid, extractor: Extractor, cache: Path, progress: Progress) -> PlaneSet | None:
@@ -130,14 +124,19 @@ def _measure(sets: ImageSets, settings: MeasureSettings, progress: Progress) -> 
 
 
 def _cautions(sources: list[ImageSet]) -> list[str]:
+    cautions = [caution for source in sources for caution in source.cautions]
     small = [
         f"{source.name} {len(source.manifest.samples)}" for source in sources if len(source.manifest.samples) < _FEW
     ]
-    notes = [f"subjects of {source.name}: {source.manifest.subject_rule}" for source in sources]
-    notes += [f"{source.name}: {note}" for source in sources for note in source.manifest.notes]
     if small:
-        notes.append(f"few images ({', '.join(small)}): intervals are wide; {_FEW} and more per set are advised")
-    return notes
+        cautions.append(f"few images ({', '.join(small)}): intervals are wide; {_FEW} and more per set are advised")
+    return cautions
+
+
+def _facts(sources: list[ImageSet]) -> list[str]:
+    facts = [fact for source in sources for fact in source.facts]
+    facts += [f"subjects of {source.name}: {source.manifest.subject_rule}" for source in sources]
+    return facts + [f"{source.name}: {note}" for source in sources for note in source.manifest.notes]
 
 
 def _identical(planes: list[PlaneSet]) -> list[str]:

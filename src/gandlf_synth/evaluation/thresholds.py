@@ -13,9 +13,10 @@ Thresholds = Mapping[str, float]
 def default_thresholds() -> dict[str, float]:
     """Return every threshold with its default.
 
-    Distances are judged by how far they lie above the floor, which is the same distance between two halves of the
-    real images. Shares named ``…_of_floor`` are divided by their floor. ``false_alarm`` is the share of held-out real
-    images that may be taken for copies. ``difference_…`` are of the whole look of the images, whose cause is sought.
+    Some distances are judged by how far they lie above real against real, which is the same distance between real
+    images of different subjects. Shares named ``…_of_real`` are divided by it. ``false_alarm`` is the share of held-out
+    real images that may be taken for copies. ``difference_…`` are of the whole look of the images, whose cause is
+    sought.
     """
     measures = [measure for metric in registered_set_metrics() for measure in metric.measures]
     criteria = [measure.criterion for measure in measures if measure.criterion]

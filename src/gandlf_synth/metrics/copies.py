@@ -11,6 +11,7 @@ from gandlf_synth.metrics.copy_limit import (
     FEWEST,
     CopyLimit,
     fit_copy_limit,
+    nearly_identical,
     surely_identical,
     unexplained_share,
 )
@@ -110,10 +111,10 @@ class Copies(SetMetric):
             what = "the same as a training image to the pixel" if details["has_train"] else "files of the real images"
             identical = [pair for pair in measurement.copies if pair.identical]
             names = f": {_named(identical)}" if identical else ""
-            sentence = f"{details['identical']:.0f} {count} are {what}{names}"
+            sentence = f"{details['identical']:.0f} {count} are {what}{names}{_among_real(metric)}"
         elif outcome in ("look", "bad"):
             copies = f"{details['flagged']:.0f} {count} are copies of training images{share_detail(metric)}"
-            sentence = f"{copies}; {compared}; {_named(measurement.copies)}"
+            sentence = f"{copies}; {compared}; {_named(measurement.copies)}{_among_real(metric)}"
         elif outcome == "good":
             good = f"{sentence}: {details['flagged']:.0f} {count}; {compared}"
             outcome, sentence = _second_look(metric, measurement.copies, good)
@@ -143,7 +144,8 @@ class Copies(SetMetric):
         groups = [sets.synthetic.subjects, sets.real.subjects[findings.places]]
         details |= {
             "held_out": float(len(held_out)), "held_out_flagged": float(others.sum()),
-            "near_duplicates": float(limit.near_duplicates), "false_alarm": limit.false_alarm,
+            "near_duplicates": float(limit.near_duplicates),
+            "held_out_copies": float(nearly_identical(held_out).sum()), "false_alarm": limit.false_alarm,
             "beyond": float(beyond.sum()), "held_out_beyond": float(others_beyond.sum()),
             "unexplained": unexplained_share(flagged, others, groups),
             "unexplained_beyond": unexplained_share(beyond, others_beyond, groups), "limit": limit.score,
@@ -202,8 +204,8 @@ def _too_few(count: int, held_out: Matches | None) -> str:
     if held_out is None:
         return f"only {count} real images are not among the training images; {enough}: give other real images"
     return (
-        f"nearly all of {count} held-out real images are training images or nearly so; {enough}: "
-        "give real images of other patients"
+        f"of {count} held-out real images fewer than {FEWEST} are unlike every training image; {enough}: "
+        "give more real images, of other patients"
     )
 
 
@@ -219,6 +221,16 @@ def _note(limit: CopyLimit, flagged: Flags, others: Flags, false_alarm: float) -
         wanted = f"a limit of {false_alarm:.0%} wants {round(2 / false_alarm)} held-out images"
         parts.append(f"{wanted}, so it was widened to {limit.false_alarm:.1%}")
     return "; ".join(parts)
+
+
+def _among_real(metric: Metric) -> str:
+    """Return that real images are copies of training images, too, which no model made, where some are."""
+    details = metric.details
+    if not details.get("held_out_copies"):
+        return ""
+    count = f"{details['held_out_copies']:.0f} of {details['held_out']:.0f} held-out ones"
+    what = "the real images hold near-duplicates of training images, too"
+    return f"; {what} ({count}), and such pairs need not come from the model: compare again without them"
 
 
 def _second_look(metric: Metric, pairs: Sequence[CopyPair], good: str) -> tuple[Outcome, str]:

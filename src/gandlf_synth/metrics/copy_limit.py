@@ -52,11 +52,11 @@ class CopyLimit:
 
     def flagged(self, matches: Matches) -> NDArray[np.bool_]:
         """Return which images are too like a training image."""
-        return np.asarray((self.scores(matches) > self.score) | _surely(matches))
+        return np.asarray((self.scores(matches) > self.score) | nearly_identical(matches))
 
     def beyond(self, matches: Matches) -> NDArray[np.bool_]:
         """Return which images are so near that not even the nearest of many held-out images is expected there."""
-        return np.asarray((self.scores(matches) > self.far) | _surely(matches))
+        return np.asarray((self.scores(matches) > self.far) | nearly_identical(matches))
 
 
 def fit_copy_limit(held_out: Matches, false_alarm: float) -> CopyLimit | None:
@@ -64,7 +64,7 @@ def fit_copy_limit(held_out: Matches, false_alarm: float) -> CopyLimit | None:
 
     Two of them should lie above it, so that 1 % wants 200. None where fewer than 20 are left.
     """
-    looks, usual = held_out.looks, ~_surely(held_out)
+    looks, usual = held_out.looks, ~nearly_identical(held_out)
     for _ in range(3):
         if usual.sum() < FEWEST:
             return None
@@ -72,7 +72,7 @@ def fit_copy_limit(held_out: Matches, false_alarm: float) -> CopyLimit | None:
         spread = np.maximum(high - center, 0.05)
         scores = _scores(looks, center, spread)
         far = _far(scores[usual])
-        usual = ~_surely(held_out) & (scores <= far)
+        usual = ~nearly_identical(held_out) & (scores <= far)
     count = int(usual.sum())
     if count < FEWEST:
         return None
@@ -84,6 +84,12 @@ def fit_copy_limit(held_out: Matches, false_alarm: float) -> CopyLimit | None:
 def surely_identical(matches: Matches) -> NDArray[np.bool_]:
     """Return which images are a training image to the pixel, but for brightness, contrast and mirroring."""
     return np.asarray((matches.correlation >= IDENTICAL) & (matches.second == matches.index))
+
+
+def nearly_identical(matches: Matches) -> NDArray[np.bool_]:
+    """Return which images are a training image, or so like one that no two images of other people are."""
+    alike = (matches.likeness >= _SURELY_ALIKE) & (matches.margin >= _SURELY_ALONE)
+    return np.asarray(alike | (matches.correlation >= IDENTICAL))
 
 
 def unexplained_share(flagged: NDArray[np.bool_], held_out: NDArray[np.bool_], groups: Sequence[Groups]) -> float:
@@ -120,11 +126,6 @@ def _design_effect(flags: NDArray[np.bool_], groups: Groups) -> float:
         return 1.0
     excess = np.array([(flags[part] - share).sum() for part in members(groups)])
     return max(1.0, float((excess**2).sum() / (len(flags) * share * (1 - share))))
-
-
-def _surely(matches: Matches) -> NDArray[np.bool_]:
-    alike = (matches.likeness >= _SURELY_ALIKE) & (matches.margin >= _SURELY_ALONE)
-    return np.asarray(alike | (matches.correlation >= IDENTICAL))
 
 
 def _scores(looks: Numbers, center: Numbers, spread: Numbers) -> Numbers:

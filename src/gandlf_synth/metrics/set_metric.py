@@ -259,8 +259,8 @@ def too_few(sets: ImageSets) -> str:
     alone = [part.name for part in (sets.real, sets.synthetic) if part.num_subjects < 2]
     if not alone:
         return ""
-    which = " and the ".join(alone)
-    return f"the {which} images are of one subject each; {FEWEST} subjects in each set suffice"
+    which, each = " and the ".join(alone), " each" * (len(alone) - 1)
+    return f"the {which} images are of one subject{each}; {FEWEST} subjects in each set suffice"
 
 
 def itself(metric: Metric) -> Estimate:

@@ -21,14 +21,16 @@ from gandlf_synth.progress import no_progress
 SIZE = 32
 
 
-def write_set(root: Path, name: str, images: np.ndarray, labels: Sequence[str] | None = None) -> Path:
+def write_set(
+    root: Path, name: str, images: np.ndarray, labels: Sequence[str] | None = None, subject: str | None = None
+) -> Path:
     """Write pictures and their CSV; return the CSV."""
     folder = root / name
     folder.mkdir()
     rows = []
     for k, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{k}.png")
-        rows.append([f"{name}/{k}.png", f"{name}-{k}"])
+        rows.append([f"{name}/{k}.png", subject or f"{name}-{k}"])
     path = root / f"{name}.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)

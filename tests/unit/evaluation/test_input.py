@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.factories import blob, heads, write_nifti
+from tests.factories import Cli, blob, heads, verdict_of, write_nifti
 
 from gandlf_synth.errors import ConfigError, DataError
 from gandlf_synth.evaluation.results import Evaluation
@@ -22,7 +22,7 @@ def test_folders_need_no_csv(saved: Callable[..., Path], evaluated: Callable[...
 
     assert found.inputs["real"]["images"] == 12
     assert found.inputs["synthetic"]["images"] == 10
-    assert any("few images" in note for note in found.notes)
+    assert any("few images" in note for note in found.cautions)
     assert found.metric("fid").refused.startswith(
         "FID needs at least as many images as the extractor has features (64)"
     )
@@ -30,20 +30,38 @@ def test_folders_need_no_csv(saved: Callable[..., Path], evaluated: Callable[...
     assert len(rows) == 1 + 22
 
 
-def test_an_empty_folder_and_a_single_image(
+def test_an_empty_folder_and_a_missing_table(
     saved: Callable[..., Path], evaluated: Callable[..., Evaluation], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    real, single = saved("real", heads(12, 1)), saved("single", heads(1, 2))
+    real = saved("real", heads(12, 1))
 
     with pytest.raises(DataError, match=r"empty: holds no images.*\.png"):
         evaluated(real, tmp_path / "empty")
-    with pytest.raises(DataError, match=r"synthetic images in .*: holds 1 usable image; allowed: at least 2"):
-        evaluated(real, single)
-    with pytest.raises(DataError, match=r"real images in .*: are of 3 subjects"):
-        evaluated(saved("three", heads(3, 1)), real)
     with pytest.raises(DataError, match="does not exist"):
         evaluated(tmp_path / "nowhere.csv", real)
+
+
+@pytest.mark.parametrize(("count", "others"), [(1, 1), (1, 14), (14, 1), (3, 3)])
+def test_sets_of_an_image_or_three_are_unknown_with_what_would_suffice(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation], cli: Cli, tmp_path: Path, count: int, others: int
+) -> None:
+    found = evaluated(saved("real", heads(count, 1)), saved("other", heads(others, 2)))
+
+    assert {verdict.outcome for verdict in found.verdicts} == {"unknown"}
+    for question in ("faithful", "diverse"):
+        assert "suffice" in verdict_of(found, question).sentence
+    code, _, err = cli("report", tmp_path / "out")
+    assert code == 0, err
+
+
+def test_a_real_set_of_one_subject_is_unknown_with_what_would_suffice(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
+    found = evaluated(saved("real", heads(14, 1), subject="a"), saved("other", heads(14, 2)))
+
+    sentence = "the real images are of one subject; 20 subjects in each set suffice"
+    assert verdict_of(found, "faithful").sentence == f"Unknown: Kernel distance (KID): {sentence}."
 
 
 def test_a_damaged_file_is_an_error_or_left_out_and_said(
@@ -57,7 +75,7 @@ def test_a_damaged_file_is_an_error_or_left_out_and_said(
     found = evaluated(real, other, skip_unreadable=True)
 
     assert found.inputs["synthetic"]["images"] == 9
-    assert any("synthetic: 1 of 10 images left out" in note for note in found.notes)
+    assert any("synthetic: 1 of 10 images left out" in note for note in found.cautions)
 
 
 def test_nan_is_an_error(evaluated: Callable[..., Evaluation], tmp_path: Path) -> None:
@@ -94,7 +112,7 @@ def test_different_sizes_are_compared_at_the_smaller_and_said(
     found = evaluated(saved("real", heads(12, 1)), saved("large", large))
 
     assert list(found.comparison["size"]) == [32, 32]
-    assert any("median sizes differ" in note for note in found.notes)
+    assert any("median sizes differ" in note for note in found.cautions)
 
 
 def test_files_that_are_real_files_byte_for_byte_are_said(
@@ -102,7 +120,7 @@ def test_files_that_are_real_files_byte_for_byte_are_said(
 ) -> None:
     found = evaluated(saved("real", heads(12, 1)), saved("again", heads(12, 1)[:5]))
 
-    assert "5 of 5 synthetic files are byte for byte real files" in found.notes
+    assert "5 of 5 synthetic files are byte for byte real files" in found.cautions
 
 
 def test_volumes_are_compared_in_three_directions_whatever_their_orientation(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import Cli, heads
+from tests.factories import Cli, heads, verdict_of
 
 from gandlf_synth.evaluation.report.methods import write_methods
 from gandlf_synth.evaluation.report.strips import build_rows, build_strip
@@ -129,6 +129,29 @@ def test_the_zone_of_every_judged_measure_is_its_outcome(flat: Path) -> None:
     for row in judged:
         zone = [part for part in row.strip.zones if part.left <= row.strip.value <= part.left + part.width]
         assert row.outcome in {part.kind for part in zone} | {"unknown"}, row.title
+
+
+def test_only_cautions_stand_before_the_verdicts(flat: Path) -> None:
+    page = (flat / "report.html").read_text()
+    banner, origin = page[page.index('class="banner') : page.index("</aside>")], page[page.index('id="origin"') :]
+
+    assert "few images" in banner
+    assert "subjects of real: " not in banner
+    assert "subjects of real: " in origin
+
+
+def test_a_collection_that_holds_images_twice_is_said_beside_its_copies(
+    saved: Callable[..., Path], evaluated: Callable[..., Evaluation]
+) -> None:
+    train, real, synthetic = heads(40, 1), heads(30, 2), heads(30, 3)
+    real[:4], synthetic[:2] = train[:4] // 2 + 20, train[4:6]
+
+    found = evaluated(saved("real", real), saved("other", synthetic), train=saved("train", train))
+
+    said = verdict_of(found, "private").sentence
+    assert "2 of 30 synthetic images are the same as a training image to the pixel" in said
+    assert "near-duplicates of training images, too (4 of 30 held-out ones)" in said
+    assert "need not come from the model" in said
 
 
 def test_copies_are_shown_with_the_verdict_on_privacy(flat: Path) -> None:

@@ -200,7 +200,7 @@ def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., 
             "texture_good=99",
             "kid_good=99",
             "histogram_good=1",
-            "precision_of_floor_good=0",
+            "precision_of_real_good=0",
             "difference_good=999",
         ]
     )

@@ -126,7 +126,7 @@ def test_pictures_that_generate_writes_record_their_scale(saved: Saved, evaluate
     assert found.warnings == []
     assert found.comparison["intensity_rule"].startswith("one window")
     assert spectrum_db(found) == pytest.approx(0, abs=0.05)
-    assert any("12 pictures are taken in the units of the data" in note for note in found.notes)
+    assert any("12 pictures are taken in the units of the data" in note for note in found.facts)
 
 
 def test_pairs_are_compared_in_the_units_of_the_data_or_not_at_all(saved: Saved, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _check_units(real: ImageSet, synthetic: ImageSet, preset: str | None) -> lis
             "the originals do not look like CT in HU, in which synthrad measures: its errors and ranges mean nothing "
             "in another unit"
         )
-    return [*real.notes, *synthetic.notes, *warnings]
+    return [*real.cautions, *synthetic.cautions, *real.facts, *synthetic.facts, *warnings]
 
 
 def _conclude(

@@ -96,7 +96,7 @@ def build_rows(evaluation: Evaluation) -> dict[str, list[Row]]:
 def build_class_rows(evaluation: Evaluation) -> list[Row]:
     """Return a row for every class: how much of it is covered."""
     thresholds = evaluation.thresholds
-    good, bad = (thresholds.get(f"coverage_of_floor_{name}") for name in ("good", "bad"))
+    good, bad = (thresholds.get(f"coverage_of_real_{name}") for name in ("good", "bad"))
     limits = None if good is None or bad is None else Limits(good, bad, higher=True)
     checks = [check for verdict in evaluation.verdicts for check in verdict.checks if check.metric == "class_coverage"]
     return [_class_row(row, limits, checks) for row in evaluation.per_class]
