@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth.evaluation.store import Arrays
-from gandlf_synth.metrics.detail import FLIPS, mirror
+from gandlf_synth.metrics.detail import FLIP_NAMES, FLIPS, mirror
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices
 from gandlf_synth.metrics.results import CopyPair, Measurement
@@ -22,7 +22,6 @@ _QUIZ = 20
 _EXTREMES = 6
 _THUMBNAIL = 40
 _RGB = 3
-_MIRRORED = {"mirrored left-right": FLIPS[1], "mirrored up-down": FLIPS[2], "turned by 180°": FLIPS[3]}
 QUARTILES = (25, 50, 75)
 WHISKERS = (5, 25, 50, 75, 95)
 
@@ -99,8 +98,7 @@ def _pair_slices(pairs: Sequence[CopyPair], sets: ImageSets) -> Arrays:
         images = sets.real if pair.held_out else sets.synthetic
         query = np.asarray(images.pixels[[images.files.index(pair.synthetic)]], dtype=np.float32)
         original = reference.pixels[reference.files.index(pair.training)]
-        if pair.flip in _MIRRORED:
-            query = mirror(query, _MIRRORED[pair.flip])
+        query = mirror(query, FLIPS[FLIP_NAMES.index(pair.flip)])
         slices.append(to_bytes(np.stack([query[0], original])))
     return {"pair_slices": np.stack(slices)}
 

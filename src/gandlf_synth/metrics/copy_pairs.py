@@ -4,13 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.metrics.detail import FLIPS, mirror
+from gandlf_synth.metrics.detail import FLIP_NAMES, FLIPS, mirror
 from gandlf_synth.metrics.image_set import ImageSetFeatures
 from gandlf_synth.metrics.intervals import Indices
 from gandlf_synth.metrics.memorization import Matches, Numbers
 from gandlf_synth.metrics.results import CopyPair
-
-FLIP_NAMES = ("as it is", "mirrored left-right", "mirrored up-down", "turned by 180°")
 
 
 def worst_pairs(

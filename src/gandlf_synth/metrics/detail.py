@@ -22,6 +22,7 @@ Pixels = NDArray[np.floating]
 
 FLIPS: tuple[tuple[bool, bool], ...] = ((False, False), (True, False), (False, True), (True, True))
 """Whether mirrored left-right (along the last axis), and up-down (along the first)."""
+FLIP_NAMES = ("as it is", "mirrored left-right", "mirrored up-down", "turned by 180°")
 _CHUNK = 256
 _ANGLE = radians(5)
 _ZOOM = log(1.1)
@@ -50,6 +51,10 @@ class Scale:
         return tuple(max(4, round(length * factor)) for length in shape)
 
 
+COARSE = {2: Scale(32, 0.025, 0.1), 3: Scale(16, 0.035, 0.12)}
+"""Where images are laid on one another roughly, and repeated ones are counted; by dimensions."""
+
+
 def detail_images(images: Pixels, scale: Scale) -> Tensor:
     """Return the detail of ``images (n, channels, *shape)`` at a scale, the mean of the channels, ``(n, *small)``.
 
@@ -58,8 +63,8 @@ def detail_images(images: Pixels, scale: Scale) -> Tensor:
     """
     shape = scale.shape_of(images.shape[2:])
     parts = []
-    for start in range(0, len(images), _CHUNK):
-        chunk = np.asarray(images[start : start + _CHUNK], dtype=np.float32).mean(axis=1)
+    for rows in chunks(len(images), _CHUNK):
+        chunk = np.asarray(images[rows], dtype=np.float32).mean(axis=1)
         small = resize_images(torch.from_numpy(chunk), shape).numpy()
         inner, outer = (
             gaussian_filter(small, (0, *(share * max(shape),) * len(shape)), mode="reflect")

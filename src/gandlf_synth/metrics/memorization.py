@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandlf_synth.metrics.candidates import describe, find_candidates, thumb_scale
-from gandlf_synth.metrics.detail import FLIPS, Pixels, Scale, chunks, detail_images, flipped
+from gandlf_synth.metrics.detail import COARSE, FLIP_NAMES, FLIPS, Pixels, Scale, chunks, detail_images, flipped
 from gandlf_synth.metrics.intervals import Groups, Indices
 from gandlf_synth.metrics.mixtures import find_mixtures
 from gandlf_synth.metrics.registration import correlation_at, register_finely, register_roughly
@@ -30,7 +30,6 @@ Numbers = NDArray[np.float64]
 
 IDENTICAL = 0.999
 """Images that correlate so much are the same image."""
-_COARSE = {2: Scale(32, 0.025, 0.1), 3: Scale(16, 0.035, 0.12)}
 _FINE = {2: Scale(64, 0.016, 0.083), 3: Scale(28, 0.03, 0.12)}
 _REGISTERED = 3
 """Candidates of each image that are registered finely."""
@@ -93,14 +92,14 @@ class Matches:
         shift = np.abs(pose[:, dims]).max() / 2
         if self.second[place] != self.index[place]:
             return "a mixture of two training images"
-        words = [("", "mirrored left-right", "mirrored up-down", "turned by 180°")[self.flip[place]]]
+        words = [FLIP_NAMES[self.flip[place]] if self.flip[place] else ""]
         words.append("inverted" if self.inverted[place] else "")
         if self.correlation[place] < IDENTICAL:
             words.append(f"turned by {angle:.0f}°" if angle >= 2 else "")
             size = "enlarged" if zoom > 1 else "made smaller"
             words.append(f"{size} by {abs(zoom - 1):.0%}" if abs(zoom - 1) > 0.03 else "")
             words.append(f"shifted by {shift:.0%} of the side" if shift > 0.015 else "")
-        return ", ".join(word for word in words if word) or "as it is"
+        return ", ".join(word for word in words if word) or FLIP_NAMES[0]
 
 
 class CopySearch:
@@ -193,7 +192,7 @@ class _Scales:
         dims = images.ndim - 2
         device = "cuda" if torch.cuda.is_available() else "cpu"
         thumbs, coarse, fine = (
-            detail_images(images, scale).to(device) for scale in (thumb_scale(dims), _COARSE[dims], _FINE[dims])
+            detail_images(images, scale).to(device) for scale in (thumb_scale(dims), COARSE[dims], _FINE[dims])
         )
         return cls(thumbs, coarse, fine.half())
 

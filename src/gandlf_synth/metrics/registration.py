@@ -1,12 +1,13 @@
 """How well one image lies on another after the best shift, rotation and zoom, whatever the sign of the contrast."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from gandlf_synth.metrics.detail import FLIPS, coarse_poses, flipped, generators, warp
+from gandlf_synth.metrics.detail import FLIPS, chunks, coarse_poses, flipped, generators, warp
 
 _REACH = 0.2
 """The farthest shift, as a share of the side."""
@@ -46,13 +47,16 @@ def register_roughly(images: Tensor, known: Tensor, index: Tensor, flips: Tensor
     """
     dims = images.ndim - 1
     poses = coarse_poses(dims).to(images)
-    size = images[0].numel() * len(poses) * index.shape[1] * 2**dims
-    block = max(1, _BLOCK // size)
-    parts = [
-        _rough_block(images[rows], known, index[rows], flips[rows], poses)
-        for rows in (slice(start, start + block) for start in range(0, len(images), block))
-    ]
-    return Registered(torch.cat([p.correlation for p in parts]), torch.cat([p.pose for p in parts]))
+    values = images[0].numel() * len(poses) * index.shape[1] * 2**dims
+    return _in_blocks(
+        lambda rows: _rough_block(images[rows], known, index[rows], flips[rows], poses), len(images), values
+    )
+
+
+def _in_blocks(register: Callable[[slice], Registered], count: int, values: int) -> Registered:
+    """Return what ``register`` finds for so many images, some of them at a time, each taking so many values."""
+    parts = [register(rows) for rows in chunks(count, max(1, _BLOCK // values))]
+    return Registered(torch.cat([part.correlation for part in parts]), torch.cat([part.pose for part in parts]))
 
 
 def _rough_block(images: Tensor, known: Tensor, index: Tensor, flips: Tensor, poses: Tensor) -> Registered:
@@ -113,13 +117,10 @@ def register_finely(images: Tensor, targets: Tensor, poses: Tensor) -> Registere
     """
     moves = generators(images.ndim - 1).to(images)
     drift = moves @ _points(images).T
-    size = images[0].numel() * len(moves) * 4
-    block = max(1, _BLOCK // size)
-    parts = [
-        _fine_block(images[rows], targets[rows], poses[rows], drift, moves)
-        for rows in (slice(start, start + block) for start in range(0, len(images), block))
-    ]
-    return Registered(torch.cat([p.correlation for p in parts]), torch.cat([p.pose for p in parts]))
+    values = images[0].numel() * len(moves) * 4
+    return _in_blocks(
+        lambda rows: _fine_block(images[rows], targets[rows], poses[rows], drift, moves), len(images), values
+    )
 
 
 def _fine_block(images: Tensor, targets: Tensor, poses: Tensor, drift: Tensor, moves: Tensor) -> Registered:

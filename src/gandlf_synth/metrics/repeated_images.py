@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.metrics.detail import FLIPS, Scale, chunks, detail_images, flipped, standardized
+from gandlf_synth.metrics.detail import COARSE, FLIPS, chunks, detail_images, flipped, standardized
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Estimate, share
 from gandlf_synth.metrics.results import Measurement, Metric
@@ -15,7 +15,6 @@ from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings,
 
 _FEWEST = 20
 _NEAREST = 64
-_SCALES = {2: Scale(32, 0.025, 0.1), 3: Scale(16, 0.035, 0.12)}
 _CHUNK = 512
 _LIMITS = 200
 _PAIRED = 2
@@ -101,7 +100,7 @@ class RepeatedImages(SetMetric):
         chosen = np.sort(rng.permutation(len(images))[: self.largest])
         groups = images.subjects[chosen] if by_subject else chosen.astype(str)
         whole = images.whole
-        detail = detail_images(whole[chosen], _SCALES[whole.ndim - 2])
+        detail = detail_images(whole[chosen], COARSE[whole.ndim - 2])
         rows = standardized(detail)
         correlations, others = [], []
         for part in chunks(len(rows), _CHUNK):
