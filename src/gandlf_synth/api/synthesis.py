@@ -311,15 +311,10 @@ def _from_rows(
         job.ordered(folder), rows.manifest, spec, rows.task, writer, about, parameters.n_samples, steps, job.signer
     )
     return generate_from_rows(
-        RowSampler(job.module.to(ranks.device), parameters, job.seed, gate),
-        rows.reader(spec),
-        files,
-        rows.samples,
-        reporter,
-        bar,
+        RowSampler(job.module.to(ranks.device), parameters, job.seed, gate), rows.reader(spec), files, rows.samples,
+        reporter, bar, ranks=ranks,
         rows_together=max(1, parameters.batch_size // (parameters.n_samples * parameters.average)),
-        ranks=ranks,
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
