@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 40
 _LOG_WIDTH = 200
-
-
-@click.command()
-@config_option(required=True)
-@click.option(
+_training_data_option = click.option(
     "-dt",
     "--main-data-csv-path",
     "train_csv",
@@ -28,6 +24,11 @@ _LOG_WIDTH = 200
     required=True,
     help="CSV of the training images, or a store that prepare has made.",
 )
+
+
+@click.command()
+@config_option(required=True)
+@_training_data_option
 @set_option
 @split_options
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="What training with this limit would be.")
@@ -109,14 +110,7 @@ def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
 
 @click.command()
 @config_option(required=True)
-@click.option(
-    "-dt",
-    "--main-data-csv-path",
-    "train_csv",
-    type=PATH,
-    required=True,
-    help="CSV of the training images, or a store that prepare has made.",
-)
+@_training_data_option
 @set_option
 @split_options
 @click.option("-o", "--output", type=PATH, default=Path("preview"), show_default=True, help="Folder to write into.")
