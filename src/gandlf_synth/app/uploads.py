@@ -18,7 +18,7 @@ _MOST_BYTES = 8 * 2**30
 _MOST_FILES = 4096
 """Of a folder, such as the slices of a DICOM series."""
 _CHUNK = 2**18
-_ENDING = re.compile(r"((\.nii|\.ome)?\.[A-Za-z0-9]{1,8})$")
+_ENDING = re.compile(r"((\.nii|\.ome)?\.[A-Za-z0-9]{1,8})$", re.IGNORECASE)
 
 
 @dataclass

@@ -57,6 +57,7 @@ def with_names_of_monai(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return ``weights`` under the names of MONAI's AutoencoderKL.
 
     Example:
+        >>> import torch
         >>> list(with_names_of_monai({"encoder.blocks.1.conv1.conv.conv.bias": torch.zeros(1)}))
         ['encoder.blocks.1.conv1.conv.bias']
     """

@@ -58,7 +58,7 @@ def with_present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Example:
         >>> list(with_present_names({"up_blocks.0.attentions.1.to_q.bias": torch.zeros(1)}))
-        ['up_blocks.0.attentions.1.attn.to_q.bias']
+        ['up_blocks.0.attentions.1.attn.to_q.bias', 'up_blocks.0.attentions.1.attn.out_proj.bias']
     """
     named: dict[str, Tensor] = {}
     for name, value in weights.items():
