@@ -50,6 +50,19 @@ def test_errors_are_in_the_units_of_the_images_inside_the_mask(
     assert "mean_absolute_error" in Path(out.strip()).read_text()
 
 
+def test_one_subject_has_numbers_without_an_interval(cli: Cli, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    for table in pair:
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
+
+    code, _, err = cli("evaluate", "--paired", "-r", pair[0], "-s", pair[1], "-o", tmp_path / "out")
+
+    assert code == 0, err
+    error = json.loads((tmp_path / "out" / "metrics.json").read_text())["metrics"]["mean_absolute_error"]
+    assert error == {"value": pytest.approx(5, rel=1e-4), "low": None, "high": None, "method": "none: one subject"}
+    assert "one subject: no interval" in err
+    assert "none: one subject" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_files_of_the_same_name_are_pairs_and_equal_images_are_perfect(
     cli: Cli, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -159,7 +159,8 @@ def _paired(how: dict[str, Any], as_json: bool, real: Path, synthetic: Path, out
     for note in result.notes:
         terminal.print(f"note: {note}", highlight=False, markup=False)
     for name, value in result.metrics.items():
-        terminal.print(f"  {name}: {value.value:.4g} ({value.low:.4g} to {value.high:.4g})", highlight=False)
+        interval = f"{value.low:.4g} to {value.high:.4g}" if value.has_interval else "one subject: no interval"
+        terminal.print(f"  {name}: {value.value:.4g} ({interval})", highlight=False)
     emit(result, result.page, as_json)
 
 

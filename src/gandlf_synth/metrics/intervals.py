@@ -22,7 +22,7 @@ class Estimate:
 
     Args:
         value: the number.
-        low, high: the interval's ends.
+        low, high: the interval's ends; nan where there is none.
         method: how the interval was found.
 
     >>> Estimate(0.9, 0.7, 1.1).within(0, 1)
@@ -37,6 +37,11 @@ class Estimate:
     def within(self, lowest: float, highest: float) -> "Estimate":
         """Return the estimate with its interval cut to the values that are possible."""
         return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval: one subject alone has none."""
+        return not np.isnan(self.low)
 
     @property
     def spread(self) -> float:

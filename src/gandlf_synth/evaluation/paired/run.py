@@ -205,8 +205,13 @@ def _estimates(rows: Sequence[_Row], names: Sequence[str], seed: int) -> dict[st
             estimates[name] = Estimate(mean, mean, mean)
         else:
             subjects = [row.pair.original.subject for row in defined]
-            estimates[name] = bootstrap(partial(_mean, values), [subjects], seed=seed)
+            estimate = bootstrap(partial(_mean, values), [subjects], seed=seed)
+            estimates[name] = estimate if len(set(subjects)) > 1 else _without_interval(estimate)
     return estimates
+
+
+def _without_interval(estimate: Estimate) -> Estimate:
+    return Estimate(estimate.value, float("nan"), float("nan"), "none: one subject")
 
 
 def _mean(values: Array, chosen: Indices) -> float:
