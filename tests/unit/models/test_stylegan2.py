@@ -104,6 +104,6 @@ def test_augmentation_never_grows_until_changed_images_pass_for_real_ones() -> N
 
 
 def _adapted(module: Any, scores: list[float], turn: int) -> float:
-    module.trainer = SimpleNamespace(global_step=2 * turn, world_size=1)
+    module.trainer = SimpleNamespace(global_step=2 * turn, distributed_sampler_kwargs=None)
     module._adapt(torch.tensor(scores))
     return float(module.probability)
