@@ -193,7 +193,7 @@ def test_augmentation_and_2d_nifti(cli: Cli, table_of: TableOf, tiny_config: Tin
     code, out, _ = cli("generate", "-m-dir", tmp_path / "model", "-n", "1", "--format", "nifti")
 
     assert code == 0
-    assert nib.load(Path(out.strip()) / "generated_image_0.nii.gz").shape == (8, 8)
+    assert nib.load(Path(out.strip()) / "generated_image_0.nii.gz").shape == (8, 8, 1)
 
 
 def test_verify_install_takes_a_real_step(cli: Cli) -> None:

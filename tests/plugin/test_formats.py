@@ -92,7 +92,7 @@ def test_the_yaml_names_the_format_of_a_plugin(cli: Cli, tiny_config: TinyConfig
 
     assert code == 2
     assert (
-        "unknown name 'raw_json' in writers; allowed: auto, dicom, dicom_ct, dicom_mr, dicom_seg, nifti, png, tiff"
+        "unknown name 'raw_json' in writers; allowed: auto, store, dicom, dicom_ct, dicom_mr, dicom_seg, jpeg, nifti, png, tiff"
         in err
     )
     assert "inference_parameters.output_format" in err
@@ -104,7 +104,7 @@ def test_a_format_that_nobody_writes_is_refused_with_those_there_are(cli: Cli, c
 
     assert code == 2
     assert (
-        "--format: unknown name 'nift' in writers; allowed: dicom, dicom_ct, dicom_mr, dicom_seg, nifti, png, tiff; did you mean 'nifti'?"
+        "--format: unknown name 'nift' in writers; allowed: dicom, dicom_ct, dicom_mr, dicom_seg, jpeg, nifti, png, tiff; did you mean 'nifti'?"
         in err
     )
 

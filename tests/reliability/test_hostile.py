@@ -70,7 +70,7 @@ def test_columns_of_a_checkpoint_never_name_a_file_outside_the_output(
     cli: Cli, hostile: Callable[[dict[str, object]], Path], pictures_model: Path, tmp_path: Path
 ) -> None:
     names = ["x/../../../../victim", "\0", "\n"]
-    checkpoint = hostile({"column_names": names, "column_channels": [1, 1, 1]})
+    checkpoint = hostile({"column_names": names, "column_channels": [1, 1, 1], "column_modalities": []})
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
 
     code, out, err = cli("generate", "-m-dir", pictures_model, "-ckpt-path", checkpoint, "-n", 1, "--format", "nifti")

@@ -227,7 +227,8 @@ def _first_fault(error: ValidationError | RuntimeError) -> str:
     if not isinstance(error, ValidationError):
         return str(error).splitlines()[0]
     detail = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg'].removeprefix('Value error, ')}"
+    where = ".".join(str(part) for part in detail["loc"])
+    return (f"{where}: " if where else "") + detail["msg"].removeprefix("Value error, ")
 
 
 def checkpoint_description(content: CheckpointContent) -> tuple[dict[str, JsonValue], DataSpec]:
