@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: the steps that the seconds buy")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, a process each")
     parser.add_argument("--images", type=int, default=400, help="that are sampled and scored")
+    parser.add_argument("--own-average", action="store_true", help="score no other average and no other sampler")
     parser.add_argument("--wall", type=float, help="stop after so many seconds")
     parser.add_argument("--speeds", type=Path, default=SPEEDS)
     parser.add_argument("--measure-speeds", action="store_true", help="on the CPU, and nothing else")

@@ -5,6 +5,7 @@ import json
 import os
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -35,6 +36,8 @@ def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> Non
             continue
         speed = speeds.get(f"{data}/{name}", {}) if options.device == "cuda" else {}
         recipe = RECIPES[name]
+        if options.own_average:
+            recipe = replace(recipe, averages=(), samplings=())
         share = 1 - recipe.first_share if recipe.first else 1.0
         first = speed.get("first_steps_per_second")
         run = Run(
