@@ -231,7 +231,7 @@ def write_model(folder: Path, spec: DataSpec, name: str = "ddpm", **parts: objec
         "num_channels": [8, 8], "attention_levels": [False, True], "num_res_blocks": 1, "norm_num_groups": 4,
         "num_head_channels": 4, "num_train_timesteps": 10,
     }  # fmt: skip
-    content = {"model_name": name, "architecture": tiny, "num_inference_steps": 2, **parts}
+    content = {"model_name": name, **({} if parts else {"architecture": tiny, "num_inference_steps": 2}), **parts}
     folder.mkdir(parents=True)
     write_safetensors(build_module(content, spec), ModelFolder(folder).exported)
     return folder

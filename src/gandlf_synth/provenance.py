@@ -19,6 +19,9 @@ SYNTHETIC_MARK = "SYNTHETIC image by GaNDLF-Synth; not of a patient"
 DERIVED_MARK = "SYNTHETIC image by GaNDLF-Synth; made from images of a patient"
 """Written instead into what is made from given images, which may show the patient of these."""
 
+NOT_STATED = "not stated"
+"""What is on record where nothing says the terms of a model."""
+
 _RECORDED_PACKAGES = ("gandlf-synth", "torch", "lightning", "monai", "diffusers", "torchio", "numpy", "nibabel")
 
 
@@ -149,7 +152,8 @@ class RunRecord(BaseModel):
     metrics: dict[str, float] = {}
     init_from: dict[str, JsonValue] = {}
     """The trained model that it started from: source, adapter, weights_sha256, license, origin, and how many weights
-    were loaded, are new and were left over; empty where it began with random weights."""
+    were loaded, are new and were left over, and ``init_from`` again where that one started from another; empty where
+    it began with random weights."""
     notes: list[str] = []
     """Every automatic choice and everything that was set aside."""
     sessions: list[Session] = []

@@ -13,15 +13,8 @@ from gandlf_synth.api.evaluation import (
     sweep_sampler,
 )
 from gandlf_synth.api.models import export_model, load_model, provenance_of, verify_images
-from gandlf_synth.api.synthesis import (
-    GenerationPlan,
-    GenerationRequest,
-    ModelLoader,
-    ReconstructionRequest,
-    generate,
-    plan_generation,
-    reconstruct,
-)
+from gandlf_synth.api.reconstruction import ReconstructionRequest, reconstruct
+from gandlf_synth.api.synthesis import GenerationPlan, GenerationRequest, ModelLoader, generate, plan_generation
 from gandlf_synth.api.training import (
     check,
     construct_csv,

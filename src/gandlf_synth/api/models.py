@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gandlf_synth.config import Document, LoadedConfig, load_config, validate
-from gandlf_synth.errors import ConfigError, Problem
+from gandlf_synth.errors import ConfigError, DataError, Problem
 from gandlf_synth.files import read_json
 from gandlf_synth.provenance import digest
 
 if TYPE_CHECKING:
+    from gandlf_synth.data.formats.scan import Scans
     from gandlf_synth.data.loading.spec import DataSpec
     from gandlf_synth.data.processing.pipeline import Pipeline
     from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -136,12 +137,14 @@ class GivenRows:
         samples: those of its rows that are asked for.
         task: what is made of each.
         pipeline: what their images go through.
+        scans: what each of their files holds.
     """
 
     manifest: "Manifest"
     samples: "Sequence[Sample]"
     task: "RowTask"
     pipeline: "Pipeline"
+    scans: "Scans"
 
     def reader(self, spec: "DataSpec") -> "RowReader":
         """Return what reads a row as a model of ``spec`` takes it."""
@@ -172,6 +175,7 @@ def given_rows(
     from gandlf_synth.data.table.manifest import read_manifest
     from gandlf_synth.synthesis.row_task import choose_task
 
+    _check_is_table(csv)
     known = dict(zip(spec.labels, spec.class_names, strict=True))
     manifest = read_manifest(csv, needs_images=False).numbered_like(known)
     beyond = sorted(only - {sample.row for sample in manifest.samples}) if only else []
@@ -187,7 +191,7 @@ def given_rows(
         steps, spec.column_channels, shape, keeps_mask=True, source_channels=spec.source_channels,
         keeps_region=task.inpaints,
     )  # fmt: skip
-    return GivenRows(manifest, asked_for.samples, task, pipeline)
+    return GivenRows(manifest, asked_for.samples, task, pipeline, scans)
 
 
 def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "tuple[Manifest, Pipeline]":
@@ -195,6 +199,7 @@ def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "t
     from gandlf_synth.data.processing.pipeline import Pipeline, for_phase
     from gandlf_synth.data.table.manifest import read_manifest
 
+    _check_is_table(csv)
     if loaded is not None and loaded.config.patch_sampler is not None:
         what = "the model was trained on patches, and whole images cannot be compared with them"
         raise ConfigError(Problem("patch_sampler", what))
@@ -204,3 +209,15 @@ def given_images(csv: Path, spec: "DataSpec", loaded: LoadedConfig | None) -> "t
         raise ConfigError(Problem(str(csv), what))
     steps = for_phase((loaded.config.data_preprocessing.of("inference") if loaded else None) or [], "inference")
     return manifest, Pipeline(steps, spec.column_channels, spec.shape)
+
+
+def _check_is_table(csv: Path) -> None:
+    """Refuse a store, whose images are prepared already and have no files of their own.
+
+    Raises:
+        DataError: it is one.
+    """
+    from gandlf_synth.data.formats.shards.index import is_store
+
+    if is_store(csv):
+        raise DataError(Problem(str(csv), "is a store", "a CSV", "name the CSV that the store was prepared from"))

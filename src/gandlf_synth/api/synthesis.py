@@ -1,4 +1,4 @@
-"""New images, and given ones through a model."""
+"""New images from a trained model: from nothing but a seed, or from the rows of a CSV."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from gandlf_synth import registry
 from gandlf_synth.api.models import GivenRows, configuration_of, given_images, given_rows
 from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.config.messages import problems_of
-from gandlf_synth.errors import ConfigError, Problem, listing, option
+from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import TakesPaths, read_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 from gandlf_synth.ranks import Ranks, meet
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from gandlf_synth.synthesis.copies import CopyGate
     from gandlf_synth.synthesis.generate import GenerationResult
     from gandlf_synth.synthesis.layout import Layout
-    from gandlf_synth.synthesis.reconstruct import ReconstructionResult
     from gandlf_synth.synthesis.requests import ImageRequest
 
 DEFAULT_SEED = 42
@@ -183,9 +181,9 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     from gandlf_synth.signing import read_signer
     from gandlf_synth.synthesis.choose_layout import LayoutChoice
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
-    from gandlf_synth.synthesis.row_files import check_maps
+    from gandlf_synth.synthesis.row_files import check_grids, check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
-    from gandlf_synth.synthesis.store_files import STORE, check_for_store
+    from gandlf_synth.synthesis.store_files import STORE, check_for_store, check_no_store
 
     module = loader.load(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = sampling_parameters(request, loaded, folder.sampling)
@@ -198,6 +196,7 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     rows, images = None, list[ImageRequest]()
     if request.csv is not None:
         _check_no_counts(request)
+        check_no_store(parameters.output_format)
         rows = given_rows(request.csv, spec, loaded, module.config.model_name, request.only)
         check_copies(rows.task, request.refuse_copies)
     else:
@@ -213,8 +212,9 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
             grid=None if rows else spec.geometry,
         )  # fmt: skip
         layout = layout.checked(spec, writer, request.output_dir or request.model_dir)
-        if exact:
+        if rows is not None:
             check_maps(writer, parameters.n_samples)
+            check_grids(writer, rows.manifest, rows.samples, rows.task, rows.scans)
     signer = read_signer(request.sign_key) if request.sign_key else None
     return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows, layout, signer)
 
@@ -315,71 +315,6 @@ def _from_rows(
         reporter, bar, ranks=ranks,
         rows_together=max(1, parameters.batch_size // (parameters.n_samples * parameters.average)),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ReconstructionRequest(TakesPaths):
-    """What to reconstruct; None takes the model's or the configuration's own value.
-
-    Args:
-        model_dir: the model folder.
-        csv: the images.
-        output_dir: where ``<model folder>_inference_output[_k]`` is made; None: inside the model folder.
-        config: the YAML, for its preprocessing and metrics; None: those that the model was trained with.
-        checkpoint: the checkpoint; None: the best, else the last.
-        batch_size: images passed together.
-        output_format: as in ``inference_parameters``.
-    """
-
-    model_dir: Path
-    csv: Path
-    output_dir: Path | None = None
-    config: Path | None = None
-    checkpoint: Path | None = None
-    batch_size: int = 1
-    output_format: str = "auto"
-
-
-def reconstruct(request: ReconstructionRequest, console: "Console | None" = None) -> "ReconstructionResult":
-    """Pass images through a trained model of a family that can, and compare them with what comes out.
-
-    Raises:
-        ConfigError: the family cannot reconstruct, or the images are not like those it was trained on.
-        DataError: an image cannot be used.
-        CheckpointError: there is no usable checkpoint; nothing is written.
-    """
-    folder = ModelFolder(request.model_dir)
-    checkpoint = folder.choose_checkpoint(request.checkpoint)
-    loaded = configuration_of(request.config, folder)
-
-    from gandlf_synth.data.formats.writers import choose_writer
-    from gandlf_synth.display.console import progress_bar, silent_console
-    from gandlf_synth.models.checkpoint import load_module
-    from gandlf_synth.synthesis.output import inference_folder, model_source
-    from gandlf_synth.synthesis.reconstruct import reconstruct_images
-
-    module = load_module(checkpoint)
-    spec = module.spec
-    _check_reconstructs(module.config.model_name)
-    manifest, pipeline = given_images(request.csv, spec, loaded)
-    return reconstruct_images(
-        module.to(Ranks().device),
-        manifest,
-        pipeline,
-        inference_folder(folder.root, request.output_dir),
-        model_source(module, checkpoint, folder.root),
-        progress_bar(console or silent_console()),
-        batch_size=request.batch_size,
-        writer=choose_writer(request.output_format, spec.modality, spec.spatial_dims, spec.dtype, exact=True),
-        metrics=[metric.name for metric in loaded.config.metrics] if loaded else [],
-    )
-
-
-def _check_reconstructs(name: str) -> None:
-    able = [other for other in registry.names("models") if "reconstruction" in registry.load("models", other).tasks]
-    if name not in able:
-        what = f"{name!r} synthesises new images and cannot reconstruct given ones"
-        raise ConfigError(Problem("model_config.model_name", what, listing(able)))
 
 
 def sampling_parameters(request: GenerationRequest, loaded: LoadedConfig | None, sweep: Path) -> InferenceParameters:

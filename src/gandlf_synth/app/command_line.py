@@ -30,7 +30,7 @@ def _words(request: GenerationRequest) -> Iterator[str]:
     options = {
         "-dt": request.csv, "-ckpt-path": request.checkpoint, "--seed": request.seed,
         "--steps": request.num_inference_steps, "--sampler": request.sampler,
-        "--guidance-scale": request.guidance_scale, "--format": request.output_format,
+        "--guidance-scale": request.guidance_scale, "--n-samples": request.n_samples, "--format": request.output_format,
         "--refuse-copies": request.refuse_copies,
     }  # fmt: skip
     for flag, value in options.items():

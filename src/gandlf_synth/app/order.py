@@ -1,8 +1,8 @@
 """What a person asks for: the fields of the page, or the JSON that another program sends."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -38,12 +38,20 @@ class Order(BaseModel):
     """Strength of guidance."""
     sampler: str | None = Field(None, max_length=100)
     """The sampler."""
+    n_samples: int = Field(1, ge=1, le=MOST_IMAGES)
+    """Of each image that is made from others or from numbers; several also give maps of their mean and spread."""
     output_format: str | None = Field(None, alias="format", max_length=100)
     """Of the files: the name of a writer, or auto."""
     cells: dict[str, Text] = Field({}, max_length=100)
     """What the images are made from, by the column of a CSV that would say it."""
     files: dict[str, Text] = Field({}, max_length=100)
     """The same for columns that name files: what the upload of each is known by."""
+
+    @model_validator(mode="after")
+    def _is_not_too_much(self) -> Self:
+        if self.number * self.n_samples > MOST_IMAGES:
+            raise ValueError(f"number times n_samples is {self.number * self.n_samples}, and {MOST_IMAGES} is the most")
+        return self
 
     @classmethod
     def parse(cls, content: dict[str, Any]) -> "Order":
@@ -55,7 +63,9 @@ class Order(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            problems = [Problem(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+            places = [".".join(map(str, each["loc"])) or "order" for each in error.errors()]
+            texts = [each["msg"].removeprefix("Value error, ") for each in error.errors()]
+            problems = [Problem(place, text) for place, text in zip(places, texts, strict=True)]
             raise ConfigError(*problems[:5]) from None
 
     def describe(self) -> dict[str, Any]:

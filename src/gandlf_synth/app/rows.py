@@ -31,7 +31,8 @@ def write_rows(path: Path, order: Order, files: Mapping[str, Path], spec: DataSp
     classes = ["Label", "LabelMapping"] if spec.labels else []
     rows: list[list[object]] = [["SubjectID", *given, *classes, *cells]]
     for number in range(order.number):
-        subject = f"image_{number + 1}" if first is None else _ENDING.sub("", first.name)
+        is_file = first is not None and not first.is_dir()  # the folder of a series has a name of chance
+        subject = _ENDING.sub("", first.name) if first is not None and is_file else f"image_{number + 1}"
         label = _label(order.class_name, number, spec) if classes else []
         rows.append([subject, *given.values(), *label, *cells.values()])
     write_csv(path, rows)

@@ -151,6 +151,7 @@ class Service:
     def _file(self, request: Request, job_name: str, name: str) -> Reply:
         job = self._queue.get(job_name)
         names = [file for image in job.result.get("images", []) for file in image["files"]]
+        names += [shown["file"] for shown in job.result.get("maps", [])]
         path = self._made(job, name)
         if name not in (*names, "contact_sheet.png") or not path.exists():
             raise RefusedError(HTTPStatus.NOT_FOUND, "no such file")

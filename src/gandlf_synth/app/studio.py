@@ -1,6 +1,6 @@
 """Makes what is ordered with a loaded model, by the same call as ``gandlf-synth generate``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,7 @@ from gandlf_synth.app.pictures import Shown, draw
 from gandlf_synth.app.remembered import RememberingLoader
 from gandlf_synth.app.rows import check_class, class_of, write_rows
 from gandlf_synth.app.worker_process import WorkerOptions
+from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.files import read_json
 from gandlf_synth.model_folder import InferenceFolder, ModelFolder
 from gandlf_synth.progress import Progress
@@ -23,6 +24,8 @@ from gandlf_synth.synthesis.generate import GenerationResult
 
 _FACTS = ("seed", "sampled_with_seed", "copies_refused", "nearest_training_image", "row", "index")
 _WIDE = 10_000
+_MAPS = ("mean of ", "std of ")
+"""How the kinds of maps begin."""
 
 
 class Studio:
@@ -111,11 +114,13 @@ class Studio:
             csv = folder / "inputs.csv"
             write_rows(csv, order, files, spec)
         else:
+            _check_one_draw(order)
             counts = order.number if order.class_name is None else {order.class_name: order.number}
         return GenerationRequest(
             options.model_dir, output_dir=folder, checkpoint=options.checkpoint, csv=csv, counts=counts,
             seed=order.seed, output_format=order.output_format, sampler=order.sampler,
             num_inference_steps=order.steps, guidance_scale=order.guidance_scale, refuse_copies=self._gate_csv(files),
+            n_samples=order.n_samples if order.n_samples > 1 else None,
         )  # fmt: skip
 
     def _show(self, result: GenerationResult, order: Order, files: Mapping[str, Path], folder: Path) -> dict[str, Any]:
@@ -142,7 +147,7 @@ class Studio:
                 {
                     "files": record["files"],
                     "facts": {
-                        "class": class_of(order.class_name, number, spec),
+                        "class": class_of(order.class_name, number // order.n_samples, spec),
                         **{name: record[name] for name in _FACTS if record.get(name) is not None},
                     },
                     "shown": [drawn[f"image_{number}_{place}"] for place in range(len(record["files"]))],
@@ -150,7 +155,39 @@ class Studio:
                 for number, record in enumerate(records)
             ],
             "given": [entry for name, entry in drawn.items() if name.startswith("given_")],
+            "maps": list(_draw_maps(result, pictures)) if order.n_samples > 1 else [],
         }  # fmt: skip
+
+
+def _check_one_draw(order: Order) -> None:
+    """Refuse several draws of new images, of which each is a draw of its own.
+
+    Raises:
+        ConfigError: they are asked for.
+    """
+    if order.n_samples > 1:
+        what = "makes several images of each row, and these are made from nothing"
+        raise ConfigError(Problem("n_samples", what, fix="ask for a number of images instead"))
+
+
+def _draw_maps(result: GenerationResult, pictures: Path) -> Iterator[dict[str, Any]]:
+    """Yield the maps of mean and spread of several draws, each kind in a window of its own."""
+    records = [read_json(path) for path in sorted(result.folder.glob("*.json"))]
+    maps = [record for record in records if str(record.get("kind", "")).startswith(_MAPS)]
+    for kind in _MAPS:
+        own = [record for record in maps if record["kind"].startswith(kind)]
+        shown = [
+            Shown(
+                f"map_{kind.strip()}_{record['row']}_{place}",
+                f"row {record['row']}: {record['kind']}",
+                result.folder / name,
+            )
+            for record in own
+            for place, name in enumerate(record["files"])
+        ]
+        drawn = draw(shown, pictures, colour=False)
+        files = [name for record in own for name in record["files"]]
+        yield from ({**drawn[each.name], "file": name} for each, name in zip(shown, files, strict=True))
 
 
 def _records(result: GenerationResult) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ class Uploads:
     root: Path
     _bytes: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
+    _names: dict[str, set[str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, name: str, length: int, content: BufferedIOBase, group: str | None = None) -> str:
@@ -46,8 +47,8 @@ class Uploads:
         Raises:
             RefusedError: it is too large, or broke off.
         """
-        group = self._admit(length, group)
-        place = self.root / group / safe_name(name)
+        group, number = self._admit(length, group)
+        place = self.root / group / self._own_name(group, safe_name(name), number)
         with atomic_path(place) as temporary, temporary.open("wb") as file:
             left = length
             while left and (chunk := content.read(min(left, _CHUNK))):
@@ -57,7 +58,16 @@ class Uploads:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "the file broke off")
         return group
 
-    def _admit(self, length: int, group: str | None) -> str:
+    def _own_name(self, group: str, name: str, number: int) -> str:
+        """Return a name that no file of the group has: slices of one series may come from several folders."""
+        with self._lock:
+            names = self._names.setdefault(group, set())
+            own = f"{number}_{name}" if name in names else name
+            names.add(own)
+            return own
+
+    def _admit(self, length: int, group: str | None) -> tuple[str, int]:
+        """Return the group of a file, and which of its files it is."""
         with self._lock:
             if length > LARGEST or self._bytes + length > _MOST_BYTES:
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"files may have at most {LARGEST:,} bytes")
@@ -66,7 +76,7 @@ class Uploads:
             group = group or secrets.token_hex(8)
             self._bytes += length
             self._counts[group] = self._counts.get(group, 0) + 1
-            return group
+            return group, self._counts[group]
 
     def path(self, group: str) -> Path:
         """Return the file that is known by ``group``, or its folder where several are.

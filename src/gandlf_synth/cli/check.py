@@ -21,8 +21,7 @@ _training_data_option = click.option(
     "--main-data-csv-path",
     "train_csv",
     type=PATH,
-    required=True,
-    help="CSV of the training images, or a store that prepare has made.",
+    help="CSV of the training images, or a store that prepare has made; absent: data_store.location.",
 )
 
 
@@ -39,7 +38,7 @@ _training_data_option = click.option(
 @click.option("--write-clean", type=PATH, help="Write the training CSV without the rows that cannot be used.")
 def check(
     config: Path,
-    train_csv: Path,
+    train_csv: Path | None,
     overrides: tuple[str, ...],
     minutes: float | None,
     init_from: Path | None,
@@ -54,11 +53,13 @@ def check(
     from gandlf_synth.config import overridden, read_document
     from gandlf_synth.files import write_json
     from gandlf_synth.training.request import TrainingRequest
+    from gandlf_synth.training.stored_data import chosen_data
 
     document = overridden(read_document(config), overrides)
+    data = chosen_data(document, train_csv, "train_csv")
     seconds = minutes * 60 if minutes else None
     request = TrainingRequest(
-        config=document, train_csv=train_csv, model_dir=Path(), seconds=seconds, init_from=init_from, **splits
+        config=document, train_csv=data, model_dir=Path(), seconds=seconds, init_from=init_from, **splits
     )
     report = api.check(request, console(), fast=fast)
     _show(report)
@@ -68,7 +69,7 @@ def check(
     if quarantine:
         _write_quarantine(quarantine, report)
     if write_clean:
-        _write_clean(train_csv, write_clean, report.bad_rows.get(str(train_csv), set()))
+        _write_clean(data, write_clean, report.bad_rows.get(str(data), set()))
     if report.stops_a_run:
         raise click.exceptions.Exit(DataError.exit_code)
 
@@ -117,14 +118,22 @@ def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
 @click.option("-n", "--count", type=click.IntRange(min=1), default=6, show_default=True, help="Samples to show.")
 @json_option
 def preview(
-    config: Path, train_csv: Path, overrides: tuple[str, ...], output: Path, count: int, as_json: bool, **splits: Any
+    config: Path,
+    train_csv: Path | None,
+    overrides: tuple[str, ...],
+    output: Path,
+    count: int,
+    as_json: bool,
+    **splits: Any,
 ) -> None:
     """Write a picture of what the network will really see: each sample raw, prepared and augmented."""
     from gandlf_synth import api
     from gandlf_synth.config import overridden, read_document
     from gandlf_synth.training.request import TrainingRequest
+    from gandlf_synth.training.stored_data import chosen_data
 
     document = overridden(read_document(config), overrides)
-    request = TrainingRequest(config=document, train_csv=train_csv, model_dir=output, **splits)
+    data = chosen_data(document, train_csv, "train_csv")
+    request = TrainingRequest(config=document, train_csv=data, model_dir=output, **splits)
     picture = api.preview(request, output, console(), count=count)
     emit({"picture": picture}, picture, as_json)

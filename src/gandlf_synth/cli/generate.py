@@ -138,3 +138,6 @@ def export(model_dir: Path, folder: Path, as_json: bool, **options: Any) -> None
 
     written = api.export_model(model_dir, folder, **{**options, "license": options["license"] or ""})
     emit(written, "\n".join(map(str, written)), as_json)
+    if "\nlicense: unknown\n" in (folder / "README.md").read_text(encoding="utf-8"):
+        what = "The card states no license, and without one others may not use the model"
+        console().print(f"{what}: export again with --license, such as cc-by-4.0", style="yellow", highlight=False)

@@ -100,7 +100,8 @@ def run_training(
         terminal.print(f"Go on with: {_resuming(sys.argv[1:])}", highlight=False, soft_wrap=True)
         raise
     emit(result, result.checkpoint, as_json)
-    terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} -n 16", highlight=False)
+    images = "-dt rows.csv" if result.needs_rows else "-n 16"
+    terminal.print(f"Next: gandlf-synth generate -m-dir {result.model_dir} {images}", highlight=False)
 
 
 def _resuming(words: Sequence[str]) -> str:

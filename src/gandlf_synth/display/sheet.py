@@ -44,12 +44,13 @@ def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 96, title: str = "", 
 
     Args:
         rows: the images with their titles.
-        tile: in pixels; small images are enlarged by the largest whole factor with which their row still fits.
+        tile: in pixels; small images are enlarged by the largest whole factor with which all of them still fit.
         title: shown above.
         smooth: enlarge by interpolation instead of repeating pixels.
     """
     title = " ".join(title.split())
-    lines = [line for row in rows for line in _lines(row, tile, smooth)]
+    scale = _scale(rows, tile)
+    lines = [line for row in rows for line in _lines(row, scale, smooth)]
     font, large = ImageFont.load_default(_FONT_SIZE), ImageFont.load_default(_TITLE_SIZE)
     left = max((_width(name, font) for name, _ in lines if name), default=0) + 2 * _GAP
     top = _TITLE_SIZE + 4 * _GAP if title else _GAP
@@ -92,12 +93,15 @@ def save_png(image: Picture.Image, path: Path, *, synthetic: bool = False) -> No
     write_bytes(path, buffer.getvalue())
 
 
-def _lines(row: SheetRow, tile: int, smooth: bool) -> Iterator[tuple[str, list[Picture.Image]]]:
-    """Yield the lines of a row, the first with its title; all images in it have one scale."""
+def _scale(rows: Sequence[SheetRow], tile: int) -> float:
+    """Return by what all images of a sheet are enlarged, so that equal sizes stay equal."""
+    longest = max((side for row in rows for image in row.images for side in image.shape[:2]), default=tile)
+    return tile // longest if longest <= tile else min(1.0, max(tile, _LARGEST) / longest)
+
+
+def _lines(row: SheetRow, scale: float, smooth: bool) -> Iterator[tuple[str, list[Picture.Image]]]:
+    """Yield the lines of a row, the first with its title."""
     pictures = [Picture.fromarray(np.ascontiguousarray(image)).convert("RGB") for image in row.images]
-    longest = max((side for picture in pictures for side in picture.size), default=tile)
-    limit = max(tile, _LARGEST)
-    scale = tile // longest if longest <= tile else min(1.0, limit / longest)
     repeat = scale >= 1 and not smooth
     resampling = Picture.Resampling.NEAREST if repeat else Picture.Resampling.BICUBIC
     sized = [

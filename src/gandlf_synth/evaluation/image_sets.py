@@ -78,6 +78,12 @@ def _find_csv(source: Path, cache: Path) -> Path:
     generated = InferenceFolder(source).images_csv
     if generated.is_file():
         return generated
+    inside = sorted(folder for folder in source.iterdir() if InferenceFolder(folder).images_csv.is_file())
+    if len(inside) > 1:
+        what = f"holds {len(inside)} sets of generated images: {listing(folder.name for folder in inside)}"
+        raise DataError(Problem(str(source), what, fix="name one of these folders"))
+    if inside:
+        return InferenceFolder(inside[0]).images_csv
     files = sorted(_images_under(source))
     if not files:
         allowed = f"images ending with {listing(readable_suffixes())}"

@@ -14,6 +14,7 @@ from gandlf_synth import registry
 from gandlf_synth.errors import counted
 from gandlf_synth.exporting.figures import Figures
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.provenance import NOT_STATED
 
 _NEW_IMAGES = """\
 For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its
@@ -23,12 +24,11 @@ For research on image analysis: augmentation, methods development, teaching. **N
 may show the anatomy of the people in the images that they are made from. They must not inform care, and must be called
 synthetic wherever they go."""
 _LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.\-]*")
-NOT_STATED = "not stated"
-"""What a run record says of terms that nothing said."""
 _PARENT_FACTS = {
     "origin": "origin", "license": "license", "adapter": "read as", "weights_sha256": "digest of its weights",
     "loaded": "weights loaded", "new": "weights that are new", "left_over": "weights left over",
 }  # fmt: skip
+_OF_EARLIER = {"origin": "origin", "license": "license", "weights_sha256": "digest of its weights"}
 
 
 def model_card(module: GenerativeModule, record: Mapping[str, Any], figures: Figures, license_given: str) -> str:
@@ -145,13 +145,25 @@ def _origin(record: Mapping[str, Any], license_given: str) -> Iterator[str]:
     elif of_parent:
         yield f"- license: {of_parent}, that of the model it started from"
     else:
-        yield "- license: not stated. Without one, others may not use the model: `export --license` states it"
+        yield (
+            "- license: not stated. Without one, others may not use the model. Whoever made it states one: "
+            "`gandlf-synth export --license cc-by-4.0`, or `license:` at the top of this file"
+        )
     if not parent:
         yield "- it was trained from random weights"
         return
     yield f"- it started from another model: {parent.get('source', 'unnamed')}"
     yield from (f"    - {text}: {parent[name]}" for name, text in _PARENT_FACTS.items() if parent.get(name))
+    yield from _earlier(parent)
     if parent.get("non_commercial"):
         yield "- **that model may not be used commercially, and so may not this one**"
     if of_parent and license_given and of_parent.lower() != license_given.lower():
         yield f"- **the license of that model, {of_parent}, holds for what it allows of this one too**"
+
+
+def _earlier(parent: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the model that this one started from started from itself, and so on."""
+    while earlier := parent.get("init_from"):
+        known = [f"{text}: {earlier[key]}" for key, text in _OF_EARLIER.items() if earlier.get(key)]
+        yield f"- which started from {earlier.get('source', 'unnamed')} ({', '.join(known)})"
+        parent = earlier

@@ -71,4 +71,6 @@ def _without_folder(parent: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of the model that another started from; of a path the last part."""
     source = str(parent.get("source", ""))
     named = source if "://" in source else source.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return {**parent, "source": named} if parent else {}
+    earlier = parent.get("init_from")
+    chain = {"init_from": _without_folder(earlier)} if isinstance(earlier, Mapping) and earlier else {}
+    return {**parent, "source": named, **chain} if parent else {}

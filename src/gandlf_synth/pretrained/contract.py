@@ -69,10 +69,12 @@ def check_contract(parent: Parent, module: GenerativeModule, batch: Batch) -> st
 def _check_reconstruction(parent: Parent, module: GenerativeModule, images: Tensor) -> str:
     psnr, needed = _psnr(module, images), parent.start.min_psnr
     told = parent.spec is not None
-    better = None if not needed or (told and psnr >= needed) else _better_variant(module, images, psnr)
+    better = None if told or not needed else _better_variant(module, images, psnr)
     if psnr >= needed and better is None:
         return f"{len(images)} training images are reconstructed at {psnr:.1f} dB"
     cause, fix = "the images are not like those that it was trained on", _COMPARE
+    if told:
+        cause, fix = f"{cause}, or it was trained for too short a time", f"{fix}, or train it longer"
     if better is not None:
         cause, fix = f"{better.cause}, with which it is {better.psnr:.1f} dB", better.fix
     what = f"reconstructs {len(images)} training images at {psnr:.1f} dB: {cause}"

@@ -1,7 +1,7 @@
 """The trained model that a training starts from: found, read and brought into the layout of this program."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Parent:
         optimizers: that trained it, as in the YAML; None where nothing says it.
         terms: of its use.
         digest: of its weights, as the images that it makes have it on record.
+        started_from: what is on record of the model that it started from itself; empty where it did not.
     """
 
     start: InitFrom
@@ -53,6 +54,7 @@ class Parent:
     optimizers: Any
     terms: Terms
     digest: str
+    started_from: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -127,7 +129,7 @@ def _parent(start: InitFrom, path: Path, stored: StoredModel, adapter: str, adap
     preprocessing, optimizers = _trained_with(path)
     return Parent(
         start, adapter, adapted.weights, adapted.section, adapted.assumed, _spec(stored), preprocessing, optimizers,
-        terms, weights_digest(stored.weights),
+        terms, weights_digest(stored.weights), stored.parent,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.trained_weights import is_frozen, learn_whole
 from gandlf_synth.pretrained.matching import Match, load_match, match_weights
 from gandlf_synth.pretrained.parent import Parent
-from gandlf_synth.pretrained.terms import NOT_STATED
+from gandlf_synth.provenance import NOT_STATED
 
 _DEPTH = 2
 """Parts of a weight's name that say where it belongs, in the table."""
@@ -82,7 +82,8 @@ def _record(parent: Parent, match: Match) -> dict[str, JsonValue]:
         "new": len(match.new),
         "left_over": len(match.left_over),
     }
-    return record | ({"non_commercial": True} if parent.terms.non_commercial else {})
+    record |= {"non_commercial": True} if parent.terms.non_commercial else {}
+    return record | ({"init_from": dict(parent.started_from)} if parent.started_from else {})
 
 
 def _lines(parent: Parent, match: Match) -> list[str]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gandlf_synth.model_folder import ModelFolder
+from gandlf_synth.provenance import NOT_STATED
 
 _LICENSE_FILES = ("LICENSE.weights", "LICENSE", "LICENSE.txt", "LICENSE.md")
 _CARDS = ("README.md", "docs/README.md")
-NOT_STATED = "not stated"
-"""What is on record where nothing says the terms."""
 _UNSTATED = ("", NOT_STATED, "unknown")
 _LONGEST = 20_000
 """Characters of a file that are looked at."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from gandlf_synth.data.formats.checksums import content_sha256
 from gandlf_synth.files import relative_to, write_json
+from gandlf_synth.provenance import NOT_STATED
 
 _CONTEXT = {
     "@language": "en",
@@ -71,7 +72,8 @@ def write_croissant(path: Path, table: Path, about: Mapping[str, Any], *, from_r
         header = next(csv.reader(file))
     model = str(about.get("model_name", "a generative model"))
     parent = about.get("init_from")
-    license_of_parent = {"license": parent["license"]} if isinstance(parent, dict) and parent.get("license") else {}
+    stated = parent.get("license") if isinstance(parent, dict) else None
+    license_of_parent = {"license": stated} if stated and stated != NOT_STATED else {}
     made = "made from the rows of a CSV" if from_rows else "new, of no patient"
     name = relative_to(table, path).as_posix()
     content = {

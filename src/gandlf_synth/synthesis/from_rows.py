@@ -14,6 +14,7 @@ from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.diffusion.projection import Known
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, sized, views
 from gandlf_synth.display.console import Reporter
+from gandlf_synth.errors import counted
 from gandlf_synth.geometry import Geometry, Voxels
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule
@@ -140,7 +141,7 @@ def generate_from_rows(
     if shown:
         sheet = contact_sheet(shown, title="Given, made, and true where it is known")
         save_png(sheet, place.contact_sheet, synthetic=True)
-    reporter.say(f"{len(samples)} rows in {len(written)} files and {place.contact_sheet}")
+    reporter.say(f"{counted(len(samples), 'row')} in {counted(len(written), 'file')} and {place.contact_sheet}")
     return GenerationResult(files.layout.folder, written, place.contact_sheet)
 
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,12 @@ class PlainLayout(Layout):
 
     def of_row(self, sample: Sample, kind: str) -> ImagePlace:
         """Return the subject and the kind, with the row between them where several rows are of that subject."""
-        subjects = Counter(map(_file_subject, self.samples))
         own = _file_subject(sample)
-        return self.of_name(f"{own}_{kind}" if subjects[own] == 1 else f"{own}_row_{sample.row}_{kind}")
+        return self.of_name(f"{own}_{kind}" if self._rows_of[own] == 1 else f"{own}_row_{sample.row}_{kind}")
+
+    @cached_property
+    def _rows_of(self) -> Mapping[str, int]:
+        return Counter(map(_file_subject, self.samples))
 
     def of_name(self, name: str) -> ImagePlace:
         """Return the files that are called after ``name`` and, of several columns, after their column."""

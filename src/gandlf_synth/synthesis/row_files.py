@@ -13,20 +13,22 @@ from gandlf_synth import registry
 from gandlf_synth.config import Step
 from gandlf_synth.data.formats.checksums import content_sha256, pixels_sha256
 from gandlf_synth.data.formats.readers import read_image
+from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.formats.writers import Writer
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import data_scale, in_number_type, to_file_values, undo_preprocessing
 from gandlf_synth.data.processing.postprocessing import postprocessed
 from gandlf_synth.data.processing.transforms.resampling import resample_onto
 from gandlf_synth.data.table.manifest import Manifest, Sample
-from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option
+from gandlf_synth.data.table.row_checks import capped
+from gandlf_synth.errors import ConfigError, DataError, Problem, listing, option, raise_if_any
 from gandlf_synth.files import relative_to, write_csv
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.provenance import DERIVED_MARK
 from gandlf_synth.signing import Signer
 from gandlf_synth.synthesis.image_files import format_remarks, write_parts
 from gandlf_synth.synthesis.layout import Described, ImagePlace, Layout
-from gandlf_synth.synthesis.row_input import RowInput
+from gandlf_synth.synthesis.row_input import RowInput, grid_file
 from gandlf_synth.synthesis.row_task import RowTask
 
 _MAPS = ("mean", "std")
@@ -202,6 +204,23 @@ def check_maps(writer: Writer, n_samples: int) -> None:
         what = f"{writer.suffix} files cannot hold mean and standard deviation, which are fractions"
         fix = f"choose another format, or leave {option('n_samples')} out"
         raise ConfigError(Problem("inference_parameters.output_format", what, fix=fix))
+
+
+def check_grids(writer: Writer, manifest: Manifest, samples: Sequence[Sample], task: RowTask, scans: Scans) -> None:
+    """Refuse rows whose grid a file format cannot hold, before anything is made.
+
+    Raises:
+        DataError: each of them.
+    """
+    problems = list[Problem]()
+    for sample in samples:
+        path = grid_file(task.seen(sample))
+        scan = None if path is None else scans[path]
+        reason = writer.refusal(scan.geometry) if scan is not None and scan.shape else ""
+        if reason:
+            where = f"{manifest.path} row {sample.row}"
+            problems.append(Problem(where, f"{path} {reason}", fix="choose another output format"))
+    raise_if_any(capped(problems), DataError)
 
 
 def digests(sample: Sample) -> dict[str, str]:

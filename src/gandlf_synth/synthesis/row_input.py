@@ -101,11 +101,11 @@ class RowReader:
 
     def _read(self, sample: Sample) -> RowInput:
         target, seen = _read_target(sample, self._spec), self._task.seen(sample)
-        grid_file = _grid_file(seen)
-        if grid_file is None:
+        path = grid_file(seen)
+        if path is None:
             condition = encode_rows([sample], self._task.parts)
             return RowInput(sample, None, self._spec.geometry, condition, None, target, None, None)
-        shown = read_image(grid_file)
+        shown = read_image(path)
         image, missing = self._pipeline.read(seen)
         marked = image.mask if self._task.region_column == "Mask" else image.region
         region = marked != 0 if self._task.inpaints and marked is not None else None
@@ -190,7 +190,7 @@ def refined(given: Geometry, prepared: Geometry) -> Geometry:
     return given.resampled(tuple(shape.tolist()), tuple((extent / shape).tolist()))
 
 
-def _grid_file(sample: Sample) -> Path | None:
+def grid_file(sample: Sample) -> Path | None:
     """Return the file whose grid the image gets: the first source, else the mask, else the image itself."""
     sources = [path for path in sample.sources if path is not None]
     channels = sample.channels[:1]

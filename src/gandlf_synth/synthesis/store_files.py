@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.formats.image import Image
@@ -28,7 +29,7 @@ from gandlf_synth.data.loading.value_range import to_file_values
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.console import Reporter
-from gandlf_synth.errors import ConfigError, Problem, option
+from gandlf_synth.errors import ConfigError, Problem, listing, option
 from gandlf_synth.model_folder import InferenceFolder
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.sampling import sampling_record
@@ -59,6 +60,18 @@ def check_for_store(layout: LayoutChoice, sign_key: Path | None) -> None:
         raise ConfigError(Problem(option(name), what, fix="leave it out, or choose another format"))
 
 
+def check_no_store(output_format: str) -> None:
+    """Refuse a store for what is made from given images, which goes beside them.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    if output_format == STORE:
+        what = "'store' is for new images; what is made from given ones goes into files of their own"
+        allowed = listing(["auto", *registry.names("writers")])
+        raise ConfigError(Problem("inference_parameters.output_format", what, allowed))
+
+
 def generate_store(
     module: GenerativeModule,
     requests: Sequence[ImageRequest],
@@ -76,7 +89,7 @@ def generate_store(
 ) -> GenerationResult:
     """Make every requested image whose shard is not there yet, in the units and the number type of the data.
 
-    Whole numbers are kept exactly, in 16 bits; others as float32.
+    Whole numbers of 8 and 16 bits are kept exactly, in 16 bits; others as float32.
 
     Args:
         module: the trained model.
@@ -99,7 +112,7 @@ def generate_store(
     spec, place, location = module.spec, InferenceFolder(folder), Location(folder / STORE)
     if ranks.is_first:
         reporter.open_log(place.log_file)
-    stored_type: StoredType = "int16" if np.issubdtype(np.dtype(spec.dtype), np.integer) else "float32"
+    stored_type = _stored_type(spec)
     per_shard = max(1, shard_bytes // (_VALUE_BYTES[stored_type] * spec.num_channels * prod(spec.shape)))
     shards = [requests[start : start + per_shard] for start in range(0, len(requests), per_shard)]
     missing = [number for number in ranks.shard(range(len(shards))) if not location.has(f"{_name(number)}.part")]
@@ -121,9 +134,18 @@ def generate_store(
     parts = [IndexPart.from_bytes(location.read(name), location.at(name)) for name in names]
     whole = write_index(location, _describe(spec, stored_type, about), parts, len(requests))
     if rows:
-        save_png(contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"), sheet)
+        save_png(
+            contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"),
+            sheet,
+            synthetic=True,
+        )
     reporter.say(f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {sheet}")
     return GenerationResult(folder, [folder / STORE], sheet)
+
+
+def _stored_type(spec: DataSpec) -> StoredType:
+    dtype = np.dtype(spec.dtype)
+    return "int16" if np.issubdtype(dtype, np.integer) and dtype.itemsize <= _VALUE_BYTES["int16"] else "float32"
 
 
 def _name(number: int) -> str:
@@ -157,7 +179,7 @@ def _stored(accepted: Accepted, spec: DataSpec, steps: Sequence[Step]) -> Iterat
 def _describe(spec: DataSpec, stored_type: StoredType, provenance: Mapping[str, Any]) -> StoreDescription:
     return StoreDescription(
         kind="images", stored_type=stored_type, number_type=spec.dtype, spatial_dims=spec.spatial_dims,
-        num_channels=spec.num_channels, count=0, preparation=Preparation(column_channels=[spec.num_channels]),
+        num_channels=spec.num_channels, count=0, preparation=Preparation(column_channels=list(spec.column_channels)),
         labels=dict(zip(spec.labels, spec.class_names, strict=True)), extra_columns=["seed"],
         subject_rule="each row its own, because the images are synthetic", names_identify=False,
         provenance=dict(provenance),

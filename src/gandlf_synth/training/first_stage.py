@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
@@ -28,23 +27,20 @@ def train_first_stage(
 
     Args:
         module: the model, untrained.
-        stage: what it builds on.
+        stage: what it builds on, which is not trained yet.
         request: the whole run; data and mode are the same for the first stage.
         config: the resolved configuration of the whole run.
         reporter: says which stage runs.
         train: trains what a request asks for.
 
     Raises:
-        CheckpointError: a first stage that was given does not fit the model.
+        CheckpointError: an earlier first stage in the folder does not fit the model.
     """
-    checkpoint = _given(stage)
-    if checkpoint is None:
-        folder = request.folder.first_stage
-        if not meet().broadcast(_finished(folder)):
-            reporter.say(f"First stage: {stage.model.model_name}", "bold")
-            train(_request(request, config, stage, folder), reporter.console)
-        checkpoint = folder.choose_checkpoint(None)
-    module.load_first_stage(load_module(checkpoint))
+    folder = request.folder.first_stage
+    if not meet().broadcast(_finished(folder)):
+        reporter.say(f"First stage: {stage.model.model_name}", "bold")
+        train(_request(request, config, stage, folder), reporter.console)
+    module.load_first_stage(load_module(folder.choose_checkpoint(None)))
     reporter.say(f"Second stage: {config.model.model_name}", "bold")
 
 
@@ -53,11 +49,6 @@ def seconds_left(request: TrainingRequest, stage: Prerequisite) -> float | None:
     record = read_run_record(request.folder.first_stage.record) if stage.checkpoint is None else None
     used = meet().broadcast(record.seconds if record is not None else 0.0)
     return None if request.seconds is None else max(1.0, request.seconds - used)
-
-
-def _given(stage: Prerequisite) -> Path | None:
-    path = stage.checkpoint
-    return ModelFolder(path).choose_checkpoint(None) if path is not None and path.is_dir() else path
 
 
 def _finished(folder: ModelFolder) -> bool:

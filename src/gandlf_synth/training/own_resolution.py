@@ -32,15 +32,20 @@ class OwnResolution:
 def sees_own_voxels(config: Config) -> bool:
     """Say whether the family asks for the images' own voxels, and nothing that is written sets another size."""
     steps = config.data_preprocessing.train or []
-    written = config.model.tensor_shape != "auto" or config.patch_sampler is not None
-    return config.model.keeps_resolution and not written and keeps_grid(steps)
+    return config.model.keeps_resolution and config.model.tensor_shape == "auto" and keeps_grid(steps)
 
 
-def choose_own_resolution(data: Fingerprint, device: Device) -> OwnResolution | None:
-    """Choose between whole images and patches; None where an axis is too short for either."""
+def choose_own_resolution(data: Fingerprint, device: Device, *, allow_whole: bool = True) -> OwnResolution | None:
+    """Choose between whole images and patches; None where an axis is too short for either.
+
+    Args:
+        data: the facts of the images.
+        device: what training will run on.
+        allow_whole: whether whole images can be chosen; of a store with images of several sizes, only patches can.
+    """
     limit = CAPS[device.kind, data.spatial_dims]
     size = "×".join(str(length) for length in data.shape)
-    if max(data.largest_shape) <= limit:
+    if allow_whole and max(data.largest_shape) <= limit:
         shape = [rounded(length) for length in data.largest_shape]
         steps = [
             *([Step(name="to_canonical")] if data.orientations else []),
@@ -55,5 +60,6 @@ def choose_own_resolution(data: Fingerprint, device: Device) -> OwnResolution | 
     if min(patch) < MULTIPLE:
         return None
     reason = f"images are {size}, and what is made is to be as fine: patches of their own voxels"
-    sampler = Choice("patch_sampler", PatchSampler(), f"images are larger than {limit} voxels a side")
+    why = f"images are larger than {limit} voxels a side" if allow_whole else "as the store was prepared"
+    sampler = Choice("patch_sampler", PatchSampler(), why)
     return OwnResolution(Choice("model_config.tensor_shape", patch, reason), sampler, None)

@@ -196,8 +196,9 @@ class _Planner:
         self._config, self._data, self._train, self._device = config, data, train, device
         self._budget, self._networks, self._batch = budget, networks.size, networks.batch
         self._required = config.model.required_shape(data.spatial_dims)
-        self._own = choose_own_resolution(data, device) if sees_own_voxels(config) else None
         self._patches = config.patch_sampler
+        whole = self._patches is None
+        self._own = choose_own_resolution(data, device, allow_whole=whole) if sees_own_voxels(config) else None
         self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
 

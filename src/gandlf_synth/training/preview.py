@@ -15,6 +15,7 @@ from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.processing.pipeline import with_channels
 from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display import SheetRow, contact_sheet, save_png, sized, views
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.files import write_text
@@ -57,7 +58,9 @@ def preview(request: TrainingRequest, folder: Path, console: Console, *, count: 
         count, mask = data.spec.num_channels, data.samples["train"].mask(place)
         labels = None if mask is None else torch.from_numpy(mask.astype(np.int32))[None]
         drawn = [augmenter.together(seen, count, labels, seed) for seed in seeds] if augmenter else []
-        tiles = [*_raw(sample, facts.column_channels, data.spec)] if sample.channels else []
+        # A cell of a store holds the channels of all columns together.
+        columns = [data.spec.num_channels] if isinstance(chosen, StoredManifest) else facts.column_channels
+        tiles = [*_raw(sample, columns, data.spec)] if sample.channels else []
         for image, maps in ((seen, labels), *drawn):
             tiles += _tiles(image, maps, data.spec)
         rows.append(
@@ -92,7 +95,7 @@ def _spread(manifest: Manifest, count: int) -> Manifest:
 
 def _raw(sample: Sample, column_channels: Sequence[int], spec: DataSpec) -> list[Any]:
     """Return the file's image scaled by its own range."""
-    columns = zip(sample.channels, column_channels, strict=True)
+    columns = zip(sample.channels[: len(column_channels)], column_channels, strict=True)
     image = stacked([with_channels(read_image(path), channels) for path, channels in columns])
     axes = tuple(range(1, image.array.ndim))
     low, high = np.percentile(image.array, (0.5, 99.5), axis=axes, keepdims=True)

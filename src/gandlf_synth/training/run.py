@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, Phase, resolved, validate
+from gandlf_synth.config import Config, Document, Phase, Prerequisite, resolved, validate
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import Reporter, progress_bar
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gandlf_synth.models.checkpoint import CheckpointContent
     from gandlf_synth.training.data import TrainingData
     from gandlf_synth.training.fit import FitResult
+    from gandlf_synth.training.trained_start import TrainedStart
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ class TrainingResult:
         model_dir: the model folder.
         checkpoint: the checkpoint that inference uses.
         record: what the run was made of, and how it ended.
+        needs_rows: whether every image is made from a row of a CSV.
     """
 
     model_dir: Path
     checkpoint: Path
     record: RunRecord
+    needs_rows: bool = False
 
 
 def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
@@ -205,21 +208,16 @@ def _train(
 ) -> TrainingResult:
     from lightning.pytorch import seed_everything
 
-    from gandlf_synth.models.build import build_module
     from gandlf_synth.pretrained.changes_file import write_changes
     from gandlf_synth.training.data import loader_workers
     from gandlf_synth.training.first_stage import seconds_left, train_first_stage
     from gandlf_synth.training.fit import fit
-    from gandlf_synth.training.trained_start import begin_trained
 
     folder, config = request.folder, planned.plan.config
     prepared = time.monotonic() - started
     seconds = None if request.seconds is None else max(1.0, request.seconds - prepared - past.seconds)
-    seed_everything(config.seed, workers=True, verbose=False)
-    module = build_module(config.model, data.spec)
-    stage = config.model.prerequisite()
-    module.parent = past.parent
-    planned, start = begin_trained(module, planned, data, reporter, has_prerequisite=stage is not None)
+    start, untrained = _begin(request, planned, data, past, reporter)
+    planned, module = start.planned, start.module
     plan, config = planned.plan, planned.plan.config
     module.check_components()
     check_splits(config.compute, module)
@@ -238,14 +236,14 @@ def _train(
         write_beginning(folder, plan, data.spec, record, images, planned.document)
         reporter.open_log(folder.log_file)
         _announce(reporter, plan, data, record, expected)
-    limit = request.seconds
-    if stage is not None and request.resume_from is None:
-        if not start.gave_first_stage:
-            train_first_stage(module, stage, request, config, reporter, run_training)
-            start.check(reporter)
-        seed_everything(config.seed, workers=True, verbose=False)
+    if untrained is not None:
+        train_first_stage(module, untrained, request, config, reporter, run_training)
+        start.check(reporter)
+    limit, stage = request.seconds, config.model.prerequisite()
     if stage is not None:
         limit = seconds_left(request, stage)
+        if request.resume_from is None:
+            seed_everything(config.seed, workers=True, verbose=False)
     with noticing_who_left():
         result = fit(
             module, data.loaders(config, loader_workers(), past.asked_batch_size), config, folder, reporter.console,
@@ -258,7 +256,33 @@ def _train(
         if config.model.lora is not None:
             write_changes(folder.choose_checkpoint(None), folder.adapter)
     _report(reporter, record, result)
-    return TrainingResult(folder.root, folder.choose_checkpoint(None), record)
+    needs_rows = any(not part.optional for part in data.spec.parts)
+    return TrainingResult(folder.root, folder.choose_checkpoint(None), record, needs_rows)
+
+
+def _begin(
+    request: TrainingRequest, planned: PlannedRun, data: "TrainingData", past: _Past, reporter: Reporter
+) -> "tuple[TrainedStart, Prerequisite | None]":
+    """Return the model with the weights that it begins with, and the stage before it where that is to be trained."""
+    from lightning.pytorch import seed_everything
+
+    from gandlf_synth.models.build import build_module
+    from gandlf_synth.training.given_stage import given_checkpoint, load_given_stage
+    from gandlf_synth.training.trained_start import begin_trained
+
+    config = planned.plan.config
+    seed_everything(config.seed, workers=True, verbose=False)
+    module, stage = build_module(config.model, data.spec), config.model.prerequisite()
+    module.parent = past.parent
+    _, start = begin_trained(module, planned, data, reporter, has_prerequisite=stage is not None)
+    if stage is None or request.resume_from is not None or start.gave_first_stage:
+        return start, None
+    checkpoint = given_checkpoint(stage)
+    if checkpoint is None:
+        return start, stage
+    load_given_stage(module, stage, checkpoint)
+    start.check(reporter)
+    return start, None
 
 
 def _report(reporter: Reporter, record: RunRecord, result: "FitResult") -> None:

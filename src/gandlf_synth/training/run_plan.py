@@ -25,7 +25,11 @@ def plan_inheritance(
 ) -> PlannedRun:
     """Make every choice for a run that may start from a trained model; see ``plan_survey``."""
     planned = plan_survey(survey, seconds=seconds, measured=measured)
-    plan = planned.plan
+    plan, stage = planned.plan, planned.plan.config.model.prerequisite()
+    if stage is not None and stage.checkpoint is not None:
+        from gandlf_synth.training.given_stage import check_given_stage  # imports torch
+
+        check_given_stage(planned)
     plan.choices = [*inheritance.choices, *plan.choices]
     plan.notes = [*inheritance.notes, *inheritance.size_notes(planned.facts), *plan.notes]
     return replace(planned, parent=inheritance.parent)

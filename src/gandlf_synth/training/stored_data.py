@@ -9,6 +9,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from gandlf_synth.config import Config, Document, LoadedConfig, Phase, PhasedSteps
 from gandlf_synth.config.component import steps_as_written
+from gandlf_synth.config.schema import PatchSampler
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.cache_folder import default_cache, writable_cache
 from gandlf_synth.data.formats.shards.index import Store, StoreDescription, is_store, open_store, store_location
@@ -127,12 +128,20 @@ def as_prepared(loaded: LoadedConfig, about: StoreDescription, where: str) -> Lo
     shape = config.model.tensor_shape
     if done.shape is not None and shape not in ("auto", done.shape):
         claims["model_config", "tensor_shape"] = f"is {shape}, and the images of the store {where} have {done.shape}"
-    if (config.patch_sampler is None) != (done.shape is not None):
-        has = "whole volumes for patches" if done.shape is None else "images of one size, and no volumes for patches"
+    if config.patch_sampler is not None and done.shape is not None:
+        has = "images of one size, and no volumes for patches"
         claims["patch_sampler",] = f"does not go with the store {where}, which holds {has}"
     fix = "leave it out, or prepare the images again with this configuration"
-    raise_if_any([Problem(loaded.document.where(key), what, fix=fix) for key, what in claims.items()], ConfigError)
+    problems = [Problem(loaded.document.where(key), what, fix=fix) for key, what in claims.items()]
+    draws_itself = config.model.keeps_resolution and shape == "auto"
+    if config.patch_sampler is None and done.shape is None and not draws_itself:
+        what = f"is missing, and the store {where} holds whole volumes for patches"
+        fix = "write patch_sampler and model_config.tensor_shape, or prepare the images again with this configuration"
+        problems.append(Problem(loaded.document.where(("patch_sampler",)), what, fix=fix))
+    raise_if_any(problems, ConfigError)
     changes: dict[str, Any] = {"data_preprocessing": PhasedSteps.model_validate(done.phases)}
+    if done.shape is None and config.patch_sampler is None:
+        changes["patch_sampler"] = PatchSampler()
     if done.shape is not None and shape == "auto":
         changes["model"] = config.model.with_values(tensor_shape=done.shape)
     return replace(loaded, config=config.model_copy(update=changes))

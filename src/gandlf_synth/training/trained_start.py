@@ -104,8 +104,9 @@ def with_values_of(parent: Parent, data: TrainingData, config: Config) -> Traini
     theirs, own = (steps_as_written(phases.of("train") or []) for phases in both)
     if theirs != own:
         return data
-    scale = np.array([*parent.spec.range_scale, *spec.source_scale])
-    offset = np.array([*parent.spec.range_offset, *spec.source_offset])
+    sources = parent.spec if parent.spec.source_channels == spec.source_channels else spec
+    scale = np.array([*parent.spec.range_scale, *sources.source_scale])
+    offset = np.array([*parent.spec.range_offset, *sources.source_offset])
     value_range, count = ValueRange(scale, offset), spec.num_channels
     samples = data.samples["train"]
     ends = {
@@ -113,5 +114,7 @@ def with_values_of(parent: Parent, data: TrainingData, config: Config) -> Traini
         "high": value_range.file_values(samples, 1.0)[:count],
         "range_scale": parent.spec.range_scale,
         "range_offset": parent.spec.range_offset,
+        "source_scale": sources.source_scale,
+        "source_offset": sources.source_offset,
     }
     return replace(data, spec=spec.model_copy(update=ends), value_range=value_range)

@@ -30,6 +30,14 @@ def test_images_of_a_row_have_one_scale() -> None:
     assert black_boxes(sheet, (50, 50, 50)) == 4 * 32 * 16
 
 
+def test_all_rows_of_a_sheet_have_one_scale() -> None:
+    """A row of small images beside one of large ones says how small they are."""
+    rows = [SheetRow("", [np.full((16, 16), 255, np.uint8)]), SheetRow("", [np.zeros((48, 48), np.uint8)])]
+    sheet = np.asarray(contact_sheet(rows, tile=96))[..., 0]
+    assert (sheet == 0).sum() == 96 * 96
+    assert sheet.shape[0] == 96 + 32 + 4 * 2
+
+
 def test_tiles_are_separate_and_rows_are_below_each_other() -> None:
     sheet = contact_sheet([SheetRow("", [RED, RED]), SheetRow("", [RED])], tile=8)
     red = (np.asarray(sheet) == (255, 0, 0)).all(axis=-1)

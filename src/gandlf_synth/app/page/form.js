@@ -95,6 +95,7 @@ export const showForm = (described) => {
   byId("sampler-field").hidden = !model.samplers.length;
   byId("format").replaceChildren(option("", `${title(model.format)} (as the model was set)`), ...model.formats.filter((name) => name !== model.format).map((name) => option(name, title(name))));
   byId("seed").value = model.seed;
+  byId("draws-field").hidden = !model.fields.length;
   byId("number").max = model.most_images;
   byId("submit").disabled = false;
 };
@@ -109,6 +110,7 @@ const order = () => {
     const text = cell.kind === "image" || cell.kind === "file" ? "" : byId(`cell-${cell.column}`).value.trim();
     if (text) given.cells[cell.column] = text;
   }
+  if (!byId("draws-field").hidden && byId("draws").valueAsNumber > 1) given.n_samples = byId("draws").valueAsNumber;
   if (byId("steps").value) given.steps = byId("steps").valueAsNumber;
   if (byId("guidance").value) given.guidance_scale = byId("guidance").valueAsNumber;
   if (byId("format").value) given.format = byId("format").value;

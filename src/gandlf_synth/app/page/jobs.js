@@ -14,6 +14,7 @@ const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const heading = (job) => {
   const { order } = job, cells = Object.entries(order.cells || {}).map(([column, text]) => `${column} ${text}`);
   const parts = [counted(order.number || 1, "image"), order.class, ...cells, `seed ${order.seed}`];
+  if (order.n_samples) parts.push(counted(order.n_samples, "draw"));
   if (order.format) parts.push(formatTitle(order.format));
   return parts.filter(Boolean).join(" · ");
 };
@@ -44,12 +45,16 @@ const tiles = (job) => {
   job.images.forEach((image, place) => {
     for (const shown of image.shown) for (const name of shown.pictures || []) list.append(tile(address(name), `synthetic image ${place + 1}`, caption(image, place)));
   });
+  for (const map of job.maps) for (const name of map.pictures || []) list.append(tile(address(name), map.title, make("figcaption", { textContent: map.title })));
   return list;
 };
 
 const viewer = (job) => {
   const address = addressIn(job), box = make("div"), deep = make("div", { className: "volume", hidden: true });
-  const entries = job.images.flatMap((image, place) => image.shown.map((shown) => ({ ...shown, image, place, title: `synthetic ${place + 1} ${shown.title}`.trim() })));
+  const entries = [
+    ...job.images.flatMap((image, place) => image.shown.map((shown) => ({ ...shown, described: caption(image, place), title: `synthetic ${place + 1} ${shown.title}`.trim() }))),
+    ...job.maps.map((map) => ({ ...map, described: make("figcaption", { textContent: map.title }) })),
+  ];
   const select = make("select", { ariaLabel: "Image" }, ...entries.map((entry, k) => make("option", { value: k, textContent: entry.title })));
   const turn = make("button", { type: "button", textContent: "3D view", disabled: !canShowVolumes() });
   const problem = make("span", { className: "soft", textContent: canShowVolumes() ? "" : "The 3D view needs WebGL 2; the slices do without." });
@@ -57,7 +62,7 @@ const viewer = (job) => {
   const given = job.given.filter((each) => each.planes).map((each) => ({ ...each, title: `given: ${each.title}` }));
   const show = () => {
     const entry = entries[select.value];
-    box.replaceChildren(caption(entry.image, entry.place), planesOf([entry, ...given], address));
+    box.replaceChildren(entry.described, planesOf([entry, ...given], address));
     if (!deep.hidden) open();
   };
   const open = async () => {
@@ -83,7 +88,7 @@ const save = (address) => make("a", { href: address, download: "" }).click();
 const downloads = (job) => {
   const row = make("div", { className: "row" }), root = `v1/jobs/${job.id}`;
   row.append("Download:", make("a", { href: `${root}/archive.zip`, download: "", textContent: "all (.zip)" }));
-  const files = job.images.flatMap((image) => image.files);
+  const files = [...job.images.flatMap((image) => image.files), ...job.maps.map((map) => map.file)];
   row.append(make("a", { href: `${root}/files/contact_sheet.png`, download: "", textContent: "picture (.png)" }));
   for (const format of model.formats.filter((name) => name !== job.format)) {
     const button = make("button", { type: "button", textContent: `as ${formatTitle(format)}` });

@@ -1,11 +1,13 @@
 """Which original belongs to which reconstruction, and everything that is wrong with a pair, before any work."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gandlf_synth.data.formats.scan import FileScan, Scans, scan_files
+from gandlf_synth.data.formats.writers import read_provenance
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import DataError, Problem, listing, raise_if_any
 from gandlf_synth.evaluation.image_sets import ImageSet
@@ -47,29 +49,44 @@ class Pair:
 
 
 def match_pairs(real: ImageSet, synthetic: ImageSet, comparison: Comparison) -> tuple[list[Pair], list[str]]:
-    """Return the pairs, by subject or else by the name of the file, and what has no partner.
+    """Return the pairs and what has no partner.
+
+    Images belong together by subject, else by the name of the file, else by the row that a synthetic one was made from.
 
     Raises:
         DataError: no image belongs to another.
     """
-    for key in (_subject, _stem):
-        originals, others = ({key(sample): sample for sample in part.manifest.samples} for part in (real, synthetic))
+    for key_of_original, key in ((_subject, _subject), (_stem, _stem), (partial(_row, real), _row_made_from)):
+        originals = {key_of_original(sample): sample for sample in real.manifest.samples}
+        others = {key(sample): sample for sample in synthetic.manifest.samples}
         unique = len(originals) == len(real.manifest.samples) and len(others) == len(synthetic.manifest.samples)
         shared = [name for name in originals if name in others]
         if unique and shared:
-            alone = [name for name in (*originals, *others) if (name in originals) != (name in others)]
+            alone = [str(name) for name in (*originals, *others) if (name in originals) != (name in others)]
             notes = [f"{len(alone)} images have no partner: {listing(alone, 5)}"] if alone else []
             places = (str(real.manifest.path), str(synthetic.manifest.path))
             return [_pair(originals[name], others[name], places, comparison) for name in shared], notes
-    fix = "give both CSVs the same SubjectID once each, or files the same names"
+    fix = "give both CSVs the same SubjectID once each, or files the same names, or the CSV that generate -dt was given"
     raise DataError(Problem(str(synthetic.path), f"has no image that belongs to one of {real.path}", fix=fix))
 
 
-def _subject(sample: Sample) -> str:
+def _subject(sample: Sample) -> Hashable:
     return sample.subject
 
 
-def _stem(sample: Sample) -> str:
+def _row(real: ImageSet, sample: Sample) -> Hashable:
+    return real.manifest.path.name, sample.row, sample.subject
+
+
+def _row_made_from(sample: Sample) -> Hashable:
+    """Return the CSV, row and subject of which the file says that it was made, else the file."""
+    path = next(iter(sample.images.values()))
+    record = read_provenance(path) or {}
+    known = tuple(record.get(key) for key in ("csv", "row", "subject"))
+    return path if None in known else known
+
+
+def _stem(sample: Sample) -> Hashable:
     return next(iter(sample.images.values())).name.split(".")[0]
 
 

@@ -12,6 +12,8 @@ StoredType = Literal["float16", "int16", "float32"]
 STORED_TYPES: tuple[StoredType, ...] = get_args(StoredType)
 _LEVELS = 2**16 - 2
 """Steps between the smallest and the largest value in 16 bits, the same number on both sides of the middle."""
+_WHOLE_LEVELS = 2**16 - 1
+"""The same for whole numbers, which have one more below the middle."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def encode(values: NDArray[np.float32], stored_type: StoredType) -> EncodedImage
         gain, bias = _power_of_two(np.maximum(np.abs(low), np.abs(high))), np.zeros(channels)
         stored: Voxels = (values / _per_channel(gain, values)).astype(np.float16)
     else:
-        whole = (flat == np.rint(flat)).all(axis=1) & (high - low <= _LEVELS)
+        whole = (flat == np.rint(flat)).all(axis=1) & (high - low <= _WHOLE_LEVELS)
         gain = np.where(whole, 1.0, np.where(high > low, (high - low) / _LEVELS, 1.0))
-        bias = np.where(whole, np.rint((low + high) / 2), (low + high) / 2)
+        bias = np.where(whole, np.ceil((low + high) / 2), (low + high) / 2)
         stored = np.rint((values.astype(np.float64) - _per_channel(bias, values)) / _per_channel(gain, values))
         stored = stored.astype(np.int16)
     errors = decode(stored, gain, bias).astype(np.float64) - values
