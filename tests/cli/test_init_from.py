@@ -103,6 +103,12 @@ def test_the_terms_of_a_parent_go_on_to_its_grandchildren(trained: Path, start: 
     assert "Starts from exported (gandlf-synth; license: CC BY-NC 4.0; origin: a colleague)" in err
     record = json.loads((tmp_path / "smaller" / "run.json").read_text())["init_from"]
     assert record["non_commercial"]
+    assert record["init_from"]["source"] == "big"
+    assert record["init_from"]["weights_sha256"] != record["weights_sha256"]
+    assert cli("export", "-m-dir", tmp_path / "smaller", "-o", tmp_path / "again")[0] == 0
+    card = (tmp_path / "again" / "README.md").read_text()
+    assert "- it started from another model: exported" in card
+    assert "- which started from big (origin: a model of GaNDLF-Synth, license: CC BY-NC 4.0" in card
     steps = [
         YAML(typ="safe").load((folder / "resolved_config.yaml").read_text())["data_preprocessing"]["train"]
         for folder in (trained / "big", tmp_path / "smaller")

@@ -97,7 +97,7 @@ def test_slices_of_one_subject_are_compared_with_the_rows_that_they_were_made_fr
         load_image_set(name, path, tmp_path / "cache", no_progress, skip_unreadable=False)
         for name, path in (("real", table), ("synthetic", tmp_path / "out"))
     ]
-    pairs, notes = match_pairs(sets[0], sets[1], Comparison())
+    pairs, notes = match_pairs(sets[0], sets[1], Comparison(metrics={}))
     assert [pair.original.row for pair in pairs] == [pair.reconstruction.row for pair in pairs] == [1, 2, 3]
     assert [pair.reconstruction.channels[0].name for pair in pairs][2] == "b_synthetic.nii.gz"
     assert notes == []
@@ -119,7 +119,7 @@ def test_what_rows_ask_of_a_model_is_refused_before_anything_is_made(cli: Cli, t
 
 
 def test_reconstructions_of_dicom_images_are_dicom_beside_them(cli: Cli, tmp_path: Path) -> None:
-    write_series(tmp_path / "series")
+    write_series(tmp_path / "series", slices=8)
     series = put_into_study(tmp_path / "series", "1.2.3")
     original = read_image(series)
     spec = spec_of(
@@ -158,7 +158,8 @@ def test_a_branch_is_refused_to_a_model_of_other_images_before_anything_is_writt
     table = write_pairs(tmp_path, (16, 16, 1))
     tiny = {"model_name": "ddpm"}
     for name, family, shape in (("other", "flow_matching", (16, 16)), ("small", "ddpm", (8, 8))):
-        model = write_model(tmp_path / name, spec_of(classes=0, shape=shape), family)
+        own = registry.load("models", family).tiny
+        model = write_model(tmp_path / name, spec_of(classes=0, shape=shape), family, **own)
         (model / "resolved_config.yaml").write_text(json.dumps({"model_config": {**tiny, "model_name": family}}))
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "resolved_config.yaml").write_text(json.dumps({"model_config": tiny}))

@@ -137,7 +137,7 @@ class Service:
     def _generate(self, request: Request) -> Reply:
         """Make one image and answer with its file, for programs that wait for it."""
         order = Order.parse({"format": "nifti", **request.json()})
-        if order.number != 1:
+        if order.number != 1 or order.n_samples != 1:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, "number: one image at a time; use v1/jobs for more")
         job = self._queued(order)
         self._queue.wait_for(job)

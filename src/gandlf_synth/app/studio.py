@@ -178,7 +178,7 @@ def _draw_maps(result: GenerationResult, pictures: Path) -> Iterator[dict[str, A
         own = [record for record in maps if record["kind"].startswith(kind)]
         shown = [
             Shown(
-                f"map_{kind.strip()}_{record['row']}_{place}",
+                f"map_{kind.split()[0]}_{record['row']}_{place}",
                 f"row {record['row']}: {record['kind']}",
                 result.folder / name,
             )

@@ -104,6 +104,22 @@ def test_each_image_says_its_class_and_is_shown(page: Page) -> None:
         assert (picture.status, picture.body[:4]) == (200, b"\x89PNG")
 
 
+def test_several_draws_of_a_row_come_with_maps_of_mean_and_spread(page: Page) -> None:
+    job = page.order(n_samples=3, cells={"age": 50}, seed=5)
+
+    assert len(job["images"]) == 3
+    assert [each["title"] for each in job["maps"]] == [
+        "row 1: mean of 3 images, voxel by voxel", "row 1: std of 3 images, voxel by voxel"
+    ]  # fmt: skip
+    for each in job["maps"]:
+        assert page.ask(f"v1/jobs/{job['id']}/pictures/{each['pictures'][0]}").status == 200
+        assert page.ask(f"v1/jobs/{job['id']}/files/{each['file']}").status == 200
+    assert "--n-samples 3" in job["command"]
+    assert "n_samples: makes several images of each row" in page.order(n_samples=2)["error"]
+    answer = page.ask("v1/jobs", "POST", {"n_samples": 9, "number": 9})
+    assert "number times n_samples is 81, and 64 is the most" in answer.json["error"]
+
+
 def test_a_number_beyond_the_training_is_warned_of(page: Page) -> None:
     job = page.order(cells={"age": 99})
 

@@ -37,6 +37,15 @@ def test_files_that_belong_together_are_a_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in uploads.path(group).iterdir()) == ["1.dcm", "2.dcm"]
 
 
+def test_slices_of_one_name_in_several_folders_are_all_kept(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    group = uploads.add("A/IM1", 1, BytesIO(b"1"))
+    for content in (b"2", b"3"):
+        uploads.add("B/IM1", 1, BytesIO(content), group)
+
+    assert sorted(path.read_bytes() for path in uploads.path(group).iterdir()) == [b"1", b"2", b"3"]
+
+
 @pytest.mark.parametrize("group", ["", "..", "0123456789abcdef"])
 def test_what_was_never_given_is_not_found(tmp_path: Path, group: str) -> None:
     with pytest.raises(RefusedError, match="no such file"):
