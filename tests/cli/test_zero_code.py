@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from tests.factories import Cli
 
 from gandlf_synth.config import load_config, read_document
@@ -93,6 +94,7 @@ def test_doctor_says_what_is_there(cli: Cli) -> None:
     found = json.loads(out)
     assert found["versions"]["torch"]
     assert "demo" in found["extras"]
+    assert torch.cuda.is_available() or "no GPU can be used: torch " in found["devices"]["cuda"]
 
 
 @pytest.mark.parametrize(

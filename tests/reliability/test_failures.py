@@ -77,6 +77,23 @@ def test_a_hostile_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "DataLoader worker (pid(s) 71) exited unexpectedly",
+        "DataLoader worker (pid 71) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
+        "shared memory. Please try to raise your shared memory limit.",
+        "unable to write to file </torch_71_42>: No space left on device (28)",
+    ],
+)
+def test_a_loader_that_the_system_ended_is_told_from_training(said: str) -> None:
+    config = validate(Document("c.yaml", {"model_config": {"model_name": "ddpm"}})).config
+    message = r"a process that loads images: .*; the system ended it.*--shm-size=8g"
+
+    with pytest.raises(ResourceError, match=message), memory_guard(config):
+        raise RuntimeError(said)
+
+
 def test_running_out_of_memory_names_the_cheapest_changes() -> None:
     text = {"model_config": {"model_name": "ddpm", "tensor_shape": [64, 64, 64]}, "batch_size": 4}
     config = validate(Document("c.yaml", {**text, "compute": {"precision": "32-true"}})).config

@@ -140,8 +140,9 @@ class ModelConfig(BaseModel):
     """What ``gradient_clip_val`` limits."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
-    save_eval_images_every_n_epochs: Annotated[int, Field(ge=-1)] | Auto = "auto"
-    """Epochs between sample grids in ``eval_images``; ``auto``: ten grids over the run; -1: none."""
+    save_eval_images_every_n_epochs: Annotated[int, Field(ge=-1)] | Literal["tenth"] | Auto = "auto"
+    """Epochs between sample grids in ``eval_images``; ``tenth``: whenever a tenth of the run is over, of its time where
+    the clock ends it; ``auto``: about ten grids over the run; -1: none."""
     n_fixed_images_to_generate: int = Field(8, ge=1)
     """Images in a sample grid."""
     fixed_images_batch_size: int = Field(

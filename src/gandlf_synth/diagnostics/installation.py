@@ -33,14 +33,27 @@ def installation() -> dict[str, dict[str, str]]:
 
 def _devices() -> dict[str, str]:
     import psutil
-    import torch
 
     memory: Any = psutil.virtual_memory()
     devices = {"cpu": f"{psutil.cpu_count()} cores, {memory.total / 2**30:.0f} GiB memory"}
+    if torch.backends.mps.is_available():
+        devices["mps"] = "Apple GPU"
+    elif not torch.cuda.device_count():
+        devices["cuda"] = f"no GPU can be used: {_why_no_gpu()}"
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         devices[f"cuda:{index}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
     return devices
+
+
+def _why_no_gpu() -> str:
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is built for the CPU; see https://pytorch.org/get-started for one with CUDA"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f"torch is built for CUDA {torch.version.cuda}, and says: {str(error).splitlines()[0]}"
+    return f"torch is built for CUDA {torch.version.cuda}, and finds no GPU"
 
 
 def _extras() -> dict[str, str]:

@@ -245,6 +245,12 @@ def choose_grid_interval(epochs: int, steps_per_epoch: float) -> Choice[int]:
     return Choice("model_config.save_eval_images_every_n_epochs", every, reason)
 
 
+def choose_grids_by_the_clock() -> Choice[int | Literal["tenth"]]:
+    """Choose grids by the share of the run that is over: nobody knows after how many epochs the clock ends it."""
+    reason = "the clock ends the training: a grid after each tenth of it, as far as they take a tenth of the time"
+    return Choice("model_config.save_eval_images_every_n_epochs", "tenth", reason)
+
+
 def choose_no_average(strategy: str) -> Choice[float]:
     """Choose to do without the average of the weights, where ``strategy`` shares them out among devices."""
     return Choice("model_config.ema_decay", 0.0, _shared_out(strategy))

@@ -9,6 +9,8 @@ from gandlf_synth.training.plan import PlannedRun
 
 _FORWARD_SHARE = 0.4
 """Of the time of a training step, what looking at a batch takes without learning from it."""
+_GRIDS = 10
+"""That are drawn where they come by tenths of the run."""
 
 
 @dataclass(frozen=True)
@@ -66,4 +68,5 @@ def _epochs(config: Config, stages: int) -> list[int]:
 def _grid_images(config: Config, epochs: int) -> int:
     """Return the images that are drawn in grids over the whole run."""
     every = resolved(config.model.save_eval_images_every_n_epochs)
-    return ceil(epochs / every) * config.model.n_fixed_images_to_generate if every > 0 else 0
+    grids = _GRIDS if every == "tenth" else ceil(epochs / every) if every > 0 else 0
+    return grids * config.model.n_fixed_images_to_generate

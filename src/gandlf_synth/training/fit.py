@@ -125,7 +125,7 @@ def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, c
     if config.model.ema_decay > 0:
         begins_trained = config.model.init_from is not None
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay, begins_trained=begins_trained))
-    if resolved(config.model.save_eval_images_every_n_epochs) > 0:
+    if resolved(config.model.save_eval_images_every_n_epochs) not in (-1, 0):
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:
         measures = {metric.name: build_paired_metric(metric.name, metric.parameters) for metric in config.metrics}

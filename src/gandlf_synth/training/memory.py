@@ -1,4 +1,4 @@
-"""Running out of memory, said in words that help."""
+"""Running out of memory, in training or in a process that loads images, said in words that help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,30 @@ import torch
 from gandlf_synth.config import Config
 from gandlf_synth.errors import Problem, ResourceError
 
+_LOADER = ("DataLoader worker", "unable to open shared memory object", "unable to write to file </torch_")
+"""How torch begins to say that a process which loads images was ended, or that shared memory is full."""
+_SHARED_MEMORY = (
+    "the system ended it, mostly because memory is used up: set num_workers: 0 for train in dataloader_config, "
+    "ask for more memory, or, in Docker, start the container with --shm-size=8g or --ipc=host"
+)
+
 
 @contextmanager
 def memory_guard(config: Config) -> Iterator[None]:
     """Turn an out-of-memory error of the block into one that names the three cheapest changes.
 
     Raises:
-        ResourceError: memory ran out.
+        ResourceError: memory ran out, here or in a process that loads images.
     """
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        said = str(error).splitlines()[0] if str(error) else ""
+        if any(words in said for words in _LOADER):
+            raise ResourceError(Problem("a process that loads images", said, fix=_SHARED_MEMORY)) from error
         if not _is_memory(error):
             raise
-        raise ResourceError(
-            Problem("training", f"ran out of memory: {str(error).splitlines()[0]}", fix=cheapest_changes(config))
-        ) from error
+        raise ResourceError(Problem("training", f"ran out of memory: {said}", fix=cheapest_changes(config))) from error
 
 
 def _is_memory(error: BaseException) -> bool:

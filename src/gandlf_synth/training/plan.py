@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -33,6 +32,7 @@ from gandlf_synth.training.defaults import (
     choose_endless,
     choose_final_resizing,
     choose_grid_interval,
+    choose_grids_by_the_clock,
     choose_modality,
     choose_no_average,
     choose_no_grids,
@@ -214,8 +214,8 @@ class _Planner:
         preprocessing = PhasedSteps(**{phase: self._plan_steps(phase, shape) for phase in PHASES})
         model, batch_size = self._plan_batch(model, shape)
         ema_decay = self._plan_average()
-        steps_per_epoch = samples / batch_size
-        grids = choose_grid_interval(self._expected_epochs(epochs, steps_per_epoch), steps_per_epoch)
+        by_clock, steps_per_epoch = self._budget.seconds is not None, samples / batch_size
+        grids = choose_grids_by_the_clock() if by_clock else choose_grid_interval(epochs, steps_per_epoch)
         if config.compute.strategy == "deepspeed":
             grids = choose_no_grids(config.compute.strategy)
         every = self._fill(model.save_eval_images_every_n_epochs, grids)
@@ -251,12 +251,6 @@ class _Planner:
         if self._budget.seconds is None or "num_epochs" in config.model_fields_set or config.model.schedulers:
             return config.num_epochs
         return self._fill("auto", choose_endless(self._budget.seconds))
-
-    def _expected_epochs(self, epochs: int, steps_per_epoch: float) -> int:
-        seconds = self._budget.seconds
-        if seconds is None or self._networks is None or self._networks.cost is None:
-            return epochs
-        return min(epochs, max(1, ceil(self._networks.cost.fewest_steps(seconds) / steps_per_epoch)))
 
     def _plan_networks(self, epochs: int) -> ModelConfig:
         """Return the model with its networks, and keep what was chosen for them."""

@@ -92,11 +92,13 @@ def test_the_clock_ends_a_run_whose_epochs_are_not_written() -> None:
     assert plan_of(text, Budget()).config.num_epochs == 100
 
 
-@pytest.mark.parametrize("seconds", [1, 600, 10**6])
-def test_there_is_a_grid_however_short_the_time(seconds: float) -> None:
-    plan = plan_of("model_config: {model_name: ddpm}", Budget(seconds, lambda _: cost_of(2.0)))
+@pytest.mark.parametrize("text", ["num_epochs: 7", "model_config: {architecture: XS}", ""])
+def test_grids_come_by_the_clock_where_it_ends_the_run(text: str) -> None:
+    text = text if "model_config" in text else f"model_config: {{model_name: ddpm}}\n{text}"
+    text = text.replace("{architecture", "{model_name: ddpm, architecture")
 
-    assert int(plan.config.model.save_eval_images_every_n_epochs) >= 1
+    assert plan_of(text, Budget(60, lambda _: cost_of(2.0))).config.model.save_eval_images_every_n_epochs == "tenth"
+    assert plan_of(text, Budget()).config.model.save_eval_images_every_n_epochs != "tenth"
 
 
 def test_batches_are_as_large_as_the_measured_memory_allows() -> None:

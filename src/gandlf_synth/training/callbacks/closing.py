@@ -54,14 +54,16 @@ class ClosingTime(Callback):
         grid = next((each for each in callbacks if isinstance(each, SampleGrid)), None)
         if grid is not None and isinstance(pl_module, GenerativeModule):
             grid.expect(_sampling_seconds(pl_module), self._seconds * _GRID_SHARE)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Start the clock of the step, whatever came between the last one and this."""
         self._started = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Take the time of the step."""
-        now = time.monotonic()
-        self._step, self._started = now - self._started, now
+        self._step = time.monotonic() - self._started
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -70,10 +72,6 @@ class ClosingTime(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the time of the validation."""
         self._validation = time.monotonic() - self._started
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of the next step."""
-        self._started = time.monotonic()
 
 
 def _sampling_seconds(module: GenerativeModule) -> float:
