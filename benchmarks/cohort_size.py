@@ -9,21 +9,25 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
+from PIL import Image
 
 from benchmarks.data import SHARED
 from gandlf_synth import EvaluationRequest, GenerationRequest, TrainingRequest, evaluate, generate, train
 from gandlf_synth.config import Document
+from gandlf_synth.display import SheetRow, contact_sheet, save_png
 from gandlf_synth.files import write_csv, write_json
 from gandlf_synth.metrics.results import Metric
 
+_SHOWN = 8
 COUNTS = (30, 100, 300, 1000)
 BATCH = 8
 MODEL = {
@@ -71,6 +75,9 @@ def main() -> None:
             result["cohorts"].append(measure(root / str(count), files[:count], setting))
             print(json.dumps(result["cohorts"][-1]), flush=True)
             write_json(options.output, result)
+        if options.picture:
+            folders = {count: root / str(count) / "model" / "model_inference_output" for count in options.subjects}
+            save_picture(options.picture, options.data / "test", folders)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--held-out", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="where models, images and evaluations stay; absent: nowhere")
+    parser.add_argument("--picture", type=Path, help="a PNG with radiographs of every model")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/cohort_size_cpu.json"))
     return parser
 
@@ -112,6 +120,21 @@ def measure(folder: Path, files: Sequence[Path], setting: Setting) -> dict[str, 
         "verdicts": {verdict.question: [verdict.outcome, verdict.sentence] for verdict in found.verdicts},
         "numbers": {each.name: _number(each) for each in found.metrics if each.value is not None},
     }
+
+
+def save_picture(path: Path, held_out: Path, folders: Mapping[int, Path]) -> None:
+    """Write a row of real radiographs, and one of synthetic ones for each number of subjects."""
+    rows = [SheetRow("real", [_pixels(file) for file in radiographs(held_out)[:_SHOWN]])]
+    for count, folder in sorted(folders.items()):
+        files = sorted(folder.glob("generated_image_*.nii.gz"), key=lambda file: int(file.name.split("_")[2][:-7]))
+        rows.append(SheetRow(f"{count} subjects", [_pixels(file) for file in files[:_SHOWN]]))
+    save_png(contact_sheet(rows, tile=64), path, synthetic=True)
+
+
+def _pixels(file: Path) -> np.ndarray[Any, Any]:
+    if file.suffix == ".png":
+        return np.asarray(Image.open(file))
+    return np.asarray(nib.load(file).dataobj).reshape(32, 32).T[2:-2, 2:-2]
 
 
 def _number(metric: Metric) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cohort_table import cohort_table
 from pydantic import BaseModel
 
 from gandlf_synth import registry
@@ -34,7 +35,8 @@ Names are case-insensitive; names in one line mean the same. `gandlf-synth compo
 terminal. A component of your own joins its list through [`--plugin` or an entry point](../how-to/custom-component.md).
 """
 _TABLE_OF_GROUPS = "<!-- table of groups -->"
-"""Stands on a page of ``docs`` where the table goes."""
+_TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
+"""Stand on a page of ``docs`` where the table goes."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -47,8 +49,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the table of groups where a page asks for it."""
-    return markdown.replace(_TABLE_OF_GROUPS, groups_table())
+    """Put a table where a page asks for it."""
+    return markdown.replace(_TABLE_OF_GROUPS, groups_table()).replace(_TABLE_OF_COHORTS, cohort_table())
 
 
 def groups_table() -> str:

@@ -116,7 +116,7 @@ class Ranks:
                 where = f"process {rank} of {self.count} on {machine}"
                 fix = "let all machines read the same files"
                 raise self._rebuilt(
-                    0, ResourceError, (Problem(where, f"has another {what} than process 0", fix=fix),), 7
+                    0, ResourceError, (Problem(where, f"sees another {what} than process 0", fix=fix),), 7
                 )
 
     def _rebuilt(
@@ -162,7 +162,7 @@ def _join(count: int) -> Ranks:
         place = f"{environment.main_address}:{environment.main_port}"
         fix = "see whether all of them were started, and whether the machines can reach each other"
         raise ResourceError(
-            Problem(where, f"cannot meet the others at {place}: {_first_line(error)}", fix=fix)
+            Problem(where, f"cannot reach the other processes at {place}: {_first_line(error)}", fix=fix)
         ) from error
     return Ranks(rank, count, environment.local_rank(), group)
 

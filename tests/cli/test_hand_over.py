@@ -207,7 +207,7 @@ def test_what_contradicts_a_layout_is_told_before_anything_is_made(cli: Cli, mad
 
     code, _, err = cli(*words, "--bids-suffix", "T1w")
     assert code == 2
-    assert "--bids-suffix: is of --layout bids, which was not asked for" in err
+    assert "--bids-suffix: works only with --layout bids" in err
 
     code, _, err = cli(*words, "--layout", "bids", "--format", "png")
     assert code == 2

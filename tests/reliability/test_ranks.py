@@ -68,7 +68,7 @@ def test_the_first_process_decides_and_a_data_set_that_differs_is_refused(
 
     assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("decided", "same")))
     assert codes == [7, 7]
-    assert "has another list of images than process 0" in messages[0]
+    assert "sees another list of images than process 0" in messages[0]
 
 
 @pytest.mark.slow

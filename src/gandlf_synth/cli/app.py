@@ -27,7 +27,7 @@ from gandlf_synth.registry import loaded_plugins
     "--refuse-copies",
     type=PATH,
     metavar="CSV",
-    help="CSV that the model was trained on: shows how near each image is to it, and makes copies again.",
+    help="CSV of the training images: the page says how near each new image is to them; copies are made again.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="To listen on; absent: a free one.")
 @click.option("--no-browser", is_flag=True, help="Only say the address; do not open it.")

@@ -57,7 +57,7 @@ _FORMATS = click.option(
 @click.option("-m-dir", "--model-dir", type=PATH, help="Model folder, for training curves and the run record.")
 @extractor_options
 @click.option("--intensity", type=click.Choice(["auto", "common", "per-image"]), default="auto", show_default=True,
-              help="Bring values to one range by one window, or each image by its own.")  # fmt: skip
+              help="Compare in one range of values (common), or each image in its own (per-image).")  # fmt: skip
 @click.option("--max-size", type=click.IntRange(min=16), default=256, show_default=True, help="Longest side compared.")
 @click.option("--slices", type=click.IntRange(min=1), default=5, show_default=True, help="Per direction of a volume.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out, and say so, what cannot be read or holds NaN.")
@@ -65,7 +65,7 @@ _FORMATS = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
 )
 @click.option("--threshold", "thresholds", multiple=True, help="Change a threshold: --threshold kid_good=0.05")
-@click.option("--compare", is_flag=True, help="Lay evaluations side by side: evaluate --compare A B -o both.")
+@click.option("--compare", is_flag=True, help="Compare evaluations with each other: evaluate --compare A B -o both.")
 @paired_options
 @_FORMATS
 @json_option

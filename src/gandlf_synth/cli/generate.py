@@ -96,7 +96,13 @@ def run_generation(model_dir: Path, dry_run: bool = False, as_json: bool = False
 @config_option(required=False)
 @output_dir_option
 @checkpoint_option
-@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Images passed together.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Images that go through the network together.",
+)
 @format_option("auto")
 @json_option
 def reconstruct(csv: Path, **options: Any) -> None:

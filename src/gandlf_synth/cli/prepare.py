@@ -30,7 +30,10 @@ _MEGABYTE = 10**6
     "--shard", "task", metavar="K/N", help="Do the K-th of N shares, as one of N tasks; 3/16. All share one store."
 )
 @click.option(
-    "--dtype", "stored_type", type=click.Choice(["float16", "int16", "float32"]), help="Absent: data_store.dtype."
+    "--dtype",
+    "stored_type",
+    type=click.Choice(["float16", "int16", "float32"]),
+    help="Number type of the stored images; absent: what data_store.dtype says.",
 )
 @click.option(
     "--phase", type=click.Choice(["train", "val", "test"]), default="train", show_default=True,

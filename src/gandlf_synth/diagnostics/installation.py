@@ -50,7 +50,7 @@ def _why_no_gpu() -> str:
     if torch.version.cuda is None and torch.version.hip is None:
         return f"torch {torch.__version__} is built for the CPU; see https://pytorch.org/get-started for one with CUDA"
     try:
-        torch.cuda.init()
+        torch.zeros(1, device="cuda")
     except (RuntimeError, AssertionError) as error:
         return f"torch is built for CUDA {torch.version.cuda}, and says: {str(error).splitlines()[0]}"
     return f"torch is built for CUDA {torch.version.cuda}, and finds no GPU"

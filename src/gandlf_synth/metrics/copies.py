@@ -218,7 +218,7 @@ def _note(limit: CopyLimit, flagged: Flags, others: Flags, false_alarm: float) -
         what = "held-out images are nearly training images and did not decide on the limit"
         parts.append(f"{limit.near_duplicates} {what}")
     if limit.false_alarm > false_alarm * 1.01:
-        wanted = f"a limit of {false_alarm:.0%} wants {round(2 / false_alarm)} held-out images"
+        wanted = f"a limit of {false_alarm:.0%} needs {round(2 / false_alarm)} held-out images"
         parts.append(f"{wanted}, so it was widened to {limit.false_alarm:.1%}")
     return "; ".join(parts)
 

@@ -215,7 +215,7 @@ class Overlap(SetMetric):
         fewest = min(sets.real.num_subjects, sets.synthetic.num_subjects)
         needed = 2 * (self.neighbors + 1)
         if fewest < needed:
-            reason = f"{self.neighbors} neighbours want {needed} subjects, not {fewest}; {_FEWEST} in each set suffice"
+            reason = f"{self.neighbors} neighbors need {needed} subjects, not {fewest}; {_FEWEST} in each set suffice"
             names = [self.metric(name, sets, extractor=settings.extractor, refused=reason) for name in _MEANINGS]
             return Measurement(names)
         repeats = self._repeats(sets, settings.seed)

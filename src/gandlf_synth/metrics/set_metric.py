@@ -165,7 +165,8 @@ class SetMetric(BaseModel, ABC):
         outcome = limits.outcome(compared)
         if outcome == "unknown":
             needed = limits.sufficient(compared, _subjects(metric))
-            sentence = f"{metric.title} may be good or bad; about {needed} subjects in each set would tell"
+            enough = f"about {needed} subjects in each set would be enough"
+            sentence = f"{metric.title} cannot be told good from bad; {enough}"
             return limits.check(metric.name, outcome, sentence, compared, suffices=needed)
         sentence = criterion.good_sentence if outcome == "good" else criterion.bad_sentence + self.detail(metric)
         return limits.check(metric.name, outcome, sentence, compared)

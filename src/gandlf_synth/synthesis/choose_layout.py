@@ -43,7 +43,7 @@ class LayoutChoice:
             return LayoutChoice(self.name, choose_suffixes(spec, writer, self.bids_suffix), self.skull_stripped)
         if self.bids_suffix or self.skull_stripped:
             name = option("bids_suffix" if self.bids_suffix else "skull_stripped")
-            raise ConfigError(Problem(name, f"is of {option('layout')} bids, which was not asked for"))
+            raise ConfigError(Problem(name, f"works only with {option('layout')} bids"))
         return self
 
     def build(self, folder: Path, columns: Sequence[str], samples: Sequence[Sample] = ()) -> Layout:

@@ -94,5 +94,5 @@ def _labels(model: ModelConfig, train: Manifest) -> Iterator[_WrongClaim]:
         )
     embeds = getattr(model.architecture, "num_class_embeds", None)
     if embeds and model.labeling_paradigm != "unlabeled" and embeds <= len(train.labels):
-        fact = f"the data has {len(train.labels)} classes and one more is needed for none"
+        fact = f"the data has {len(train.labels)} classes, and it needs one more, for images without a class"
         yield _WrongClaim(("model_config", "architecture", "num_class_embeds"), embeds, fact, "")

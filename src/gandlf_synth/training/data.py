@@ -145,7 +145,7 @@ def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
     rows = [str(sample.row) for sample in manifest.samples if sample.mask is None]
     if not patches.weighted or not rows:
         return []
-    what = f"has no mask in row {listing(rows)}, and patch_sampler: weighted draws around it"
+    what = f"has no mask in row {listing(rows)}, and patch_sampler: weighted takes patches from around the mask"
     return [Problem(str(manifest.path), what, fix="add a Mask column, or use patch_sampler: uniform")]
 
 

@@ -155,7 +155,7 @@ def _same_proportions(extent: Sequence[float], shape: Sequence[int]) -> bool:
 def choose_final_resizing(steps: Sequence[Step], shape: Sequence[int]) -> Choice[list[Step]]:
     """Choose the step that brings an image to ``shape`` after ``steps``, which set no size or another."""
     step = Step(name="crop_or_pad" if sets_spacing(steps) else "resize_and_pad", parameters=list(shape))
-    return Choice("data_preprocessing", [step], "the written steps set no size, or another")
+    return Choice("data_preprocessing", [step], "the steps in data_preprocessing set no size, or another one")
 
 
 def choose_normalization(data: Fingerprint, *, sources: bool = False) -> Choice[list[Step]]:
@@ -211,7 +211,7 @@ def choose_batch_size(
         limit = _CPU_VOXELS_PER_STEP / prod(shape)
         reason = "a training step of about a second on a CPU"
         if limit < smallest:
-            limit, reason = smallest, f"fewer than {smallest} teach this family little variety"
+            limit, reason = smallest, f"fewer than {smallest} in a batch teach this family little variety"
     else:
         limit = 0.5 * device.memory_bytes / (values * _GPU_BYTES_PER_VALUE)
         reason = "about half of the GPU's memory"
@@ -225,7 +225,7 @@ def choose_batch_for_steps(shape: Sequence[int], samples: int, device: Device, s
     """Choose the batch size of networks that are chosen, too: small on a CPU, where steps count more than images."""
     dims = len(shape)
     if device.kind == "cpu":
-        size, reason = max(_CPU_BATCH[dims], smallest), "small, for many steps in the time of a CPU"
+        size, reason = max(_CPU_BATCH[dims], smallest), "small, so that a CPU takes many steps"
     else:
         size, reason = _GPU_BATCH[dims], "keeps a GPU busy"
     while size > max(1, samples):

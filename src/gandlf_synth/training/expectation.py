@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
-from gandlf_synth.config import Config, resolved
+from gandlf_synth.config import Config
 from gandlf_synth.training.cost import Cost, in_words
 from gandlf_synth.training.plan import PlannedRun
 
@@ -67,6 +67,7 @@ def _epochs(config: Config, stages: int) -> list[int]:
 
 def _grid_images(config: Config, epochs: int) -> int:
     """Return the images that are drawn in grids over the whole run."""
-    every = resolved(config.model.save_eval_images_every_n_epochs)
-    grids = _GRIDS if every == "tenth" else ceil(epochs / every) if every > 0 else 0
-    return grids * config.model.n_fixed_images_to_generate
+    every = config.model.save_eval_images_every_n_epochs
+    if every == "tenth":
+        return _GRIDS * config.model.n_fixed_images_to_generate
+    return ceil(epochs / int(every)) * config.model.n_fixed_images_to_generate if int(every) > 0 else 0

@@ -119,7 +119,7 @@ def _keys(document: Document, place: Place, model: ModelConfig, parent: "Parent"
             continue
         now = written.get(key, "auto")
         if isinstance(now, dict) and isinstance(value, dict):
-            taken[key] = _merged(value, now), f"that of {parent.name}, with what is written"
+            taken[key] = _merged(value, now), f"that of {parent.name}, changed where this configuration says so"
         elif now == "auto" and key != "tensor_shape":
             taken[key] = value, f"that of {parent.name}"
     shape = parent.section.get("tensor_shape")
@@ -136,10 +136,14 @@ def _rates(model: ModelConfig, parent: "Parent") -> dict[str, tuple[Any, str]]:
     if "optimizers" not in model.model_fields_set:
         usual = parent.optimizers or model.model_dump(mode="json", exclude_none=True)["optimizers"]
         share = 1.0 if model.lora is not None else _RATE_SHARE
-        reason = "changes of low rank learn at the full rate" if share == 1.0 else "a tenth: the weights are trained"
+        reason = (
+            "the usual rate: what lora adds is new and has to learn from the beginning"
+            if share == 1.0
+            else "a tenth of the usual rate, because the weights are trained already"
+        )
         rates["optimizers"] = _with_rate(usual, share), reason
     if "lr_warmup_fraction" not in model.model_fields_set and model.schedulers is None:
-        rates["lr_warmup_fraction"] = _WARMUP, "the optimizer begins anew with trained weights"
+        rates["lr_warmup_fraction"] = _WARMUP, "a warm-up, because the optimizer knows nothing of the earlier training"
     return rates
 
 

@@ -266,7 +266,9 @@ class _Planner:
         for key in type(model).model_fields:
             value = getattr(model, key)
             if value != getattr(written, key):
-                reason = self._networks.reason if key == "architecture" else "goes with the networks"
+                reason = (
+                    self._networks.reason if key == "architecture" else "chosen with the size of the networks"
+                )
                 self._choices.append(Choice(f"model_config.{key}", _plain(value), reason))
         self._required = model.required_shape(self._data.spatial_dims)
         return model
@@ -305,7 +307,7 @@ class _Planner:
         written = self._config.model.tensor_shape
         if self._required is not None:
             if written not in ("auto", self._required):
-                what = f"tensor_shape {written} is set aside: the architecture makes {self._required}"
+                what = f"tensor_shape {written} is not used: the architecture makes images of {self._required}"
                 self._notes.append(what)
             reason = "follows from the architecture"
             choice = Choice("model_config.tensor_shape", self._required, reason)

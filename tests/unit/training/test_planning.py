@@ -193,7 +193,7 @@ def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> N
 
     assert plan.config.model.tensor_shape == [16, 16]
     assert [step.name for step in plan.config.data_preprocessing.train][:2] == ["resize", "resize_and_pad"]
-    assert "tensor_shape [40, 40] is set aside: the architecture makes [16, 16]" in plan.notes
+    assert "tensor_shape [40, 40] is not used: the architecture makes images of [16, 16]" in plan.notes
     assert any("num_epochs 5 ends in stage 0 of 0 to 2" in note for note in plan.notes)
 
 

@@ -201,7 +201,7 @@ def _explain(metric: Metric, check: Check) -> str:
     if check.p_value is not None and check.outcome in ("look", "bad"):
         parts.append(f"p = {format_number(check.p_value)} before correction for several checks")
     if check.suffices:
-        parts.append(f"about {check.suffices} subjects of each set would tell")
+        parts.append(f"about {check.suffices} subjects in each set would be enough")
     return "; ".join(parts)
 
 
