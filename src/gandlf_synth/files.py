@@ -251,7 +251,7 @@ def parse_json(text: str | bytes, where: str) -> dict[str, Any]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise DataError(Problem(where, f"is damaged, or no JSON of this program: {what}")) from error
+        raise DataError(Problem(where, f"is damaged, or was not written by this program: {what}")) from error
     if not isinstance(content, dict):
         raise DataError(Problem(where, f"holds a {type(content).__name__}", "a mapping, as this program writes it"))
     return content

@@ -256,9 +256,9 @@ def test_what_the_voided_image_is_taken_to_be_is_said(cli: Cli, pairs: Pairs) ->
     [
         (
             ("--preset", "synthrad", "--metrics", "correlation"),
-            "--metrics: cannot be changed: synthrad says what it is",
+            "--metrics: is fixed by the preset synthrad",
         ),
-        (("--preset", "brasyn", "--data-range", "0", "1"), "--data-range: cannot be changed: brasyn says what it is"),
+        (("--preset", "brasyn", "--data-range", "0", "1"), "--data-range: is fixed by the preset brasyn"),
         (("--data-range", "5", "5"), "--data-range: goes from 5 to 5; allowed: two numbers, the smaller one first"),
         (("--segmenter", "cp {in}"), "--segmenter: 'cp {in}' does not name {in} and {out}"),
         (("--segmenter", "cp {in} {output}"), "--segmenter: {output} names no file"),

@@ -142,7 +142,7 @@ def test_changes_of_low_rank_resume_exactly_and_are_merged(trained: Path, start:
     merged = load_module(tmp_path / "merged" / "model.safetensors")
     assert all(torch.equal(value, merged.state_dict()[key]) for key, value in module.state_dict().items())
     code, _, err = cli("generate", "-m-dir", trained / "big", "-ckpt-path", small, "-n", 1)
-    assert (code, "holds changes of low rank to a model, and not the model; put them together" in err) == (4, True)
+    assert (code, "holds only what lora has changed of a model, not the model; put them together" in err) == (4, True)
     code, _, err = cli("export", "-m-dir", whole, "-ckpt-path", small, "-o", tmp_path / "wrong")
     assert (code, "changes the model with weights_sha256" in err.replace("\n", " ")) == (4, True)
     name = "process.denoiser.unet.out.2.conv.weight"

@@ -208,7 +208,7 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
         what = f"holds a {header['model_name']!r} model, but the configuration names {expected_model!r}"
         raise CheckpointError(Problem(str(path), what, fix=fix))
     if CHANGES_OF in header:
-        what = "holds changes of low rank to a model, and not the model"
+        what = "holds only what lora has changed of a model, not the model"
         fix = "put them together: gandlf-synth export -m-dir PARENT -ckpt-path FILE -o FOLDER"
         raise CheckpointError(Problem(str(path), what, fix=fix))
     try:
@@ -237,4 +237,6 @@ def checkpoint_description(content: CheckpointContent) -> tuple[dict[str, JsonVa
     try:
         return header["model_config"], DataSpec.model_validate(header["spec"])
     except ValidationError as error:
-        raise CheckpointError(Problem("checkpoint", f"has wrong facts of the data: {_first_fault(error)}")) from error
+        raise CheckpointError(
+            Problem("checkpoint", f"describes its data in a way that this version cannot read: {_first_fault(error)}")
+        ) from error

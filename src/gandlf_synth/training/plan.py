@@ -266,9 +266,7 @@ class _Planner:
         for key in type(model).model_fields:
             value = getattr(model, key)
             if value != getattr(written, key):
-                reason = (
-                    self._networks.reason if key == "architecture" else "chosen with the size of the networks"
-                )
+                reason = self._networks.reason if key == "architecture" else "chosen with the size of the networks"
                 self._choices.append(Choice(f"model_config.{key}", _plain(value), reason))
         self._required = model.required_shape(self._data.spatial_dims)
         return model

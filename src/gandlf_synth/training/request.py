@@ -146,8 +146,8 @@ def _with_own_strategy(config: Config, earlier: Config, written: Config) -> Conf
 def _check_end(loaded: LoadedConfig, request: TrainingRequest) -> None:
     if loaded.config.num_epochs >= ENDLESS and request.seconds is None:
         where = loaded.document.where(("num_epochs",))
-        what = f"is {loaded.config.num_epochs:,}, which only a limit of time ends, and there is none"
-        fix = "limit the time of the run as before, or write the number of epochs"
+        what = f"is {loaded.config.num_epochs:,}, which means until the time is over, and no time is given"
+        fix = "give the time, such as --minutes 60, or write num_epochs"
         raise ConfigError(Problem(where, what, fix=fix))
 
 

@@ -149,9 +149,7 @@ def _check_same_store(
     if new_data or not phases:
         return
     fix = f"resume with the data that the run began with, or use {option('new_data')} if other images are meant"
-    what = (
-        f"has other images for {', '.join(phases)} than the run began with, or stores them as another number type"
-    )
+    what = f"has other images for {', '.join(phases)} than the run began with, or stores them as another number type"
     raise DataError(Problem(f"store {splits['train'].path}", what, fix=fix))
 
 

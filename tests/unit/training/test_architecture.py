@@ -144,6 +144,6 @@ def test_pictures_of_stylegan_are_padded_to_its_square(shape: tuple[int, int]) -
 def test_a_run_without_an_end_is_refused(tmp_path: Path) -> None:
     document = parse_document("model_config: {model_name: ddpm}\nnum_epochs: 100000\n", "c.yaml")
 
-    with pytest.raises(ConfigError, match=r"c.yaml:2: num_epochs: is 100,000, which only a limit of time ends"):
+    with pytest.raises(ConfigError, match=r"c.yaml:2: num_epochs: is 100,000, which means until the time is over"):
         read_configuration(TrainingRequest(document, tmp_path / "data.csv", tmp_path))
     assert read_configuration(TrainingRequest(document, tmp_path / "data.csv", tmp_path, seconds=60.0))

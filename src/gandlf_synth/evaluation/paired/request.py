@@ -68,7 +68,7 @@ class PairedRequest(TakesPaths):
             raise ConfigError(Problem(option("preset"), f"unknown name {self.preset!r}", listing(PRESETS), fix))
         for name in ("metrics", "data_range", "mask_column"):
             if getattr(self, name):
-                what = f"cannot be changed: {self.preset} says what it is"
+                what = f"is fixed by the preset {self.preset}"
                 raise ConfigError(Problem(option(name), what, fix=f"drop it, or drop {option('preset')}"))
         return PRESETS[self.preset]
 

@@ -139,7 +139,7 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
         """Return what is wrong: latents that say nothing of the image."""
         if self._nats is None or float(self._nats) >= _COLLAPSED:
             return []
-        what = f"the latents say {float(self._nats):.2g} nats of an image, next to nothing"
+        what = f"the latents hold next to nothing of an image ({float(self._nats):.2g} nats)"
         return [Symptom("posterior collapse", what, "lower kl_weight, or raise kl_warmup_fraction")]
 
     def _check_tiles(self) -> None:
