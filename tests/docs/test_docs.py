@@ -24,7 +24,10 @@ PAGES = sorted(
     path for folder in (".", "tutorials", "how-to", "reference", "explanation") for path in (DOCS / folder).glob("*.md")
 )
 GENERATED = {"reference/cli.md", "reference/configuration.md", "reference/components.md", "decisions/index.md"}
-SLOW = {"tutorials/two-dimensions.md", "tutorials/three-dimensions.md", "how-to/cluster.md", "how-to/large-data.md"}
+SLOW = {
+    "tutorials/two-dimensions.md", "tutorials/three-dimensions.md", "tutorials/thirty-subjects.md",
+    "how-to/cluster.md", "how-to/large-data.md",
+}  # fmt: skip
 FENCE = re.compile(r"^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<target>[^)#\s]+)?(?:#(?P<anchor>[^)]+))?\)")
 SMALLER = {

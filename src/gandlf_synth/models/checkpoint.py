@@ -237,6 +237,5 @@ def checkpoint_description(content: CheckpointContent) -> tuple[dict[str, JsonVa
     try:
         return header["model_config"], DataSpec.model_validate(header["spec"])
     except ValidationError as error:
-        raise CheckpointError(
-            Problem("checkpoint", f"describes its data in a way that this version cannot read: {_first_fault(error)}")
-        ) from error
+        what = f"describes its data in a way that this version cannot read: {_first_fault(error)}"
+        raise CheckpointError(Problem("checkpoint", what)) from error
