@@ -83,6 +83,7 @@ def _vqvae(channels: list[int], codes: int, **settings: Any) -> Recipe:
         "num_embeddings": codes,
         "embedding_dim": 32,
         "EMA_decay": 0.95,
+        "prior_channels": 48,
         **settings.pop("architecture", {}),
     }
     model = {
@@ -106,6 +107,7 @@ def _autoencoder(channels: list[int], groups: int, **settings: Any) -> dict[str,
     }
 
 
+_TRANSFORMER = {"prior": "autoregressive", "prior_channels": 128, "prior_layers": 4}
 _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
 _SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [False, True], "num_res_blocks": 2,
                             "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
@@ -143,6 +145,7 @@ _FAMILIES_2D = {
         16,
     ),
     "vqvae": _vqvae([32, 64], 128),
+    "vqvae-autoregressive": _vqvae([32, 64], 128, architecture=_TRANSFORMER),
     "vqvae-ae": _vqvae([32, 64], 128, prior_fraction=0.0),
     "vqvae-ae-512": _vqvae([32, 64], 512, prior_fraction=0.0),
     "vqvae-ae-plain": _vqvae([32, 64], 128, prior_fraction=0.0, structure_weight=0.0, gradient_weight=0.0),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gandlf_synth import registry
-from gandlf_synth.diffusion.flow import logit_normal, logit_normal_or_uniform, minibatch_ot
+from gandlf_synth.diffusion.flow import logit_normal, logit_normal_or_uniform, minibatch_ot, shift_times
 from gandlf_synth.diffusion.samplers.base import sampler_names
 from gandlf_synth.diffusion.sampling import flow_sample
 
@@ -68,6 +68,33 @@ def test_a_mixture_keeps_its_modes_and_their_shares(sampler: str) -> None:
     assert (samples < -0.5).double().mean().item() == pytest.approx(0.3, abs=0.02)
     assert samples.mean().item() == pytest.approx(mean, abs=0.04)
     assert samples.std().item() == pytest.approx(spread, rel=0.04)
+
+
+def test_the_flow_carries_noise_to_the_data_in_shifted_steps() -> None:
+    quantiles = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
+    seen: list[float] = []
+
+    def watched(noisy: Tensor, times: Tensor) -> Tensor:
+        seen.append(times[0].item())
+        return velocity(noisy, times)
+
+    samples = flow_sample(
+        watched, quantiles, sampler=load_sampler("euler"), num_inference_steps=200, time_shift=3.0, clip_sample=False
+    )
+
+    assert (samples - (MEAN + STD * quantiles)).abs().mean().item() < 0.01
+    assert seen[0] == 1
+    assert seen[100] == pytest.approx(0.75)  # halfway, by the formula of the paper
+
+
+@pytest.mark.parametrize("voxels", [4, 8])
+def test_the_mean_of_more_voxels_at_the_shifted_time_is_as_uncertain_as_one_voxel(voxels: int) -> None:
+    time = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+
+    shifted = shift_times(time, voxels**0.5)
+
+    of_one, of_the_mean = time / (1 - time), shifted / voxels**0.5 / (1 - shifted)
+    assert torch.allclose(of_one, of_the_mean)
 
 
 def test_one_step_along_a_straight_flow_is_exact() -> None:

@@ -97,6 +97,9 @@ class ModelConfig(BaseModel):
     smallest_batch: ClassVar[int] = 1
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
 
+    choice_reasons: ClassVar[Mapping[str, str]] = {}
+    """Why keys beside ``architecture: auto`` are as they are, where more is to be said than that they go with it."""
+
     enough_steps: ClassVar[Mapping[Size, int]] = {"S": 1_500, "M": 4_000, "L": 15_000, "XL": 50_000}
     """Steps, with batches of 8, from which networks of a size give better images than thinner ones in the same time."""
 

@@ -20,7 +20,7 @@ class SamplingOptions(Section):
     sampler: Annotated[str, RegisteredName("samplers")] | None = None
     """Sampler of a diffusion model, such as ddim, dpmpp_2m, unipc, heun or ddpm; absent: the model's default."""
     num_inference_steps: int | None = Field(None, ge=1)
-    """Denoising steps of a diffusion model; absent: the model's default."""
+    """Denoising steps of a diffusion model, or passes of a masked prior; absent: the model's default."""
     guidance_scale: float | None = Field(None, ge=0)
     """Strength of classifier-free guidance; 1 is the conditional model itself; absent: the model's default."""
     precision: Literal["32-true", "bf16-mixed"] | None = None

@@ -30,6 +30,23 @@ def logit_normal_or_uniform(uniform: Tensor, uniform_share: float = 0.1) -> Tens
     return torch.where(uniform < uniform_share, uniform / uniform_share, rest)
 
 
+def shift_times(times: Tensor, factor: float) -> Tensor:
+    """Return ``times`` in [0, 1] moved towards the noise (Esser et al. 2024, arXiv 2403.03206, eq. 23).
+
+    The same noise hides less of an image with more voxels: the mean of n voxels has 1/√n of it. With the square root of
+    the ratio of voxel numbers, both are equally uncertain.
+
+    Args:
+        times: any shape.
+        factor: 1 leaves them as they are.
+
+    Example:
+        >>> shift_times(torch.tensor([0.0, 0.5, 1.0]), 3.0)
+        tensor([0.0000, 0.7500, 1.0000])
+    """
+    return factor * times / (1 + (factor - 1) * times)
+
+
 def minibatch_ot(noise: Tensor, clean: Tensor) -> Tensor:
     """Return ``noise`` in the order that is nearest to ``clean`` in total (Tong et al. 2024, arXiv 2302.00482, §3.2.2).
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from gandlf_synth.diffusion.flow import shift_times
 from gandlf_synth.diffusion.objective import PredictionType, clean_from
 from gandlf_synth.diffusion.samplers.base import NoiseLevel, Predict, Sampler
 from gandlf_synth.diffusion.schedules import NoiseSchedule
@@ -82,16 +83,18 @@ def flow_sample(
     *,
     sampler: Sampler,
     num_inference_steps: int,
+    time_shift: float = 1.0,
     clip_sample: bool = True,
     generators: Sequence[torch.Generator] | None = None,
 ) -> Tensor:
-    """Return samples, of the shape of ``noise``, by following the flow back from noise in even steps of time.
+    """Return samples, of the shape of ``noise``, by following the flow back from noise in steps of time.
 
     Args:
         velocity: (noisy (batch, …), times (batch,) in (0, 1]) → noise - clean (Liu et al. 2023, eq. 1).
         noise: ``(batch, …)``, standard normal.
         sampler: walks the levels.
         num_inference_steps: steps; one evaluation each, two with ``heun``.
+        time_shift: 1: even steps; more: shorter ones near the noise; see ``flow.shift_times``.
         clip_sample: keep the predicted clean image in [-1, 1]; right for pixels, wrong for latents.
         generators: one CPU generator per image, for the noise that a sampler adds; None: torch's own.
 
@@ -101,7 +104,8 @@ def flow_sample(
         >>> flow_sample(towards_half, torch.randn(1, 3), sampler=euler, num_inference_steps=5)
         tensor([[0.5000, 0.5000, 0.5000]])
     """
-    times = [*(1 - step / num_inference_steps for step in range(num_inference_steps)), 0.0]
+    even = torch.arange(num_inference_steps, -1, -1, dtype=torch.float64) / num_inference_steps
+    times: list[float] = shift_times(even, time_shift).tolist()
 
     def predict(noisy: Tensor, level: NoiseLevel) -> Tensor:
         return noisy - level.time * velocity(noisy, torch.full((len(noisy),), level.time, device=noisy.device))

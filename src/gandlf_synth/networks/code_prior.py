@@ -1,6 +1,7 @@
 """The prior of codes: a transformer that learns in which order codes follow each other, and draws new ones."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from monai.networks.blocks.selfattention import SABlock
@@ -19,7 +20,7 @@ class CodePrior(nn.Module):
 
     Args:
         num_codes: codes in the codebook.
-        length: codes of an image.
+        grid: codes of an image along each axis.
         num_classes: 0 without classes.
         channels: feature channels of the transformer.
         num_layers: layers of the transformer.
@@ -28,16 +29,16 @@ class CodePrior(nn.Module):
             its features that are left out.
 
     Example:
-        >>> prior = CodePrior(num_codes=8, length=6, channels=16, num_layers=1, num_heads=2)
+        >>> prior = CodePrior(num_codes=8, grid=(3, 2), channels=16, num_layers=1, num_heads=2)
         >>> prior.sample(None, [torch.Generator().manual_seed(seed) for seed in (1, 2)]).shape
-        torch.Size([2, 6])
+        torch.Size([2, 3, 2])
     """
 
     def __init__(
         self,
         *,
         num_codes: int,
-        length: int,
+        grid: Sequence[int],
         num_classes: int = 0,
         channels: int = 128,
         num_layers: int = 4,
@@ -45,10 +46,11 @@ class CodePrior(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.num_codes, self.length, self.replaced_fraction = num_codes, length, dropout
+        self.num_codes, self.grid, self.replaced_fraction = num_codes, tuple(grid), dropout
+        self.length = prod(self.grid)
         self.transformer = DecoderOnlyTransformer(
             num_tokens=num_codes + max(1, num_classes),
-            max_seq_len=length,
+            max_seq_len=self.length,
             attn_layers_dim=channels,
             attn_layers_depth=num_layers,
             attn_layers_heads=num_heads,
@@ -59,12 +61,18 @@ class CodePrior(nn.Module):
             block.norm_cross_attn.requires_grad_(False)  # MONAI makes it even where nothing is attended across
             block.attn.register_buffer("causal_mask", None)  # length² numbers a layer that the kernel does not look at
 
+    @property
+    def network(self) -> nn.Module:
+        """What training calls: the transformer."""
+        return self.transformer
+
     def loss(self, codes: Tensor, class_labels: Tensor | None = None) -> Tensor:
-        """Return the mean negative log-likelihood in nats of ``codes (batch, length)`` of ``class_labels (batch,)``.
+        """Return the mean negative log-likelihood in nats of ``codes (batch, *grid)`` of ``class_labels (batch,)``.
 
         In training some of the codes that it looks back at are replaced by any others (Bengio et al. 2015, arXiv
         1506.03099, without the schedule): it learns to go on from mistakes, which it will make when it draws codes.
         """
+        codes = codes.flatten(1)
         past = codes[:, :-1]
         if self.training and self.replaced_fraction:
             others = draw_randint(0, self.num_codes, past.shape, past.device)
@@ -80,7 +88,7 @@ class CodePrior(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
     ) -> Tensor:
-        """Return new codes ``(len(generators), length)``; each image's come from its own CPU generator.
+        """Return new codes ``(len(generators), *grid)``; each image's come from its own CPU generator.
 
         Args:
             class_labels: ``(len(generators),)``, or None without classes.
@@ -99,7 +107,7 @@ class CodePrior(nn.Module):
                 pairs = zip(logits.softmax(dim=1), generators, strict=True)
                 codes = torch.stack([torch.multinomial(shares, 1, generator=generator) for shares, generator in pairs])
                 tokens = torch.cat([tokens, codes.to(device)], dim=1)
-        return tokens[:, 1:]
+        return tokens[:, 1:].view(-1, *self.grid)
 
     def _first_tokens(self, batch_size: int, class_labels: Tensor | None, device: torch.device) -> Tensor:
         if class_labels is None:

@@ -266,7 +266,8 @@ class _Planner:
         for key in type(model).model_fields:
             value = getattr(model, key)
             if value != getattr(written, key):
-                reason = self._networks.reason if key == "architecture" else "chosen with the size of the networks"
+                beside = model.choice_reasons.get(key, "chosen with the size of the networks")
+                reason = self._networks.reason if key == "architecture" else beside
                 self._choices.append(Choice(f"model_config.{key}", _plain(value), reason))
         self._required = model.required_shape(self._data.spatial_dims)
         return model

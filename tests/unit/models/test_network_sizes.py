@@ -54,6 +54,25 @@ def test_a_unet_goes_down_to_sizes_at_which_it_can_attend(shape: list[int]) -> N
     assert not architecture.attention_levels[0]
 
 
+@pytest.mark.parametrize(
+    ("shape", "time_shift", "p_mean", "sigma_max"),
+    [([32, 32], 1, -1.2, 80), ([64, 64], 1, -1.2, 80), ([128, 128], 2, -0.51, 160), ([96] * 3, 1.84, -0.59, 147)],
+)
+def test_large_images_learn_at_more_noise(shape: list[int], time_shift: float, p_mean: float, sigma_max: float) -> None:
+    levels = model_of("ddpm", shape).edm
+
+    assert model_of("flow_matching", shape).time_shift == time_shift
+    assert levels.p_mean == pytest.approx(p_mean, abs=0.01)
+    assert levels.sigma_max == pytest.approx(sigma_max, abs=0.5)
+
+
+def test_noise_levels_that_are_written_stay() -> None:
+    text = "model_config: {model_name: ddpm, prediction_type: edm, edm: {p_mean: -1.0}}"
+    model = validate(parse_document(text, "c.yaml")).config.model.with_networks(Setting([128, 128], False), "M")
+
+    assert (model.edm.p_mean, model.edm.sigma_max) == (-1.0, 80)
+
+
 def test_what_is_written_stays() -> None:
     text = "model_config: {model_name: ddpm, optimizers: {name: lion, lr: 1e-5}}"
     model = validate(parse_document(text, "c.yaml")).config.model.with_networks(Setting([32, 32], False), "XS")
@@ -86,6 +105,7 @@ def test_images_of_vqvae_are_few_codes(shape: list[int], codes: int) -> None:
 
     assert max(shape) / architecture.stride == codes
     assert architecture.num_embeddings >= 128
+    assert architecture.prior == "masked"
 
 
 def test_the_stages_of_latent_diffusion_may_be_of_sizes_of_their_own() -> None:

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from tests.factories import spec_of
 
-from gandlf_synth.config import Document, validate
+from gandlf_synth.config import Document, SamplingOptions, validate
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.vqvae import FAMILY
@@ -46,6 +46,28 @@ def test_a_discriminator_of_its_reconstructions_keeps_every_promise() -> None:
     section = {**FAMILY.tiny, "adversarial_weight": 0.5, "adversarial_start_fraction": 0.0, "prior_fraction": 0.5}
 
     check_model("vqvae", model_config=section)
+
+
+def test_codes_that_are_drawn_one_after_the_other_keep_every_promise() -> None:
+    section = {**FAMILY.tiny, "architecture": {**FAMILY.tiny["architecture"], "prior": "autoregressive"}}
+
+    check_model("vqvae", model_config=section)
+
+
+def test_the_passes_of_the_masked_prior_are_those_asked_for_and_recorded() -> None:
+    module = module_of(num_inference_steps=5, choice_temperature=2.0).eval()
+    asked = SamplingOptions(num_inference_steps=3)
+    passes: list[int] = []
+    module.prior.network.register_forward_pre_hook(lambda *_: passes.append(1))
+
+    with torch.inference_mode():
+        images = module.sample([1, 2], Condition(), asked)
+
+    assert images.shape == (2, 1, 9, 7)
+    assert len(passes) == module.sampling_defaults(asked)["num_inference_steps"] == 3
+    assert module.sampling_defaults(SamplingOptions()) == {
+        "temperature": 1.0, "top_k": None, "num_inference_steps": 5, "choice_temperature": 2.0,
+    }  # fmt: skip
 
 
 def test_autoencoder_discriminator_and_prior_take_their_turns() -> None:

@@ -8,7 +8,7 @@ from gandlf_synth.networks.code_prior import CodePrior
 def prior_of(num_classes: int = 0, dropout: float = 0.1) -> CodePrior:
     torch.manual_seed(0)
     return CodePrior(
-        num_codes=8, length=6, num_classes=num_classes, channels=8, num_layers=1, num_heads=2, dropout=dropout
+        num_codes=8, grid=(6,), num_classes=num_classes, channels=8, num_layers=1, num_heads=2, dropout=dropout
     )
 
 

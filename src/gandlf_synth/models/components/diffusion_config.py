@@ -1,6 +1,8 @@
 """The keys that families of diffusion and flow matching share, for images and for latents; imports no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -22,6 +24,8 @@ from gandlf_synth.errors import Problem
 from gandlf_synth.model_folder import ModelFolder
 from gandlf_synth.models.components.denoiser_config import ByDenoiser, DenoiserArchitecture, UNetArchitecture
 from gandlf_synth.models.components.unet_size import unet_keys, unet_optimizer
+
+_UNSHIFTED_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,9 @@ class FlowSettings(DenoisingSettings):
     time_distribution: Literal["logit_normal", "uniform"] = "logit_normal"
     """Which times are trained on; ``logit_normal`` dwells in the middle, where the velocity is hardest to tell,
     with a tenth of uniform times."""
+    time_shift: float = Field(1.0, gt=0)
+    """How far times of training and sampling are moved towards the noise, which hides less of larger images; beside
+    ``architecture: auto`` of ``flow_matching``: 1 up to 64 voxels a side, 2 at 128x128."""
     optimal_transport: bool = False
     """Pair the images of a batch with the nearest noise, regardless of their classes."""
     start: Literal["noise", "source"] = "noise"
@@ -188,6 +195,17 @@ class DenoisingModelConfig(ModelConfig):
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
         """Return a U-Net and its optimizer."""
         return {"architecture": unet_keys(setting, size), "optimizers": unet_optimizer(size)}
+
+
+def noise_shift(shape: Sequence[int]) -> float:
+    """Return how much more noise an image of ``shape`` needs than one of 64 voxels a side, which smaller ones need too.
+
+    The mean of n voxels has 1/√n of their noise (Hoogeboom et al. 2023, arXiv 2301.11093, sec. 3.1).
+
+    >>> noise_shift([64, 48]), noise_shift([128, 128]), round(noise_shift([96, 96, 96]), 2)
+    (1.0, 2.0, 1.84)
+    """
+    return max(1.0, float((prod(shape) / _UNSHIFTED_SIDE ** len(shape)) ** 0.5))
 
 
 class ControlledModelConfig(DenoisingModelConfig):

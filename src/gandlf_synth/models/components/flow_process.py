@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
-from gandlf_synth.diffusion.flow import logit_normal_or_uniform, minibatch_ot
+from gandlf_synth.diffusion.flow import logit_normal_or_uniform, minibatch_ot, shift_times
 from gandlf_synth.diffusion.sampling import flow_sample
 from gandlf_synth.errors import ConfigError, Problem
 from gandlf_synth.models.components.denoising import DenoisingProcess, SamplingChoice, SamplingTask, spread_evenly
@@ -67,6 +67,7 @@ class FlowProcess(DenoisingProcess[FlowSettings]):
         times = spread_evenly(start, len(clean))
         if self.settings.time_distribution == "logit_normal":
             times = logit_normal_or_uniform(times)
+        times = shift_times(times, self.settings.time_shift)
         share = times.to(clean).view(-1, *(1,) * (clean.ndim - 1))
         noisy = (1 - share) * clean + share * noise
         velocity = self.denoiser(noisy, _TIME_SCALE * times, **condition.inputs())
@@ -93,6 +94,7 @@ class FlowProcess(DenoisingProcess[FlowSettings]):
             self.start_from(task.noise, task.condition),
             sampler=self.sampler(task, choice),
             num_inference_steps=choice["num_inference_steps"],
+            time_shift=self.settings.time_shift,
             clip_sample=self.settings.clip_sample,
             generators=task.generators,
         )

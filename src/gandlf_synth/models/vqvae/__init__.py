@@ -1,10 +1,10 @@
-"""Vector-quantized autoencoder with an autoregressive prior (van den Oord et al. 2017, arXiv 1711.00937)."""
+"""Vector-quantized autoencoder with a prior of its codes (van den Oord et al. 2017, arXiv 1711.00937)."""
 
 from gandlf_synth.models.family import ModelFamily
 
 FAMILY = ModelFamily(
-    title="Vector-quantized autoencoder; a transformer over its codes makes new images",
-    paper="van den Oord et al. 2017, arXiv 1711.00937; Razavi et al. 2019, arXiv 1906.00446",
+    title="Vector-quantized autoencoder; a prior of its codes makes new images",
+    paper="van den Oord et al. 2017, arXiv 1711.00937; Chang et al. 2022, arXiv 2202.04200",
     config="gandlf_synth.models.vqvae.config:VQVAEConfig",
     module="gandlf_synth.models.vqvae.module:VQVAE",
     tasks=("synthesis", "reconstruction"),

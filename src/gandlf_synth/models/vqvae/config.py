@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil, prod
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from gandlf_synth.models.components.reconstruction_config import ReconstructionC
 _LEVELS = 3
 _DOWN, _UP = [2, 4, 1, 1], [2, 4, 1, 1, 0]
 _LONGEST_CODES = {2: 16, 3: 8}
-"""Most codes along an axis: the prior draws them one by one."""
+"""Most codes along an axis: a prior has to learn how each goes with all others."""
 
 
 class _Widths(NamedTuple):
@@ -26,16 +26,16 @@ class _Widths(NamedTuple):
 
 
 _WIDTHS: dict[Size, _Widths] = {
-    "XS": _Widths(32, 64, 1, 128, 32, 128, 4),
-    "S": _Widths(64, 128, 1, 256, 32, 128, 4),
-    "M": _Widths(64, 192, 2, 512, 64, 192, 6),
-    "L": _Widths(96, 256, 2, 512, 64, 256, 8),
-    "XL": _Widths(128, 384, 3, 1024, 64, 384, 8),
+    "XS": _Widths(32, 64, 1, 128, 32, 48, 1),
+    "S": _Widths(64, 128, 1, 256, 32, 64, 1),
+    "M": _Widths(64, 192, 2, 512, 64, 96, 2),
+    "L": _Widths(96, 256, 2, 512, 64, 128, 2),
+    "XL": _Widths(128, 384, 3, 1024, 64, 192, 3),
 }
 
 
 class VQVAEArchitecture(ArchitectureConfig):
-    """MONAI's VQVAE and the transformer over its codes; lists have one entry per resolution, from the finest."""
+    """MONAI's VQVAE and the prior of its codes; lists have one entry per resolution, from the finest."""
 
     embedding_dim: int = Field(64, ge=1)
     """Length of a code's vector."""
@@ -63,15 +63,18 @@ class VQVAEArchitecture(ArchitectureConfig):
     """Feature channels of the patch discriminator's first layer."""
     discriminator_num_layers: int | None = Field(None, ge=1)
     """Layers of the patch discriminator; absent: 3, or as many as the image size allows."""
-    prior_channels: int = Field(128, ge=1)
-    """Feature channels of the transformer over the codes."""
-    prior_layers: int = Field(4, ge=1)
-    """Layers of the transformer."""
+    prior: Literal["masked", "autoregressive"] = "masked"
+    """How new codes are drawn: many at a time, by a U-Net that fills in masked ones, or one after the other, by a
+    transformer."""
+    prior_channels: int = Field(64, ge=1)
+    """Feature channels of the prior; of the U-Net, at the resolution of the codes."""
+    prior_layers: int = Field(1, ge=1)
+    """Residual blocks of the U-Net at each resolution, or layers of the transformer."""
     prior_heads: int = Field(4, ge=1)
-    """Attention heads of the transformer; must divide ``prior_channels``."""
+    """Attention heads of the prior; must divide ``prior_channels``."""
     prior_dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the codes before it that the transformer sees replaced by any others while it learns, and of its
-    features that are left out; without, it knows the codes of a few hundred images by heart."""
+    """Share of the codes that the prior sees replaced by any others while it learns, and of the transformer's features
+    that are left out; without, it knows the codes of a few hundred images by heart."""
 
     @property
     def stride(self) -> int:
@@ -148,9 +151,13 @@ class VQVAEConfig(ReconstructionConfig):
     """Below 1: likelier codes, less variety."""
     top_k: int | None = Field(None, ge=1)
     """Draw among this many likeliest codes only; absent: all."""
+    num_inference_steps: int = Field(12, ge=1)
+    """Passes of the masked prior for an image."""
+    choice_temperature: float = Field(4.5, ge=0)
+    """How much chance there is in which codes the masked prior keeps after a pass; 0: only the likeliest."""
 
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
-        """Return an autoencoder with few codes an image, what it learns by, and the transformer over the codes."""
+        """Return an autoencoder with few codes an image, what it learns by, and the prior of the codes."""
         widths, halvings = _WIDTHS[size], 1
         while ceil(setting.longest / 2**halvings) > _LONGEST_CODES[setting.dims]:
             halvings += 1

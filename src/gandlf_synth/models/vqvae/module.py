@@ -1,7 +1,6 @@
 """Training, reconstruction and sampling of ``vqvae`` (van den Oord et al. 2017, arXiv 1711.00937)."""
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from monai.networks import nets
@@ -19,6 +18,7 @@ from gandlf_synth.models.health import Symptom
 from gandlf_synth.models.vqvae.config import VQVAEArchitecture, VQVAEConfig
 from gandlf_synth.networks.code_prior import CodePrior
 from gandlf_synth.networks.codebook import Codebook, perplexity
+from gandlf_synth.networks.masked_code_prior import MaskedCodePrior
 from gandlf_synth.networks.sizes import crop, pad_to_multiple, padded_shape
 from gandlf_synth.networks.vqvae import build_vqvae
 
@@ -27,7 +27,7 @@ _COLLAPSED = 0.1
 
 
 class VQVAE(AutoencoderModule[VQVAEConfig]):
-    """An autoencoder whose latents are codes, then a transformer that learns them.
+    """An autoencoder whose latents are codes, then a prior that learns them.
 
     ``val_loss`` is the error of the reconstruction, and, while the prior learns, the likelihood of the codes on top.
     """
@@ -41,15 +41,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         self.autoencoder = _build_autoencoder(architecture, spec)
         self.codebook = Codebook(self.autoencoder.quantizer.quantizer)
         self.grid = tuple(size // architecture.stride for size in padded_shape(spec.shape, architecture.stride))
-        self.prior = CodePrior(
-            num_codes=architecture.num_embeddings,
-            length=prod(self.grid),
-            num_classes=spec.num_classes,
-            channels=architecture.prior_channels,
-            num_layers=architecture.prior_layers,
-            num_heads=architecture.prior_heads,
-            dropout=architecture.prior_dropout,
-        )
+        self.prior = _build_prior(architecture, self.grid, spec.num_classes)
         self.criterion = ReconstructionLoss(config, self.build_loss("model"), spec.shape, spec.num_channels)
         self.adversary = build_adversary(
             config, spec, channels=architecture.discriminator_channels, num_layers=architecture.discriminator_num_layers
@@ -75,12 +67,12 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
         return networks[name]
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
-        """Return encoder, decoder, the prior's transformer and, where there is one, the discriminator."""
+        """Return encoder, decoder, the prior's network and, where there is one, the discriminator."""
         discriminators = [] if self.adversary is None else [self.adversary.discriminator]
-        return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.transformer, *discriminators]
+        return [self.autoencoder.encoder, self.autoencoder.decoder, self.prior.network, *discriminators]
 
     def networks_to_shard(self) -> Sequence[nn.Module]:
-        """Return encoder, decoder, the prior's transformer and, where there is one, the discriminator."""
+        """Return encoder, decoder, the prior's network and, where there is one, the discriminator."""
         return self.networks_to_compile()
 
     @property
@@ -181,7 +173,7 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
 
     def _prior_loss(self, batch: Batch) -> Tensor:
         with torch.no_grad():
-            codes = self.codebook.codes(self._encode(batch["image"])).flatten(1)
+            codes = self.codebook.codes(self._encode(batch["image"]))
         return self.prior.loss(codes, batch["condition"].class_labels)
 
     def _encode(self, images: Tensor) -> Tensor:
@@ -205,9 +197,25 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
     def sample(self, seeds: Sequence[int], condition: Condition, options: SamplingOptions) -> Tensor:
         """Return one image per seed, from codes that the prior draws; see ``GenerativeModule.sample``."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        codes = self.prior.sample(condition.class_labels, generators, self.config.temperature, self.config.top_k)
-        images = self.autoencoder.decode(self.codebook.embed(codes.view(-1, *self.grid)))
+        how = (condition.class_labels, generators, self.config.temperature, self.config.top_k)
+        if isinstance(self.prior, MaskedCodePrior):
+            steps, choice = self._num_steps(options), self.config.choice_temperature
+            codes = self.prior.sample(*how, num_steps=steps, choice_temperature=choice)
+        else:
+            codes = self.prior.sample(*how)
+        images = self.autoencoder.decode(self.codebook.embed(codes))
         return crop(images, self.spec.shape).float().clamp(-1, 1)
+
+    def sampling_defaults(self, options: SamplingOptions) -> dict[str, object]:
+        """Return how codes are drawn, for the record."""
+        drawn: dict[str, object] = {"temperature": self.config.temperature, "top_k": self.config.top_k}
+        if isinstance(self.prior, MaskedCodePrior):
+            steps, choice = self._num_steps(options), self.config.choice_temperature
+            drawn |= {"num_inference_steps": steps, "choice_temperature": choice}
+        return drawn
+
+    def _num_steps(self, options: SamplingOptions) -> int:
+        return options.num_inference_steps or self.config.num_inference_steps
 
     def symptoms(self) -> Sequence[Symptom] | None:
         """Return what is wrong: a codebook of which next to nothing is used."""
@@ -215,6 +223,20 @@ class VQVAE(AutoencoderModule[VQVAEConfig]):
             return []
         what = f"{100 * float(self._usage):.0f} % of the codes are in use"
         return [Symptom("codebook collapse", what, "lower num_embeddings or the learning rate, or use larger batches")]
+
+
+def _build_prior(
+    architecture: VQVAEArchitecture, grid: tuple[int, ...], num_classes: int
+) -> CodePrior | MaskedCodePrior:
+    return (MaskedCodePrior if architecture.prior == "masked" else CodePrior)(
+        num_codes=architecture.num_embeddings,
+        grid=grid,
+        num_classes=num_classes,
+        channels=architecture.prior_channels,
+        num_layers=architecture.prior_layers,
+        num_heads=architecture.prior_heads,
+        dropout=architecture.prior_dropout,
+    )
 
 
 def _build_autoencoder(architecture: VQVAEArchitecture, spec: DataSpec) -> nets.VQVAE:
