@@ -64,7 +64,8 @@ class CodePrior(nn.Module):
     @property
     def network(self) -> nn.Module:
         """What training calls: the transformer."""
-        return self.transformer
+        transformer: nn.Module = self.transformer
+        return transformer
 
     def loss(self, codes: Tensor, class_labels: Tensor | None = None) -> Tensor:
         """Return the mean negative log-likelihood in nats of ``codes (batch, *grid)`` of ``class_labels (batch,)``.

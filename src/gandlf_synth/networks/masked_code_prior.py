@@ -102,7 +102,7 @@ class MaskedCodePrior(nn.Module):
         top_k: int | None = None,
         *,
         num_steps: int = 12,
-        choice_temperature: float = 4.5,
+        choice_temperature: float = 1.0,
     ) -> Tensor:
         """Return new codes ``(len(generators), *grid)``; each image's come from its own CPU generator.
 
@@ -144,12 +144,13 @@ class _CodeUNet(nn.Module):
         widths = [channels, *[2 * channels] * halvings]
         self.mask_token = num_codes
         self.codes = nn.Embedding(num_codes + 1, channels)
+        self.classes = nn.Embedding(max(1, num_classes), channels)
         self.places = nn.Parameter(0.02 * torch.randn(1, channels, *grid))
         self.unet = UNetDenoiser(
             spatial_dims=len(grid), in_channels=channels, num_channels=widths,
             attention_levels=[*[False] * halvings, True], num_res_blocks=num_layers,
             norm_num_groups=gcd(channels, max(1, channels // _CHANNELS_PER_GROUP)),
-            num_head_channels=[width // num_heads for width in widths], num_classes=num_classes,
+            num_head_channels=[width // num_heads for width in widths],
         )  # fmt: skip
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, num_codes)
@@ -167,8 +168,11 @@ class _CodeUNet(nn.Module):
             class_labels: ``(batch,)``, or None without classes.
         """
         share = (codes == self.mask_token).flatten(1).float().mean(1)
-        labels = None if class_labels is None else class_labels.to(codes.device)
-        features = self.unet(self.codes(codes).movedim(-1, 1) + self.places, share * _TIMESTEPS, labels)
+        labels = codes.new_zeros(len(codes)) if class_labels is None else class_labels.to(codes.device)
+        known = self.codes(codes).movedim(-1, 1) + self.places
+        known = known + self.classes(labels).view(len(codes), -1, *(1,) * (codes.ndim - 1))
+        # Without the U-Net, whose last layer starts at zero, it is what place and class alone say of a code.
+        features = known + self.unet(known, share * _TIMESTEPS)
         logits: Tensor = self.head(self.norm(features.movedim(1, -1)))
         return logits.float()
 

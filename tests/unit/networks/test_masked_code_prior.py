@@ -17,7 +17,7 @@ def prior_of(grid: Sequence[int] = (2, 3), num_classes: int = 0, dropout: float 
 
 def draw(prior: MaskedCodePrior, seeds: Sequence[int], labels: Tensor | None = None, **how: float) -> Tensor:
     with torch.inference_mode():
-        return prior.eval().sample(labels, [torch.Generator().manual_seed(seed) for seed in seeds], **how)  # type: ignore[arg-type]
+        return prior.eval().sample(labels, [torch.Generator().manual_seed(seed) for seed in seeds], **how)
 
 
 def test_the_prior_learns_what_goes_together_and_the_class() -> None:
@@ -35,19 +35,19 @@ def test_the_prior_learns_what_goes_together_and_the_class() -> None:
 
 
 def test_two_halves_that_must_agree_are_drawn_in_agreement() -> None:
-    """One pass alone would draw each place for itself, and half of the images would disagree."""
+    """One pass alone would draw each place for itself, and seven of eight images would disagree."""
     prior = prior_of(grid=(2, 2))
     grids = torch.tensor([[[1, 1], [1, 1]], [[6, 6], [6, 6]]])
     optimizer = torch.optim.Adam(prior.parameters(), 0.02)
-    for _ in range(60):
+    for _ in range(90):
         optimizer.zero_grad()
         prior.loss(grids.repeat(4, 1, 1)).backward()
         optimizer.step()
 
-    drawn = draw(prior, range(40), num_steps=4).flatten(1)
+    drawn = draw(prior, range(40), num_steps=4, choice_temperature=4.5).flatten(1)
 
     ones = (drawn == 1).all(1).float().mean()
-    assert ((drawn == drawn[:, :1]).all(1)).float().mean() > 0.9
+    assert ((drawn == drawn[:, :1]).all(1)).float().mean() > 0.7
     assert 0.25 < ones < 0.75
 
 

@@ -153,7 +153,7 @@ class VQVAEConfig(ReconstructionConfig):
     """Draw among this many likeliest codes only; absent: all."""
     num_inference_steps: int = Field(12, ge=1)
     """Passes of the masked prior for an image."""
-    choice_temperature: float = Field(4.5, ge=0)
+    choice_temperature: float = Field(1.0, ge=0)
     """How much chance there is in which codes the masked prior keeps after a pass; 0: only the likeliest."""
 
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
