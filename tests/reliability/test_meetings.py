@@ -18,11 +18,13 @@ from tests.factories import (
     write_series,
     write_table,
 )
+from tests.processes import same_state
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.shards.encoding import decode, encode
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.table.stored_manifest import rows_of_store
 from gandlf_synth.evaluation.image_sets import load_image_set
 from gandlf_synth.evaluation.paired.comparison import Comparison
 from gandlf_synth.evaluation.paired.pairs import match_pairs
@@ -70,6 +72,34 @@ def test_a_store_of_images_larger_than_a_patch_is_trained_on_as_it_was_prepared(
     _, out, _ = cli("check", "-c", config, "-dt", tmp_path / "store", "--fast")
     assert "patch_sampler" in out
     assert "is missing, and the store" in out
+
+
+def test_latents_with_image_conditions_learn_the_same_from_a_store(cli: Cli, tmp_path: Path) -> None:
+    table = write_pairs(tmp_path, (16, 16, 1))
+    section = {**registry.load("models", "latent_diffusion").tiny, "tensor_shape": [16, 16], "conditioning": ["image"]}
+    config = write_config(tmp_path / "c.json", "latent_diffusion", section=section)
+    assert cli("prepare", "-c", config, "-dt", table, "-o", tmp_path / "store", "--dtype", "float32")[0] == 0
+    for name, data in (("csv", table), ("stored", tmp_path / "store")):
+        code, _, err = cli("train", "-c", config, "-dt", data, "-m-dir", tmp_path / name)
+        assert code == 0, err
+        assert "generate -m-dir" in err
+        assert "-dt rows.csv" in err
+
+    assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("csv", "stored")))
+
+
+def test_a_store_of_generated_images_keeps_their_columns(cli: Cli, tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", spec_of(channels=2, classes=0, shape=(16, 16)))
+    for form in ("nifti", "store"):
+        assert cli("generate", "-m-dir", model, "-n", 2, "--format", form, "-i-dir", tmp_path / form)[0] == 0
+
+    (store,) = tmp_path.glob("store/*/store")
+    rows = rows_of_store(store).samples
+    (folder,) = (tmp_path / "nifti").iterdir()
+    for number, sample in enumerate(rows):
+        for column, path in enumerate(sample.channels):
+            file = read_image(folder / f"generated_image_{number}_t{column}.nii.gz")
+            assert np.array_equal(read_image(path).array, file.array)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 65535), (1, 65536), (-32768, 32767)])

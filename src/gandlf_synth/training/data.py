@@ -121,7 +121,7 @@ def prepare_data(
         if patches:
             raise_if_any(_without_mask(manifest, patches), DataError)
         if isinstance(manifest, StoredManifest):
-            samples[phase] = stored_samples(manifest, config)
+            samples[phase] = stored_samples(manifest, config, with_sources="sources" in looked_at)
         else:
             samples[phase] = prepare(manifest, pipeline, cache, progress, scans)
         if patches:

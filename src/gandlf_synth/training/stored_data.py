@@ -180,21 +180,25 @@ def stored_scans(splits: Mapping[Phase, Manifest]) -> StoredScans:
 
 
 def check_kept(config: Config, facts: Fingerprint, train: StoredManifest) -> None:
-    """Refuse a store that lacks what a model is made from, or has too much of it.
+    """Refuse a store that lacks what a model is made from.
 
     Raises:
         ConfigError: what it is.
     """
-    done, wanted = train.store.description.preparation, looks_at_sources(config, facts, train)
-    if wanted != bool(done.source_channels):
-        kept = "keeps" if done.source_channels else "lacks"
-        what = f"{'needs' if wanted else 'does not look at'} source images, and the store {train.path} {kept} them"
+    if looks_at_sources(config, facts, train) and not train.store.description.preparation.source_channels:
+        what = f"needs source images, and the store {train.path} lacks them"
         fix = "prepare the images again with this configuration"
         raise ConfigError(Problem("model_config.conditioning", what, fix=fix))
 
 
-def stored_samples(manifest: StoredManifest, config: Config) -> "StoredSamples":
-    """Return the samples of a store, whose shards are fetched where it does not lie on a disk or ``local`` says so."""
+def stored_samples(manifest: StoredManifest, config: Config, *, with_sources: bool = True) -> "StoredSamples":
+    """Return the samples of a store, whose shards are fetched where it does not lie on a disk or ``local`` says so.
+
+    Args:
+        manifest: the rows.
+        config: the resolved configuration.
+        with_sources: whether the sources are looked at that the store may keep beside the images.
+    """
     from gandlf_synth.data.loading.stored_samples import StoredSamples  # imports torch
 
     limit = None if config.cache_size is None else bytes_of(config.cache_size)
@@ -202,7 +206,8 @@ def stored_samples(manifest: StoredManifest, config: Config) -> "StoredSamples":
     shards = LocalShards(manifest.store, local if copies_shards(manifest, config) else None, limit)
     folder = shards.folder or local / f"in-place-{manifest.store.description.content}"
     folder.mkdir(parents=True, exist_ok=True)
-    return StoredSamples(manifest, shards, folder)
+    images = sum(manifest.store.description.preparation.column_channels)
+    return StoredSamples(manifest, shards, folder, None if with_sources else images)
 
 
 def copies_shards(manifest: StoredManifest, config: Config) -> bool:

@@ -38,10 +38,14 @@ class StoredSamples(PreparedSamples):
         manifest: the rows.
         shards: their files.
         folder: where what is made of the samples may be kept.
+        channels: how many of the channels are looked at; None: all. Sources come last.
     """
 
-    def __init__(self, manifest: StoredManifest, shards: LocalShards, folder: Path) -> None:
+    def __init__(
+        self, manifest: StoredManifest, shards: LocalShards, folder: Path, channels: int | None = None
+    ) -> None:
         self.store, self.places, self.shards, self.folder = manifest.store, manifest.samples.places, shards, folder
+        self._channels = channels or self.store.description.num_channels
         self._dtype = np.dtype(self.store.description.stored_type)
         self._share()
 
@@ -66,7 +70,7 @@ class StoredSamples(PreparedSamples):
     def first(self, count: int) -> "StoredSamples":
         """Return the first ``count`` samples."""
         rows = StoredManifest.of(self.store, self.places[:count])
-        return StoredSamples(rows, self.shards, self.folder)
+        return StoredSamples(rows, self.shards, self.folder, self._channels)
 
     @property
     def shard_numbers(self) -> NDArray[np.int32]:
@@ -86,13 +90,13 @@ class StoredSamples(PreparedSamples):
 
     def values(self, name: PerChannel) -> NDArray[np.float64]:
         """Return a number of every sample and channel, ``(samples, channels)``."""
-        values: NDArray[np.float64] = self.store.rows[f"{name}_values"][self.places]
+        values: NDArray[np.float64] = self.store.rows[f"{name}_values"][self.places, : self._channels]
         return values
 
     @property
     def num_channels(self) -> int:
-        """The number of channels, the same for all."""
-        return self.store.description.num_channels
+        """The number of channels that are looked at, the same for all."""
+        return self._channels
 
     def voxels(self, index: int) -> NDArray[np.float32]:
         """Return the prepared values of a sample, ``(channels, *shape)``.
@@ -111,8 +115,10 @@ class StoredSamples(PreparedSamples):
             ResourceError: their shard cannot be fetched.
         """
         row = self.store.rows[self.places[index]]
-        stored = self._block(index, "voxels", self._dtype, (self.num_channels, *row["shape"].tolist()))
-        return decode(stored[(slice(None), *window)], row["gain_values"], row["bias_values"])
+        shape = (self.store.description.num_channels, *row["shape"].tolist())
+        own = slice(self._channels)
+        stored = self._block(index, "voxels", self._dtype, shape)[(own, *window)]
+        return decode(stored, row["gain_values"][own], row["bias_values"][own])
 
     def given(self) -> NDArray[np.bool_]:
         """Return which channels each row has, ``(samples, channels)``."""
@@ -180,7 +186,8 @@ class StoredImages:
         self.folder, self.shape = samples.folder, (len(samples), samples.num_channels, *samples.grid(0).shape)
         ends = [value_range.scale.tolist(), value_range.offset.tolist()]
         about = samples.store.description
-        self.key = digest([ends, about.content, about.stored_type, zlib.crc32(samples.places.tobytes())])
+        places = zlib.crc32(samples.places.tobytes())
+        self.key = digest([ends, about.content, about.stored_type, places, samples.num_channels])
 
     def gather(self, places: Tensor) -> Tensor:
         """Return the images at ``places (batch,)``, ``(batch, channels, *spatial)``.

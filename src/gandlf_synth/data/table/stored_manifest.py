@@ -16,7 +16,7 @@ from gandlf_synth.provenance import digest
 
 Places = NDArray[np.int64]
 MARK, MASK, REGION = "#", "mask", "region"
-"""A cell is ``STORE/images.store#17``, and with ``.mask`` or ``.region`` behind it one of its label maps."""
+"""A cell is ``STORE/images.store#17``; ``.mask`` or ``.region`` behind it is one of its label maps, ``.1`` a column."""
 
 
 class StoredRows(Sequence[Sample]):
@@ -152,9 +152,14 @@ def rows_of_store(place: Path) -> Manifest:
     store = open_store(store_location(folder), folder)
     about = store.description
     samples = tuple(
-        replace(sample, channels=sample.channels[:1], sources=(), mask=None, region=None)
+        replace(sample, channels=_columns(sample.channels), sources=(), mask=None, region=None)
         for sample in StoredRows(store, np.arange(len(store)))
         if sample.channels
     )
     extra, notes = tuple(about.extra_columns), tuple(about.notes)
     return Manifest(place, samples, about.subject_rule, about.names_identify, extra, notes)
+
+
+def _columns(cells: Sequence[Path]) -> tuple[Path, ...]:
+    """Return a cell for each column of an image, of which ``cells`` names all channels for every one."""
+    return tuple(cells) if len(cells) == 1 else tuple(Path(f"{cell}.{column}") for column, cell in enumerate(cells))

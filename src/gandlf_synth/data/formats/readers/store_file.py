@@ -2,6 +2,8 @@
 
 import os
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -28,15 +30,16 @@ class StoreReader(Reader):
 
         Args:
             path: the file ``images.store`` of the store.
-            part: the number of the image, from 0.
+            part: the number of the image, from 0; with ``.1`` behind it, only the second of its channel columns.
 
         Raises:
             UnreadableError: the store is damaged, or has no such image.
         """
         try:
             store, shards = _opened(path, path.stat().st_mtime_ns)
-            place = chosen_number(part or "0", len(store), "images")
-            return _image(store, shards, place)
+            number, _, column = part.partition(".")
+            image = _image(store, shards, chosen_number(number or "0", len(store), "images"))
+            return _column(image, store.description.preparation.column_channels, column) if column else image
         except GandlfSynthError as error:
             raise UnreadableError(f"cannot be read: {error}") from error
 
@@ -62,3 +65,11 @@ def _image(store: Store, shards: LocalShards, place: int) -> Image:
     in_file_units = ((values - offset[axes]) / scale[axes]).astype(np.float32)
     grid = Geometry(tuple(row["shape"].tolist()), row["affine"].copy(), bool(row["physical"]))
     return Image(in_file_units, grid, about.number_type, np.ones(channels), np.zeros(channels))
+
+
+def _column(image: Image, column_channels: Sequence[int], column: str) -> Image:
+    """Return the channels of one column."""
+    place = chosen_number(column, len(column_channels), "columns")
+    start = sum(column_channels[:place])
+    own = slice(start, start + column_channels[place])
+    return replace(image, array=image.array[own], scale=image.scale[own], offset=image.offset[own])
