@@ -86,6 +86,8 @@ def test_latents_with_image_conditions_learn_the_same_from_a_store(cli: Cli, tmp
         assert "-dt rows.csv" in err
 
     assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("csv", "stored")))
+    _, _, err = cli("train", "-c", config, "-dt", table, "-m-dir", tmp_path / "stored", "--resume")
+    assert f"{table}: is a CSV, and the run began with a store; resume with that, or use --new-data" in err
 
 
 def test_a_store_of_generated_images_keeps_their_columns(cli: Cli, tmp_path: Path) -> None:

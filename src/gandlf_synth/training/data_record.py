@@ -71,6 +71,12 @@ def record_images(splits: Mapping[Phase, Manifest], scans: Scans, config: Config
     }
 
 
+def is_of_store(record: DataRecord) -> bool:
+    """Say whether a run was trained on a store."""
+    files = [file for images in record.values() for image in images[:1] for file in image.files]
+    return any(file.startswith(f"{STORE}:") for file in files)
+
+
 def _file_record(scan: FileScan) -> str:
     return f"{scan.content}:{_grid_digest(scan.affine, scan.shape, scan.physical)}:{scan.dtype}"
 

@@ -10,7 +10,7 @@ from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import CheckpointError, ConfigError, DataError, Problem, option, raise_if_any
 from gandlf_synth.training.data_comparison import as_recorded, data_differences
-from gandlf_synth.training.data_record import DataRecord, read_data_record, record_images
+from gandlf_synth.training.data_record import DataRecord, is_of_store, read_data_record, record_images
 from gandlf_synth.training.record import read_run_record
 from gandlf_synth.training.request import TrainingRequest, earlier_configuration
 
@@ -128,6 +128,8 @@ def go_on_with_data(request: TrainingRequest, survey: "Survey", earlier: Earlier
     raise_if_any(list(_other_ratios(request, earlier)), ConfigError)
     drawn: list[Phase] = [phase for phase, split in images.splits.items() if split.path == request.train_csv]
     now = record_images(images.splits, images.scans, config)
+    if not request.new_data:
+        _check_same_kind(images.splits["train"], earlier.images)
     if any(isinstance(split, StoredManifest) for split in images.splits.values()):
         _check_same_store(images.splits, now, earlier.images, new_data=request.new_data)
         return survey
@@ -135,6 +137,20 @@ def go_on_with_data(request: TrainingRequest, survey: "Survey", earlier: Earlier
     now = record_images(splits, images.scans, config)
     raise_if_any(data_differences(splits, now, earlier.images, new_data=request.new_data), DataError)
     return replace(survey, images=replace(images, splits=splits))
+
+
+def _check_same_kind(train: Manifest, earlier: DataRecord) -> None:
+    """Refuse a CSV where a run began with a store, and the reverse: nothing tells whether they hold the same images.
+
+    Raises:
+        DataError: it is one.
+    """
+    began, now = is_of_store(earlier), isinstance(train, StoredManifest)
+    if began != now:
+        kinds = ("a store", "a CSV") if began else ("a CSV", "a store")
+        what = f"is {kinds[1]}, and the run began with {kinds[0]}"
+        fix = f"resume with that, or use {option('new_data')} if other images are meant"
+        raise DataError(Problem(str(train.path), what, fix=fix))
 
 
 def _check_same_store(
