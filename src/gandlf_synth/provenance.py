@@ -154,6 +154,9 @@ class RunRecord(BaseModel):
     """The trained model that it started from: source, adapter, weights_sha256, license, origin, and how many weights
     were loaded, are new and were left over, and ``init_from`` again where that one started from another; empty where
     it began with random weights."""
+    privacy: dict[str, JsonValue] = {}
+    """What of a privacy budget was spent, and how; empty where the training had none. Numbers that images tell without
+    noise (losses, digests, choices) are left out of the record then."""
     notes: list[str] = []
     """Every automatic choice and everything that was set aside."""
     sessions: list[Session] = []

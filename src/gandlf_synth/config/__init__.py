@@ -16,6 +16,7 @@ from gandlf_synth.config.model import (
 )
 from gandlf_synth.config.network_size import SIZES, NetworkSize, Setting, Size, Sized
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
+from gandlf_synth.config.privacy import Privacy
 from gandlf_synth.config.reference import KeyDescription, describe_keys, json_schema
 from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig, SamplingOptions
 from gandlf_synth.config.schema import ComputeConfig, Config, EarlyStoppingConfig
@@ -47,6 +48,7 @@ __all__ = [
     "Phase",
     "PhasedSteps",
     "Prerequisite",
+    "Privacy",
     "SampleMetricsConfig",
     "SamplingOptions",
     "Setting",

@@ -182,6 +182,13 @@ class ModelConfig(BaseModel):
         """Return the model that has to be trained before this one, if there is one."""
         return None
 
+    def private_problem(self) -> str | None:
+        """Return why the model cannot be trained with a privacy budget; None where it can.
+
+        A family that can has ``loss_of_subject`` in its module, and learns nothing of images but by its gradients.
+        """
+        return f"{self.model_name} learns of images by more than the gradients of one loss"
+
     @property
     def network_size(self) -> NetworkSize | None:
         """The size of networks that are not written out, or None where they are."""

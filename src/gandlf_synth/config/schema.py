@@ -18,6 +18,7 @@ from gandlf_synth.config.component import Steps, steps_as_written
 from gandlf_synth.config.loggers import LoggingConfig
 from gandlf_synth.config.model import Auto, ModelConfig
 from gandlf_synth.config.phases import LoaderConfig, PhasedSteps
+from gandlf_synth.config.privacy import Privacy
 from gandlf_synth.config.sampling import InferenceParameters, SampleMetricsConfig
 from gandlf_synth.config.section import Section, Size, as_text
 
@@ -149,6 +150,8 @@ class Config(Section, Generic[M]):
     """When to stop before the last epoch."""
     sample_metrics_config: Annotated[SampleMetricsConfig | None, BeforeValidator(_every)] = None
     """How samples are compared with validation images during training; absent: not at all."""
+    privacy: Privacy | None = None
+    """The limit to what the model may tell of one subject (differential privacy); absent: none."""
     logging_config: LoggingConfig | None = None
     """Experiment trackers that the run is written to; absent: only CSV and TensorBoard files in the model folder."""
     metrics: MetricNames = []

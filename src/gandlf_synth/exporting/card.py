@@ -87,9 +87,11 @@ def model_card(module: GenerativeModule, record: Mapping[str, Any], figures: Fig
         *(f"- {key}: {value:.4g}" for key, value in sorted(record.get("metrics", {}).items())),
         *(f"- {note}" for note in record.get("notes", [])),
         "",
+        *_privacy(record.get("privacy") or {}),
         "## Evaluation",
         "",
         *figures.lines,
+        *_BESIDE_BUDGET[: 2 * bool(record.get("privacy"))],
         "",
         "## Limits",
         "",
@@ -134,6 +136,27 @@ def _license(name: str) -> dict[str, str]:
 def _license_of_parent(record: Mapping[str, Any]) -> str:
     name = str((record.get("init_from") or {}).get("license") or "")
     return "" if name == NOT_STATED else name
+
+
+def _privacy(spent: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is promised to the subjects of the training data, where anything is."""
+    if not spent:
+        return
+    yield from ("## Privacy", "")
+    yield (
+        f"- trained with differential privacy: epsilon {spent['epsilon']}, delta {spent['delta']}, for "
+        f"{spent['neighbors']}"
+    )
+    yield (
+        f"- {spent['steps']} steps, each of {spent['subjects']} subjects in one with probability "
+        f"{spent['sampling_rate']:.4g}; noise multiplier {spent['noise_multiplier']}, largest norm of the gradient of a "
+        f"subject {spent['max_grad_norm']}; counted by {spent['accountant']}"
+    )
+    yield "- this covers the weights and what is made with them alone, not the images of the model that it started from"
+    yield ""
+
+
+_BESIDE_BUDGET = ("", "These figures were computed from real images, and epsilon does not cover them.")
 
 
 def _origin(record: Mapping[str, Any], license_given: str) -> Iterator[str]:

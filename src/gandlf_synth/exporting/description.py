@@ -56,7 +56,8 @@ def run_record(path: Path, module: GenerativeModule) -> dict[str, Any]:
         DataError: the file is no run record.
     """
     if not path.is_file():
-        return {"init_from": _without_folder(module.parent)} if module.parent else {}
+        known = {"init_from": _without_folder(module.parent), "privacy": dict(module.privacy)}
+        return {key: value for key, value in known.items() if value}
     try:
         record = RunRecord.model_validate(read_json(path)).model_dump(mode="json")
     except ValidationError as error:
@@ -64,7 +65,8 @@ def run_record(path: Path, module: GenerativeModule) -> dict[str, Any]:
         what = f"is no run record: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         raise DataError(Problem(str(path), what, fix="restore it, or move it away")) from error
     parent = _without_folder(record["init_from"] or module.parent)
-    return {**record, "init_from": parent, "command": "", "sessions": []}
+    spent = dict(module.privacy) or record["privacy"]
+    return {**record, "init_from": parent, "privacy": spent, "command": "", "sessions": []}
 
 
 def _without_folder(parent: Mapping[str, Any]) -> dict[str, Any]:

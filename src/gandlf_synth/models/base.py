@@ -88,6 +88,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         self.resumed_at = 0.0
         self.parent: Mapping[str, JsonValue] = {}
         """Of a model that started from another: which one, and under which terms."""
+        self.privacy: Mapping[str, JsonValue] = {}
+        """Of a model that was trained with a privacy budget: what was spent, and how."""
         self.whole_weights: frozenset[str] = frozenset()
         """The names of the weights that processes do not share, where they share the others."""
 
@@ -169,6 +171,21 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
             condition: what each image is made from.
             options: how to sample.
         """
+
+    def loss_of_subject(self, batch: Batch) -> Tensor:
+        """Return the loss of images of one subject, by them alone; families that learn with a privacy budget have it.
+
+        Its gradient is all that a training with a privacy budget takes from images: it changes nothing in the model, and
+        logs at most what stays on this machine.
+
+        Args:
+            batch: images of one subject.
+        """
+        raise NotImplementedError
+
+    def step_by_gradients(self, loss: Tensor, batch_idx: int) -> Tensor:
+        """Take a step along gradients that ``backward`` puts in place; families that step by themselves override it."""
+        raise NotImplementedError
 
     def symptoms(self) -> Sequence[Symptom] | None:
         """Return what is wrong with the training at present; None when nothing new can be said. Asked every epoch."""

@@ -43,6 +43,8 @@ class CheckpointHeader(TypedDict):
     spec: dict[str, JsonValue]
     init_from: NotRequired[dict[str, JsonValue]]
     """The model that it started from, and under which terms."""
+    privacy: NotRequired[dict[str, JsonValue]]
+    """What of a privacy budget was spent, and how; absent: the training had none."""
     changes_of: NotRequired[str]
     """The digest of the weights to which the file holds changes; absent: it holds all weights."""
 
@@ -68,6 +70,8 @@ def describe_module(module: GenerativeModule) -> CheckpointHeader:
     }
     if module.parent:
         header["init_from"] = dict(module.parent)
+    if module.privacy:
+        header["privacy"] = dict(module.privacy)
     return header
 
 
@@ -215,6 +219,7 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
         module = build_module(header["model_config"], DataSpec.model_validate(header["spec"]))
         module.load_state_dict(content["state_dict"])
         module.parent = header.get("init_from") or {}
+        module.privacy = header.get("privacy") or {}
     except (ValidationError, RuntimeError) as error:
         what = f"does not fit this version of {header['model_name']!r}: {_first_fault(error)}"
         raise CheckpointError(Problem(str(path), what)) from error

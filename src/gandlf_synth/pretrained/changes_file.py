@@ -67,6 +67,7 @@ def load_changed(path: Path, parent_place: Path) -> GenerativeModule:
     module = build_module(section, spec)
     module.load_state_dict({**_below(module, parent.weights, content["state_dict"]), **content["state_dict"]})
     module.parent = header.get("init_from") or {}
+    module.privacy = header.get("privacy") or {}
     merge_trained_changes(module)
     module.eval()
     return module

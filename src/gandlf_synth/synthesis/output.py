@@ -50,6 +50,8 @@ def model_source(module: GenerativeModule, checkpoint: Path, model_dir: Path) ->
     source: dict[str, Any] = {"checkpoint": checkpoint.name, "weights_sha256": weights_digest(module.state_dict())}
     if module.parent:
         source["init_from"] = dict(module.parent)
+    if module.privacy:
+        source["privacy"] = dict(module.privacy)
     record = ModelFolder(model_dir).record
     if record.is_file():
         content = read_json(record)

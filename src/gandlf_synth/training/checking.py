@@ -50,7 +50,7 @@ def check_run(request: TrainingRequest, console: Console, *, fast: bool = False)
     loaded = inheritance = None
     with noting(report, "configuration"):
         loaded = read_configuration(request)
-        check_machine(loaded.config)
+        check_machine(loaded)
         inheritance = inherit(loaded)
         loaded = inheritance.loaded
     survey = survey_run(request, loaded, console, report)

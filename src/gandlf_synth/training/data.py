@@ -1,6 +1,6 @@
 """From checked manifests to data that a model can be trained on, and the facts that the model keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,9 +69,18 @@ class TrainingData:
             workers: processes for batches that are not cut from memory.
             asked: the batch size as the configuration has it; None: that of ``config``.
         """
+        from functools import partial
+
         from gandlf_synth.data.loading.datamodule import Split, SynthesisDataModule
 
-        return SynthesisDataModule(
+        kind: Callable[..., SynthesisDataModule] = SynthesisDataModule
+        if config.privacy is not None:
+            from gandlf_synth.training.privacy.batches import PrivateDataModule
+            from gandlf_synth.training.privacy.plan import PrivacyPlan, count_subjects
+
+            plan = PrivacyPlan.of(config, count_subjects(self.manifests["train"]))
+            kind = partial(PrivateDataModule, plan=plan)
+        return kind(
             {phase: Split(manifest, self.samples[phase]) for phase, manifest in self.manifests.items()},
             self.value_range,
             self.spec,

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
+from pydantic import JsonValue
 from rich.console import Console
 
 from gandlf_synth.config import ComputeConfig, Config, EarlyStoppingConfig, ModelConfig, resolved
@@ -38,6 +39,9 @@ from gandlf_synth.training.callbacks import (
 from gandlf_synth.training.checkpoints import AtomicCheckpoints, Description, checkpoint_rules
 from gandlf_synth.training.loggers import opened_loggers
 from gandlf_synth.training.memory import memory_guard
+from gandlf_synth.training.privacy.batches import PrivateDataModule
+from gandlf_synth.training.privacy.gradients import check_layers
+from gandlf_synth.training.privacy.steps import PrivateSteps
 from gandlf_synth.training.strategy import strategy_for
 
 
@@ -53,6 +57,8 @@ class FitResult:
     """The last value of everything that was logged."""
     findings: list[str] = field(default_factory=list)
     """What the model reported as having gone wrong, one line each."""
+    privacy: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What was spent of a privacy budget, and how; empty where there was none."""
 
 
 class _SampleStopping(EarlyStopping):
@@ -95,6 +101,8 @@ def fit(
         ResourceError: memory ran out, or a tracker cannot be used.
     """
     quiet_lightning()
+    if config.privacy is not None:
+        check_layers(module)
     closing = ClosingTime(seconds, data.batches("test")) if seconds is not None else None
     clock = TimeBudget(seconds, closing, prepared)
     health = HealthMonitor(console)
@@ -116,11 +124,13 @@ def fit(
             trainer.test(module, datamodule=data, verbose=False)
             metrics |= _values(trainer)
     steps = _steps(trainer, module)
-    return FitResult(trainer.current_epoch, steps, clock.seconds, metrics, health.findings)
+    return FitResult(trainer.current_epoch, steps, clock.seconds, metrics, health.findings, module.privacy)
 
 
 def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, console: Console) -> list[Callback]:
     callbacks: list[Callback] = [SharedWeights()] if config.compute.strategy == "fsdp" else []
+    if isinstance(data, PrivateDataModule):
+        callbacks.append(PrivateSteps(data.plan))
     callbacks += [StepSeeds(config.seed), Description(), Resumption(data), RunProgress(console)]
     if config.model.ema_decay > 0:
         begins_trained = config.model.init_from is not None
@@ -132,11 +142,12 @@ def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, c
         callbacks.append(ReconstructionMetrics(measures))
     if config.early_stopping_config:
         callbacks.append(_stopping(config.early_stopping_config))
-    callbacks += cuda_graphs(config)
+    callbacks += cuda_graphs(config) if config.privacy is None else []
     if config.model.schedulers is None:
         callbacks.append(RateSchedule(config.model.lr_warmup_fraction, config.model.lr_cooldown_fraction))
     callbacks += [FiniteSteps(folder.root, folder.last), Interruption(folder.last)]
-    return [*callbacks, *checkpoint_rules(config, folder, validated=data.has("val"))]
+    chooses = data.has("val") and config.privacy is None  # a choice by the loss would tell of real images
+    return [*callbacks, *checkpoint_rules(config, folder, validated=chooses)]
 
 
 def _stopping(stopping: EarlyStoppingConfig) -> EarlyStopping:

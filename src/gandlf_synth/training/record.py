@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gandlf_synth.training.fit import FitResult
 
 
+NOT_TOLD = "not told: it would say whether given images are all of those that were trained on"
+"""What stands for the digest of images that a privacy budget protects."""
+_PUBLIC_NOTES = ("privacy", "compute.precision", "model_config.gradient_clip_val")
 _PLACES = {"cache_dir", "cache_size", "data_store", "logging_config", "verbose"}
 """Keys that say where something is kept, and nothing of the model."""
 _IN_FORCE = {"num_epochs", "batch_size", "data_augmentation", "early_stopping_config", "compute"}
@@ -41,18 +44,22 @@ def begin_record(request: TrainingRequest, plan: Plan, images: DataRecord, expec
     if request.seconds is not None:
         in_force["minutes"] = request.seconds / 60
     started = _now()
+    notes = [*(f"{choice.key} = {choice.value}: {choice.reason}" for choice in plan.choices), *plan.notes]
+    private = config.privacy is not None
+    if private:
+        notes = [note for note in notes if note.startswith(_PUBLIC_NOTES)]
     return RunRecord(
         command=request.command,
         model_name=config.model.model_name,
         config_digest=digest(dumped),
-        data_digest=data_digest(rows),
+        data_digest=NOT_TOLD if private else data_digest(rows),
         split_ratios={"val": request.val_ratio, "test": request.test_ratio},
         seed=config.seed,
         versions=software_versions(),
         hardware=hardware(),
         expected=dict(expected),
         started=started,
-        notes=[*(f"{choice.key} = {choice.value}: {choice.reason}" for choice in plan.choices), *plan.notes],
+        notes=notes,
         sessions=[Session(command=request.command, started=started, in_force=in_force)],
     )
 
@@ -87,13 +94,15 @@ def end_record(record: RunRecord, result: "FitResult") -> RunRecord:
     seconds = round(result.seconds - sum(one.seconds for one in before), 1)
     reached = {"epochs": result.epochs, "steps": result.steps}
     session = session.model_copy(update={"ended": _now(), "seconds": max(0.0, seconds), **reached})
+    told = not result.privacy  # losses and symptoms tell of images without noise
     return record.model_copy(
         update={
             **reached,
             "seconds": round(result.seconds, 1),
-            "metrics": result.metrics,
+            "metrics": result.metrics if told else {},
+            "privacy": dict(result.privacy),
             "peak_memory_mb": peak_memory_mb(),
-            "notes": list(dict.fromkeys([*record.notes, *result.findings])),
+            "notes": list(dict.fromkeys([*record.notes, *(result.findings if told else [])])),
             "sessions": [*before, session],
         }
     )

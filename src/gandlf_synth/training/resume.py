@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gandlf_synth.config import Config, Document, Phase, components_at
+from gandlf_synth.config import Config, Document, Phase, Privacy, components_at
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
@@ -64,7 +64,9 @@ def check_same_run(earlier: EarlierRun, config: Config, document: Document) -> N
     Raises:
         ConfigError: every value that has to stay and does not.
     """
-    pairs = zip(_fixed(earlier.config), _fixed(config), strict=True)
+    pairs = list(zip(_fixed(earlier.config), _fixed(config), strict=True))
+    if config.privacy is not None:  # who takes part in a step decides what it tells
+        pairs.append(((("batch_size",), earlier.config.batch_size), (("batch_size",), config.batch_size)))
     problems = [
         Problem(document.where(path), f"is {now}, and was {before} when the run began", fix=_FIX)
         for (path, before), (_, now) in pairs
@@ -80,6 +82,8 @@ def _fixed(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
     phases: tuple[Phase, ...] = ("train", "val", "test")
     for phase in phases:
         yield ("data_preprocessing", phase), steps_as_written(config.data_preprocessing.of(phase) or [])
+    budget = config.privacy
+    yield from ((("privacy", key), getattr(budget, key, None)) for key in Privacy.model_fields)
     yield ("data_store", "shuffle_window"), config.data_store.shuffle_window
     for key in ("shuffle", "drop_last"):
         yield ("dataloader_config", "train", key), getattr(config.dataloader_config.train, key)

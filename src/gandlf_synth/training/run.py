@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, Phase, Prerequisite, resolved, validate
+from gandlf_synth.config import Config, Document, LoadedConfig, Phase, Prerequisite, resolved, validate
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import Reporter, progress_bar
@@ -24,6 +24,7 @@ from gandlf_synth.training.expectation import Expectation, expect
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun
+from gandlf_synth.training.privacy.limits import check_budget, check_processes
 from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
 from gandlf_synth.training.request import TrainingRequest, read_configuration, read_written
 from gandlf_synth.training.resume import (
@@ -90,7 +91,7 @@ def _plan(request: TrainingRequest, earlier: EarlierRun | None, console: Console
     request = replace(request, config=ranks.broadcast(written))
     with ranks.together():
         loaded = read_configuration(request)
-        check_machine(loaded.config)
+        check_machine(loaded)
         inheritance = inherit(loaded) if request.resume_from is None else Inheritance(loaded)
         if earlier is not None:
             inheritance = Inheritance(loaded, inheritance.parents)
@@ -122,12 +123,15 @@ def _rows_of(phase: Phase, table: Manifest) -> object:
     return [(phase, each.subject, each.label) for each in table.samples]
 
 
-def check_machine(config: Config) -> None:
-    """Refuse devices and trackers that are not there.
+def check_machine(loaded: LoadedConfig) -> None:
+    """Refuse devices and trackers that are not there, and what a privacy budget does not allow.
 
     Raises:
         ConfigError, MissingExtraError, ResourceError: see ``errors``.
     """
+    config = loaded.config
+    check_budget(loaded)
+    check_processes(config)
     check_loggers(config.logging_config)
     check_compute(config.compute, several_optimizers=trains_several(config.model))
 
@@ -148,12 +152,16 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
 
     from gandlf_synth.models.checkpoint import HEADER_KEY, checkpoint_description
     from gandlf_synth.training.data import prepare_data
+    from gandlf_synth.training.privacy.facts import with_public_facts
     from gandlf_synth.training.trained_start import with_values_of
 
     with ranks.together():
         extractor = _sample_extractor(config, planned.facts.spatial_dims)
         data = prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
-        data = with_values_of(planned.parent, data, config) if planned.parent is not None else data
+        if config.privacy is not None:
+            data = with_public_facts(data, config, planned.parent) if request.resume_from is None else data
+        elif planned.parent is not None:
+            data = with_values_of(planned.parent, data, config)
         checkpoint = _checkpoint(request)
         if checkpoint is not None:
             known = earlier is not None and earlier.images is not None and not request.new_data
@@ -288,7 +296,10 @@ def _begin(
 def _report(reporter: Reporter, record: RunRecord, result: "FitResult") -> None:
     for finding in result.findings:
         reporter.say(f"Warning: {finding}", "yellow")
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(record.metrics.items()))
+    if record.privacy:
+        spent, delta, steps = (record.privacy[key] for key in ("epsilon", "delta", "steps"))
+        reporter.say(f"Privacy: {steps} steps have spent epsilon {spent} at delta {delta}, for each subject", "bold")
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(result.metrics.items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
 
 

@@ -6,6 +6,8 @@ from rich.console import Console
 
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.plan import PlannedRun, plan_survey
+from gandlf_synth.training.privacy.limits import check_subjects
+from gandlf_synth.training.privacy.plan import plan_privacy
 from gandlf_synth.training.request import TrainingRequest, read_configuration
 from gandlf_synth.training.survey import Survey, survey_run
 
@@ -32,4 +34,7 @@ def plan_inheritance(
         check_given_stage(planned)
     plan.choices = [*inheritance.choices, *plan.choices]
     plan.notes = [*inheritance.notes, *inheritance.size_notes(planned.facts), *plan.notes]
-    return replace(planned, parent=inheritance.parent)
+    planned = plan_privacy(replace(planned, parent=inheritance.parent), seconds)
+    has_parent = bool(inheritance.parents) or planned.plan.config.model.init_from is not None
+    check_subjects(planned.plan.config, planned.document, planned.splits["train"], has_parent=has_parent)
+    return planned

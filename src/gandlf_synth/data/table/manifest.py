@@ -18,6 +18,8 @@ from gandlf_synth.errors import DataError, Problem, raise_if_any
 
 _NOTHING: Mapping[str, str] = {}
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
+SUBJECT_COLUMN = "the SubjectID column"
+"""The rule of subjects that somebody has written down; others are guessed from folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,7 @@ def _subjects(rows: Sequence[Row]) -> tuple[list[str], str, bool]:
     """Return every row's subject, the rule that found it, and whether the names hold beyond this CSV."""
     names = [row.cells.get("SubjectID", "") for row in rows]
     if all(names):
-        return names, "the SubjectID column", True
+        return names, SUBJECT_COLUMN, True
     files = [Path(os.path.normpath(next(iter(row.files.values()), f"row_{row.number}"))) for row in rows]
     reason = _folders_are_no_subjects(rows, [file.parent for file in files])
     if not reason:

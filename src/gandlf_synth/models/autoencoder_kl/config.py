@@ -115,6 +115,14 @@ class AutoencoderKLConfig(ReconstructionConfig):
             raise ValueError(f"tile_shape {tile} has {len(tile)} numbers, but tensor_shape {len(self.tensor_shape)}")
         return self
 
+    def private_problem(self) -> str | None:
+        """Return that a discriminator learns from images too, where there is one."""
+        return (
+            "has a discriminator, which learns from images too; set adversarial_weight: 0"
+            if self.adversarial_weight
+            else None
+        )
+
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
         """Return an autoencoder whose latents are a quarter of the size along each axis, of large images an eighth."""
         widths = list(_WIDTHS[setting.dims][size])

@@ -68,10 +68,18 @@ class AutoencoderKL(JoiningDiscriminatorModule[AutoencoderKLConfig], Autoencoder
 
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the autoencoder's loss (2112.10752, eq. 25) and the reconstruction."""
+        return self._loss(batch, fits_prior=True)
+
+    def loss_of_subject(self, batch: Batch) -> Tensor:
+        """Return the loss without fitting the prior, which would tell of latents; see ``GenerativeModule``."""
+        return self._loss(batch, fits_prior=False)[0]
+
+    def _loss(self, batch: Batch, *, fits_prior: bool) -> tuple[Tensor, Tensor]:
         images = batch["image"]
         output, mean, sigma = self.autoencoder(self._network_input(images))
         output = crop(self._network_output(output), images.shape[2:])
-        self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
+        if fits_prior:
+            self.prior.fit(mean.detach(), sigma.detach(), batch["condition"].class_labels)
         divergence = _kl_divergence(mean, sigma, images)
         error: Tensor = self.criterion(output, images)
         loss = error + self._kl_weight() * divergence

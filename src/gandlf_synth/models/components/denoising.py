@@ -266,9 +266,13 @@ class DenoisingModule(GenerativeModule[C]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss at random noise levels."""
-        loss = self.process.training_loss(self.encode(batch, "train"), self.encode_condition(batch["condition"]))
+        loss = self.loss_of_subject(batch)
         self.log_loss("train", loss, batch)
         return loss
+
+    def loss_of_subject(self, batch: Batch) -> Tensor:
+        """Return the loss at random noise levels; see ``GenerativeModule.loss_of_subject``."""
+        return self.process.training_loss(self.encode(batch, "train"), self.encode_condition(batch["condition"]))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the loss at noise that is the same in every epoch, so that epochs can be compared."""

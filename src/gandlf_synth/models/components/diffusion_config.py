@@ -225,6 +225,12 @@ class ControlledModelConfig(DenoisingModelConfig):
             raise ValueError(f"{value} is no folder of a trained model")
         return value
 
+    def private_problem(self) -> str | None:
+        """Return why the model cannot be trained with a privacy budget: it builds on one that may not be public."""
+        return (
+            None if self.controlnet_from is None else "controlnet_from adds a branch to a model, whose images count too"
+        )
+
     def prerequisite(self) -> Prerequisite | None:
         """Return the model that a branch is added to, which is trained already."""
         return None if self.controlnet_from is None else Prerequisite(self, 0.0, Path(self.controlnet_from))

@@ -92,6 +92,10 @@ class MultiOptimizerModule(GenerativeModule[C]):
             entry.scheduler.step()  # type: ignore[call-arg, unused-ignore]
         return loss.detach()
 
+    def step_by_gradients(self, loss: Tensor, batch_idx: int) -> Tensor:
+        """Take a step of the first network along gradients that ``backward`` puts in place."""
+        return self.update(self.config.networks[0], loss, batch_idx)
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradients; here, and not earlier, since fp16's gradients are scaled until now."""
         self.clip(optimizer, self.config.gradient_clip_val, self.config.gradient_clip_algorithm)
