@@ -149,8 +149,8 @@ def _privacy(spent: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         f"- {spent['steps']} steps, each of {spent['subjects']} subjects in one with probability "
-        f"{spent['sampling_rate']:.4g}; noise multiplier {spent['noise_multiplier']}, largest norm of the gradient of a "
-        f"subject {spent['max_grad_norm']}; counted by {spent['accountant']}"
+        f"{spent['sampling_rate']:.4g}; noise multiplier {spent['noise_multiplier']}, largest norm of the gradient of "
+        f"a subject {spent['max_grad_norm']}; counted by {spent['accountant']}"
     )
     yield "- this covers the weights and what is made with them alone, not the images of the model that it started from"
     yield ""

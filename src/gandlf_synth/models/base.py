@@ -175,8 +175,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
     def loss_of_subject(self, batch: Batch) -> Tensor:
         """Return the loss of images of one subject, by them alone; families that learn with a privacy budget have it.
 
-        Its gradient is all that a training with a privacy budget takes from images: it changes nothing in the model, and
-        logs at most what stays on this machine.
+        Its gradient is all that a training with a privacy budget takes from images: it changes nothing in the model.
 
         Args:
             batch: images of one subject.

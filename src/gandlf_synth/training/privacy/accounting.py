@@ -37,7 +37,7 @@ class NoisySteps:
     Example:
         >>> steps = NoisySteps(noise_multiplier=1.5, sampling_rate=0.1, delta=1e-4)
         >>> round(steps.epsilon(500), 2), steps.affordable(8.0)
-        (8.06, 493)
+        (8.07, 492)
     """
 
     noise_multiplier: float
@@ -52,7 +52,7 @@ class NoisySteps:
             return 0.0
         accountant = RDPAccountant()
         accountant.history = [(self.noise_multiplier, self.sampling_rate, steps)]
-        return ceil(accountant.get_epsilon(self.delta, alphas=_ORDERS) * 10**_DIGITS) / 10**_DIGITS
+        return _rounded_up(accountant.get_epsilon(self.delta, alphas=_ORDERS))
 
     def affordable(self, epsilon: float) -> int:
         """Return the largest number of steps that spends no more than ``epsilon``."""
@@ -82,4 +82,9 @@ def noise_for(epsilon: float, delta: float, sampling_rate: float, steps: int) ->
     except ValueError as error:
         what = f"is {epsilon:g}, which no noise keeps over {steps} steps"
         raise ConfigError(Problem("privacy.epsilon", what, fix="raise it, or train fewer steps")) from error
-    return ceil(found * 10**_DIGITS) / 10**_DIGITS
+    return _rounded_up(found)
+
+
+def _rounded_up(value: float) -> float:
+    scale: int = 10**_DIGITS
+    return ceil(value * scale) / scale

@@ -1,4 +1,4 @@
-"""Batches of random subjects: each takes part in a step by itself, with a probability that is known to the accountant."""
+"""Batches of random subjects: each takes part in a step by itself, with a known probability."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class SubjectBatches(Dataset[PrivateBatch]):
 
     def __getitem__(self, step: int) -> PrivateBatch:
         """Return the subjects of a step; which one it is decides nothing."""
-        drawn = np.flatnonzero(secret_uniform(len(self._subjects)) < self._rate)
+        drawn = np.flatnonzero(secret_uniform(len(self._subjects)) < self._rate).tolist()
         first = secret_seed() % _EPOCHS * len(self._images)
         subjects = [self._parts(self._subjects[number], first) for number in drawn]
         index = [part["index"] for parts in subjects for part in parts]

@@ -1,4 +1,4 @@
-"""What a private model knows of its images besides weights: only what is public, from its parent or the configuration."""
+"""What a private model knows of its images besides weights: what is public, from its parent or the configuration."""
 
 from collections.abc import Iterator
 
@@ -37,8 +37,8 @@ def with_public_facts(data: TrainingData, config: Config, parent: Parent | None)
         return _as_parent(data, config, parent, parent.spec)
     if budget.value_range is None or budget.spacing is None or data.spec.labels or data.spec.conditions:
         what = (
-            "range of values, voxel size, classes and conditions would be computed from the images and go with the model "
-            "without noise: the model to start from does not say what they were"
+            "range of values, voxel size, classes and conditions would be computed from the images and go with the "
+            "model without noise: the model to start from does not say what they were"
         )
         fix = "start from a model folder or an export of this program, or give value_range and spacing, without classes"
         raise ConfigError(Problem("privacy", what, fix=fix))

@@ -78,9 +78,9 @@ def _drowned(plan: PrivacyPlan) -> str:
     each = steps.noise_multiplier / plan.expected_subjects
     return (
         f"{plan.subjects:,} subjects are too few to train random weights (from {FEWEST_SUBJECTS:,} on): with about "
-        f"{plan.expected_subjects} of them in each of {plan.steps} steps, epsilon {plan.budget.epsilon:g} needs noise of "
-        f"{each:.2g} in every number of a gradient whose whole norm is at most 1, so that of {_EXAMPLE_WEIGHTS:,} weights "
-        f"the noise is {each * _EXAMPLE_WEIGHTS**0.5:,.0f} times as long as the signal (in units of max_grad_norm)"
+        f"{plan.expected_subjects} of them in each of {plan.steps} steps, epsilon {plan.budget.epsilon:g} needs noise "
+        f"of {each:.2g} in every number of a gradient whose whole norm is at most 1 (in units of max_grad_norm): for "
+        f"{_EXAMPLE_WEIGHTS:,} weights the noise is {each * _EXAMPLE_WEIGHTS**0.5:,.0f} times as long as the signal"
     )
 
 
@@ -101,9 +101,7 @@ def _of_model(loaded: LoadedConfig) -> Iterator[Problem]:
         allowed = "ddpm, flow_matching, and autoencoder_kl with adversarial_weight: 0"
         yield Problem(where(("privacy",)), f"does not go with model_name {model.model_name}: {problem}", allowed)
     if model.accumulate_grad_batches > 1:
-        what = (
-            f"is {model.accumulate_grad_batches}, and a step with a privacy budget takes its subjects one by one anyway"
-        )
+        what = f"is {model.accumulate_grad_batches}, and a step with a privacy budget takes subjects one by one"
         yield Problem(
             where(("model_config", "accumulate_grad_batches")), what, fix="leave it out, and raise batch_size"
         )

@@ -155,14 +155,14 @@ def _with_steps(
             config = config.model_copy(update={"privacy": budget.model_copy(update={"images_at_once": together})})
         config = config.model_copy(update={"batch_size": size})
     if seconds is not None and plan.reason("num_epochs"):
-        epochs = _epochs_in(seconds, config, planned, subjects)
+        epochs = _epochs_in(seconds, config, planned)
         config = config.model_copy(update={"num_epochs": epochs})
         reason = "privacy: the steps that surely fit into the time; the noise is for so many"
         choices.append(Choice("num_epochs", epochs, reason))
     return config
 
 
-def _epochs_in(seconds: float, config: Config, planned: "PlannedRun", subjects: int) -> int:
+def _epochs_in(seconds: float, config: Config, planned: "PlannedRun") -> int:
     from gandlf_synth.training.speed import measure_cost  # imports torch
 
     train = planned.splits["train"]
