@@ -118,9 +118,7 @@ class AutoencoderKLConfig(ReconstructionConfig):
     def private_problem(self) -> str | None:
         """Return that a discriminator learns from images too, where there is one."""
         return (
-            "has a discriminator, which learns from images too; set adversarial_weight: 0"
-            if self.adversarial_weight
-            else None
+            "its discriminator learns from images too; set adversarial_weight: 0" if self.adversarial_weight else None
         )
 
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:

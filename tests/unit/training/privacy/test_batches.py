@@ -2,12 +2,12 @@
 
 import numpy as np
 import torch
+from tests.factories import image_of
 
 from gandlf_synth.data.loading.dataset import PreparedDataset
 from gandlf_synth.data.loading.prepared import write_samples
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.training.privacy.batches import SubjectBatches
-from tests.factories import image_of
 
 
 def _batches(tmp_path: object, subjects: list[list[int]], rate: float, at_once: int = 8) -> SubjectBatches:
@@ -35,7 +35,11 @@ def test_all_images_of_a_subject_come_together_in_parts(tmp_path: object) -> Non
 
     batch = batches[0]
 
-    assert [[part["index"].tolist() for part in parts] for parts in batch["subjects"]] == [[[0, 3], [4]], [[1]], [[2, 5]]]
+    assert [[part["index"].tolist() for part in parts] for parts in batch["subjects"]] == [
+        [[0, 3], [4]],
+        [[1]],
+        [[2, 5]],
+    ]
     assert batch["index"].tolist() == [0, 3, 4, 1, 2, 5]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.factories import spec_of
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
@@ -13,7 +14,6 @@ from gandlf_synth.models.ddpm.module import DDPM
 from gandlf_synth.networks.lora import add_changes
 from gandlf_synth.training.privacy.gradients import SubjectGradients, check_layers
 from gandlf_synth.training.privacy.noise import secret_normal
-from tests.factories import spec_of
 
 ARCHITECTURE = {
     "num_channels": [8, 8], "attention_levels": [False, True], "num_res_blocks": 1, "norm_num_groups": 4,
