@@ -88,7 +88,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         causes=causes,
         verdicts=verdicts(measured, thresholds, causes),
         cautions=[*_identical(planes), *_cautions(sources), *choice.cautions, *filter(None, [extractor.caution])],
-        facts=[*_facts(sources), *choice.facts],
+        facts=[*_facts(sources), *choice.facts, *_budget(run_record)],
         versions=software_versions(),
         seconds=round(time.monotonic() - started, 1),
         peak_memory_mb=peak_memory_mb(),
@@ -137,6 +137,15 @@ def _facts(sources: list[ImageSet]) -> list[str]:
     facts = [fact for source in sources for fact in source.facts]
     facts += [f"subjects of {source.name}: {source.manifest.subject_rule}" for source in sources]
     return facts + [f"{source.name}: {note}" for source in sources for note in source.manifest.notes]
+
+
+def _budget(run_record: Mapping[str, JsonValue] | None) -> list[str]:
+    """Return what is promised to the subjects of the training data, and that figures of this report are beside it."""
+    spent = (run_record or {}).get("privacy")
+    if not isinstance(spent, dict) or not spent:
+        return []
+    promise = f"epsilon {spent['epsilon']} at delta {spent['delta']} for each subject"
+    return [f"the model was trained with {promise}; what this report tells of real images, epsilon does not cover"]
 
 
 def _identical(planes: list[PlaneSet]) -> list[str]:

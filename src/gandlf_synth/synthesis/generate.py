@@ -135,7 +135,9 @@ def accepted_images(
             yield request, image, {}
         else:
             again = partial(_made_again, module, options, request)
-            yield request, *first_accepted(gate, image, request.seed, again, f"image {request.index}")
+            kept, facts = first_accepted(gate, image, request.seed, again, f"image {request.index}")
+            beside = {"not_covered_by_epsilon": sorted(facts)} if module.privacy else {}
+            yield request, kept, facts | beside
 
 
 def _made_again(
