@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path

@@ -55,6 +55,8 @@ class EarlierRun:
         config = earlier_configuration(request)
         if config is None:
             return None
+        if config.privacy is not None:  # a YAML of resolved values leaves out what is null
+            config = config.model_copy(update={"model": config.model.model_copy(update={"gradient_clip_val": None})})
         return cls(config, read_run_record(request.folder.record), read_data_record(request.folder.data_record))
 
 
