@@ -110,7 +110,7 @@ def test_images_say_under_which_budget_their_model_learned(home: Path, cli: Cli,
     [
         (["num_epochs=30"], "30 epochs (120 steps) with a noise_multiplier of"),
         (["privacy.epsilon=9"], "privacy.epsilon: is 9.0, and was 4.0 when the run began"),
-        (["batch_size=6"], "batch_size: is 6, and was 3 when the run began"),
+        (["batch_size=2"], "batch_size: is 2, and was 3 when the run began"),
     ],
 )
 def test_a_run_that_goes_on_keeps_its_budget(home: Path, cli: Cli, changes: list[str], message: str) -> None:
