@@ -176,14 +176,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Return the loss of images of one subject, by them alone; families that learn with a privacy budget have it.
 
         Its gradient is all that a training with a privacy budget takes from images: it changes nothing in the model.
-
-        Args:
-            batch: images of one subject.
         """
-        raise NotImplementedError
-
-    def step_by_gradients(self, loss: Tensor, batch_idx: int) -> Tensor:
-        """Take a step along gradients that ``backward`` puts in place; families that step by themselves override it."""
         raise NotImplementedError
 
     def symptoms(self) -> Sequence[Symptom] | None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gandlf_synth.errors import CheckpointError, Problem, TrainingError
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.components.multi_optimizer import MultiOptimizerModule
 from gandlf_synth.training.privacy.batches import PrivateBatch
 from gandlf_synth.training.privacy.gradients import SubjectGradients
 from gandlf_synth.training.privacy.plan import PrivacyPlan
@@ -95,7 +96,7 @@ class PrivateSteps(Callback):
         if batch["subjects"]:
             options: dict[str, Any] = {"on_step": False, "on_epoch": True, "batch_size": len(batch["subjects"])}
             module.log("train_loss", loss, **options)
-        if not module.automatic_optimization:
+        if isinstance(module, MultiOptimizerModule):
             return module.step_by_gradients(loss, batch_idx)
         return loss
 

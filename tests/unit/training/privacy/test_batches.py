@@ -13,7 +13,7 @@ from gandlf_synth.training.privacy.batches import SubjectBatches
 def _batches(tmp_path: object, subjects: list[list[int]], rate: float, at_once: int = 8) -> SubjectBatches:
     count = sum(map(len, subjects))
     images = [image_of(np.full((1, 4, 4), number, np.float32)) for number in range(count)]
-    dataset = PreparedDataset(write_samples(images, tmp_path), ValueRange(np.array([1.0]), np.array([0.0])))  # type: ignore[arg-type]
+    dataset = PreparedDataset(write_samples(images, tmp_path), ValueRange(np.array([1.0]), np.array([0.0])))
     return SubjectBatches(dataset, subjects, rate, 5, at_once)
 
 

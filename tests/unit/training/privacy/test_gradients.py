@@ -36,7 +36,7 @@ def _module(*, lora: bool) -> FixedNoise:
     spec = spec_of(classes=0, shape=(8, 8))
     section = {"model_name": "ddpm", "architecture": ARCHITECTURE, "labeling_paradigm": "unlabeled", "n_channels": 1}
     section |= {"n_dimensions": 2, "tensor_shape": [8, 8], "save_eval_images_every_n_epochs": -1}
-    module = FixedNoise(build_module(section, spec).config, spec)  # type: ignore[arg-type]
+    module = FixedNoise(build_module(section, spec).config, spec)
     for weight in module.parameters():
         nn.init.normal_(weight, std=0.2)
     if lora:
