@@ -24,7 +24,7 @@ def _loaded(family: str = "ddpm", model: str = "", rest: str = "") -> Any:
     [
         ("dcgan", "", "", "does not go with model_name dcgan: dcgan learns of images by more than the gradients"),
         ("latent_diffusion", "", "", "allowed: ddpm, flow_matching, and autoencoder_kl with adversarial_weight: 0"),
-        ("autoencoder_kl", "", "", "its discriminator learns too; set adversarial_weight: 0"),
+        ("autoencoder_kl", "", "", "its discriminator learns from images too; set adversarial_weight: 0"),
         ("ddpm", ", gradient_clip_val: 1.0", "", "gradient_clip_val: clips the gradient of a step"),
         ("ddpm", ", accumulate_grad_batches: 2", "", "accumulate_grad_batches: is 2"),
         ("ddpm", ", schedulers: {name: reduce_on_plateau}", "", "follows a loss, which no noise hides"),
