@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import Cli, add_sources, blob, write_nifti, write_table
+from tests.factories import Cli, add_sources, blob, write_nifti, write_series, write_table
 
 from gandlf_synth import registry
 from gandlf_synth.config import load_config
@@ -61,3 +61,15 @@ def test_the_columns_of_a_table_choose_the_task(cli: Cli, tmp_path: Path) -> Non
     assert "model_name: cyclegan" in texts[unpaired]
     assert "conditioning: [mask]" in texts[masks]
     assert "labels 0, 1" in texts[masks]
+
+
+def test_slices_whose_names_recur_in_every_patient_are_volumes_and_no_channels(cli: Cli, tmp_path: Path) -> None:
+    for number in range(4):
+        write_series(tmp_path / "scans" / f"patient_{number}", slices=8, seed=number)
+
+    code, _, err = cli("init", tmp_path / "scans", "-o", tmp_path / "project")
+
+    assert code == 0, err
+    table = (tmp_path / "project" / "data.csv").read_text().splitlines()
+    assert len(table) == 5
+    assert "Channel_1" not in table[0]

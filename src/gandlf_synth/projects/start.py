@@ -107,7 +107,7 @@ def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path
     if source.is_dir() and known_layout(source) is not None:
         return {"train": _write_known(source, project, console)}
     layout = detect_layout(source)
-    if any(is_dicom_suffix(ending) for ending in layout.endings) and holds_volumes(layout.roots["train"]):
+    if any(_may_be_slices(ending) for ending in layout.endings) and holds_volumes(layout.roots["train"]):
         return _write_series(layout, project, console)
     for reason in layout.reasons:
         console.print(f"  {reason}", highlight=False)
@@ -121,6 +121,11 @@ def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path
         console.print(f"  {path}: {text}", highlight=False)
         csvs[split] = path
     return csvs
+
+
+def _may_be_slices(ending: str) -> bool:
+    """Say whether files that end so may be DICOM slices: whole names such as IM0001.dcm may recur in every patient."""
+    return is_dicom_suffix(ending.rpartition(".")[2])
 
 
 def _write_known(source: Path, project: Path, console: Console) -> Path:
