@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from tests.factories import (
     Cli,
     blob,
+    image_of,
     put_into_study,
     read_table,
     spec_of,
@@ -21,15 +22,22 @@ from tests.factories import (
 from tests.processes import same_state
 
 from gandlf_synth import registry
+from gandlf_synth.config import Document, InitFrom, PhasedSteps, validate
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.shards.encoding import decode, encode
+from gandlf_synth.data.loading.prepared import write_samples
 from gandlf_synth.data.loading.spec import DataSpec
+from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.table.stored_manifest import rows_of_store
 from gandlf_synth.evaluation.image_sets import load_image_set
 from gandlf_synth.evaluation.paired.comparison import Comparison
 from gandlf_synth.evaluation.paired.pairs import match_pairs
 from gandlf_synth.geometry import Affine
+from gandlf_synth.pretrained.parent import Parent
+from gandlf_synth.pretrained.terms import Terms
 from gandlf_synth.progress import no_progress
+from gandlf_synth.training.data import TrainingData
+from gandlf_synth.training.trained_start import with_values_of
 
 OBLIQUE = np.array([[-1.2, 0.1, 0, 20], [0.1, -0.9, 0.05, 30], [0, 0.04, 2.5, -40], [0, 0, 0, 1]])
 SKEW = np.array([[1.0, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -208,3 +216,30 @@ def test_a_branch_is_refused_to_a_model_of_other_images_before_anything_is_writt
         assert code == 4, err
         assert message in err
         assert not (tmp_path / "model").exists()
+
+
+def test_a_mask_that_holds_no_labels_is_named_with_its_own_column(cli: Cli, tmp_path: Path) -> None:
+    image = write_nifti(tmp_path / "image.nii.gz", blob((16, 16, 1), 1), OBLIQUE)
+    mask = write_nifti(tmp_path / "mask.nii.gz", blob((16, 16, 1), 1), OBLIQUE)
+    table = write_table(tmp_path / "data.csv", ("SubjectID", "Channel_0", "Mask"), [("a", image, mask)])
+    config = write_config(tmp_path / "c.json", "ddpm", section={"tensor_shape": [16, 16]})
+
+    code, _, err = cli("prepare", "-c", config, "-dt", table, "-o", tmp_path / "store")
+
+    assert code == 3
+    assert f"{table} row 1, column Mask ({mask}): cannot be preprocessed: the mask holds other values than whole" in err
+
+
+def test_a_model_that_starts_from_another_sees_sources_as_that_one_did(tmp_path: Path) -> None:
+    sources = {"source_channels": (1,), "source_names": ("s",)}
+    theirs = spec_of(classes=0, **sources, source_scale=(0.5,), source_offset=(0.25,), range_scale=(0.1,))
+    own = spec_of(classes=0, **sources, source_scale=(0.01,), source_offset=(-1.0,))
+    parent = Parent(InitFrom(path="p"), "gandlf-synth", {}, {}, (), theirs, PhasedSteps(), None, Terms(), "0")
+    samples = write_samples([image_of(np.stack([blob((16, 16), 1)] * 2))], tmp_path)
+    data = TrainingData({}, {"train": samples}, ValueRange.with_sources(own), own)
+    config = validate(Document("c", {"model_config": {"model_name": "ddpm"}})).config
+
+    seen = with_values_of(parent, data, config)
+
+    assert seen.value_range.scale.tolist() == [0.1, 0.5]
+    assert (seen.spec.source_scale, seen.spec.source_offset) == ((0.5,), (0.25,))

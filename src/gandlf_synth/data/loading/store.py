@@ -114,8 +114,12 @@ class SampleMaker:
         try:
             image = self.pipeline(sample)
             changed = [path for path in sample.files if self._has_changed(path)]
-        except (UnreadableError, TransformError) as error:
+        except UnreadableError as error:
             return Problem(where, f"cannot be preprocessed: {error}")
+        except TransformError as error:
+            names = list(sample.named_files)
+            column = names.index(error.column) if error.column in names else 0
+            return Problem(self.manifest.where(sample, column), f"cannot be preprocessed: {error}")
         except OSError as error:
             return Problem(where, f"cannot be read: {error.strerror or error}")
         if changed:

@@ -39,7 +39,16 @@ class Parameters(BaseModel):
 
 
 class TransformError(Exception):
-    """A step that cannot be applied; the caller knows the file and makes the message."""
+    """A step that cannot be applied; the caller knows the file and makes the message.
+
+    Args:
+        what: is wrong.
+        column: of the CSV whose file it is; empty: the first.
+    """
+
+    def __init__(self, what: str, column: str = "") -> None:
+        super().__init__(what)
+        self.column = column
 
 
 class Transform(Parameters, ABC):

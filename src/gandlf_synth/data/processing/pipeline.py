@@ -192,9 +192,9 @@ def with_mask(image: Image, mask: Image) -> Image:
     """
     _check_grid("mask", image, mask)
     if (mask.array != np.rint(mask.array)).any():
-        raise TransformError("the mask holds other values than whole numbers")
+        raise TransformError("the mask holds other values than whole numbers", "Mask")
     if mask.array.min() < 0 or mask.array.max() > LARGEST_LABEL:
-        raise TransformError(f"the mask holds labels outside of 0 to {LARGEST_LABEL}")
+        raise TransformError(f"the mask holds labels outside of 0 to {LARGEST_LABEL}", "Mask")
     return replace(image, mask=mask.array[0].astype(np.int32))
 
 
