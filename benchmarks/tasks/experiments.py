@@ -20,6 +20,7 @@ from benchmarks.tasks.cohorts import (
     write_volumes,
 )
 from benchmarks.tasks.commands import Row, compare, generate, train, write_rows
+from benchmarks.tasks.fillings import FILLINGS
 from gandlf_synth.metrics.paired.base import build_paired_metric
 
 Array = npt.NDArray[Any]
@@ -27,6 +28,12 @@ Result = dict[str, Any]
 
 _RANGE = ("--data-range", "0", "1", "--mask-column", "none", "--error-maps", "none")
 _FLIP = {"flip": {"axis": 0}, "affine": {"degrees": 5}}
+_RANGE_OF_HOLES = ("--data-range", "0", "1", "--mask-column", "Region")
+_INPAINTERS: dict[str, dict[str, object]] = {
+    "pix2pix": {"model_name": "pix2pix", "conditioning": ["region"]},
+    "trained for it": {"model_name": "ddpm", "prediction_type": "edm", "conditioning": ["region"]},
+    "repaint": {"model_name": "ddpm", "prediction_type": "edm"},
+}
 _QUIET = {"save_eval_images_every_n_epochs": -1}
 
 
@@ -148,7 +155,7 @@ def _phase(image: Array, brain: Array, step: int, axis: int) -> list[float]:
 
 
 def inpainting(folder: Path, minutes: float) -> Result:
-    """Holes in the FLAIR of a patient who was not trained on: by a model trained for it, and by RePaint."""
+    """Holes in the FLAIR of a patient not trained on: without learning, by models trained for it, by RePaint."""
     files = write_slices(folder / "slices")
     rng = np.random.default_rng(0)
     learned = [
@@ -163,14 +170,17 @@ def inpainting(folder: Path, minutes: float) -> Result:
             held_out.append({"SubjectID": f"{who}_{at}", "Channel_0": files[who, at]["flair"], "Region": region})
     truth = write_rows(folder / "truth.csv", held_out)
     lesions = _lesion_rows(folder, files)
-    results: Result = {}
-    for name, conditioning in (("trained for it", ["region"]), ("repaint", [])):
-        model = {"model_name": "ddpm", "prediction_type": "edm", "conditioning": conditioning, **_QUIET}
+    results: Result = {
+        name: compare(truth, _filled(folder, held_out, name, fill), folder / f"report_{name}", *_RANGE_OF_HOLES)
+        for name, fill in FILLINGS.items()
+    }
+    for name, model in _INPAINTERS.items():
         place = folder / name.replace(" ", "_")
-        training = train(place, {"model_config": model, "data_augmentation": _FLIP}, learned, minutes)
+        config = {"model_config": {**model, **_QUIET}, "data_augmentation": _FLIP}
+        training = train(place, config, learned, minutes)
         images = generate(training, held_out, place / "made")
         results[name] = training.cost | {
-            "holes": compare(truth, images, place / "report", "--data-range", "0", "1", "--mask-column", "Region"),
+            "holes": compare(truth, images, place / "report", *_RANGE_OF_HOLES),
             "changed voxels outside": _changed(held_out, place / "made")
             + _changed(lesions, generate(training, lesions, place / "lesions").parents[1]),
             "lesions filled": len(lesions),
@@ -178,6 +188,16 @@ def inpainting(folder: Path, minutes: float) -> Result:
         _keep_sheet(place / "made" / "x" / "images.csv", folder / f"{name.replace(' ', '_')}.png")
         _keep_sheet(place / "lesions" / "x" / "images.csv", folder / f"{name.replace(' ', '_')}_lesions.png")
     return results
+
+
+def _filled(folder: Path, rows: list[Row], name: str, fill: Callable[[Array, Array], Array]) -> Path:
+    """Write the images with their holes filled without any learning; return their CSV."""
+    filled = []
+    for row in rows:
+        image, hole = (nibabel.load(row[key]).get_fdata() for key in ("Channel_0", "Region"))
+        file = folder / name / f"{row['SubjectID']}.nii.gz"
+        filled.append({**row, "Channel_0": write_image(file, fill(image, hole > 0).astype(np.float32))})
+    return write_rows(folder / f"{name}.csv", filled)
 
 
 def _lesion_rows(folder: Path, files: Mapping[tuple[str, int], Mapping[str, Path]]) -> list[Row]:

@@ -17,8 +17,8 @@ from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.base import TransformError
-from gandlf_synth.data.processing.pipeline import Pipeline, keeps_grid, with_channels
-from gandlf_synth.data.processing.transforms.resampling import touched_voxels
+from gandlf_synth.data.processing.pipeline import Pipeline, keeps_grid, sets_resolution, with_channels
+from gandlf_synth.data.processing.transforms.resampling import on_grid, touched_voxels
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.data.table.row_checks import capped
 from gandlf_synth.diffusion.projection import Known
@@ -107,6 +107,8 @@ class RowReader:
             return RowInput(sample, None, self._spec.geometry, condition, None, target, None, None)
         shown = read_image(path)
         image, missing = self._pipeline.read(seen)
+        if self._task.refines and not sets_resolution(self._pipeline.steps):
+            image = on_grid(image, self._finer(image.geometry))
         marked = image.mask if self._task.region_column == "Mask" else image.region
         region = marked != 0 if self._task.inpaints and marked is not None else None
         if region is not None:
@@ -120,6 +122,14 @@ class RowReader:
         condition = joined(encode_rows([sample], self._task.parts), self._paint(prepared), self._task.parts)
         grid = refined(shown.geometry, prepared.geometry) if self._task.refines else shown.geometry
         return RowInput(sample, prepared, grid, condition, known, target, region, shown)
+
+    def _finer(self, given: Geometry) -> Geometry:
+        """Return the grid of an image with voxels as small as the model knows them; pictures have no size in mm."""
+        if given.physical and self._spec.geometry.physical:
+            return refined(given, self._spec.geometry)
+        factors = np.array(self._task.factors(given.spatial_dims))
+        shape = np.rint(given.shape * factors).astype(int)
+        return given.resampled(tuple(shape.tolist()), tuple((given.spacing * np.array(given.shape) / shape).tolist()))
 
     def _touched(
         self, sample: Sample, region: NDArray[np.bool_], old: Geometry, new: Geometry

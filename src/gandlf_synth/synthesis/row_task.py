@@ -8,6 +8,7 @@ from gandlf_synth import registry
 from gandlf_synth.data.formats.scan import FileScan, Scans
 from gandlf_synth.data.inspection.frames import other_frames
 from gandlf_synth.data.loading.conditioners import Conditioner, ConditionPart, ImagePart, build_conditioner, images_read
+from gandlf_synth.data.loading.conditioning.low_resolution import LowResolution
 from gandlf_synth.data.loading.conditioning.row_checks import check_inputs, warnings_of
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.table.manifest import Manifest, Sample
@@ -47,6 +48,11 @@ class RowTask:
     def refines(self) -> bool:
         """Whether an image is made of one of fewer voxels, so that it gets a grid of its own."""
         return "image" in self.reads and not self.inpaints
+
+    def factors(self, spatial_dims: int) -> tuple[float, ...]:
+        """Return how many times finer the model learned to make an image along each axis."""
+        written = next((one.factor for one in map(_conditioner, self.parts) if isinstance(one, LowResolution)), 1.0)
+        return tuple(written) if isinstance(written, list) else (written,) * spatial_dims
 
     def columns_used(self, columns: Iterable[str]) -> list[str]:
         """Return those of ``columns`` with images that are looked at."""

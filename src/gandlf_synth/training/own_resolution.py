@@ -5,6 +5,7 @@ FLAIR of slices of 91×109, a patient left out, four minutes of one core: 22.5 d
 (0.91) on the slices' own, 25.9 dB (0.92) by patches of 64×64 of them, which give twice the steps in the time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gandlf_synth.config import Config, Step
@@ -12,6 +13,9 @@ from gandlf_synth.config.schema import PatchSampler
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import keeps_grid
 from gandlf_synth.training.defaults import CAPS, MULTIPLE, Choice, Device, rounded
+
+_AS_FINE = frozenset({"sources", "region"})
+"""What images are made from that is itself as fine as the files."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,45 @@ class OwnResolution:
     sizing: Choice[list[Step]] | None
 
 
-def sees_own_voxels(config: Config) -> bool:
-    """Say whether the family asks for the images' own voxels, and nothing that is written sets another size."""
-    steps = config.data_preprocessing.train or []
-    return config.model.keeps_resolution and config.model.tensor_shape == "auto" and keeps_grid(steps)
+def find_own_resolution(config: Config, data: Fingerprint, device: Device) -> OwnResolution | None:
+    """Return how the network sees the images' own voxels; None where it sees another size of them.
+
+    A family that only translates always does. One that denoises does where images are made from others or have a region
+    to fill, which are as fine as the files; otherwise where images are small enough to be seen whole, since a patch of
+    a mask does not say where it lies.
+    """
+    if not _is_open(config):
+        return None
+    family, looked_at = config.model, _images_looked_at(config)
+    if not (family.keeps_resolution or looked_at):
+        return None
+    cut = config.patch_sampler is not None
+    own = choose_own_resolution(data, device, allow_whole=not cut)
+    in_patches = family.keeps_resolution or (family.patches and (cut or bool(looked_at & _AS_FINE)))
+    return own if own is None or own.patches is None or in_patches else None
+
+
+def coarser_by(config: Config, data: Fingerprint, shape: Sequence[int]) -> float:
+    """Return how many times coarser images are that are made from others than the files; 1 where they are not."""
+    sized = config.patch_sampler is None and bool(_images_looked_at(config))
+    return max(1.0, *(own / seen for own, seen in zip(data.largest_shape, shape, strict=True))) if sized else 1.0
+
+
+def _is_open(config: Config) -> bool:
+    """Say whether nothing that is written sets a size: of the network, of the images, of a model it stands on."""
+    model = config.model
+    stands_on = getattr(model, "controlnet_from", None) is not None
+    return model.tensor_shape == "auto" and not stands_on and keeps_grid(config.data_preprocessing.train or [])
+
+
+def _images_looked_at(config: Config) -> frozenset[str]:
+    steps = [step for step in config.model.conditioning if step.name.lower() != "class"]
+    if not steps:
+        return frozenset()
+    from gandlf_synth.data.loading.conditioners import ImageConditioner, build_conditioner  # imports torch
+
+    conditioners = [build_conditioner(step.name, step.parameters) for step in steps]
+    return frozenset(name for one in conditioners if isinstance(one, ImageConditioner) for name in one.reads)
 
 
 def choose_own_resolution(data: Fingerprint, device: Device, *, allow_whole: bool = True) -> OwnResolution | None:

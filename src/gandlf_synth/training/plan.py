@@ -44,7 +44,7 @@ from gandlf_synth.training.defaults import (
     choose_shape,
     detect_device,
 )
-from gandlf_synth.training.own_resolution import choose_own_resolution, sees_own_voxels
+from gandlf_synth.training.own_resolution import coarser_by, find_own_resolution
 from gandlf_synth.training.strategy import in_several_processes
 from gandlf_synth.training.survey import Survey
 from gandlf_synth.training.windows import cut_off
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from gandlf_synth.pretrained.parent import Parent
 
 T = TypeVar("T")
+
+_SEEN_COARSER = 1.2
+"""How many times coarser than the files images are that a person should be told of."""
 
 
 @dataclass
@@ -196,9 +199,8 @@ class _Planner:
         self._config, self._data, self._train, self._device = config, data, train, device
         self._budget, self._networks, self._batch = budget, networks.size, networks.batch
         self._required = config.model.required_shape(data.spatial_dims)
+        self._own = find_own_resolution(config, data, device)
         self._patches = config.patch_sampler
-        whole = self._patches is None
-        self._own = choose_own_resolution(data, device, allow_whole=whole) if sees_own_voxels(config) else None
         self._choices: list[Choice[object]] = []
         self._notes: list[str] = []
 
@@ -320,7 +322,15 @@ class _Planner:
         return self._fill(written, self._choose_shape())
 
     def _choose_shape(self) -> Choice[list[int]]:
-        return self._own.shape if self._own is not None else choose_shape(self._data, self._device)
+        if self._own is not None:
+            return self._own.shape
+        choice = choose_shape(self._data, self._device)
+        coarser = coarser_by(self._config, self._data, choice.value)
+        if coarser < _SEEN_COARSER:
+            return choice
+        blurred = f"what is made is brought to the files' grid and is up to {coarser:.1f} times coarser than they are"
+        other = "pix2pix, or patch_sampler: uniform with a tensor_shape, sees their own voxels"
+        return Choice(choice.key, choice.value, f"{choice.reason}; {blurred}; {other}")
 
     def _plan_average(self) -> float:
         """Return the decay of the average of the weights, which nobody keeps where deepspeed has them."""

@@ -84,6 +84,30 @@ def test_images_larger_than_those_of_the_training_have_the_size_of_their_source(
     assert float(images.abs().max()) <= 1
 
 
+def test_of_an_image_with_a_region_only_the_region_is_judged() -> None:
+    module = pix2pix_of(conditioning=["region"], adversarial_weight=0)
+    part = next(part for part in module.spec.parts if part.name == "region")
+    images = torch.rand(2, 1, *module.spec.shape)
+    region = torch.zeros(2, part.width, *module.spec.shape)
+    region[:, 1, 2:6, 2:6], region[:, 2] = 1, 1
+    region[:, :1] = images * (1 - region[:, 1:2])
+    batch = {"image": images, "condition": Condition({"region": region})}
+
+    _, output = module.generator_loss(batch)
+    made = module.sample([1, 2], batch["condition"], SamplingOptions())
+
+    for each in (output, made):
+        assert torch.equal(each[region[:, 1:2] == 0], images[region[:, 1:2] == 0])
+        assert not torch.equal(each, images)
+
+
+def test_an_image_whose_region_is_hidden_is_made_as_a_whole() -> None:
+    module = pix2pix_of(conditioning=["region"])
+    condition = synthetic_condition(module.spec, 1).hidden()
+
+    assert module.sample([1], condition, SamplingOptions()).std() > 0
+
+
 def test_a_class_that_is_not_known_is_no_class() -> None:
     module = pix2pix_of()
     condition = synthetic_condition(module.spec, 1)

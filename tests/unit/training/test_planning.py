@@ -299,6 +299,31 @@ def test_images_made_of_images_keep_their_own_voxels(
     assert [step for step in steps if "rescale" not in step] == sizes
 
 
+@pytest.mark.parametrize(
+    ("conditioning", "shape", "seen", "patches"),
+    [
+        ("image", (91, 109), [64, 64], True),
+        ("region", (91, 109), [64, 64], True),
+        ("mask", (53, 60), [56, 64], False),
+        ("mask", (91, 109), [56, 64], False),
+    ],
+)
+def test_denoisers_see_the_voxels_of_what_they_start_from_or_say_how_much_coarser_they_are(
+    conditioning: str, shape: tuple[int, ...], seen: list[int], patches: bool
+) -> None:
+    facts = {"source_channels": (1,), "source_names": ("source",), "source_units": (Units("arbitrary", ""),)}
+    data = replace(facts_of(shape), mask_labels=(0, 1), **(facts if conditioning == "image" else {}))
+    row = Sample(1, "a", (Path("a.nii"),), sources=(Path("b.nii"),), mask=Path("m.nii"), region=Path("r.nii"))
+    text = f"model_config: {{model_name: ddpm, conditioning: [{conditioning}]}}"
+
+    plan = make_plan(validate(parse_document(text, "c.yaml")), data, Manifest(Path("d.csv"), (row,), "each row"), CPU)
+
+    assert plan.config.model.tensor_shape == seen
+    assert (plan.config.patch_sampler is not None) is patches
+    coarser = not patches and max(shape) > 64
+    assert ("up to 1.7 times coarser" in plan.reason("model_config.tensor_shape")) is coarser
+
+
 def test_a_written_size_is_kept_where_images_are_made_of_images() -> None:
     data = replace(
         facts_of((512, 512)), source_channels=(1,), source_names=("source",), source_units=(Units("arbitrary", ""),)

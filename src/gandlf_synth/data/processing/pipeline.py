@@ -15,7 +15,7 @@ from gandlf_synth.data.formats.code_version import step_version
 from gandlf_synth.data.formats.image import Image, stacked
 from gandlf_synth.data.formats.readers import exists, read_image, source_files
 from gandlf_synth.data.processing.base import Transform, TransformError
-from gandlf_synth.data.processing.transforms.spatial import Resize, ToCanonical
+from gandlf_synth.data.processing.transforms.spatial import Resize, ResizeAndPad, ToCanonical
 from gandlf_synth.data.table.manifest import Sample
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -156,6 +156,17 @@ def normalizes(steps: Sequence[Step]) -> bool:
 def sets_spacing(steps: Sequence[Step]) -> bool:
     """Say whether a pipeline gives voxels a size in millimetres, which a later change of size must keep."""
     return any(make_transform(step).sets_spacing for step in steps)
+
+
+def sets_resolution(steps: Sequence[Step]) -> bool:
+    """Say whether a pipeline brings images of any resolution to that of the network; padding and cropping do not.
+
+    Example:
+        >>> [sets_resolution([Step(name=name, parameters=[8, 8])]) for name in ("resample", "resize", "crop_or_pad")]
+        [True, True, False]
+    """
+    transforms = [make_transform(step) for step in steps]
+    return any(each.sets_spacing or isinstance(each, Resize | ResizeAndPad) for each in transforms)
 
 
 def lays_alike(steps: Sequence[Step]) -> bool:

@@ -15,6 +15,8 @@ from gandlf_synth.models.components.gan import fast_layout
 from gandlf_synth.models.components.translation_config import TranslatorArchitecture
 from gandlf_synth.networks.residual_unet import ResidualUNet
 
+_REGION = "region"
+"""The part of the condition that is an image with a hole: its channels, the hole, and whether they are known."""
 _OVERLAP = 0.5
 """Of the windows in which images larger than those of the training are made."""
 _NEEDS_IMAGES = "add conditioning: [image] for the columns Source_0, Source_1 …, or mask, region or low_resolution"
@@ -55,6 +57,28 @@ def as_channels(condition: Condition, num_classes: int = 0) -> Tensor:
     size = images.shape[2:]
     constant = [each.view(*each.shape, *(1,) * len(size)).expand(-1, -1, *size) for each in numbers]
     return torch.cat([images, *constant], 1)
+
+
+def keep_known(output: Tensor, condition: Condition) -> Tensor:
+    """Return ``output`` with what surrounds a region that is to be made anew as it is known.
+
+    A network of composed images learns the region and its border, instead of how to copy what is given. Where there is
+    no region, or it is hidden, ``output`` stays as it is.
+
+    Args:
+        output: ``(batch, channels, *shape)``.
+        condition: what it was made from.
+
+    Example:
+        >>> region = torch.tensor([[[[0.75, 0.0]], [[0.0, 1.0]], [[1.0, 1.0]]]])  # image, hole, known
+        >>> keep_known(torch.tensor([[[[0.5, 0.25]]]]), Condition({"region": region})).tolist()
+        [[[[0.75, 0.25]]]]
+    """
+    if _REGION not in condition:
+        return output
+    part, channels = condition[_REGION], output.shape[1]
+    known = (part[:, channels : channels + 1] == 0) & (part[:, -1:] > 0)
+    return torch.where(known, part[:, :channels].to(output.dtype), output)
 
 
 def hide_parts(condition: Condition, parts: Sequence[ConditionPart]) -> Condition:

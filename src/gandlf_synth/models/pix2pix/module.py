@@ -21,6 +21,7 @@ from gandlf_synth.models.components.translation import (
     check_parts,
     count_channels,
     hide_parts,
+    keep_known,
     translate,
 )
 from gandlf_synth.models.pix2pix.config import Pix2PixConfig
@@ -32,7 +33,7 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
     """A network that makes an image in one pass from those of its condition, and learns from the real one beside them.
 
     The discriminator sees an image together with what it was made from (1611.07004, eq. 1). ``val_loss`` is the error
-    without it.
+    without it. Of an image with a region that is to be made anew, the rest is kept before anything is compared.
     """
 
     def __init__(self, config: Pix2PixConfig, spec: DataSpec) -> None:
@@ -71,9 +72,10 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
     def generator_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the error of what is made, with the verdict on it (1611.07004, eq. 4), and what is made."""
         images = batch["image"]
-        self._given = as_channels(hide_parts(batch["condition"], self.spec.parts), self.spec.num_classes)
+        condition = hide_parts(batch["condition"], self.spec.parts)
+        self._given = as_channels(condition, self.spec.num_classes)
         noise = draw_randn((len(images), self.noise_channels, *images.shape[2:]), images.device)
-        output = self._generate(self._given, noise)
+        output = keep_known(self._generate(self._given, noise), condition)
         error: Tensor = self.criterion(output, images)
         if not self.with_discriminator or self.adversary is None:
             return error, output
@@ -99,7 +101,8 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         rank, _ = data_share(self._trainer)
         seeds = [fold_seed(0, Purpose.VALIDATION_IMAGE, rank, batch_idx, place) for place in range(size)]
         given = as_channels(batch["condition"], self.spec.num_classes)
-        error: Tensor = self.criterion(self._generate(given, self._noise(seeds, given)), images)
+        output = keep_known(self._generate(given, self._noise(seeds, given)), batch["condition"])
+        error: Tensor = self.criterion(output, images)
         return error
 
     def _noise(self, seeds: Sequence[int], given: Tensor) -> Tensor:
@@ -122,7 +125,8 @@ class Pix2Pix(JoiningDiscriminatorModule[Pix2PixConfig]):
         """
         given = as_channels(condition, self.spec.num_classes)
         inputs = torch.cat([given, self._noise(seeds, given)], 1)
-        return translate(lambda window: self.generator(in_fast_layout(window)), inputs, self.spec.shape, options)
+        images = translate(lambda window: self.generator(in_fast_layout(window)), inputs, self.spec.shape, options)
+        return keep_known(images, condition)
 
     def export_networks(self) -> dict[str, ExportedNetwork]:
         """Return the generator; it takes the condition as channels, in the order of its parts, and noise after it."""

@@ -127,6 +127,16 @@ def test_random_holes_have_the_sizes_that_were_asked_for() -> None:
     assert np.mean(sizes) > 0.01
 
 
+def test_random_holes_lie_where_there_is_something_to_learn() -> None:
+    head = np.zeros((1, 40, 40), np.float32)
+    head[:, 10:30, 10:30] = np.random.default_rng(0).uniform(size=(1, 20, 20))
+
+    holes = [random_holes((40, 40), (0.1, 0.2), np.random.default_rng(seed), head) for seed in range(100)]
+
+    assert np.mean([(head[0] > 0)[hole].any() for hole in holes]) > 0.98
+    assert random_holes((40, 40), (0.1, 0.2), np.random.default_rng(0), np.zeros_like(head)).any()
+
+
 def test_what_is_outside_of_a_hole_is_the_image_itself() -> None:
     image = np.random.default_rng(0).uniform(-1, 1, (1, *SHAPE)).astype(np.float32)
     painted = RegionVoided().paint(images_of(image=image), {}, np.random.default_rng(1))

@@ -17,6 +17,7 @@ from gandlf_synth.errors import DataError, Problem
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 _MOST_HOLES = 3
+_MOST_TRIES = 8
 
 
 class RegionVoided(ImageConditioner):
@@ -115,18 +116,22 @@ class RegionVoided(ImageConditioner):
 
     def _hole(self, images: SampleImages, rng: np.random.Generator | None) -> NDArray[np.bool_] | None:
         if rng is not None and self.holes == "random":
-            return random_holes(images.shape, self.sizes, rng)
+            return random_holes(images.shape, self.sizes, rng, images.image)
         column = images.mask if self.holes == "Mask" else images.region
         return None if column is None else column > 0
 
 
-def random_holes(shape: Sequence[int], sizes: tuple[float, float], rng: np.random.Generator) -> NDArray[np.bool_]:
+def random_holes(
+    shape: Sequence[int], sizes: tuple[float, float], rng: np.random.Generator, image: Voxels32 | None = None
+) -> NDArray[np.bool_]:
     """Return up to three boxes and ellipsoids, at least a voxel, true inside.
 
     Args:
         shape: of the image.
         sizes: smallest and largest extent along an axis, as shares of the image.
         rng: decides everything.
+        image: ``(channels, *shape)``; holes lie where it is not one value throughout, since a hole in the empty
+            surroundings of a head teaches nothing. None: anywhere.
 
     Example:
         >>> holes = random_holes((20, 20), (0.1, 0.1), np.random.default_rng(0))
@@ -136,9 +141,8 @@ def random_holes(shape: Sequence[int], sizes: tuple[float, float], rng: np.rando
     holes = np.zeros(shape, bool)
     for _ in range(rng.integers(1, _MOST_HOLES + 1)):
         extents = np.maximum(1, np.rint(rng.uniform(*sizes, len(shape)) * shape)).astype(int)
-        starts = [int(rng.integers(0, length - extent + 1)) for length, extent in zip(shape, extents, strict=True)]
+        window = _place(extents, shape, rng, image)
         round_one = rng.random() < 0.5
-        window = tuple(slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
         if not round_one:
             holes[window] = True
             continue
@@ -146,3 +150,16 @@ def random_holes(shape: Sequence[int], sizes: tuple[float, float], rng: np.rando
         squares = np.meshgrid(*(axis**2 for axis in axes), indexing="ij", sparse=True)
         holes[window] |= sum(squares[1:], squares[0]) <= 1
     return holes
+
+
+def _place(
+    extents: NDArray[np.int_], shape: Sequence[int], rng: np.random.Generator, image: Voxels32 | None
+) -> tuple[slice, ...]:
+    """Return a window of ``extents`` anywhere, where ``image`` has something to see if that is soon found."""
+    window: tuple[slice, ...] = ()
+    for _ in range(_MOST_TRIES):
+        starts = [int(rng.integers(0, length - extent + 1)) for length, extent in zip(shape, extents, strict=True)]
+        window = tuple(slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
+        if image is None or np.ptp(image[:, *window]) > 0:
+            break
+    return window
