@@ -21,6 +21,7 @@ from benchmarks.tasks.cohorts import (
 )
 from benchmarks.tasks.commands import Row, compare, generate, train, write_rows
 from benchmarks.tasks.fillings import FILLINGS
+from benchmarks.tasks.usefulness import usefulness
 from gandlf_synth.metrics.paired.base import build_paired_metric
 
 Array = npt.NDArray[Any]
@@ -289,5 +290,6 @@ EXPERIMENTS: dict[str, Callable[[Path, float], Result]] = {
     "patches": patches,
     "inpainting": inpainting,
     "unpaired": unpaired,
+    "usefulness": usefulness,
 }
 """By the name on the command line."""

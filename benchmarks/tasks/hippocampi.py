@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 _PLANES = 3
 """Sagittal planes of each subject, evenly through the hippocampus."""
-_TEST = 40
+_TEST, _TRAIN = 40, 80
 _FIRST_TISSUE = 3
 """The labels of the hippocampus are 1 (anterior) and 2 (posterior)."""
 _TISSUES = 4
@@ -48,7 +48,7 @@ class Plane:
 
 def read_planes() -> tuple[list[Plane], list[Plane]]:
     """Return the planes to learn from, and those of 40 other subjects."""
-    folders = sorted(path.parent for path in (SHARED / "hippocampus_mri_3d").glob("*/label.nii.gz"))[:200]
+    folders = sorted(path.parent for path in (SHARED / "hippocampus_mri_3d").glob("*/label.nii.gz"))[: _TEST + _TRAIN]
     order = np.random.default_rng(0).permutation(len(folders))
     train, test = ([folders[place] for place in order[part]] for part in (slice(_TEST, None), slice(_TEST)))
     return [plane for folder in train for plane in _planes(folder)], [p for folder in test for p in _planes(folder)]

@@ -13,7 +13,7 @@ from torch import Tensor
 Array = npt.NDArray[Any]
 
 _SIZE = (64, 48)
-_STEPS, _BATCH, _RATE = 300, 8, 3e-3
+_STEPS, _BATCH, _RATE = 240, 8, 3e-3
 
 
 def train_segmenter(images: Sequence[Array], masks: Sequence[Array], seed: int = 0) -> torch.nn.Module:

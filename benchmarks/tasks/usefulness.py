@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.tasks.commands import Row, generate, train
+from benchmarks.tasks.commands import Row, Training, generate, train
 from benchmarks.tasks.hippocampi import Plane, deform, read_planes, with_tissues, write_plane
 from benchmarks.tasks.segmenter import score_segmenter, train_segmenter
 
@@ -18,6 +18,7 @@ Result = dict[str, Any]
 
 _MODEL = {"model_name": "pix2pix", "conditioning": ["mask"], "save_eval_images_every_n_epochs": -1}
 _CONFIG = {"model_config": _MODEL, "data_augmentation": {"affine": {"degrees": 5}}}
+_MASKS: dict[str, Callable[[Plane], Array]] = {"with tissues": with_tissues, "hippocampus": lambda plane: plane.mask}
 
 
 def usefulness(folder: Path, minutes: float) -> Result:
@@ -29,7 +30,7 @@ def usefulness(folder: Path, minutes: float) -> Result:
     learned, held_out = read_planes()
     real: Labelled = [plane.image for plane in learned], [plane.mask for plane in learned]
     results: Result = {"planes": len(learned), "real": _dice(real, held_out)}
-    for name, mask_of in {"hippocampus": lambda plane: plane.mask, "with tissues": with_tissues}.items():
+    for name, mask_of in _MASKS.items():
         place = folder / name.replace(" ", "_")
         rows = _write_pairs(place / "pairs", learned, mask_of)
         training = train(place, _CONFIG, rows, minutes)
@@ -61,7 +62,7 @@ def _write_pairs(folder: Path, planes: Sequence[Plane], mask_of: Callable[[Plane
     ]
 
 
-def _synthetic(place: Path, training: Any, planes: Sequence[Plane], mask_of: Callable[[Plane], Array]) -> Labelled:
+def _synthetic(place: Path, training: Training, planes: Sequence[Plane], mask_of: Callable[[Plane], Array]) -> Labelled:
     rng = np.random.default_rng(1)
     masks, rows = [], []
     for plane in planes:

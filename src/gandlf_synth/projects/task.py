@@ -47,7 +47,8 @@ def find_task(facts: Fingerprint, train: Manifest) -> Task:
         what = f"{counted(paired, 'row')} with image and source ({names}): regression and GANs do best with pairs"
         return Task("pix2pix", ("image",), what)
     if sum(sample.region is not None for sample in rows) >= _MOST_ROWS * len(rows):
-        return Task("ddpm", ("region",), "the rows have a Region: what it marks is made anew, the rest is kept")
+        what = "the rows have a Region: what it marks is made anew, the rest is kept"
+        return Task("pix2pix", ("region",), what)
     if sum(sample.mask is not None for sample in rows) >= _MOST_ROWS * len(rows) and len(facts.mask_labels) > 1:
         labels = listing(map(str, facts.mask_labels), 8)
         return Task("", ("mask",), f"the rows have a Mask (labels {labels}): images are made to fit it")

@@ -1,21 +1,33 @@
 """What cyclegan promises beyond the conformance suite: its pool, its terms, and what it refuses."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from tests.runs import tiny_config, tiny_module, tiny_spec, train
 
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import SamplingOptions, Setting, Size
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.checkpoint import read_checkpoint
 from gandlf_synth.models.components.image_pool import ImagePool
+from gandlf_synth.models.cyclegan.config import CycleGANConfig
 
 SECTION = {"model_name": "cyclegan", "architecture": {"init_channels": 8, "norm_num_groups": 2, "blocks_down": [1, 1]}}
+
+
+@pytest.mark.parametrize("size", ["XS", "S", "M"])
+def test_thin_generators_learn_fast_and_their_discriminators_at_the_rate_of_the_paper(size: Size) -> None:
+    keys = CycleGANConfig(model_name="cyclegan").choose_networks(Setting([64, 64], on_gpu=False), size)
+    rates = {
+        name: optimizer["lr"] for name, optimizer in cast("dict[str, dict[str, float]]", keys["optimizers"]).items()
+    }
+
+    assert rates["discriminator"] == 2e-4
+    assert rates["generator"] >= 2e-4
 
 
 def images_numbered(first: int, count: int) -> torch.Tensor:

@@ -105,7 +105,9 @@ def test_an_image_whose_region_is_hidden_is_made_as_a_whole() -> None:
     module = pix2pix_of(conditioning=["region"])
     condition = synthetic_condition(module.spec, 1).hidden()
 
-    assert module.sample([1], condition, SamplingOptions()).std() > 0
+    made = module.sample([1], condition, SamplingOptions())
+
+    assert made.abs().max() > 0  # nothing is known that could be kept
 
 
 def test_a_class_that_is_not_known_is_no_class() -> None:
