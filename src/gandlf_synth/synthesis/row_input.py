@@ -127,9 +127,9 @@ class RowReader:
         """Return the grid of an image with voxels as small as the model knows them; pictures have no size in mm."""
         if given.physical and self._spec.geometry.physical:
             return refined(given, self._spec.geometry)
-        factors = np.array(self._task.factors(given.spatial_dims))
-        shape = np.rint(given.shape * factors).astype(int)
-        return given.resampled(tuple(shape.tolist()), tuple((given.spacing * np.array(given.shape) / shape).tolist()))
+        lengths, factors = np.array(given.shape), np.array(self._task.factors(given.spatial_dims))
+        shape = np.rint(lengths * factors).astype(int)
+        return given.resampled(tuple(shape.tolist()), tuple((np.array(given.spacing) * lengths / shape).tolist()))
 
     def _touched(
         self, sample: Sample, region: NDArray[np.bool_], old: Geometry, new: Geometry

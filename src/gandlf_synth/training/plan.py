@@ -317,7 +317,7 @@ class _Planner:
         if final:
             reason = "what data_preprocessing.train resizes to"
             return self._fill(written, Choice("model_config.tensor_shape", final, reason))
-        if self._own is not None and self._own.patches is not None:
+        if self._own is not None and self._own.patches is not None and self._patches is None:
             self._patches = self._fill("auto", self._own.patches)
         return self._fill(written, self._choose_shape())
 
