@@ -311,8 +311,10 @@ def test_images_made_of_images_keep_their_own_voxels(
 def test_denoisers_see_the_voxels_of_what_they_start_from_or_say_how_much_coarser_they_are(
     conditioning: str, shape: tuple[int, ...], seen: list[int], patches: bool
 ) -> None:
-    facts = {"source_channels": (1,), "source_names": ("source",), "source_units": (Units("arbitrary", ""),)}
-    data = replace(facts_of(shape), mask_labels=(0, 1), **(facts if conditioning == "image" else {}))
+    data = replace(facts_of(shape), mask_labels=(0, 1))
+    if conditioning == "image":
+        units = (Units("arbitrary", ""),)
+        data = replace(data, source_channels=(1,), source_names=("source",), source_units=units)
     row = Sample(1, "a", (Path("a.nii"),), sources=(Path("b.nii"),), mask=Path("m.nii"), region=Path("r.nii"))
     text = f"model_config: {{model_name: ddpm, conditioning: [{conditioning}]}}"
 
