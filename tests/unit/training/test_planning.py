@@ -326,20 +326,6 @@ def test_denoisers_see_the_voxels_of_what_they_start_from_or_say_how_much_coarse
     assert ("up to 1.7 times coarser" in plan.reason("model_config.tensor_shape")) is coarser
 
 
-def test_patches_that_are_written_are_drawn_as_they_are_written() -> None:
-    data = replace(
-        facts_of((512, 512)), source_channels=(1,), source_names=("source",), source_units=(Units("arbitrary", ""),)
-    )
-    text = "model_config: {model_name: pix2pix, conditioning: [image]}\npatch_sampler: {patches_per_volume: 9}"
-    pair = Sample(1, "a", (Path("a.nii"),), sources=(Path("b.nii"),))
-
-    plan = make_plan(validate(parse_document(text, "c.yaml")), data, Manifest(Path("d.csv"), (pair,), "each row"), CPU)
-
-    assert plan.config.patch_sampler is not None
-    assert plan.config.patch_sampler.patches_per_volume == 9
-    assert plan.config.model.tensor_shape == [64, 64]
-
-
 def test_a_written_size_is_kept_where_images_are_made_of_images() -> None:
     data = replace(
         facts_of((512, 512)), source_channels=(1,), source_names=("source",), source_units=(Units("arbitrary", ""),)
