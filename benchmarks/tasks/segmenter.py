@@ -56,12 +56,13 @@ def _dice(one: Tensor, other: Tensor) -> float:
 
 
 def _batch(images: Sequence[Array], masks: Sequence[Array]) -> tuple[Tensor, Tensor]:
-    scaled = [_cropped(_scaled(image)) for image in images]
+    scaled = [_cropped(scale_image(image)) for image in images]
     labels = [_cropped(np.where(mask > 2, 0, mask)) for mask in masks]
     return torch.tensor(np.stack(scaled))[:, None].float(), torch.tensor(np.stack(labels))[:, None].long()
 
 
-def _scaled(image: Array) -> Array:
+def scale_image(image: Array) -> Array:
+    """Return the image with its 0.5th and 99.5th percentiles at 0 and 1."""
     low, high = np.percentile(image, (0.5, 99.5))
     scaled: Array = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
     return scaled

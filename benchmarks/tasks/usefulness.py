@@ -7,10 +7,11 @@ from typing import Any
 import nibabel
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from benchmarks.tasks.commands import Row, Training, generate, train
 from benchmarks.tasks.hippocampi import Plane, deform, read_planes, with_tissues, write_plane
-from benchmarks.tasks.segmenter import score_segmenter, train_segmenter
+from benchmarks.tasks.segmenter import scale_image, score_segmenter, train_segmenter
 
 Array = npt.NDArray[Any]
 Labelled = tuple[list[Array], list[Array]]
@@ -19,6 +20,8 @@ Result = dict[str, Any]
 _MODEL = {"model_name": "pix2pix", "conditioning": ["mask"], "save_eval_images_every_n_epochs": -1}
 _CONFIG = {"model_config": _MODEL, "data_augmentation": {"affine": {"degrees": 5}}}
 _MASKS: dict[str, Callable[[Plane], Array]] = {"with tissues": with_tissues, "hippocampus": lambda plane: plane.mask}
+
+_NOISY = "synthetic with white noise of the strength of the real texture"
 
 
 def usefulness(folder: Path, minutes: float) -> Result:
@@ -36,7 +39,8 @@ def usefulness(folder: Path, minutes: float) -> Result:
         training = train(place, _CONFIG, rows, minutes)
         synthetic = _synthetic(place, training, learned, mask_of)
         both = real[0] + synthetic[0], real[1] + synthetic[1]
-        arms = {"synthetic": synthetic, "both": both}
+        noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
+        arms = {"synthetic": synthetic, _NOISY: noisy, "both": both}
         results[name] = training.cost | {arm: _dice(planes, held_out) for arm, planes in arms.items()}
     return results
 
@@ -49,6 +53,14 @@ def _dice(planes: Labelled, held_out: Sequence[Plane]) -> dict[str, float]:
         [plane.mask for plane in held_out],
         [plane.subject for plane in held_out],
     )
+
+
+def _with_noise(synthetic: Sequence[Array], real: Sequence[Array]) -> list[Array]:
+    """Return synthetic planes with noise a little stronger than what a median filter takes from real ones."""
+    rng = np.random.default_rng(2)
+    scaled = [scale_image(image) for image in real]
+    strengths = [float((image - ndimage.median_filter(image, 3)).std()) for image in scaled]
+    return [scale_image(image) + rng.normal(size=image.shape) * rng.choice(strengths) * 1.2 for image in synthetic]
 
 
 def _write_pairs(folder: Path, planes: Sequence[Plane], mask_of: Callable[[Plane], Array]) -> list[Row]:
