@@ -68,7 +68,7 @@ def test_large_images_learn_at_more_noise(shape: list[int], time_shift: float, p
 
 def test_noise_levels_that_are_written_stay() -> None:
     text = "model_config: {model_name: ddpm, prediction_type: edm, edm: {p_mean: -1.0}}"
-    model = validate(parse_document(text, "c.yaml")).config.model.with_networks(Setting([128, 128], False), "M")
+    model: Any = validate(parse_document(text, "c.yaml")).config.model.with_networks(Setting([128, 128], False), "M")
 
     assert (model.edm.p_mean, model.edm.sigma_max) == (-1.0, 80)
 
