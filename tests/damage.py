@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
 
-from tests.factories import blob, dicom_slice
+from tests.factories import blob, dicom_slice, pack
 
 VOXELS = np.random.default_rng(0).integers(0, 2000, (9, 8, 7)).astype(np.int16)
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
@@ -106,6 +106,7 @@ def valid_files(folder: Path) -> dict[str, tuple[str, bytes]]:
         "slide": (".svs", _slide()),
         "npy": (".npy", _numpy(compressed=False)),
         "npz": (".npz", _numpy(compressed=True)),
+        "tar": (".tar", pack(folder / "valid.tar", {"cases/a.png": _picture("PNG"), "cases/a.cls": b"1"}).read_bytes()),
         "dicom": (".dcm", _dicom()),
         "dicom rle": (".dcm", _dicom(RLELossless)),
         "dicom jpeg 2000": (".dcm", _dicom(JPEG2000Lossless, (64, 48))),
@@ -120,8 +121,9 @@ def valid_files(folder: Path) -> dict[str, tuple[str, bytes]]:
 
 
 def cell_of(path: Path) -> str:
-    """Return what a CSV cell says to read a file: of a slide, a patch."""
-    return f"{path.name}#0,0,64,20" if path.suffix == ".svs" else path.name
+    """Return what a CSV cell says to read a file: of a slide, a patch; of an archive, a picture."""
+    parts = {".svs": "#0,0,64,20", ".tar": "#cases/a.png"}
+    return f"{path.name}{parts.get(path.suffix, '')}"
 
 
 def _flipped(content: bytes, places: list[tuple[float, int]]) -> bytes:

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import tarfile
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
 from typing import Any, Protocol
@@ -158,6 +160,16 @@ def put_into_study(folder: Path, study: str, frame: str = "", name: str = PATIEN
 
 
 # Tables and configurations
+
+
+def pack(path: Path, files: Mapping[str, bytes]) -> Path:
+    """Write a tar archive of files by their names; return it."""
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            archive.addfile(about, BytesIO(content))
+    return path
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

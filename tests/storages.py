@@ -5,6 +5,7 @@ The image is known as numbers, not as a file of some format, so that no reader i
 
 import gzip
 import struct
+import tarfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -235,6 +236,53 @@ def ome_volume(folder: Path, scan: Scan, *, order: str = "<", compression: str |
     path = folder / "a.ome.tif"
     tifffile.imwrite(path, array, metadata=about, byteorder=order, compression=compression, photometric="minisblack")
     return path
+
+
+TOWARDS = ("left-to-right", "posterior-to-anterior", "inferior-to-superior")
+
+
+def ome_zarr(folder: Path, scan: Scan, *, version: int = 3, order: str = "<", stated: bool = True,
+             channel: bool = False, sharded: bool = False, compressor: Any = "auto") -> Path:  # fmt: skip
+    """Write OME-Zarr 0.5 (of version 3) or 0.4 (2); columns run to L and rows to P unless the axes state R and A."""
+    import zarr
+
+    lps = scan if stated else scan.turned(((0, 1, 2), (True, True, False)))
+    array = lps.voxels.astype(scan.voxels.dtype.newbyteorder(order)).T
+    array = array[None] if channel else array
+    group = zarr.open_group(folder / "a.ome.zarr", mode="w", zarr_format=version)
+    stored = group.create_array(
+        "full", shape=array.shape, dtype=array.dtype, chunks=(*array.shape[:-3], 4, 4, 4), compressors=compressor,
+        shards=(*array.shape[:-3], 8, 8, 12) if sharded else None,
+    )  # fmt: skip
+    stored[:] = array
+    origin = (lps.affine if stated else LPS @ lps.affine)[:3, 3]
+    axes = [{"name": name, "type": "space", "unit": "millimeter"} for name in "xyz"]
+    if stated:
+        axes = [
+            {**axis, "orientation": {"type": "anatomical", "value": way}}
+            for axis, way in zip(axes, TOWARDS, strict=True)
+        ]
+    first = [1.0] if channel else []
+    steps = [
+        {"type": "scale", "scale": [*first, *lps.spacing[::-1].tolist()]},
+        {"type": "translation", "translation": [0.0, *origin[::-1].tolist()][not channel :]},
+    ]
+    about = {
+        "axes": [*([{"name": "c", "type": "channel"}] if channel else []), *axes[::-1]],
+        "datasets": [{"path": "full", "coordinateTransformations": steps}],
+    }
+    images = {"multiscales": [about], "version": "0.5"}
+    group.attrs.update({"ome": images} if version == 3 else {"multiscales": [{**about, "version": "0.4"}]})
+    return folder / "a.ome.zarr"
+
+
+def in_tar(folder: Path, write: Callable[[Path], Path]) -> Path:
+    """Return the name of what ``write`` writes as a file of a tar archive."""
+    file = write(folder)
+    with tarfile.open(folder / "shard-000.tar", "w") as archive:
+        archive.add(file, f"cases/{file.name}")
+    file.unlink()
+    return folder / f"shard-000.tar#cases/{file.name}"
 
 
 # Pictures

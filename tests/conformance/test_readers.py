@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.damage import cell_of, valid_files
 from tests.factories import write_series
+from tests.storages import make_scan, ome_zarr
 
 from gandlf_synth import registry
 from gandlf_synth.data.formats.image import Image
@@ -23,12 +24,13 @@ EXAMPLES = {
     "ome_tiff": ("ome-tiff",),
     "picture": ("png", "jpeg"),
     "slide": ("slide",),
+    "tar": ("tar",),
     "tiff": ("tiff", "tiff deflate"),
 }
 
 
 def test_every_reader_is_tried() -> None:
-    assert {*EXAMPLES, "dicom_series", "store"} == set(registry.names("readers"))
+    assert {*EXAMPLES, "dicom_series", "ome_zarr", "store"} == set(registry.names("readers"))
 
 
 @pytest.mark.parametrize(("name", "example"), [(name, example) for name in EXAMPLES for example in EXAMPLES[name]])
@@ -46,6 +48,13 @@ def test_the_reader_of_dicom_folders_keeps_its_promises(tmp_path: Path) -> None:
     write_series(tmp_path / "series")
 
     check_reader("dicom_series", tmp_path / "series")
+
+
+def test_the_reader_of_ome_zarr_keeps_its_promises(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    path = ome_zarr(tmp_path, make_scan().as_type("int16"), compressor=None)
+
+    check_reader("ome_zarr", path)
 
 
 class Careless(Reader):

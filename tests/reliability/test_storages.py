@@ -83,6 +83,21 @@ CONTAINERS: dict[str, Write] = {
         for space in ("right-anterior-superior", "left-posterior-superior")
     },
     "nhdr detached": partial(stored.nrrd, scan=SCAN.as_type("int16"), detached=True),
+    **{
+        f"ome-zarr {version} {order}": partial(
+            stored.ome_zarr,
+            scan=SCAN.as_type("int16"),
+            version=version,
+            order=order,
+            stated=order == "<",
+            channel=order == "<",
+        )
+        for version in (2, 3)
+        for order in "<>"
+    },
+    "ome-zarr sharded": partial(stored.ome_zarr, scan=SCAN.as_type("uint8"), sharded=True),
+    "nifti in tar": partial(stored.in_tar, write=partial(stored.nifti, scan=SCAN.as_type("int16"), name="a.nii.gz")),
+    "mha in tar": partial(stored.in_tar, write=partial(stored.itk, scan=SCAN.as_type("int16"))),
     "dicom series": partial(dicom.dicom_series, scan=SCAN),
     "dicom frames": partial(dicom.dicom_frames, scan=SCAN),
     "dicom nuclear": partial(dicom.dicom_nuclear, scan=SCAN),

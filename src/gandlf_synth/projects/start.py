@@ -10,6 +10,7 @@ from gandlf_synth import api
 from gandlf_synth.config import ComputeConfig, parse_document, validate
 from gandlf_synth.config.phases import PHASES
 from gandlf_synth.data.formats.cache_folder import default_cache
+from gandlf_synth.data.formats.readers.tar_shard import SUFFIX as TAR
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.table.construct import ConstructReport
 from gandlf_synth.data.table.construct_series import construct_by_series
@@ -17,6 +18,7 @@ from gandlf_synth.data.table.dicom_folders import holds_volumes, is_dicom_suffix
 from gandlf_synth.data.table.known_layouts import known_layout
 from gandlf_synth.data.table.layouts import Layout, detect_layout
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
+from gandlf_synth.data.table.shard_samples import has_classes
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, GandlfSynthError, Problem, option
 from gandlf_synth.files import only_writer, write_text
@@ -109,6 +111,8 @@ def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path
     layout = detect_layout(source)
     if any(_may_be_slices(ending) for ending in layout.endings) and holds_volumes(layout.roots["train"]):
         return _write_series(layout, project, console)
+    if layout.endings == (TAR,):
+        return _write_shards(layout, project, console)
     for reason in layout.reasons:
         console.print(f"  {reason}", highlight=False)
     for kind, count in sorted(layout.left_out.items(), key=lambda pair: -pair[1])[:5]:
@@ -126,6 +130,20 @@ def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path
 def _may_be_slices(ending: str) -> bool:
     """Say whether files that end so may be DICOM slices: whole names such as IM0001.dcm may recur in every patient."""
     return is_dicom_suffix(ending.rpartition(".")[2])
+
+
+def _write_shards(layout: Layout, project: Path, console: Console) -> dict[str, Path]:
+    """Write the CSV of each split of tar shards, with classes where the first shard has some."""
+    csvs = {}
+    for split, root in layout.roots.items():
+        path = _csv_of(split, project)
+        is_labeled = has_classes(sorted(root.rglob(f"*{TAR}"))[0])
+        report = api.construct_csv(root, layout.endings, "custom" if is_labeled else "unlabeled", path)
+        for note in report.warnings:
+            console.print(f"  {note}", highlight=False)
+        console.print(f"  {path}: {report.rows} rows of {report.subjects} subjects{_classes(report)}", highlight=False)
+        csvs[split] = path
+    return csvs
 
 
 def _write_known(source: Path, project: Path, console: Console) -> Path:

@@ -58,7 +58,7 @@ def _endings(reader: Reader) -> str:
 
 
 def _is_taken(reader: Reader, path: Path, part: str) -> str:
-    cell = path.with_name(f"{path.name}#{part}") if part else path
+    cell = path.parent / f"{path.name}#{part}" if part else path
     kept = np.array_equal(read_image(cell).array, as_slice(reader(path, part)).array)
     return seen_unless(kept, "another image than the reader that is taken")
 

@@ -14,7 +14,7 @@ from gandlf_synth.provenance import digest
 _PACKAGE = "gandlf_synth"
 _READING = ("geometry.py", "data/formats")
 _PROCESSING = ("data/processing", "bridges")
-_LIBRARIES = ("numpy", "nibabel", "SimpleITK", "pydicom", "pillow", "tifffile", "openslide-python", "highdicom")
+_LIBRARIES = ("numpy", "nibabel", "SimpleITK", "pydicom", "pillow", "tifffile", "openslide-python", "highdicom", "zarr")
 _FURTHER_LIBRARIES = ("torch", "torchio", "monai", "scipy", "scikit-image", "GANDLF")
 """What steps leave the work to, beside what readers do."""
 

@@ -3,12 +3,13 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gandlf_synth.config import LabelingParadigm
-from gandlf_synth.data.formats.readers import MARK, UnreadableError
+from gandlf_synth.data.formats.readers import MARK, UnreadableError, is_image_folder
+from gandlf_synth.data.formats.readers.tar_shard import SUFFIX as TAR
 from gandlf_synth.data.table.dicom_folders import with_series
 from gandlf_synth.data.table.folder_samples import (
     EXTENSION,
@@ -21,6 +22,7 @@ from gandlf_synth.data.table.folder_samples import (
 )
 from gandlf_synth.data.table.known_layouts import cases_left_out, known_layout
 from gandlf_synth.data.table.participants import Participants, read_participants
+from gandlf_synth.data.table.shard_samples import ShardSamples, are_shards, shard_samples
 from gandlf_synth.data.table.slide_tiles import TileGrid, tissue_tiles
 from gandlf_synth.errors import ConfigError, DataError, Problem, counted, listing, option, raise_if_any
 from gandlf_synth.files import write_csv
@@ -67,7 +69,7 @@ def construct_csv(
         endings: what the file names of each channel, or of each column, end with, in the order of the columns. An
             ending that starts with a letter or digit must follow neither: ``t1.nii.gz`` is not the end of
             ``post_at1.nii.gz``. ``t1/`` stands for DICOM folders of that name, ``.dcm`` for all of them. None: those
-            of a layout that challenges fix; see ``known_layout``.
+            of a layout that challenges fix, see ``known_layout``, or of tar shards, see ``shard_samples``.
         paradigm: no labels, the patient as label, or the class folder as label; numbered in sorted order.
         output_file: the CSV.
         relative_paths: write paths relative to the CSV instead of absolute ones.
@@ -83,11 +85,15 @@ def construct_csv(
     """
     people = None if participants is None else read_participants(participants)
     _check_places(input_dir, output_file, overwrite)
-    if endings is None:
+    named = endings if isinstance(endings, Endings) or endings is None else Endings(tuple(endings))
+    if named is not None:
+        _check_endings(named, cut=tiles is not None)
+    samples = _samples_in_shards(input_dir, named, paradigm)
+    if samples is not None:
+        columns, rows, warnings = samples.columns, list(samples.rows), list(samples.notes)
+    elif named is None:
         columns, rows, warnings = _known_rows(input_dir)
     else:
-        named = endings if isinstance(endings, Endings) else Endings(tuple(endings))
-        _check_endings(named, cut=tiles is not None)
         columns, rows, warnings = _found_rows(input_dir, named, paradigm)
     if tiles is not None:
         rows = _cut(input_dir, rows, tiles)
@@ -96,10 +102,25 @@ def construct_csv(
     subjects = [row.subject for row in rows]
     if people is not None and (unknown := people.missing(subjects)):
         warnings.append(f"{people.path} says nothing of {counted(len(unknown), 'subject')}: {listing(unknown, _SHOWN)}")
-    write_samples(output_file, input_dir, rows, labels, base, columns=columns, people=people, new=not overwrite)
+    write_samples(
+        output_file, input_dir, rows, labels, base, columns=columns, people=people, new=not overwrite,
+        further=samples.further if samples else (), numbers=samples.numbers if samples else {},
+    )  # fmt: skip
     if paradigm == "patient" and len(set(subjects)) == len(rows):
         warnings.append("every patient has one row, so validation or test data cannot be split off")
     return ConstructReport(len(rows), len(set(subjects)), dict(sorted(Counter(labels).items())), tuple(warnings))
+
+
+def _samples_in_shards(root: Path, endings: Endings | None, paradigm: LabelingParadigm) -> ShardSamples | None:
+    """Return the samples of tar shards, None where the folder holds other images, or what is asked for is no shard."""
+    files, _ = _walk(root)
+    shards = [file for file in files if file.lower().endswith(TAR)]
+    words = list(endings.by_column.values()) if endings else []
+    if not shards or (words != [TAR] and not are_shards(files) and any(match_channel(file, words) for file in files)):
+        return None
+    if endings is None and not are_shards(files):
+        return None
+    return shard_samples(root, shards, None if words == [TAR] else endings, paradigm)
 
 
 def _found_rows(
@@ -158,7 +179,11 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
     for folder, names, file_names in os.walk(root, followlinks=True, onerror=_unreadable):
         real = os.path.realpath(folder)
         place = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        names[:] = [] if real in seen else sorted(name for name in names if name[0] != ".")
+        if real not in seen:
+            files += [str(place / name) for name in names if is_image_folder(name)]
+        names[:] = (
+            [] if real in seen else sorted(name for name in names if name[0] != "." and not is_image_folder(name))
+        )
         names.sort(key=lambda name: (root / place / name).is_symlink())
         if real not in seen:
             files += [str(place / name) for name in file_names if name[0] != "."]
@@ -228,19 +253,34 @@ def write_samples(
     columns: Sequence[str] = ("Channel_0",),
     people: Participants | None = None,
     new: bool = False,
+    further: Sequence[str] = (),
+    numbers: Mapping[str, int] | None = None,
 ) -> None:
     """Write the CSV of ``rows``, whose files are relative to ``root``; in it they are relative to ``base``, if any.
+
+    Args:
+        path: the CSV.
+        root: the folder of the images.
+        rows: the samples.
+        labels: the class of each row; none without classes.
+        base: the folder to which paths are written; None: they are absolute.
+        columns: of the files of each row.
+        people: adds its columns by subject.
+        new: refuse to replace a CSV.
+        further: the columns of each row's ``extra``.
+        numbers: the number of each class; absent or empty: their places in the order of the alphabet.
 
     Raises:
         ConfigError: with ``new``, the CSV exists.
     """
-    further = people.columns if people else ()
-    lines: list[list[object]] = [["SubjectID", *columns, *(["Label", "LabelMapping"] if labels else []), *further]]
-    numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
+    of_people = people.columns if people else ()
+    classes = ["Label", "LabelMapping"] if labels else []
+    lines: list[list[object]] = [["SubjectID", *columns, *classes, *further, *of_people]]
+    known = numbers or {name: number for number, name in enumerate(sorted(set(labels)))}
     for index, row in enumerate(rows):
         files = [_written_path(root, file, base) if file else "" for file in row.files]
-        label = [numbers[labels[index]], labels[index]] if labels else []
-        lines.append([row.subject, *files, *label, *(people.of(row.subject) if people else ())])
+        label = [known[labels[index]], labels[index]] if labels else []
+        lines.append([row.subject, *files, *label, *row.extra, *(people.of(row.subject) if people else ())])
     write_csv(path, lines, new=new)
 
 

@@ -188,6 +188,16 @@ def columns_of(
     return columns, problems
 
 
+def canonical_column(name: str) -> str | None:
+    """Return the column of the vocabulary that ``name`` in a header stands for, None where there is none.
+
+    Example:
+        >>> canonical_column("patient id"), canonical_column("channel 0"), canonical_column("Age")
+        ('SubjectID', 'Channel_0', None)
+    """
+    return _canonical(_key(name))
+
+
 def _canonical(key: str) -> str | None:
     """Return the name of the column of the vocabulary that has a key, None where there is none."""
     numbered = _NUMBERED.fullmatch(key)

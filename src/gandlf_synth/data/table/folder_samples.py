@@ -56,11 +56,15 @@ class Endings:
 
 @dataclass(frozen=True)
 class SampleRow:
-    """A sample: a file for each column, relative to the input folder; empty where the sample lacks it."""
+    """A sample: a file for each column, relative to the input folder; empty where the sample lacks it.
+
+    ``extra`` holds the text of further columns.
+    """
 
     class_name: str
     subject: str
     files: tuple[str, ...]
+    extra: tuple[str, ...] = ()
 
 
 def match_channel(path: str, endings: Sequence[str]) -> ChannelFile | None:

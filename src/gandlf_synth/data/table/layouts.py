@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from gandlf_synth.config import LabelingParadigm
-from gandlf_synth.data.formats.readers import readable_suffixes
+from gandlf_synth.data.formats.readers import is_image_folder, readable_suffixes
 from gandlf_synth.errors import DataError, Problem, listing
 
 _SPLITS = {
@@ -75,7 +75,7 @@ def _split_roots(folder: Path) -> dict[str, Path]:
 
 
 def _readable(root: Path) -> list[Path]:
-    found = (file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file())
+    found = (file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file() or is_image_folder(file.name))
     return [file for file in found if _suffix(file) and not any(part.startswith(".") for part in file.parts)]
 
 

@@ -4,6 +4,7 @@ from gandlf_synth.data.formats.readers.base import Reader, UnreadableError
 from gandlf_synth.data.formats.readers.cell import (
     MARK,
     exists,
+    is_image_folder,
     is_readable,
     locate,
     read_image,
@@ -17,6 +18,7 @@ __all__ = [
     "Reader",
     "UnreadableError",
     "exists",
+    "is_image_folder",
     "is_readable",
     "locate",
     "read_image",

@@ -18,7 +18,7 @@ DAMAGE = (
 """What image libraries raise on damaged content; they promise nothing narrower."""
 
 FOLDER = "/"
-"""The ending under which a reader of folders is registered."""
+"""The ending under which a reader of folders is registered; ``.zarr/`` is that of folders with such a name."""
 _MOST_FROM_LITTLE = 2**26
 _MOST_PER_BYTE = 1100
 """Deflate cannot make anything more than 1032 times smaller."""
@@ -62,7 +62,8 @@ class Reader(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     suffixes: ClassVar[tuple[str, ...]]
-    """Lower-case file-name endings, such as ``(".nii", ".nii.gz")``; ``"/"`` stands for a folder."""
+    """Lower-case file-name endings, such as ``(".nii", ".nii.gz")``; ``"/"`` stands for a folder, ``".zarr/"`` for one
+    with such a name."""
     has_parts: ClassVar[bool] = False
     """Whether a file can hold several images, one of which a CSV cell names after ``#``."""
 
@@ -83,7 +84,7 @@ class Reader(BaseModel, ABC):
         return [path]
 
     def recognizes(self, path: Path) -> bool:
-        """Say by its content whether a file whose name says nothing is of this format."""
+        """Say by its content whether a file, or a folder for readers of folders, is of this format without its name."""
         return False
 
 

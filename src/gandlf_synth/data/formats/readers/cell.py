@@ -1,7 +1,7 @@
 """Reads the image that a cell of the CSV names: a file or a folder, and optionally a part of it after ``#``.
 
-``fmri.nii.gz#3`` is the fourth volume of a file, ``study#401`` the series with that number in a DICOM folder. A name
-that exists as it is written is never split.
+``fmri.nii.gz#3`` is the fourth volume of a file, ``study#401`` the series with that number in a DICOM folder,
+``shard.tar#case/t1.nii.gz`` a file of an archive. A name that exists as it is written is never split.
 """
 
 import os
@@ -35,10 +35,21 @@ def locate(cell: Path) -> Location:
         >>> locate(Path("fmri.nii.gz#3"))
         Location(path=PosixPath('fmri.nii.gz'), part='3')
     """
-    name, mark, part = cell.name.rpartition(MARK)
-    if not mark or exists(cell):
+    text = str(cell)
+    if MARK not in text or exists(cell):
         return Location(cell)
-    return Location(cell.with_name(name) if name else cell.parent, part)
+    name, mark, part = cell.name.rpartition(MARK)
+    whole = cell.with_name(name) if name else cell.parent
+    if mark and exists(whole):
+        return Location(whole, part)
+    inside = _inside_a_file(text)
+    return inside or (Location(whole, part) if mark else Location(cell))
+
+
+def _inside_a_file(text: str) -> Location | None:
+    """Return the file and the part where a mark follows the name of a file; the part may hold slashes and marks."""
+    ends = [place for place, letter in enumerate(text) if letter == MARK]
+    return next((Location(Path(text[:end]), text[end + 1 :]) for end in ends if os.path.isfile(text[:end])), None)  # noqa: PTH113
 
 
 def exists(path: Path) -> bool:
@@ -47,8 +58,19 @@ def exists(path: Path) -> bool:
 
 
 def readable_suffixes() -> list[str]:
-    """Return every file-name ending that some reader knows."""
-    return sorted(_readers())
+    """Return every ending of a name that some reader knows, of files and of folders with such a name, and ``"/"``."""
+    return sorted(suffix.rstrip(FOLDER) or FOLDER for suffix in _readers())
+
+
+def is_image_folder(name: str) -> bool:
+    """Say by its name whether a folder is an image that some reader knows, as ``cells.ome.zarr`` is.
+
+    Example:
+        >>> is_image_folder("cells.ome.zarr"), is_image_folder("patient_1")
+        (True, False)
+    """
+    endings = tuple(suffix for suffix in _readers() if suffix.endswith(FOLDER) and suffix != FOLDER)
+    return f"{name.lower()}{FOLDER}".endswith(endings)
 
 
 def is_readable(path: Path) -> bool:
@@ -111,12 +133,13 @@ def _read(path: Path, part: str) -> Image:
 
 def _reader_for(path: Path) -> Reader | None:
     readers = _readers()
-    if os.path.isdir(path):  # noqa: PTH112 (this is asked of every file of a data set)
-        return readers.get(FOLDER)
-    suffix = _suffix_of(".".join(path.name.lower().rsplit(".", _MOST_SUFFIXES)[1:]), tuple(readers))
-    if suffix:
+    is_folder = os.path.isdir(path)  # noqa: PTH112 (this is asked of every file of a data set)
+    ending = ".".join(path.name.lower().rsplit(".", _MOST_SUFFIXES)[1:]) + (FOLDER if is_folder else "")
+    suffix = _suffix_of(ending, tuple(readers))
+    if suffix and suffix != FOLDER:
         return readers[suffix]
-    return next((reader for reader in readers.values() if reader.recognizes(path)), None)
+    possible = [reader for own, reader in readers.items() if own.endswith(FOLDER) == is_folder]
+    return next((reader for reader in possible if reader.recognizes(path)), readers.get(suffix))
 
 
 @lru_cache(maxsize=1024)

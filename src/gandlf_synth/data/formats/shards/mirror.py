@@ -47,14 +47,14 @@ def mirrored_path(url: str) -> Path:
 
 def fetch_files(urls: Iterable[str]) -> dict[str, GandlfSynthError]:
     """Fetch the files behind ``urls`` that are not here or have changed; return what went wrong, by URL."""
-    unique = list(dict.fromkeys(urls))
+    addresses = {url: url.partition("#")[0] for url in urls}
+    unique = list(dict.fromkeys(addresses.values()))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        outcomes = zip(unique, pool.map(_fetched, unique), strict=True)
-        return {url: error for url, error in outcomes if error is not None}
+        outcomes = dict(zip(unique, pool.map(_fetched, unique), strict=True))
+    return {url: error for url, address in addresses.items() if (error := outcomes[address]) is not None}
 
 
-def _fetched(url: str) -> GandlfSynthError | None:
-    address = url.partition("#")[0]
+def _fetched(address: str) -> GandlfSynthError | None:
     folder, _, name = (as_url(address) or address).rpartition("/")
     target, location = mirrored_path(address), Location(folder)
     known = target.parent / f"{target.name}{_STATE}"
