@@ -4,6 +4,7 @@ import random
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.factories import Cli
 from tests.processes import (
@@ -67,6 +68,29 @@ def test_a_signal_leaves_a_checkpoint_and_the_command_to_go_on(
     assert process.returncode == 128 + number
     assert "Traceback" not in err
     assert "--resume" in err
+    assert read_checkpoint(last)["global_step"] > 0
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGUSR1, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGINT))],
+)
+def test_a_signal_to_all_processes_of_a_job_lets_loader_workers_finish_the_batch(
+    cli: Cli, pictures: Path, tmp_path: Path, number: int
+) -> None:
+    words = write_job(cli, pictures, tmp_path, epochs=99_999)
+    last = tmp_path / "model" / "checkpoints" / "last.ckpt"
+    process = start("train", *words, "--set", "dataloader_config.train.num_workers=1", "-m-dir", tmp_path / "model")
+    wait_for_a_new(last, process)
+
+    workers = psutil.Process(process.pid).children(recursive=True)
+    for each in (*workers, process):
+        each.send_signal(number)
+    _, err = process.communicate(timeout=120)
+
+    assert workers
+    assert process.returncode == 128 + number, err
+    assert "Traceback" not in err
     assert read_checkpoint(last)["global_step"] > 0
 
 

@@ -18,6 +18,7 @@ from gandlf_synth.cli.generate import export, generate, reconstruct
 from gandlf_synth.cli.installation import doctor, verify_install
 from gandlf_synth.cli.prepare import prepare
 from gandlf_synth.cli.projects import demo, init, new_model
+from gandlf_synth.cli.submit import submit
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
 from gandlf_synth.errors import GandlfSynthError, Problem, ResourceError, spell_options
@@ -54,7 +55,7 @@ def program(debug: bool, quiet: bool) -> None:
 
 _COMMANDS = (
     init, construct_csv, check, preview, prepare, train, generate, reconstruct, sweep_sampler, evaluate, report, app,
-    export, run, demo,
+    export, run, submit, demo,
     models, components, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -6,7 +6,8 @@ process, it holds what the checkpoint of one process holds.
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,13 +27,14 @@ from gandlf_synth.errors import CheckpointError, Problem
 
 SHARDS_KEY = "shards"
 """Where a checkpoint says in which folder beside it its tensors are."""
-_PLACE = "tensor_in_shards"
+_PLACE, _SHAPE = "tensor_in_shards", "shape"
 _DAMAGE = (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 Tree = Any
 """Dictionaries and lists of tensors and plain values."""
 Key = str
 """The way to a tensor in a tree, its steps joined by ``/``."""
+Shape = tuple[int, ...]
 
 
 def write_shards(content: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def write_shards(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         if not isinstance(value, DTensor):
             return value
         tensors[key] = value.detach()
-        return {_PLACE: key}
+        return {_PLACE: key, _SHAPE: list(value.shape)}
 
     rest: dict[str, Any] = _mapped(content, replaced)
     save(tensors, storage_writer=HuggingFaceStorageWriter(str(folder), save_distributed=True))
@@ -72,7 +74,7 @@ def with_shards(
     Raises:
         CheckpointError: the folder lacks tensors, or is damaged.
     """
-    wanted = list(_places(content))
+    wanted = dict(_places(content))
     tensors = _read(path, str(folder), wanted, like) if wanted else {}
 
     def replaced(key: Key, value: Tree) -> Tree:
@@ -86,7 +88,7 @@ def with_shards(
     return _mapped(content, replaced)
 
 
-def _read(path: Path, name: str, keys: Sequence[Key], like: Mapping[Key, Tensor]) -> dict[Key, Tensor]:
+def _read(path: Path, name: str, shapes: Mapping[Key, Shape], like: Mapping[Key, Tensor]) -> dict[Key, Tensor]:
     folder = path.with_name(Path(name).name)
     if not folder.is_dir():
         fix = "copy the folder together with the file, or use another checkpoint"
@@ -94,7 +96,7 @@ def _read(path: Path, name: str, keys: Sequence[Key], like: Mapping[Key, Tensor]
     try:
         reader = HuggingFaceStorageReader(str(folder))
         known = reader.read_metadata().state_dict_metadata
-        tensors = {key: _empty(known[key], like.get(key)) for key in keys}
+        tensors = {key: _empty(known[key], shape, like.get(key)) for key, shape in shapes.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it would say that there is only one process
             load(tensors, storage_reader=reader, no_dist=True)
@@ -125,9 +127,13 @@ def new_number() -> str:
     return words[0]
 
 
-def _empty(known: object, like: Tensor | None) -> Tensor:
+def _empty(known: object, shape: Shape, like: Tensor | None) -> Tensor:
+    """Return memory for a tensor of which all parts are there; what torch finds no part of it would leave as it is."""
     if not isinstance(known, TensorStorageMetadata):
         raise TypeError("not a tensor")
+    parts = {(tuple(chunk.offsets), tuple(chunk.sizes)) for chunk in known.chunks}
+    if tuple(known.size) != shape or sum(prod(sizes) for _, sizes in parts) != prod(shape):
+        raise ValueError("parts of a tensor are missing")
     if like is not None and like.shape == known.size:
         return torch.empty_like(like, dtype=known.properties.dtype)
     return torch.empty(known.size, dtype=known.properties.dtype)
@@ -144,12 +150,12 @@ def _part(whole: Tensor, like: DTensor) -> DTensor:
 
 
 def _is_place(value: Tree) -> bool:
-    return isinstance(value, dict) and set(value) == {_PLACE}
+    return isinstance(value, dict) and set(value) == {_PLACE, _SHAPE}
 
 
-def _places(content: Tree) -> Iterator[Key]:
+def _places(content: Tree) -> Iterator[tuple[Key, Shape]]:
     if _is_place(content):
-        yield content[_PLACE]
+        yield content[_PLACE], tuple(content[_SHAPE])
     elif isinstance(content, dict):
         for value in content.values():
             yield from _places(value)

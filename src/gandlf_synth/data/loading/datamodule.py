@@ -1,5 +1,6 @@
 """The splits of a data set as loaders for Lightning."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -21,6 +22,9 @@ from gandlf_synth.data.loading.value_range import ValueRange
 from gandlf_synth.data.processing.augmenter import Augmenter
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.ranks import data_share
+
+_SECONDS_AFTER_SIGTERM = 60
+"""That a worker process has left; Slurm kills after 30 by itself."""
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,24 @@ class SynthesisDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             collate_fn=whole_batch,
+            worker_init_fn=_outlive_signals if workers else None,
             pin_memory=pinned,
             drop_last=options.drop_last,
             timeout=options.timeout if workers else 0,
             prefetch_factor=options.prefetch_factor if workers else None,
             persistent_workers=persistent and workers > 0,
         )
+
+
+def _outlive_signals(_worker: int) -> None:
+    """Let a worker process go on when a terminal or Slurm sends a signal to all processes at once.
+
+    Training ends itself then, with a checkpoint, and needs the worker for the batch until it does. SIGTERM ends the
+    worker later than it would: the DataLoader, too, sends it to what does not end by itself.
+    """
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_SECONDS_AFTER_SIGTERM))
 
 
 def _on_gpu(trainer: Any) -> bool:

@@ -92,12 +92,12 @@ class TimeBudget(Callback):
             pl_module.elapsed_fraction = min(1.0, agreed[0])
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _SECONDS_BETWEEN_CHECKPOINTS = 600.0
 
 
 class Interruption(Callback):
-    """Ends training after the current batch when Ctrl-C or SIGTERM arrives, with a checkpoint to resume from.
+    """Ends training after the current batch when Ctrl-C, SIGTERM or SIGUSR1 arrives, with a checkpoint to resume from.
 
     The first signal waits for the batch, and of several processes for about a second; a second one does not. In epochs
     that are long a checkpoint is written every ten minutes, so that a crash costs no more.
