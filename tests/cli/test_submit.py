@@ -12,9 +12,11 @@ from tests.processes import PROGRAM, same_state, write_job
 from tests.slurm import needs_slurm, slurm
 
 from gandlf_synth.cluster.job import Resources, seconds_of
+from gandlf_synth.cluster.slurm import check_file
 from gandlf_synth.errors import ConfigError
 
 Words = tuple[object, ...]
+GPU = ("--set", "compute.accelerator=gpu")
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_what_belongs_to_the_beginning_is_not_said_again(
 
     told = run_text(restarts, checkpoint, handed, Path())
 
-    assert told.split()[-len(handed.split()) - 1 :] == ["compute.num_devices=1", *handed.split()]
+    assert told.split()[-len(handed.split()) - 1 :] == ["compute.accelerator=cpu", *handed.split()]
 
 
 def test_a_checkpoint_of_an_earlier_run_is_not_taken_up_after_a_reset(cli: Cli, job: Words) -> None:
@@ -210,17 +212,32 @@ def cluster() -> Iterator[dict[str, str]]:
         yield environment
 
 
+def test_slurm_itself_takes_the_files_and_refuses_gpus_that_it_has_not(
+    cli: Cli, job: Words, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
+    assert cli("submit", "--prepare", "store", "--", *job)[0] == 0
+
+    for file in ("train.sbatch", "train-prepare.sbatch"):
+        check_file(Path(file), Path())
+    code, _, err = cli("submit", "--go", "--", *job, *GPU)
+
+    assert code == 2
+    assert "train.sbatch: is refused by Slurm:" in err
+
+
 def slurm_says(environment: dict[str, str], *words: str) -> str:
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=800).stdout
 
 
 def until(environment: dict[str, str], job: str, pattern: str) -> str:
     """Wait until what Slurm says of a job matches; return it."""
-    script = f"for i in $(seq 600); do scontrol show job {job} | grep -E '{pattern}' && exit; sleep 1; done; exit 1"
+    script = f"for i in $(seq 700); do scontrol show job {job} | grep -E '{pattern}' && exit; sleep 1; done; exit 1"
     return slurm_says(environment, "bash", "-c", script)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_slurm_takes_the_file_requeues_it_and_the_run_ends_as_one_that_was_not_stopped(
     cli: Cli, cluster: dict[str, str], pictures: Path, tmp_path: Path
 ) -> None:
@@ -250,7 +267,7 @@ def test_slurm_takes_the_file_requeues_it_and_the_run_ends_as_one_that_was_not_s
 
     stopped = submit("stopped")
     checkpoint = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
-    slurm_says(environment, "bash", "-c", f"for i in $(seq 300); do [ -f {checkpoint} ] && exit; sleep 1; done; exit 1")
+    slurm_says(environment, "bash", "-c", f"for i in $(seq 700); do [ -f {checkpoint} ] && exit; sleep 1; done; exit 1")
     slurm_says(
         environment, "scancel", "--signal=USR1", stopped
     )  # what Slurm does ahead of the limit, without waiting for it
