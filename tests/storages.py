@@ -256,7 +256,7 @@ def ome_zarr(folder: Path, scan: Scan, *, version: int = 3, order: str = "<", st
     )  # fmt: skip
     stored[:] = array
     origin = (lps.affine if stated else LPS @ lps.affine)[:3, 3]
-    axes = [{"name": name, "type": "space", "unit": "millimeter"} for name in "xyz"]
+    axes: list[dict[str, Any]] = [{"name": name, "type": "space", "unit": "millimeter"} for name in "xyz"]
     if stated:
         axes = [
             {**axis, "orientation": {"type": "anatomical", "value": way}}

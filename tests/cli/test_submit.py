@@ -38,7 +38,7 @@ def directives(text: str) -> dict[str, str]:
 def test_the_file_asks_for_a_task_per_device_and_goes_on_after_its_time(cli: Cli, job: Words) -> None:
     before = ("--before", "module load cuda", "--mem", "64G", "--partition", "gpu")
     code, out, err = cli(
-        "submit", "--nodes", 2, "--devices", 4, "--gpu-type", "a100", *before, "--", *job, "-vr", "0.1"
+        "submit", "--nodes", 2, "--devices", 4, "--gpu-type", "a100", *before, "--", *job, *GPU, "-vr", "0.1"
     )
 
     assert code == 0, err

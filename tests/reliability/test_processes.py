@@ -21,8 +21,9 @@ from tests.processes import (
     write_job,
 )
 
-from gandlf_synth import registry
+from gandlf_synth import api, registry
 from gandlf_synth.models.checkpoint import read_checkpoint
+from gandlf_synth.training.store_preparation import PreparationRequest
 
 
 def every_family(*quick: str) -> list[object]:
@@ -38,6 +39,23 @@ def test_killed_and_resumed_runs_end_with_the_weights_of_one_that_was_not(
     whole = start("train", *words, "-m-dir", tmp_path / "whole")
 
     train_through_kills(words, tmp_path / "killed", 2, random.Random(0))
+    finish(whole)
+
+    assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("whole", "killed")))
+
+
+@pytest.mark.slow
+def test_killed_runs_from_a_store_whose_shards_are_copied_end_with_the_weights_of_one_that_was_not(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    words, store = write_job(cli, pictures, tmp_path), tmp_path / "store"
+    request = PreparationRequest(tmp_path / "config.yaml", tmp_path / "data.csv", store, shard_bytes=8 * 8 * 2 * 3)
+    assert api.prepare(request).shards > 3
+    copied = ("--set", f"data_store.local={tmp_path / 'local'}", "--set", "data_store.shuffle_window=2")
+    words = (*words[:2], "-dt", store, *copied)
+    whole = start("train", *words, "-m-dir", tmp_path / "whole")
+
+    train_through_kills(words, tmp_path / "killed", 3, random.Random(2))
     finish(whole)
 
     assert same_state(*(tmp_path / name / "checkpoints" / "last.ckpt" for name in ("whole", "killed")))
@@ -84,8 +102,9 @@ def test_a_signal_to_all_processes_of_a_job_lets_loader_workers_finish_the_batch
     wait_for_a_new(last, process)
 
     workers = psutil.Process(process.pid).children(recursive=True)
-    for each in (*workers, process):
-        each.send_signal(number)
+    for worker in workers:
+        worker.send_signal(number)
+    process.send_signal(number)
     _, err = process.communicate(timeout=120)
 
     assert workers

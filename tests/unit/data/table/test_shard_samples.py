@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_row_for_each_key_with_its_class_and_what_its_json_says(root: Path) -> None:
     for shard in range(2):
-        files = {}
+        files: dict[str, bytes] = {}
         for key in range(3):
             about = facts(SubjectID=f"p{shard}", Age=40 + key, report="two\nlines", box=[1, 2])
             files |= {
@@ -68,7 +68,7 @@ def test_a_row_for_each_key_with_its_class_and_what_its_json_says(root: Path) ->
 
 
 def test_channels_masks_and_names_of_classes(root: Path) -> None:
-    files = {}
+    files: dict[str, bytes] = {}
     for case, name in (("a", "tumor"), ("b", "healthy")):
         files |= {f"{case}.t1.png": png(1), f"{case}.t2.png": png(2), f"{case}.json": facts(label=name)}
     pack(root / "shard.tar", files)
