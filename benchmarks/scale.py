@@ -1,7 +1,7 @@
-"""``python -m benchmarks.scale [--rows N …] [--store-rows N …]``: what large runs need, counted, simulated, measured.
+"""``python -m benchmarks.scale [--rows N …] [--store-rows N …] [--remote]``: what large runs need.
 
 With ``--rows`` only the commands are measured that look at every row of a CSV, with ``--store-rows`` the start from a
-store. Otherwise operations are counted on
+store, with ``--remote`` reading from one behind a server. Otherwise operations are counted on
 tensors without storage, so that sizes beyond this machine cost nothing, and the input pipeline is simulated step by
 step: ranks that compute in lockstep, each reading ahead from storage that all of them share.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.remote_stores import measure_remote
 from benchmarks.rows import measure_rows
 from benchmarks.stores import measure_stores
 from gandlf_synth.models.components.diffusion_config import DDPMArchitecture
@@ -138,13 +139,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=_RESULTS)
     parser.add_argument("--rows", type=int, nargs="+", default=[])
     parser.add_argument("--store-rows", type=int, nargs="+", default=[])
+    parser.add_argument("--remote", action="store_true")
     options = parser.parse_args()
     result = json.loads(options.output.read_text()) if options.output.is_file() else {}
     if options.rows:
         result["by_rows"] = measure_rows(options.rows)
     if options.store_rows:
         result["stores"] = measure_stores(options.store_rows)
-    if not options.rows and not options.store_rows:
+    if options.remote:
+        result["remote_stores"] = measure_remote()
+    if not (options.rows or options.store_rows or options.remote):
         result |= _projections(options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")
