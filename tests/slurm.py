@@ -5,6 +5,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,13 +72,25 @@ def slurm() -> Iterator[dict[str, str]]:
         munge = [f"--{option}={folder}/{file}" for option, file in _MUNGE.items()]
         try:
             for words in (["munged", "--force", *munge], ["slurmctld", "-i", "-c"], ["slurmd"]):
-                subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=60)
+                begun = subprocess.run(words, env=environment, check=False, capture_output=True, text=True, timeout=60)
+                if begun.returncode != 0:
+                    pytest.skip(f"{words[0]} does not start here: {begun.stderr.strip()}")
+            _wait_for_the_node(environment)
             yield environment
         finally:
             for daemon in ("slurmd", "slurmctld", "munged"):
                 file = folder / f"{daemon}.pid"
                 if file.is_file():
                     os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def _wait_for_the_node(environment: dict[str, str]) -> None:
+    for _ in range(60):
+        told = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, check=False, capture_output=True, text=True)
+        if told.stdout.strip() == "idle":
+            return
+        time.sleep(1)
+    pytest.skip(f"the node of Slurm does not come up here: {told.stdout} {told.stderr}")
 
 
 _MUNGE = {
