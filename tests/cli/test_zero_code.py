@@ -5,27 +5,95 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
-from tests.factories import Cli
+from tests.factories import Cli, write_picture
 
 from gandlf_synth.config import load_config, read_document
+from gandlf_synth.data.table.manifest import read_manifest
 
 
 def test_init_writes_a_project_that_trains_without_edits(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     code, out, err = cli("init", pictures, "-o", tmp_path / "project")
 
     assert code == 0, err
-    train, generate = out.splitlines()
+    check, preview, train, generate, evaluate = out.splitlines()
     assert "classes" in err
     config = load_config(tmp_path / "project" / "config.yaml").config
     assert config.model.model_name == "ddpm"
-    assert generate.endswith("-n 16")
+    assert [line.split()[1] for line in (check, preview, generate, evaluate)] == [
+        "check",
+        "preview",
+        "generate",
+        "evaluate",
+    ]
+    for line in (check, preview):
+        code, _, err = cli(*line.split()[1:])
+        assert code == 0, err
     small = ("--set", "num_epochs=1", "--set", "model_config.architecture=XS")
     code, _, err = cli(*train.split()[1:], *small, "--set", "model_config.save_eval_images_every_n_epochs=-1")
     assert code == 0, err
     resolved: Any = load_config(tmp_path / "project" / "model" / "resolved_config.yaml").config
     assert (resolved.num_epochs, resolved.model.architecture.num_channels) == (1, [16, 32, 64])
+
+
+def test_what_init_names_as_next_ends_with_a_report_on_subjects_that_were_not_trained_on(
+    cli: Cli, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for subject in range(60):
+        write_picture(
+            tmp_path / "images" / f"s{subject:02}" / "image.png", rng.integers(0, 255, (16, 16)).astype(np.uint8)
+        )
+    project = tmp_path / "project"
+
+    code, out, err = cli("init", tmp_path / "images", "-o", project)
+    assert code == 0, err
+    train, test = (
+        {sample.subject for sample in read_manifest(project / name).samples} for name in ("data.csv", "test.csv")
+    )
+    *_, training, generation, evaluation = [line.split()[1:] for line in out.splitlines()]
+
+    assert "12 of 60 rows, of subjects kept out of training for evaluate" in " ".join(err.split())
+    assert (len(train), len(test), train & test) == (48, 12, set())
+    assert training[training.index("-t-csv") + 1] == evaluation[evaluation.index("-r") + 1] == str(project / "test.csv")
+    few = ("--set", "num_epochs=1", "--set", "model_config.save_eval_images_every_n_epochs=-1")
+    for words in (
+        [*training, *few, "--set", "model_config.architecture=XS"],
+        [*(word if word != "100" else "4" for word in generation), "--steps", "2"],
+        [*evaluation, "--extractor", "random-conv"],
+    ):
+        code, _, err = cli(*words)
+        assert code == 0, err
+    assert (project / "evaluation" / "report.html").is_file()
+
+
+def test_subjects_are_held_out_of_a_csv_where_somebody_asks(cli: Cli, tmp_path: Path, pictures: Path) -> None:
+    cli("init", pictures, "-o", tmp_path / "all")
+    csv = tmp_path / "all" / "data.csv"
+    rows = len(read_manifest(csv).samples)
+
+    code, out, err = cli("init", csv, "-o", tmp_path / "project", "--held-out", "0.25")
+
+    assert code == 0, err
+    held_out = len(read_manifest(tmp_path / "project" / "test.csv").samples)
+    assert (held_out, len(read_manifest(tmp_path / "project" / "data.csv").samples)) == (rows // 4, rows - rows // 4)
+    assert f"-r {tmp_path / 'project' / 'test.csv'}" in out
+
+
+def test_init_does_not_hold_out_subjects_twice(cli: Cli, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for subject in range(4):
+            array = np.full((16, 16), 20 * subject + len(split), np.uint8)
+            array[4:9, 3:12] = 200
+            write_picture(tmp_path / "images" / split / f"{split}{subject}" / "image.png", array)
+
+    code, _, err = cli("init", tmp_path / "images", "-o", tmp_path / "project", "--held-out", "0.25")
+
+    assert code == 2
+    assert "--held-out 0.25: " in " ".join(err.split())
+    assert "has test images already, from a folder of" in " ".join(err.split())
 
 
 def test_init_never_writes_over_a_project(cli: Cli, pictures: Path, tmp_path: Path) -> None:

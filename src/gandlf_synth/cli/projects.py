@@ -14,13 +14,23 @@ from gandlf_synth.errors import ConfigError, Problem
 @click.option("-o", "--project", type=PATH, default=Path("project"), show_default=True, help="Folder to write into.")
 @click.option("--model", "model_name", help="The family; absent: chosen for the data.")
 @click.option("--memory", help="What training may take, such as 8GB; absent: what the device has.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the subjects kept for evaluate, in test.csv; absent: 0.2 of 50 or more in a folder without splits.",
+)
 @json_option
-def init(source: Path, project: Path, model_name: str | None, memory: str | None, as_json: bool) -> None:
+def init(
+    source: Path, project: Path, model_name: str | None, memory: str | None, held_out: float | None, as_json: bool
+) -> None:
     """Look at SOURCE, a folder of images or a CSV, and write a CSV and a commented YAML that train as they are."""
     from gandlf_synth.projects.start import start_project
 
     terminal = console()
-    written = start_project(source, project, terminal, model_name=model_name, memory_bytes=_bytes(memory))
+    memory_bytes = _bytes(memory)
+    written = start_project(
+        source, project, terminal, model_name=model_name, memory_bytes=memory_bytes, held_out=held_out
+    )
     for note in written.notes:
         terminal.print(f"  note: {note}", highlight=False)
     terminal.print(f"Wrote {written.config}. Next:", highlight=False)

@@ -22,13 +22,13 @@ from gandlf_synth.data.table.shard_samples import has_classes
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import ConfigError, GandlfSynthError, Problem, option
 from gandlf_synth.files import only_writer, write_text
+from gandlf_synth.projects.commands import next_commands
+from gandlf_synth.projects.held_out import hold_out
 from gandlf_synth.projects.recipe import Recipe, choose_recipe
 from gandlf_synth.projects.task import find_task
 from gandlf_synth.training.defaults import Device, detect_device
 from gandlf_synth.training.plan import Plan, make_plan
 from gandlf_synth.training.survey import survey_images
-
-_SPLIT_FLAGS = {"val": "-v-csv", "test": "-t-csv"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def start_project(
     *,
     model_name: str | None = None,
     memory_bytes: int | None = None,
+    held_out: float | None = None,
 ) -> Project:
     """Write ``data.csv`` and ``config.yaml`` for the images in ``source``.
 
@@ -64,6 +65,7 @@ def start_project(
         console: where progress and findings are shown.
         model_name: the family; None: chosen for the data.
         memory_bytes: what training may take; None: what the device has.
+        held_out: share of the subjects that go into ``test.csv``; None: a fifth of 50 or more in a folder.
 
     Raises:
         ConfigError: the project exists already.
@@ -72,7 +74,7 @@ def start_project(
     with only_writer(project, "project"):
         _check_new(project)
         try:
-            return _write_project(source, project, console, model_name, memory_bytes)
+            return _write_project(source, project, console, model_name, memory_bytes, held_out)
         except GandlfSynthError:
             for file in _written(project):
                 file.unlink(missing_ok=True)
@@ -90,10 +92,20 @@ def _check_new(project: Path) -> None:
 
 
 def _write_project(
-    source: Path, project: Path, console: Console, model_name: str | None, memory_bytes: int | None
+    source: Path,
+    project: Path,
+    console: Console,
+    model_name: str | None,
+    memory_bytes: int | None,
+    held_out: float | None,
 ) -> Project:
     config = _config_of(project)
     csvs = {"train": source} if source.is_file() else _write_csvs(source, project, console)
+    if held_out and "test" in csvs:
+        what = f"{csvs['test']} has test images already, from a folder of {source}"
+        raise ConfigError(Problem(f"{option('held_out')} {held_out:g}", what, fix=f"leave out {option('held_out')}"))
+    if held_out or (held_out is None and set(csvs) == {"train"} and source.is_dir()):
+        csvs |= _hold_out(csvs["train"], project, held_out, console)
     manifests = {phase: read_manifest(csvs[phase]) for phase in PHASES if phase in csvs}
     facts = survey_images(manifests, default_cache(), progress_bar(console)).known_facts
     device = detect_device(ComputeConfig())
@@ -101,8 +113,19 @@ def _write_project(
     recipe = _recipe(facts, manifests["train"], device, model_name)
     write_text(config, recipe.text)
     validate(parse_document(recipe.text, str(config)))
-    commands = _commands(project, csvs, manifests["train"], from_rows="\n  conditioning:" in recipe.text)
+    commands = next_commands(project, csvs, manifests["train"], from_rows="\n  conditioning:" in recipe.text)
     return Project(config, csvs, commands, (*facts.notes, *recipe.notes))
+
+
+def _hold_out(csv: Path, project: Path, share: float | None, console: Console) -> dict[str, Path]:
+    """Keep subjects out of training, where there are enough or somebody asked for it; return the CSVs written."""
+    parts = {"train": _csv_of("train", project), "test": _csv_of("test", project)}
+    rows = hold_out(csv, parts["train"], parts["test"], share)
+    if rows is None:
+        return {}
+    text = f"{rows[1]} of {sum(rows)} rows, of subjects kept out of training for evaluate"
+    console.print(f"  {parts['test']}: {text} ({option('held_out')} 0 keeps none)", highlight=False)
+    return parts
 
 
 def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path]:
@@ -191,16 +214,3 @@ def _recipe(facts: Fingerprint, train: Manifest, device: Device, model_name: str
     subjects = len({sample.subject for sample in train.samples})
     images = sum(bool(sample.channels) for sample in train.samples)
     return choose_recipe(facts, images, subjects, device, model_name, plan, find_task(facts, train))
-
-
-def _commands(project: Path, csvs: dict[str, Path], train: Manifest, *, from_rows: bool) -> tuple[str, ...]:
-    flags = [f"{_SPLIT_FLAGS[split]} {path}" for split, path in csvs.items() if split != "train"]
-    subjects = len({sample.subject for sample in train.samples})
-    if "val" not in csvs and subjects >= 10:
-        flags.append("-vr 0.1")
-    model = project / "model"
-    command = f"gandlf-synth train -c {project / 'config.yaml'} -dt {csvs['train']} -m-dir {model}"
-    generate = f"gandlf-synth generate -m-dir {model} -n 16"
-    if from_rows:
-        generate = f"gandlf-synth generate -m-dir {model} -dt {csvs['train']} -i-dir {project / 'synthetic'}"
-    return (" ".join([command, *flags]), generate)
