@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check coverage doctest bench bench-loader gpu slow gandlf docs clean
+.PHONY: demo test check coverage doctest bench bench-loader gpu slow gandlf docs package clean
 demo: $(VENV)/ready
 	$(BIN)/gandlf-synth demo -o demo_output
 
@@ -45,6 +45,10 @@ gandlf: $(VENV)/ready
 
 docs: $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# Needs a package index, for the build: a wheel and a source release, tried in an empty environment.
+package: $(VENV)/ready
+	VENV=$(VENV) .ci/package
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from cohort_table import cohort_table
+from measured import benchmarks_page
 from pydantic import BaseModel
 
 from gandlf_synth import registry
@@ -74,6 +75,7 @@ def pages() -> dict[str, str]:
         "reference/configuration.md": configuration_page(),
         "reference/components.md": components_page(),
         "decisions/index.md": decisions_page(),
+        "explanation/benchmarks.md": benchmarks_page(),
     }
 
 

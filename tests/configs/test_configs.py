@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from gandlf_synth.config import load_config, parse_document, validate
+from gandlf_synth.data.table.manifest import read_manifest
 
-SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
-TASKS = sorted((Path(__file__).parents[2] / "configs" / "tasks").glob("*.yaml"))
+CONFIGS = Path(__file__).parents[2] / "configs"
+SHIPPED = sorted(CONFIGS.glob("*.yaml"))
+TASKS = sorted(CONFIGS.glob("tasks/*.yaml"))
 
 EXISTING = """\
 # In the style of a configuration for the existing GaNDLF-Synth: every section written out.
@@ -68,3 +70,20 @@ def test_a_task_takes_eight_lines_at_most(path: Path) -> None:
     written = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
     assert len(written) <= 8
     assert config.model.conditioning
+
+
+@pytest.mark.parametrize(
+    "path", [*CONFIGS.glob("*.csv"), *CONFIGS.glob("tasks/*.csv")], ids=lambda path: path.parent.name
+)
+def test_sample_table_is_read(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    copy.write_text(path.read_text())
+    for cell in path.read_text().replace("\n", ",").split(","):
+        if cell.endswith(".nii.gz"):
+            (tmp_path / cell).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / cell).touch()
+
+    samples = read_manifest(copy).samples
+
+    assert {sample.subject for sample in samples} >= {"patient_001", "patient_002", "patient_003"}
+    assert all(sample.named_files for sample in samples)

@@ -23,7 +23,10 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     path for folder in (".", "tutorials", "how-to", "reference", "explanation") for path in (DOCS / folder).glob("*.md")
 )
-GENERATED = {"reference/cli.md", "reference/configuration.md", "reference/components.md", "decisions/index.md"}
+GENERATED = {
+    "reference/cli.md", "reference/configuration.md", "reference/components.md", "decisions/index.md",
+    "explanation/benchmarks.md",
+}  # fmt: skip
 SLOW = {
     "tutorials/two-dimensions.md", "tutorials/three-dimensions.md", "tutorials/thirty-subjects.md",
     "how-to/cluster.md", "how-to/large-data.md",
@@ -163,6 +166,7 @@ def test_generated_pages_tell_every_command_key_and_component(monkeypatch: pytes
     pages = generated.pages()
 
     assert set(pages) == GENERATED
+    assert "| `ddpm_128` |" in pages["explanation/benchmarks.md"]
     assert "| `--guidance-scale` |" in pages["reference/cli.md"]
     assert "`gandlf-synth config explain`" in pages["reference/cli.md"]
     for name in registry.names("models"):
