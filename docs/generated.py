@@ -1,6 +1,7 @@
 """The pages that follow from the code: commands, keys, components; a hook of mkdocs adds them to the site."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ _COMPONENTS = """\
 Names are case-insensitive; names in one line mean the same. `gandlf-synth components GROUP` says the same in a
 terminal. A component of your own joins its list through [`--plugin` or an entry point](../how-to/custom-component.md).
 """
+_DOCS = Path(__file__).parent
+_WITH_EXAMPLES = ("tutorials", "how-to")
+_SHELL = re.compile(r"^```(?:sh|bash|text)\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
+_MOST_EXAMPLES = 3
 _TABLE_OF_GROUPS = "<!-- table of groups -->"
 _TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
 """Stand on a page of ``docs`` where the table goes."""
@@ -84,9 +89,26 @@ def cli_page() -> str:
     lines = [_CLI]
     for name, command in _commands(program, "gandlf-synth"):
         lines += [f"## `{name}`", "", inspect.cleandoc(command.help or "").replace("\b", "").replace("<", "&lt;"), ""]
+        lines += _examples(name)
         lines += ["| option | meaning | default |", "|---|---|---|"]
         lines += [_option(each) for each in command.params] + [""]
     return "\n".join(lines)
+
+
+def _examples(command: str) -> list[str]:
+    """Return lines of other pages that call a command, one of each page, with links to the pages."""
+    found = {}
+    for page in sorted(path for folder in _WITH_EXAMPLES for path in (_DOCS / folder).glob("*.md")):
+        for block in _SHELL.finditer(page.read_text(encoding="utf-8")):
+            for line in block["lines"].replace("\\\n", " ").splitlines():
+                text = " ".join(line.partition(" #")[0].split())
+                if f"{text} ".startswith(f"{command} ") and text not in found.values():
+                    found.setdefault(page, text)
+    chosen = sorted(found, key=lambda page: len(found[page]))[:_MOST_EXAMPLES]
+    if not chosen:
+        return []
+    links = ", ".join(f"[{_title(page)}](../{page.relative_to(_DOCS).as_posix()})" for page in chosen)
+    return ["```bash", *(found[page] for page in chosen), "```", "", f"From {links}.", ""]
 
 
 def _commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Command]]:
@@ -114,8 +136,15 @@ def configuration_page() -> str:
     for name in registry.names("models"):
         family = registry.load("models", name)
         own = [key for key in describe_keys(name) if key not in shared]
-        lines += [f"## `{name}`", "", f"{family.title}. {family.paper}.", "", *_keys(own)]
+        lines += [f"## `{name}`", "", f"{family.title}. {family.paper}.", "", *_keys(own), *_shipped(name)]
     return "\n".join(lines)
+
+
+def _shipped(family: str) -> list[str]:
+    """Return the shipped configuration of a family, in 2D where there are two."""
+    path = min((_DOCS.parent / "configs").glob(f"{family}*.yaml"), key=lambda path: path.name)
+    text = path.read_text(encoding="utf-8").rstrip()
+    return [f"`configs/{path.name}`:", "", "```yaml", text, "```", ""]
 
 
 def _keys(keys: list[KeyDescription]) -> list[str]:
@@ -161,7 +190,7 @@ def _parameters(part: Any) -> str:
 def decisions_page() -> str:
     """Return the list of the decisions with links."""
     lines = ["# Decisions", "", "Choices worth knowing, with their reasons and costs.", ""]
-    decisions = sorted((Path(__file__).parent / "decisions").glob("*.md"))
+    decisions = sorted((_DOCS / "decisions").glob("*.md"))
     return "\n".join([*lines, *(f"- [{_title(path)}]({path.name})" for path in decisions)])
 
 

@@ -53,7 +53,7 @@ def _groups() -> dict[str, Recipe]:
 
 
 def _batches_and_rates() -> dict[str, Recipe]:
-    found = {}
+    found: dict[str, Recipe] = {}
     for width in ("thin", "medium"):
         found |= {f"edm-{width}-batch{batch}": denoiser("edm", width, batch=batch) for batch in (4, 16, 32)}
         found |= {f"edm-{width}-rate{rate:g}": denoiser("edm", width, rate=rate) for rate in (5e-4, 1e-3, 4e-3)}

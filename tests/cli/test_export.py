@@ -27,6 +27,7 @@ def test_weights_alone_make_the_same_images(cli: Cli, pictures_model: Path, tmp_
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Not a medical device" in card
     assert "benign, tumour" in card
+    assert "or newer, installed from its source or a wheel" in card  # it is on no package index
 
 
 def test_networks_compute_the_same_elsewhere(cli: Cli, pictures_model: Path, tmp_path: Path) -> None:

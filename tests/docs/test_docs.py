@@ -167,6 +167,8 @@ def test_generated_pages_tell_every_command_key_and_component(monkeypatch: pytes
 
     assert set(pages) == GENERATED
     assert "| `ddpm_128` |" in pages["explanation/benchmarks.md"]
+    assert "gandlf-synth train -c project/config.yaml" in pages["reference/cli.md"]
+    assert "model_name: stylegan2" in pages["reference/configuration.md"]
     assert "| `--guidance-scale` |" in pages["reference/cli.md"]
     assert "`gandlf-synth config explain`" in pages["reference/cli.md"]
     for name in registry.names("models"):

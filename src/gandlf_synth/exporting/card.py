@@ -14,7 +14,7 @@ from gandlf_synth import registry
 from gandlf_synth.errors import counted
 from gandlf_synth.exporting.figures import Figures
 from gandlf_synth.models.base import GenerativeModule
-from gandlf_synth.provenance import NOT_STATED
+from gandlf_synth.provenance import NOT_STATED, software_versions
 
 _NEW_IMAGES = """\
 For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its
@@ -59,8 +59,9 @@ def model_card(module: GenerativeModule, record: Mapping[str, Any], figures: Fig
         "",
         _FROM_ROWS if from_rows else _NEW_IMAGES,
         "",
+        f"With GaNDLF-Synth {software_versions()['gandlf-synth']} or newer, installed from its source or a wheel:",
+        "",
         "```sh",
-        "pip install gandlf-synth",
         f"gandlf-synth generate -m-dir . {'-dt rows.csv' if from_rows else '-n 16'}",
         "```",
         "",
