@@ -97,7 +97,7 @@ def cli_page() -> str:
 
 def _examples(command: str) -> list[str]:
     """Return lines of other pages that call a command, one of each page, with links to the pages."""
-    found = {}
+    found: dict[Path, str] = {}
     for page in sorted(path for folder in _WITH_EXAMPLES for path in (_DOCS / folder).glob("*.md")):
         for block in _SHELL.finditer(page.read_text(encoding="utf-8")):
             for line in block["lines"].replace("\\\n", " ").splitlines():
