@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from gandlf_synth.evaluation.store import Arrays
-from gandlf_synth.metrics.detail import FLIP_NAMES, FLIPS, mirror
+from gandlf_synth.metrics.detail import FLIP_NAMES
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices
 from gandlf_synth.metrics.results import CopyPair, Measurement
 from gandlf_synth.metrics.slicing import resize_planes
+from gandlf_synth.metrics.turns import turned_planes
 
 _SAMPLES = 12
 _VOLUMES = 3
@@ -98,7 +99,7 @@ def _pair_slices(pairs: Sequence[CopyPair], sets: ImageSets) -> Arrays:
         images = sets.real if pair.held_out else sets.synthetic
         query = np.asarray(images.pixels[[images.files.index(pair.synthetic)]], dtype=np.float32)
         original = reference.pixels[reference.files.index(pair.training)]
-        query = mirror(query, FLIPS[FLIP_NAMES.index(pair.flip)])
+        query = turned_planes(query, pair.turn, FLIP_NAMES.index(pair.flip))
         slices.append(to_bytes(np.stack([query[0], original])))
     return {"pair_slices": np.stack(slices)}
 

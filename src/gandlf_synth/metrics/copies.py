@@ -66,10 +66,10 @@ class Copies(SetMetric):
         """Return the share of copies, the nearest training image of each synthetic one, and the worst pairs.
 
         Held-out real images say what is unusual: those of ``real`` that are not in ``train``. Without ``train``, only
-        files that are real images byte for byte are named.
+        images that are a real image to the pixel are named.
         """
         if sets.train is None:
-            return self._by_content(sets)
+            return self._find_real(sets)
         search = CopySearch(sets.train.whole)
         matches, identical = _named_by_content(sets, sets.train, search.find(sets.synthetic.whole))
         rng = np.random.default_rng(settings.seed)
@@ -77,7 +77,7 @@ class Copies(SetMetric):
         held_out = search.find(sets.real.whole[places]) if len(places) >= FEWEST else None
         findings = _Findings(sets, sets.train, matches, identical, places, held_out)
         limit = fit_copy_limit(held_out, settings.false_alarm) if held_out else None
-        flagged = identical | limit.flagged(matches) if limit else identical
+        flagged = identical | (limit.flagged(matches) if limit else nearly_identical(matches))
         pairs, pictures = self._pairs(findings, limit, flagged)
         columns = [
             [f"{correlation:.6f}" for correlation in matches.correlation],
@@ -94,7 +94,7 @@ class Copies(SetMetric):
                 "correlation": limit.scores(matches) if limit else nothing,
                 "held_out": limit.scores(held_out) if limit and held_out else nothing,
                 "limit": np.array(limit.score if limit else np.nan),
-                "pairs": np.rint(np.asarray(pictures, dtype=np.float32) * 255).astype(np.uint8),
+                "pairs": _as_bytes(pictures),
             },
         )
 
@@ -108,10 +108,20 @@ class Copies(SetMetric):
         compared = f"of {others[1]:.0f} held-out real images, {others[0]:.0f} are"
         if details["identical"]:
             outcome = "bad"
-            what = "the same as a training image to the pixel" if details["has_train"] else "files of the real images"
+            what = (
+                "the same as a training image to the pixel"
+                if details["has_train"]
+                else "the same as a real image to the pixel"
+            )
             identical = [pair for pair in measurement.copies if pair.identical]
             names = f": {_named(identical)}" if identical else ""
             sentence = f"{details['identical']:.0f} {count} are {what}{names}{_among_real(metric)}"
+        elif "limit" not in details and details["flagged"]:
+            outcome = "look"
+            sentence = (
+                f"{details['flagged']:.0f} {count} are nearly a training image ({_named(measurement.copies)}), "
+                "and there are too few held-out real images to tell how unusual that is"
+            )
         elif outcome in ("look", "bad"):
             copies = f"{details['flagged']:.0f} {count} are copies of training images{share_detail(metric)}"
             sentence = f"{copies}; {compared}; {_named(measurement.copies)}{_among_real(metric)}"
@@ -121,23 +131,27 @@ class Copies(SetMetric):
         suffices = ENOUGH if outcome == "unknown" and details["has_train"] else 0
         return [check.model_copy(update={"outcome": outcome, "sentence": sentence, "suffices": suffices})]
 
-    def _by_content(self, sets: ImageSets) -> Measurement:
-        known = set(sets.real.content)
-        same = [content in known for content in sets.synthetic.content]
-        details = {"identical": float(sum(same)), "flagged": float(sum(same)), "has_train": 0.0}
-        reason = "" if any(same) else "no training images were given: name them with --train to search for copies"
-        value = share(sum(same), len(same)) if any(same) else None
-        metric = self.metric("copies", sets, value, refused=reason, details=details)
+    def _find_real(self, sets: ImageSets) -> Measurement:
+        matches, same = _named_by_content(sets, sets.real, CopySearch(sets.real.whole).find(sets.synthetic.whole))
+        count = int(same.sum())
+        details = {"identical": float(count), "flagged": float(count), "has_train": 0.0}
+        reason = "" if count else "no training images were given: name them with --train to search for copies"
+        metric = self.metric(
+            "copies", sets, share(count, len(same)) if count else None, refused=reason, details=details
+        )
+        pairs, pictures = worst_pairs(
+            sets.synthetic, sets.real, matches, matches.nearness, min(count, self.pairs), same, same
+        )
         columns = dict.fromkeys(_COLUMNS, [""] * len(same)) | {"copy": ["1" if flag else "" for flag in same]}
         arrays = {"correlation": np.empty(0), "held_out": np.empty(0), "limit": np.array(np.nan)}
-        return Measurement([metric], columns=columns, arrays=arrays)
+        return Measurement([metric], copies=pairs, columns=columns, arrays=arrays | {"pairs": _as_bytes(pictures)})
 
     def _metric(self, findings: "_Findings", limit: CopyLimit | None, flagged: Flags, false_alarm: float) -> Metric:
         sets, held_out = findings.sets, findings.held_out
         details = {"identical": float(findings.identical.sum()), "flagged": float(flagged.sum()), "has_train": 1.0}
         value = share(int(flagged.sum()), len(flagged))
         if limit is None or held_out is None:
-            reason = "" if findings.identical.any() else _too_few(len(findings.places), held_out)
+            reason = "" if flagged.any() else _too_few(len(findings.places), held_out)
             metric = self.metric("copies", sets, None if reason else value, refused=reason, details=details)
             return metric.model_copy(update={"num_real": len(findings.places), "num_subjects": 0})
         others, beyond, others_beyond = limit.flagged(held_out), limit.beyond(findings.matches), limit.beyond(held_out)
@@ -194,9 +208,13 @@ def _named_by_content(sets: ImageSets, train: ImageSetFeatures, matches: Matches
     second = np.where(same, index, matches.second)
     named = replace(
         matches, index=index, second=second, correlation=correlation, flip=np.where(same, 0, matches.flip),
-        inverted=matches.inverted & ~same,
+        turn=np.where(same, 0, matches.turn), inverted=matches.inverted & ~same,
     )  # fmt: skip
     return named, same | surely_identical(named)
+
+
+def _as_bytes(pictures: Sequence[NDArray[np.float16]]) -> NDArray[np.uint8]:
+    return np.rint(np.asarray(pictures, dtype=np.float32) * 255).astype(np.uint8)
 
 
 def _too_few(count: int, held_out: Matches | None) -> str:

@@ -4,11 +4,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandlf_synth.metrics.detail import FLIP_NAMES, FLIPS, mirror
+from gandlf_synth.metrics.detail import FLIP_NAMES
 from gandlf_synth.metrics.image_set import ImageSetFeatures
 from gandlf_synth.metrics.intervals import Indices
 from gandlf_synth.metrics.memorization import Matches, Numbers
 from gandlf_synth.metrics.results import CopyPair
+from gandlf_synth.metrics.turns import turned_planes
 
 
 def worst_pairs(
@@ -38,12 +39,14 @@ def worst_pairs(
     pictures: list[NDArray[np.float16]] = []
     for row in np.argsort(-order, kind="stable")[:count]:
         place = int(row if places is None else places[row])
-        index, second, flip = int(matches.index[row]), int(matches.second[row]), int(matches.flip[row])
-        query = mirror(np.asarray(images.pixels[place : place + 1], dtype=np.float32), FLIPS[flip])[0]
+        index, second = int(matches.index[row]), int(matches.second[row])
+        flip, turn = int(matches.flip[row]), int(matches.turn[row])
+        pixels = np.asarray(images.pixels[place : place + 1], dtype=np.float32)
+        query = np.asarray(turned_planes(pixels, turn, flip)[0], dtype=np.float32)
         original = np.asarray(reference.pixels[index], dtype=np.float32)
         pairs.append(
             CopyPair(
-                synthetic=images.files[place], training=reference.files[index], flip=FLIP_NAMES[flip],
+                synthetic=images.files[place], training=reference.files[index], flip=FLIP_NAMES[flip], turn=turn,
                 correlation=float(matches.correlation[row]), likeness=float(matches.likeness[row]),
                 ssim=ssim(query, original), flagged=bool(flagged[row]), identical=bool(identical[row]),
                 kind=matches.kind(row), second=reference.files[second] if second != index else "",

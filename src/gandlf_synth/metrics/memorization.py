@@ -12,7 +12,7 @@ zoom and flip. Four numbers say how alike the two are; each is near 1 for a copy
 How alike is too alike is decided by held-out real images, see ``copy_limit``.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 
 import numpy as np
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandlf_synth.metrics.candidates import describe, find_candidates, thumb_scale
-from gandlf_synth.metrics.detail import COARSE, FLIP_NAMES, FLIPS, Pixels, Scale, chunks, detail_images, flipped
+from gandlf_synth.metrics.detail import COARSE, FLIPS, Pixels, Scale, chunks, detail_images, flipped
 from gandlf_synth.metrics.intervals import Groups, Indices
 from gandlf_synth.metrics.mixtures import find_mixtures
 from gandlf_synth.metrics.registration import correlation_at, register_finely, register_roughly
+from gandlf_synth.metrics.turns import likely_turns, turn_name, turned_pixels
 
 Numbers = NDArray[np.float64]
 
@@ -50,6 +51,7 @@ class Matches:
         pose: rotation, zoom and shift that lay the image, once flipped, on the training image, as ``warp`` takes them.
         inverted: whether bright is dark.
         likeness, margin, broad_margin, mixture: see the module.
+        turn: what was done to the image's axes before the flip, as an index into ``TURNS``.
     """
 
     index: Indices
@@ -62,6 +64,7 @@ class Matches:
     margin: Numbers
     broad_margin: Numbers
     mixture: Numbers
+    turn: Indices
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -82,6 +85,14 @@ class Matches:
         """Return the rows of ``places``."""
         return Matches(*(getattr(self, part.name)[places] for part in fields(self)))
 
+    def with_nearer(self, places: Indices, others: "Matches") -> "Matches":
+        """Return the matches with ``others`` at ``places``, wherever these are nearer."""
+        nearer = others.likeness > self.likeness[places]
+        result = self.take(np.arange(len(self)))
+        for part in fields(self):
+            getattr(result, part.name)[places[nearer]] = getattr(others, part.name)[nearer]
+        return result
+
     def kind(self, place: int) -> str:
         """Return in words what was done to the training image, such as ``mirrored left-right, shifted by 4 %``."""
         pose = self.pose[place]
@@ -92,14 +103,15 @@ class Matches:
         shift = np.abs(pose[:, dims]).max() / 2
         if self.second[place] != self.index[place]:
             return "a mixture of two training images"
-        words = [FLIP_NAMES[self.flip[place]] if self.flip[place] else ""]
+        flip, turn = int(self.flip[place]), int(self.turn[place])
+        words = [turn_name(dims, turn, flip) if flip or turn else ""]
         words.append("inverted" if self.inverted[place] else "")
         if self.correlation[place] < IDENTICAL:
             words.append(f"turned by {angle:.0f}°" if angle >= 2 else "")
             size = "enlarged" if zoom > 1 else "made smaller"
             words.append(f"{size} by {abs(zoom - 1):.0%}" if abs(zoom - 1) > 0.03 else "")
             words.append(f"shifted by {shift:.0%} of the side" if shift > 0.015 else "")
-        return ", ".join(word for word in words if word) or FLIP_NAMES[0]
+        return ", ".join(word for word in words if word) or turn_name(dims, 0, 0)
 
 
 class CopySearch:
@@ -135,12 +147,23 @@ class CopySearch:
             if query_groups is not None and reference_groups is not None:
                 same = np.asarray(query_groups[rows])[:, None] == np.asarray(reference_groups)
                 barred = torch.from_numpy(same).to(self._known.thumbs.device)
-            parts.append(self._find(queries[rows], barred))
+            parts.append(self._find_turned(queries[rows], barred))
         return Matches(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Matches)))
 
+    def _find_turned(self, queries: Pixels, barred: Tensor | None) -> Matches:
+        images = _Scales.of(queries)
+        matches = self._find(queries, images, barred)
+        likely = likely_turns(images.thumbs, self._descriptions.thumbs, barred)
+        for turn in np.unique(likely[likely > 0]).tolist():
+            places = np.flatnonzero(likely == turn)
+            again = turned_pixels(queries[places], turn)
+            found = self._find(again, _Scales.of(again), None if barred is None else barred[places])
+            matches = matches.with_nearer(places, replace(found, turn=np.full(len(places), turn)))
+        return matches
+
     @torch.no_grad()
-    def _find(self, queries: Pixels, barred: Tensor | None) -> Matches:
-        images, known = _Scales.of(queries), self._known
+    def _find(self, queries: Pixels, images: "_Scales", barred: Tensor | None) -> Matches:
+        known = self._known
         index, flips = find_candidates(images.thumbs, images.coarse, self._descriptions, barred)
         rough = register_roughly(images.coarse, known.coarse, index, flips)
         count = index.shape[1]
@@ -178,6 +201,7 @@ class CopySearch:
             margin=_margins(rough.correlation, index),
             broad_margin=_margins(broad, index),
             mixture=pairs.gain.double().cpu().numpy(),
+            turn=np.zeros(len(first), dtype=np.int64),
         )
 
 

@@ -98,6 +98,8 @@ class CopyPair(BaseModel):
     ssim: float
     flip: str
     flagged: bool
+    turn: int = 0
+    """What was done to the image's axes before the flip, as an index into ``TURNS``; 0: nothing."""
     likeness: float = 0.0
     """The correlation of the detail, after shift, rotation and zoom."""
     kind: str = ""

@@ -143,7 +143,7 @@ def test_without_training_images_nothing_is_known_of_copies(
     assert clean.outcome == "unknown"
     assert "name them with --train" in clean.sentence
     assert same.outcome == "bad"
-    assert "2 of 20 synthetic images are files of the real images" in same.sentence
+    assert "2 of 20 synthetic images are the same as a real image to the pixel" in same.sentence
 
 
 def test_two_identical_files_are_bad_and_named_however_few_held_out_images_there_are(
