@@ -11,6 +11,7 @@ from tests.reliability.planted.flaws import FLAWS, Flaw, Material
 from tests.reliability.planted.real_sets import REAL_SETS, Labeled, RealSet, brains
 
 from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.changed_images import find_changed_images
 from gandlf_synth.evaluation.causes.collapse import find_collapse
 from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
 from gandlf_synth.evaluation.causes.outlier_images import find_outliers
@@ -52,7 +53,37 @@ def test_other_real_images_have_no_cause() -> None:
     real, other, _ = small()
     sets = in_memory(real, other)
 
-    assert [*whole(sets), *find_outliers(sets), *find_collapse(sets), *find_missing_classes(sets)] == []
+    assert [
+        *whole(sets),
+        *find_changed_images(sets),
+        *find_outliers(sets),
+        *find_collapse(sets),
+        *find_missing_classes(sets),
+    ] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [flaw.name for flaw in FLAWS[24:36]])
+def test_what_scanners_and_files_do_to_images_is_named(name: str) -> None:
+    real, other, train = brains().split(0)
+
+    (cause,) = whole(in_memory(real, BY_NAME[name].plant(Material(other, train, np.random.default_rng(0)))))
+
+    assert re.search(BY_NAME[name].words, cause.sentence, re.IGNORECASE), cause.sentence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["20 % inverted", "20 % mirrored"])
+def test_the_images_that_were_changed_are_listed(name: str) -> None:
+    real, other, train = brains().split(0)
+    planted = BY_NAME[name].plant(Material(other, train, np.random.default_rng(0)))
+    wrong = {k for k, (a, b) in enumerate(zip(other.images, planted.images, strict=True)) if not np.array_equal(a, b)}
+
+    (cause,) = find_changed_images(in_memory(real, planted))
+
+    assert re.search(BY_NAME[name].words, cause.sentence)
+    assert set(cause.images) <= {f"synthetic/{k}.npy" for k in wrong}
+    assert len(cause.images) > len(wrong) / 2
 
 
 @pytest.mark.slow

@@ -150,9 +150,10 @@ def _budget(run_record: Mapping[str, JsonValue] | None) -> list[str]:
 
 
 def _identical(planes: list[PlaneSet]) -> list[str]:
-    """Return a note for every other set that holds files of the synthetic set, byte for byte."""
+    """Return a note for every set that holds files of the synthetic set, byte for byte; for itself if more than once."""
     real, synthetic, *train = planes
-    notes = []
+    repeated = len(synthetic) - len(set(synthetic.content))
+    notes = [f"{repeated} of {len(synthetic)} synthetic files are byte for byte another one"] if repeated else []
     for other in (real, *train):
         same = sum(content in set(other.content) for content in synthetic.content)
         if same:

@@ -1,5 +1,6 @@
 """First-order and texture features of grey images, named as in the IBSI reference manual (Zwanenburg et al. 2020)."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from gandlf_synth.metrics.discrepancy import root, squared_distance
 from gandlf_synth.metrics.image_set import ImageSets
-from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.metrics.intervals import Estimate, Floats, Subjects, members
 from gandlf_synth.metrics.results import Measurement, Metric
 from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureSettings, SetMetric, itself, too_few
 
@@ -19,6 +20,8 @@ NAMES = (
 _LEVELS = 16
 _FLAT = 1e-12
 """A deviation below this is none."""
+_RESAMPLINGS = 200
+_Z = 1.96
 
 
 def first_order(planes: Floats) -> NDArray[np.float64]:
@@ -99,6 +102,42 @@ def shift_kernel(a: Floats, b: Floats) -> Floats:
     return kernel
 
 
+def scale_error(real: Floats, synthetic: Floats, subjects: Subjects, seed: int = 0) -> float:
+    """Return the standard error of a squared distance that comes from the deviations in whose unit it is.
+
+    The deviations are those of resampled real subjects, while the differences of the features stay as they are.
+
+    Args:
+        real: in units of their deviations, ``(n, features)``.
+        synthetic: in the same units, ``(m, features)``.
+        subjects: of the real images.
+        seed: of the resampling.
+
+    >>> rows = np.random.default_rng(0).normal(size=(50, 3))
+    >>> names = np.arange(50).astype(str)
+    >>> scale_error(rows, rows, names) < 0.05 < scale_error(rows, rows + 2, names)
+    True
+    """
+    from scipy.stats import energy_distance
+
+    apart = np.array([energy_distance(real[:, k], synthetic[:, k]) ** 2 for k in range(real.shape[1])])
+    parts = members(subjects)
+    sizes = np.array([len(part) for part in parts], dtype=float)
+    sums, squares = (np.stack([(real[part] ** power).sum(axis=0) for part in parts]) for power in (1, 2))
+    drawn = np.random.default_rng(seed).multinomial(len(parts), np.full(len(parts), 1 / len(parts)), _RESAMPLINGS)
+    count = (drawn @ sizes)[:, None]
+    deviations = np.sqrt(np.maximum(drawn @ squares / count - (drawn @ sums / count) ** 2, 0))
+    factors = np.where(deviations > _FLAT, real.std(axis=0) / np.maximum(deviations, _FLAT), 1.0)
+    return float((np.sqrt(np.pi) * factors * apart).mean(axis=1).std())
+
+
+def _widened(square: Estimate, error: float) -> Estimate:
+    """Return the estimate with an independent error in its interval."""
+    ends = (square.value - square.low, square.high - square.value)
+    below, above = (float(np.hypot(end, _Z * error)) for end in ends)
+    return replace(square, low=square.value - below, high=square.value + above)
+
+
 class TextureDistance(SetMetric):
     """Difference of first-order and texture features, in standard deviations of the real images."""
 
@@ -124,9 +163,11 @@ class TextureDistance(SetMetric):
         farthest = {NAMES[k]: float(distances[k]) for k in np.argsort(-distances)[:3]}
         scale = real.first_order.std(axis=0)
         scale = np.where(scale > _FLAT, scale, 1.0)
-        stacks = [(real.first_order / scale, synthetic.first_order / scale)]
+        real_rows, synthetic_rows = real.first_order / scale, synthetic.first_order / scale
+        stacks = [(real_rows, synthetic_rows)]
         distance = squared_distance(stacks, real.subjects, synthetic.subjects, shift_kernel, seed=settings.seed)
-        value, floor = root(distance.estimate()), root(distance.band())
+        square = _widened(distance.estimate(), scale_error(real_rows, synthetic_rows, real.subjects))
+        value, floor = root(square), root(distance.band())
         note = f"farthest apart: {', '.join(f'{name} {distance:.2f}' for name, distance in farthest.items())}"
         return Measurement([self.metric("texture", sets, value, floor, note=note, details=farthest)])
 

@@ -161,6 +161,14 @@ GROUPS: dict[str, Group] = {
         "gandlf_synth.testing:check_set_metric",
         base="gandlf_synth.metrics.set_metric:SetMetric",
     ),
+    "causes": Group(
+        "Causes",
+        "function",
+        "(compared: ComparedPlanes, /) -> Iterable[Degradation]",
+        "Gives what may have been done to synthetic images that differ from real ones, with words for it.",
+        "gandlf-synth evaluate, which tries every registered one",
+        "gandlf_synth.testing:check_cause",
+    ),
     "feature_extractors": Group(
         "Feature extractors",
         "function",

@@ -7,6 +7,7 @@ are broken:
 """
 
 from gandlf_synth.testing.augmentations import check_augmentation
+from gandlf_synth.testing.causes import check_cause
 from gandlf_synth.testing.conditioners import check_conditioner
 from gandlf_synth.testing.denoisers import check_denoiser
 from gandlf_synth.testing.diffusion import check_noise_schedule, check_sampler
@@ -25,6 +26,7 @@ from gandlf_synth.testing.writers import check_writer
 
 __all__ = [
     "check_augmentation",
+    "check_cause",
     "check_conditioner",
     "check_denoiser",
     "check_feature_extractor",

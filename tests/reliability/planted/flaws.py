@@ -1,9 +1,11 @@
 """Flaws as they occur in synthetic images, each with the card that must turn and the words that must name it."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 from tests.reliability.planted.real_sets import Array, Labeled, RealSet
 
@@ -49,6 +51,7 @@ class Flaw:
         plant: material → synthetic images with the flaw.
         one_sided: only where left and right can be told apart.
         on_background: only where something dark surrounds what is shown.
+        in_2d: only in pictures.
     """
 
     name: str
@@ -57,9 +60,12 @@ class Flaw:
     plant: Callable[[Material], Labeled]
     one_sided: bool = False
     on_background: bool = False
+    in_2d: bool = False
 
     def fits(self, real_set: RealSet) -> bool:
-        return (real_set.one_sided or not self.one_sided) and (real_set.on_background or not self.on_background)
+        flat = _axes(real_set.pool.images[0]) == 2
+        sides = real_set.one_sided or not self.one_sided
+        return sides and (real_set.on_background or not self.on_background) and (flat or not self.in_2d)
 
 
 def _same_type(values: Array, image: Array) -> Array:
@@ -239,6 +245,97 @@ def seam(image: Array, material: Material) -> Array:
     return seamed
 
 
+def salt_and_pepper(image: Array, material: Material) -> Array:
+    chance = material.rng.random(image.shape[: _axes(image)])
+    struck = image.copy()
+    struck[chance < 0.015], struck[chance > 0.985] = material.low, material.low + material.span
+    return struck
+
+
+def ringing(image: Array, _: Material) -> Array:
+    axes = tuple(range(_axes(image)))
+    spectrum = np.fft.fftn(image, axes=axes)
+    for axis in axes:
+        far = np.abs(np.fft.fftfreq(image.shape[axis])) > 0.22
+        spectrum[(*(slice(None),) * axis, far)] = 0
+    return np.fft.ifftn(spectrum, axes=axes).real
+
+
+def few_levels(image: Array, material: Material) -> Array:
+    step = material.span / 16
+    return material.low + (np.floor((image - material.low) / step) + 0.5) * step
+
+
+def _along(image: Array, axis: int) -> Array:
+    """Return coordinates from -1 to 1 along an axis, in a shape that goes with the image."""
+    shape = [1] * image.ndim
+    shape[axis] = image.shape[axis]
+    return np.linspace(-1, 1, image.shape[axis]).reshape(shape)
+
+
+def bias_field(image: Array, material: Material) -> Array:
+    return material.low + (image - material.low) * np.exp(0.45 * _along(image, 1))
+
+
+def ghosts(image: Array, _: Material) -> Array:
+    return 0.75 * image + 0.25 * np.roll(image, image.shape[0] // 3, axis=0)
+
+
+def cut_border(image: Array, material: Material) -> Array:
+    cut = np.full_like(image, material.low)
+    inside = tuple(slice(length // 8, length - length // 8) for length in image.shape[: _axes(image)])
+    cut[inside] = image[inside]
+    return cut
+
+
+def burnt_in(image: Array, material: Material) -> Array:
+    marked = image.copy()
+    side = max(3, image.shape[0] // 8)
+    marked[2 : 2 + side, 2 : 4 + 2 * side : 2] = material.low + material.span
+    marked[2, 2 : 4 + 2 * side] = material.low + material.span
+    return marked
+
+
+def transposed_convolution(image: Array, material: Material) -> Array:
+    places = np.indices(image.shape[: _axes(image)])
+    pattern = ((places % 4 == 0).sum(axis=0) - 0.5) * 0.06 * material.span
+    return image + (pattern[..., None] if image.ndim > _axes(image) else pattern)
+
+
+def wrapped(image: Array, material: Material) -> Array:
+    values = (image - material.low) * 1.35
+    return material.low + np.where(values > material.span, values - material.span, values)
+
+
+def compressed(image: Array, material: Material) -> Array:
+    file = io.BytesIO()
+    scaled = ((image - material.low) / material.span * 255).round().clip(0, 255).astype(np.uint8)
+    Image.fromarray(scaled).save(file, "JPEG", quality=10)
+    return np.asarray(Image.open(file)) / 255 * material.span + material.low
+
+
+def stretched(image: Array, _: Material) -> Array:
+    wide = ndimage.zoom(image, [1, 1.35] + [1] * (image.ndim - 2), order=1, grid_mode=True, mode="nearest")
+    start = (wide.shape[1] - image.shape[1]) // 2
+    return wide[:, start : start + image.shape[1]]
+
+
+def blurred_and_bright(image: Array, material: Material) -> Array:
+    return blur(image, material) + 0.15 * material.span
+
+
+def _some(change: Callable[[Array, Material], Array], share: float = 0.2) -> Callable[[Material], Labeled]:
+    """Return a flaw of a part of the images."""
+
+    def plant(material: Material) -> Labeled:
+        images = list(material.other.images)
+        for place in material.rng.permutation(len(images))[: round(share * len(images))]:
+            images[place] = _same_type(change(images[place].astype(np.float64), material), images[place])
+        return Labeled(images, material.other.labels)
+
+    return plant
+
+
 FLAWS = (
     Flaw("half resolution", "faithful", "resolution", _each(half_resolution)),
     Flaw("blur", "faithful", "blur", _each(blur)),
@@ -264,4 +361,18 @@ FLAWS = (
     Flaw("grey background", "faithful", "background", _each(background), on_background=True),
     Flaw("checkerboard", "faithful", "checkerboard", _each(checkerboard)),
     Flaw("seam", "faithful", "seam", _each(seam)),
+    Flaw("salt and pepper", "faithful", "salt", _each(salt_and_pepper)),
+    Flaw("ringing", "faithful", "ring", _each(ringing)),
+    Flaw("16 gray levels", "faithful", "gray levels", _each(few_levels)),
+    Flaw("bias field", "faithful", "drift", _each(bias_field)),
+    Flaw("ghosts", "faithful", "ghost", _each(ghosts)),
+    Flaw("cut border", "faithful", "border", _each(cut_border)),
+    Flaw("burnt-in mark", "faithful", "mark", _each(burnt_in)),
+    Flaw("grid of transposed convolutions", "faithful", "checkerboard", _each(transposed_convolution)),
+    Flaw("wrapped around", "faithful", "wrap", _each(wrapped)),
+    Flaw("JPEG at quality 10", "faithful", "JPEG", _each(compressed), in_2d=True),
+    Flaw("wrong proportions", "faithful", "proportion", _each(stretched), in_2d=True),
+    Flaw("blurred and brighter", "faithful", "blur.*bright|bright.*blur", _each(blurred_and_bright)),
+    Flaw("20 % inverted", "faithful", "inverted", _some(inversion)),
+    Flaw("20 % mirrored", "faithful", "mirror", _some(mirrored), one_sided=True),
 )

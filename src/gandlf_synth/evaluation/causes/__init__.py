@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.changed_images import find_changed_images
 from gandlf_synth.evaluation.causes.clipped_files import clipped_ends
 from gandlf_synth.evaluation.causes.collapse import find_collapse
 from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
@@ -31,10 +32,15 @@ def find_causes(
         seed: of everything random.
     """
     reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]), thresholds["difference_good"])
+    change = reproduced.degradation.apply if reproduced else None
+    changed = [] if reproduced else find_changed_images(sets)
+    known = {file for cause in changed for file in cause.images}
+    outliers = [cause for cause in find_outliers(sets, change) if not known.issuperset(cause.images)]
     return [
         *find_other_units(differences),
         *([cause_of(reproduced, thresholds)] if reproduced else []),
-        *find_outliers(sets, reproduced.degradation.apply if reproduced else None),
+        *changed,
+        *outliers,
         *find_missing_classes(sets),
-        *find_collapse(sets),
+        *find_collapse(sets, change),
     ]

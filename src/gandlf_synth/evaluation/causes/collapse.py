@@ -1,9 +1,11 @@
 """Mode collapse: many images that are variants of a few, measured by the Vendi score and by groups of near twins."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gandlf_synth.evaluation.causes.appearance import layout, middle_planes
+from gandlf_synth.evaluation.causes.appearance import Planes, layout, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices, Subjects
@@ -19,13 +21,18 @@ _TWINS = 0.1
 """Share of the real images that have so near a neighbor: the distance of twins."""
 
 
-def find_collapse(sets: ImageSets) -> list[Cause]:
-    """Return whether the images are variants of a few, as one cause."""
+def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = None) -> list[Cause]:
+    """Return whether the images are variants of a few, as one cause.
+
+    Args:
+        sets: the images.
+        change: what has to be done to all real images to make them look like the synthetic ones.
+    """
     known = _of_like_classes(sets)
     count = min(len(np.unique(sets.real.subjects[known])), len(sets.synthetic), _MOST)
     if count < _FEWEST:
         return []
-    points = _points(sets.real), _points(sets.synthetic)
+    points = _points(sets.real, change), _points(sets.synthetic)
     rng = np.random.default_rng(0)
     ratios, groups, usual = [], [], []
     for _ in range(_REPEATS):
@@ -41,8 +48,9 @@ def find_collapse(sets: ImageSets) -> list[Cause]:
     strength = min(variety, kinds)
     if variety >= _LOOK and kinds >= _BAD:
         return []
+    what = "mode collapse" if kinds < _LOOK or strength < _BAD else "less variety than in real images"
     sentence = (
-        f"mode collapse: {count} images fall into {np.mean(groups):.0f} groups of near twins, as many real ones into "
+        f"{what}: {count} images fall into {np.mean(groups):.0f} groups of near twins, as many real ones into "
         f"{np.mean(usual):.0f}; variety (Vendi score) is {variety:.0%} of that of real images"
     )
     outcome = "bad" if strength < _BAD else "look"
@@ -68,9 +76,10 @@ def vendi_score(similarity: Floats) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _points(images: ImageSetFeatures) -> Floats:
+def _points(images: ImageSetFeatures, change: Callable[[Planes], Planes] | None = None) -> Floats:
     """Return what lies where in each image, which noise and blur hardly change, ``(n, values)``."""
     planes = middle_planes(images, np.arange(len(images)))
+    planes = planes if change is None else change(planes)
     return layout(planes.reshape(-1, *planes.shape[2:])).reshape(len(planes), -1)
 
 

@@ -1,4 +1,8 @@
-"""What a degradation is: something that may have been done to real images, with words for it."""
+"""What a degradation is: something that may have been done to real images, with words for it.
+
+Functions of the registry group ``causes`` give them: each knows one kind, such as what a scanner does, and says by how
+much it must have been done.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.evaluation.causes.appearance import Planes
+from gandlf_synth.evaluation.causes.clipped_files import Ends
 from gandlf_synth.metrics.intervals import Floats
+
+
+@dataclass(frozen=True)
+class ComparedPlanes:
+    """Real and synthetic images that differ, for which a cause is sought.
+
+    Args:
+        real: the images to change.
+        synthetic: what they should become.
+        seed: of everything random.
+        ends: at which ends of their range the files of the synthetic images are clipped.
+    """
+
+    real: Planes
+    synthetic: Planes
+    seed: int = 0
+    ends: Ends = (True, True)
 
 
 @dataclass(frozen=True)
@@ -42,3 +64,9 @@ def per_image(planes: Planes, statistic: Callable[..., Floats]) -> Floats:
     """Return a statistic of all pixels of each image, in a shape that goes with the planes."""
     values: Floats = np.asarray(statistic(planes.reshape(len(planes), -1), axis=1))
     return values[:, None, None, None, None]
+
+
+def each_plane(planes: Planes, change: Callable[[NDArray[np.float32]], NDArray[np.floating]]) -> Planes:
+    """Return planes of which ``change`` has changed each, given as ``(channels, rows, columns)``."""
+    flat = planes.reshape(-1, *planes.shape[2:])
+    return clipped(np.stack([change(plane) for plane in flat]).reshape(planes.shape))

@@ -1,4 +1,4 @@
-"""Fine detail that differs from real images: less resolution, blur, noise, a grid, sharpening."""
+"""Fine detail that differs from real images: less resolution, blur, noise, sharpening."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,20 +7,19 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from gandlf_synth.evaluation.causes.appearance import WAVES, Planes, grid_strength, wave
-from gandlf_synth.evaluation.causes.degradation import Degradation, clipped
-from gandlf_synth.metrics.intervals import Floats
+from gandlf_synth.evaluation.causes.appearance import Planes
+from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation, clipped
 
 _FACTORS = (1.5, 2.0, 3.0, 4.0)
 _WIDTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.4, 2.8, 3.4, 4.0)
 _NOISES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.17, 0.25)
 _SHARPENING = (0.5, 1.0, 2.0)
-_GRID = 3.0
-"""How many times stronger than in real images a pattern of two pixels must be."""
+_IMPULSES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
 
 
-def details(real: Planes, synthetic: Planes, seed: int) -> Iterator[Degradation]:
+def details(compared: ComparedPlanes) -> Iterator[Degradation]:
     """Give the changes of fine detail that may have been done."""
+    seed = compared.seed
     for factor in _FACTORS:
         sentence = f"resolution is lower: as in real images that were reduced to 1/{factor:g} and enlarged again"
         for mode in ("bilinear", "bicubic", "nearest"):
@@ -35,7 +34,9 @@ def details(real: Planes, synthetic: Planes, seed: int) -> Iterator[Degradation]
         yield Degradation("noise", f"{sentence} that grows with brightness", _noise(level, seed, speckle=True))
     for amount in _SHARPENING:
         yield Degradation("sharpened", "edges are too sharp, as after sharpening", _sharpen(amount))
-    yield from _grids(real, synthetic)
+    for share in _IMPULSES:
+        sentence = f"single pixels are black or white (salt-and-pepper noise): {share:.1%} of them"
+        yield Degradation("impulse_noise", sentence, _strike(share, seed))
 
 
 def _reduce(factor: float, mode: str, *, antialias: bool) -> Callable[[Planes], Planes]:
@@ -65,13 +66,10 @@ def _sharpen(amount: float) -> Callable[[Planes], Planes]:
     return lambda planes: clipped(planes + amount * (planes - _blur(1.0)(planes)))
 
 
-def _grids(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
-    levels, usual = (np.median(grid_strength(part.reshape(-1, *part.shape[2:])), axis=0) for part in (synthetic, real))
-    for level, normal, along in zip(levels, usual, WAVES, strict=True):
-        if level > _GRID * normal:
-            sentence = "a checkerboard pattern (a grid with a period of 2 pixels) lies over the images"
-            yield Degradation("checkerboard", sentence, _add(level * wave(real.shape[-2:], along)))
+def _strike(share: float, seed: int) -> Callable[[Planes], Planes]:
+    def strike(planes: Planes) -> Planes:
+        chance = np.random.default_rng(seed).random((*planes.shape[:2], 1, *planes.shape[3:]), dtype=np.float32)
+        black, white = chance < share / 2, chance > 1 - share / 2
+        return clipped(np.where(black, 0, np.where(white, 1, planes)))
 
-
-def _add(pattern: Floats) -> Callable[[Planes], Planes]:
-    return lambda planes: clipped(planes + pattern)
+    return strike

@@ -31,7 +31,7 @@ images of pure noise lie at 4.4.
 _CLIP = 4.0
 """Deviations from which a number is far, however far."""
 _MOST = 0.4
-"""Share of the set above which it is not single images that are odd, but the set."""
+"""Share of the set above which it is not single images that are odd, but what is known of the change of all."""
 _BAD = 0.1
 _SHOWN = 8
 _WHITE = 0.4
@@ -57,7 +57,7 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     kinds = {word: _unusual(kind, real, synthetic) for word, kind in _KINDS.items()}
     limit = _BEYOND if change is None else _BEYOND_CHANGED
     odd = np.flatnonzero((far > limit) | np.any(list(kinds.values()), axis=0))
-    if not _FEWEST_ODD <= len(odd) <= _MOST * len(far):
+    if len(odd) < _FEWEST_ODD or (change is not None and len(odd) > _MOST * len(far)):
         return []
     odd = odd[np.argsort(-far[odd])]
     files = tuple(sets.synthetic.files[place] for place in odd)

@@ -5,12 +5,12 @@ the synthetic images is the cause, if it accounts for most of the difference. So
 modality: the real images of the very evaluation say what blur or inversion does to them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gandlf_synth import registry
 from gandlf_synth.evaluation.causes.appearance import (
     Groups,
     Planes,
@@ -22,11 +22,7 @@ from gandlf_synth.evaluation.causes.appearance import (
 )
 from gandlf_synth.evaluation.causes.cause import FIDELITY, VARIETY, Cause
 from gandlf_synth.evaluation.causes.clipped_files import Ends
-from gandlf_synth.evaluation.causes.degradation import Degradation
-from gandlf_synth.evaluation.causes.detail import details
-from gandlf_synth.evaluation.causes.orientation import orientations, zooms
-from gandlf_synth.evaluation.causes.seam import seams
-from gandlf_synth.evaluation.causes.tone import tones
+from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Indices, Subjects
 
@@ -36,6 +32,10 @@ _MOST = 64
 _SURE = 0.01
 _EXPLAINED = 0.6
 """Share of the difference that a change must account for."""
+_HINT = 0.3
+"""The share from which a change may be the first of two."""
+_REST, _TOGETHER = 0.08, 0.94
+"""The share that one change must leave for a second to be looked for, and that both must account for."""
 THRESHOLDS = {"difference_good": 0.05, "difference_bad": 0.5}
 """Energy distance of real and synthetic images in deviations of the real ones: what is looked into, and what is bad."""
 _AS_GOOD = 0.02
@@ -98,26 +98,70 @@ def reproduce(
     real, synthetic = (
         middle_planes(part, rows) for part, rows in zip((sets.real, sets.synthetic), chosen, strict=True)
     )
-    described = describe(real)
-    yardstick = Yardstick.of(described)
-    target = yardstick.measure(describe(synthetic))
     subjects = [part.subjects[rows] for part, rows in zip((sets.real, sets.synthetic), chosen, strict=True)]
-    start = yardstick.measure(described)
-    before = _total(start, target)
-    if before <= visible or _alike(start, target, subjects, seed):
+    described = describe(real)
+    scale = _Scale.of(described, synthetic)
+    start = scale.yardstick.measure(described)
+    before = _total(start, scale.target)
+    if before <= visible or _alike(start, scale.target, subjects, seed):
         return None
-    rounding = _rounding(synthetic)
+    compared = ComparedPlanes(real, synthetic, seed, ends)
+    tried = _try_changes(compared, scale, before)
+    found = _choose(tried, before)
+    first = found or _choose(tried, before, _HINT)
+    both = first and _with_second(first, compared, scale)
+    return both or found
 
-    def explained(degradation: Degradation, count: int) -> float:
-        changed = rounding(degradation.apply(real[:count]))
-        return 1 - _total(yardstick.measure(describe(changed)), target) / before
 
-    changes = list(_changes(real, synthetic, seed, ends))
-    first = [explained(degradation, _FIRST_LOOK) for degradation in changes]
-    tried = [
-        (changes[place], explained(changes[place], len(real))) for place in np.argsort(first)[-_SHORTLIST:].tolist()
-    ]
-    return _choose(tried, before)
+@dataclass(frozen=True)
+class _Scale:
+    """How far changed images are from the synthetic ones.
+
+    Args:
+        yardstick: of the real images.
+        target: the synthetic images in it.
+        rounding: what rounds values as those of the synthetic images are.
+    """
+
+    yardstick: Yardstick
+    target: Groups
+    rounding: Callable[[Planes], Planes]
+
+    @classmethod
+    def of(cls, described: Groups, synthetic: Planes) -> "_Scale":
+        yardstick = Yardstick.of(described)
+        return cls(yardstick, yardstick.measure(describe(synthetic)), _rounding(synthetic))
+
+    def rest(self, planes: Planes) -> float:
+        """Return the distance that is left between ``planes`` and the synthetic images."""
+        return _total(self.yardstick.measure(describe(self.rounding(planes))), self.target)
+
+
+def _try_changes(compared: ComparedPlanes, scale: _Scale, before: float) -> list[tuple[Degradation, float]]:
+    """Return the likeliest changes, and the share of the distance that each accounts for."""
+    changes = list(possible_changes(compared))
+    few = compared.real[:_FIRST_LOOK]
+    first = [scale.rest(change.apply(few)) + change.handicap * before for change in changes]
+    shortlist = [changes[place] for place in np.argsort(first)[:_SHORTLIST].tolist()]
+    return [(change, 1 - scale.rest(change.apply(compared.real)) / before) for change in shortlist]
+
+
+def _with_second(first: Reproduced, compared: ComparedPlanes, scale: _Scale) -> Reproduced | None:
+    """Return two changes, one after the other, where only both together account for the difference."""
+    rest = first.difference * (1 - first.explained)
+    if rest <= max(_REST * first.difference, THRESHOLDS["difference_good"]):
+        return None
+    change = first.degradation
+    second = _choose(_try_changes(replace(compared, real=change.apply(compared.real)), scale, rest), rest)
+    if second is None or second.degradation.name == change.name:
+        return None
+    explained = 1 - rest * (1 - second.explained) / first.difference
+    if explained < _TOGETHER:
+        return None
+    then = second.degradation
+    sentence = f"{change.sentence}; besides, {then.sentence}"
+    both = Degradation(change.name, sentence, lambda planes: then.apply(change.apply(planes)))
+    return Reproduced(both, explained, first.difference, ())
 
 
 def _like_labeled(sets: ImageSets, rng: np.random.Generator) -> Indices:
@@ -133,7 +177,7 @@ def _like_labeled(sets: ImageSets, rng: np.random.Generator) -> Indices:
     return np.sort(np.concatenate(picks))
 
 
-def _choose(tried: Sequence[tuple[Degradation, float]], before: float) -> Reproduced | None:
+def _choose(tried: Sequence[tuple[Degradation, float]], before: float, least: float = _EXPLAINED) -> Reproduced | None:
     """Return the change that accounts for most; a simpler one where a more general one is hardly better.
 
     >>> simple, general = (Degradation(name, name, np.copy, handicap) for name, handicap in (("a", 0.0), ("b", 0.2)))
@@ -141,7 +185,7 @@ def _choose(tried: Sequence[tuple[Degradation, float]], before: float) -> Reprod
     'a'
     """
     best, share = max(tried, key=lambda each: each[1] - each[0].handicap)
-    if share < _EXPLAINED:
+    if share < least:
         return None
     others = {
         each.name: each.sentence for each, part in sorted(tried, key=lambda each: each[1])
@@ -167,9 +211,7 @@ def _total(a: Groups, b: Groups) -> float:
     return sum(set_distance(a, b).values())
 
 
-def _changes(real: Planes, synthetic: Planes, seed: int, ends: Ends) -> Iterator[Degradation]:
-    parts: tuple[Iterable[Degradation], ...] = (
-        orientations(real), tones(real, synthetic, ends), seams(real, synthetic),
-        details(real, synthetic, seed), zooms(),
-    )  # fmt: skip
-    return chain(*parts)
+def possible_changes(compared: ComparedPlanes) -> Iterator[Degradation]:
+    """Give what may have been done to the synthetic images, by every registered function of the group ``causes``."""
+    for name in registry.names("causes"):
+        yield from registry.load("causes", name)(compared)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gandlf_synth.evaluation.causes.appearance import Planes
-from gandlf_synth.evaluation.causes.degradation import Degradation, clipped
+from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation, clipped
 from gandlf_synth.metrics.intervals import Floats
 
 _SURE = 6.0
@@ -14,8 +14,9 @@ _LEAST = 0.01
 """Of the range."""
 
 
-def seams(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
+def seams(compared: ComparedPlanes) -> Iterator[Degradation]:
     """Give the strongest seam along each axis, where there is one."""
+    real, synthetic = compared.real, compared.synthetic
     for axis, name in ((-1, "columns"), (-2, "rows")):
         for stack in range(real.shape[1]):
             place, step, sure = _strongest(real[:, stack], synthetic[:, stack], axis)

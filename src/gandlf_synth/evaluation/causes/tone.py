@@ -7,7 +7,13 @@ import numpy as np
 
 from gandlf_synth.evaluation.causes.appearance import Planes
 from gandlf_synth.evaluation.causes.clipped_files import Ends
-from gandlf_synth.evaluation.causes.degradation import Degradation, clipped, median_quantile, per_image
+from gandlf_synth.evaluation.causes.degradation import (
+    ComparedPlanes,
+    Degradation,
+    clipped,
+    median_quantile,
+    per_image,
+)
 from gandlf_synth.metrics.intervals import Floats
 
 _SAME = 1 / 512
@@ -19,15 +25,10 @@ _CONTRAST = 0.08
 """Logarithm of the ratio of contrasts below which they count as the same."""
 
 
-def tones(real: Planes, synthetic: Planes, ends: Ends = (True, True)) -> Iterator[Degradation]:
-    """Give the changes of grey values that lead from ``real`` to ``synthetic``, each as large as it would have to be.
-
-    Args:
-        real: the images to change.
-        synthetic: what they should become.
-        ends: at which ends of their range the files of the synthetic images are clipped.
-    """
-    yield from _inversions(real, synthetic)
+def tones(compared: ComparedPlanes) -> Iterator[Degradation]:
+    """Give the changes of gray values that lead from real to synthetic images, each as large as it would have to be."""
+    real, synthetic, ends = compared.real, compared.synthetic, compared.ends
+    yield from inversions(compared)
     clippings = list(_clippings(real, synthetic, ends))
     yield from clippings
     yield from _backgrounds(real, synthetic)
@@ -42,7 +43,9 @@ def tones(real: Planes, synthetic: Planes, ends: Ends = (True, True)) -> Iterato
         yield replace(change, sentence=change.sentence + also)
 
 
-def _inversions(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
+def inversions(compared: ComparedPlanes) -> Iterator[Degradation]:
+    """Give the ways in which dark and bright may be exchanged."""
+    real, synthetic = compared.real, compared.synthetic
     sentence = "contrast is inverted: dark and bright are exchanged"
     ends = median_quantile(real, 0.005) + median_quantile(real, 0.995)
     means = (real.mean(axis=(0, 1, 3, 4)) + synthetic.mean(axis=(0, 1, 3, 4)))[:, None, None]
@@ -124,7 +127,7 @@ def _brightness(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
         yield Degradation(
             "brightness", f"{brighter[:-1]}, {times:.2g} times)", _line(1 + (times - 1) * factor, 0.0), 0.02
         )
-    if abs(float(np.log(gain.mean()))) > _CONTRAST:
+    if abs(float(np.log(max(gain.mean(), 1e-4)))) > _CONTRAST:
         words = f"contrast is {'higher' if gain.mean() > 1 else 'lower'} ({float(gain.mean()):.2g} times)"
         yield Degradation(
             "contrast", words, _line(float(gain.mean()), float((means[1] - gain * means[0]).mean())), 0.05

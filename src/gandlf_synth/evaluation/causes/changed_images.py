@@ -1,0 +1,116 @@
+"""Some of the images, and not all, were changed: which they are, and how.
+
+A change of a part of the set hardly moves what is measured of the whole. So every image is asked for itself whether it
+lies nearer to changed real images than to real ones, in that which the change moves; real images say how near is
+unusual.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandlf_synth.errors import listing
+from gandlf_synth.evaluation.causes.appearance import (
+    Groups,
+    Yardstick,
+    describe,
+    middle_planes,
+    set_distance,
+)
+from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation
+from gandlf_synth.evaluation.causes.detail import details
+from gandlf_synth.evaluation.causes.orientation import orientations
+from gandlf_synth.evaluation.causes.outlier_images import is_empty, is_noise, short_names
+from gandlf_synth.evaluation.causes.tone import inversions
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
+
+_FEWEST = 20
+_MOST = 200
+"""Real images that are changed."""
+_FEWEST_CHANGED = 3
+_BEYOND = 0.85
+"""How much nearer to changed real images than any real image an image must lie."""
+_MOVED = 0.3
+"""Groups of numbers count that a change moves by at least this share of what it moves most."""
+_SEEN = 0.5
+"""Energy distance below which a change of these real images is hardly seen."""
+_NEIGHBOR = 3
+_BAD = 0.1
+_SHOWN = 8
+_DETAIL = ("a Gaussian of 1.5 pixels", "noise of 8% of the range")
+"""Of the many degrees of blur and noise, those that are looked for."""
+
+
+def find_changed_images(sets: ImageSets) -> list[Cause]:
+    """Return the images that were changed, as one cause, for the change that most of them have."""
+    if min(sets.real.num_subjects, len(sets.synthetic)) < _FEWEST:
+        return []
+    chosen = np.sort(np.random.default_rng(0).permutation(len(sets.real))[:_MOST])
+    compared = ComparedPlanes(
+        middle_planes(sets.real, chosen), middle_planes(sets.synthetic, np.arange(len(sets.synthetic)))
+    )
+    search = _Search(compared, sets.real.subjects[chosen])
+    found = [(change, search.places(change)) for change in _changes(compared)]
+    change, places = max(found, key=lambda each: len(each[1]))
+    if len(places) < _FEWEST_CHANGED:
+        return []
+    part = share(len(places), len(sets.synthetic)).value
+    files = tuple(sets.synthetic.files[place] for place in places)
+    what = f"{len(places)} of {len(sets.synthetic)} images ({part:.0%}) are unlike the others ({change.sentence})"
+    return [
+        Cause(
+            name="changed_images", question="faithful", outcome="bad" if part > _BAD else "look",
+            sentence=f"{what}: {listing(short_names(files, sets.synthetic.files), _SHOWN)}", strength=part,
+            limit=_FEWEST_CHANGED / len(sets.synthetic), images=files,
+        )
+    ]  # fmt: skip
+
+
+def _changes(compared: ComparedPlanes) -> Iterator[Degradation]:
+    yield from orientations(compared)
+    yield next(inversions(compared))
+    yield from (change for change in details(compared) if change.sentence.endswith(_DETAIL))
+
+
+class _Search:
+    """Looks for images that lie nearer to changed real images than to real ones."""
+
+    def __init__(self, compared: ComparedPlanes, subjects: Subjects) -> None:
+        self._real = compared.real
+        described = describe(compared.real)
+        self._yardstick = Yardstick.of(described)
+        self._described = self._yardstick.measure(described)
+        self._synthetic = self._yardstick.measure(describe(compared.synthetic))
+        self._other = ~(is_noise(compared.synthetic) | is_empty(compared.synthetic))
+        self._same = subjects[:, None] == subjects
+
+    def places(self, change: Degradation) -> Indices:
+        """Return which synthetic images look changed, those that do so most first."""
+        changed = self._yardstick.measure(describe(change.apply(self._real)))
+        moved = set_distance(self._described, changed)
+        if max(moved.values()) < _SEEN:
+            return np.empty(0, dtype=np.int64)
+        counted = [name for name, value in moved.items() if value > _MOVED * max(moved.values())]
+        usual = self._ratios(self._described, changed, counted, self._same)
+        ratios = self._ratios(self._synthetic, changed, counted, None)
+        beyond = np.flatnonzero((ratios < _BEYOND * min(float(usual.min()), 1.0)) & self._other)
+        return beyond[np.argsort(ratios[beyond])]
+
+    def _ratios(self, rows: Groups, changed: Groups, counted: list[str], same: NDArray[np.bool_] | None) -> Floats:
+        nearest = [_nearest(rows, others, counted, same) for others in (changed, self._described)]
+        return np.asarray(nearest[0] / np.maximum(nearest[1], 1e-6))
+
+
+def _nearest(rows: Groups, others: Groups, counted: list[str], same: NDArray[np.bool_] | None) -> Floats:
+    """Return how far each row lies from the third nearest of ``others``."""
+    from scipy.spatial.distance import cdist
+
+    distances = cdist(*(np.concatenate([part[name] for name in counted], axis=1) for part in (rows, others)))
+    if same is not None:
+        distances[same] = np.inf
+    k = min(_NEIGHBOR, distances.shape[1]) - 1
+    nearest: Floats = np.partition(distances, k, axis=1)[:, k]
+    return nearest
