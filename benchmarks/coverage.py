@@ -128,8 +128,9 @@ def simulate(case: Case, repeats: int) -> dict[str, Any]:
         estimates = [found[name] for found, _ in runs]
         truth = _truth(name, case, estimates)
         judged = estimates if truth.exact else estimates[repeats // 2 :]
-        held = np.mean([estimate.low <= truth.value + 1e-12 and estimate.high >= truth.value for estimate in judged])
-        result[name] = {"truth": round(truth.value, 5), "coverage": round(float(held), 3)}
+        held = [estimate.low <= truth.value + 1e-12 and estimate.high >= truth.value for estimate in judged]
+        share = round(float(np.mean(held)), 3) if judged[0].has_interval else None
+        result[name] = {"truth": round(truth.value, 5), "coverage": share}
     if case.shift == 0:
         bad = [any(check.outcome == "bad" for check in control_false_alarms(checks)) for _, checks in runs]
         result["false alarms"] = float(np.mean(bad))

@@ -150,7 +150,7 @@ def _budget(run_record: Mapping[str, JsonValue] | None) -> list[str]:
 
 
 def _identical(planes: list[PlaneSet]) -> list[str]:
-    """Return a note for every set that holds files of the synthetic set, byte for byte; for itself if more than once."""
+    """Return a note for every set that holds files of the synthetic set, byte for byte; for itself if repeatedly."""
     real, synthetic, *train = planes
     repeated = len(synthetic) - len(set(synthetic.content))
     notes = [f"{repeated} of {len(synthetic)} synthetic files are byte for byte another one"] if repeated else []

@@ -86,8 +86,9 @@ class Matches:
         return Matches(*(getattr(self, part.name)[places] for part in fields(self)))
 
     def with_nearer(self, places: Indices, others: "Matches") -> "Matches":
-        """Return the matches with ``others`` at ``places``, wherever these are nearer."""
-        nearer = others.likeness > self.likeness[places]
+        """Return the matches with ``others`` at ``places``, wherever these leave half as much unexplained or less."""
+        unlike = 1 - np.maximum(self.likeness, self.mixture)[places]
+        nearer = 1 - others.likeness < unlike / 2
         result = self.take(np.arange(len(self)))
         for part in fields(self):
             getattr(result, part.name)[places[nearer]] = getattr(others, part.name)[nearer]

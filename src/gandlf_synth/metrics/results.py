@@ -1,10 +1,11 @@
 """What set metrics give, as plain values: numbers with intervals, rows per class, pairs of images, checks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from gandlf_synth.geometry import Voxels
 from gandlf_synth.metrics.intervals import Estimate
@@ -18,8 +19,15 @@ def _ends(estimate: Estimate) -> dict[str, float]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-Interval = Annotated[Estimate, PlainSerializer(_ends, return_type=dict[str, float])]
-"""An estimate that is stored without its method, which stands beside it."""
+def _with_ends(stored: object) -> object:
+    """Return an estimate as it was stored, with nan for ends that it has not: JSON knows no nan."""
+    if not isinstance(stored, dict):
+        return stored
+    return {name: math.nan if end is None else end for name, end in stored.items()}
+
+
+Interval = Annotated[Estimate, PlainSerializer(_ends, return_type=dict[str, float]), BeforeValidator(_with_ends)]
+"""An estimate that is stored without its method, which stands beside it; an interval that is missing is null."""
 
 
 class Metric(BaseModel):

@@ -54,6 +54,8 @@ def format_interval(value: Estimate | None) -> str:
     """
     if value is None:
         return ""
+    if not value.has_interval:
+        return f"{format_number(value.value)} (no interval)"
     return f"{format_number(value.value)} ({format_number(value.low)} to {format_number(value.high)})"
 
 
