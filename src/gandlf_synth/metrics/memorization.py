@@ -36,6 +36,8 @@ _REGISTERED = 3
 """Candidates of each image that are registered finely."""
 _MIXED, _ALONE = 0.6, 0.97
 """An image is named a mixture if two explain so much more than one, and one does not explain it so well."""
+_SURELY_MIXED, _SURELY_ALONE = 0.9, 0.99
+"""The same where two explain nearly all: images that share much of their detail are each like a mixture of others."""
 _CHUNK = 256
 
 
@@ -187,6 +189,7 @@ class CopySearch:
         pairs = find_mixtures(images.thumbs, known.thumbs, images.fine, known.fine, barred)
         signed = likeness.gather(1, top)[:, 0]
         mixed = (pairs.gain > _MIXED) & (signed.abs() < _ALONE)
+        mixed |= (pairs.gain > _SURELY_MIXED) & (signed.abs() < _SURELY_ALONE)
         first = torch.where(mixed, pairs.pair[:, 0], index[place]).cpu().numpy()
         second = torch.where(mixed, pairs.pair[:, 1], index[place]).cpu().numpy()
         flip = torch.where(mixed, torch.zeros_like(top[:, 0]), flips[place]).cpu().numpy()

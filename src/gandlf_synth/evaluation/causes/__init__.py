@@ -14,6 +14,9 @@ from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.set_units import UnitDifference
 from gandlf_synth.metrics.image_set import ImageSets
 
+_SURE, _MANY = 0.8, 0.2
+"""A change of all images that accounts for less gives way to a change of a larger share of them."""
+
 
 def find_causes(
     sets: ImageSets,
@@ -32,8 +35,11 @@ def find_causes(
         seed: of everything random.
     """
     reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]), thresholds["difference_good"])
+    changed = find_changed_images(sets) if reproduced is None or reproduced.explained < _SURE else []
+    if any(cause.strength > _MANY for cause in changed):
+        reproduced = None
     change = reproduced.degradation.apply if reproduced else None
-    changed = [] if reproduced else find_changed_images(sets)
+    changed = [] if reproduced else changed
     known = {file for cause in changed for file in cause.images}
     outliers = [cause for cause in find_outliers(sets, change) if not known.issuperset(cause.images)]
     return [

@@ -45,7 +45,7 @@ _DETAIL = ("a Gaussian of 1.5 pixels", "noise of 8% of the range")
 
 
 def find_changed_images(sets: ImageSets) -> list[Cause]:
-    """Return the images that were changed, as one cause, for the change that most of them have."""
+    """Return the images that were changed, as one cause: of the changes that many of them have, the nearest one."""
     if min(sets.real.num_subjects, len(sets.synthetic)) < _FEWEST:
         return []
     chosen = np.sort(np.random.default_rng(0).permutation(len(sets.real))[:_MOST])
@@ -54,9 +54,11 @@ def find_changed_images(sets: ImageSets) -> list[Cause]:
     )
     search = _Search(compared, sets.real.subjects[chosen])
     found = [(change, search.places(change)) for change in _changes(compared)]
-    change, places = max(found, key=lambda each: len(each[1]))
-    if len(places) < _FEWEST_CHANGED:
+    most = max(len(places) for _, places in found)
+    if most < _FEWEST_CHANGED:
         return []
+    likely = [(change, places) for change, places in found if len(places) > most / 2]
+    change, places = min(likely, key=lambda each: search.unlikeness(*each))
     part = share(len(places), len(sets.synthetic)).value
     files = tuple(sets.synthetic.files[place] for place in places)
     what = f"{len(places)} of {len(sets.synthetic)} images ({part:.0%}) are unlike the others ({change.sentence})"
@@ -98,6 +100,12 @@ class _Search:
         ratios = self._ratios(self._synthetic, changed, counted, None)
         beyond = np.flatnonzero((ratios < _BEYOND * min(float(usual.min()), 1.0)) & self._other)
         return beyond[np.argsort(ratios[beyond])]
+
+    def unlikeness(self, change: Degradation, places: Indices) -> float:
+        """Return how far the images at ``places`` lie from changed real ones, in all that is known of them."""
+        changed = self._yardstick.measure(describe(change.apply(self._real)))
+        rows = {name: part[places] for name, part in self._synthetic.items()}
+        return float(np.median(_nearest(rows, changed, list(rows), None)))
 
     def _ratios(self, rows: Groups, changed: Groups, counted: list[str], same: NDArray[np.bool_] | None) -> Floats:
         nearest = [_nearest(rows, others, counted, same) for others in (changed, self._described)]

@@ -1,6 +1,6 @@
 """What is shown at another size, in other proportions, elsewhere or turned a little."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,15 +8,16 @@ from torch.nn import functional
 
 from gandlf_synth.evaluation.causes.appearance import Planes
 from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation
+from gandlf_synth.metrics.intervals import Floats
 
 _ZOOMS = (0.67, 0.8, 1.25, 1.5)
 _STRETCHES = (0.67, 0.75, 0.85, 1.18, 1.35, 1.5)
 _ANGLES = (-20, -10, 10, 20)
-_NEAREST, _FARTHEST = 0.03, 0.3
-"""Shifts that are looked for, as a share of the side."""
+_STEPS = (0.06, 0.12, 0.2)
+"""Shifts, as a share of the side."""
 
 
-def placements(compared: ComparedPlanes) -> Iterator[Degradation]:
+def placements(_: ComparedPlanes) -> Iterator[Degradation]:
     """Give other sizes, proportions, angles and places of what is in the images."""
     for factor in _ZOOMS:
         sentence = (
@@ -32,24 +33,17 @@ def placements(compared: ComparedPlanes) -> Iterator[Degradation]:
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         sentence = f"images are turned by about {abs(angle)}° to the {'left' if angle > 0 else 'right'}"
         yield Degradation("turned", sentence, _move(matrix))
-    rows, columns = _shift(compared.real, compared.synthetic)
-    if _NEAREST < max(abs(rows), abs(columns)) < _FARTHEST:
-        down, right = "down" if rows > 0 else "up", "right" if columns > 0 else "left"
-        sentence = f"what is in the images lies elsewhere: {abs(rows):.0%} {down} and {abs(columns):.0%} to the {right}"
-        yield Degradation("shifted", sentence, _move(np.eye(2), (-2 * columns, -2 * rows)))
+    for step in _STEPS:
+        for side, shift in zip(("left", "right", "higher", "lower"), ((-1, 0), (1, 0), (0, -1), (0, 1)), strict=True):
+            sentence = f"what is in the images lies elsewhere: about {step:.0%} of the side {_toward(side)}"
+            yield Degradation("shifted", sentence, _move(np.eye(2), [-2 * step * part for part in shift]))
 
 
-def _shift(real: Planes, synthetic: Planes) -> tuple[float, float]:
-    """Return by which share of the rows and of the columns the mean synthetic image lies beside the mean real one."""
-    means = [part.mean(axis=(0, 1, 2)) for part in (real, synthetic)]
-    spectra = [np.fft.rfft2(mean - mean.mean()) for mean in means]
-    likeness = np.fft.irfft2(spectra[0].conj() * spectra[1], means[0].shape)
-    place = np.unravel_index(int(likeness.argmax()), likeness.shape)
-    shares = [(step / size + 0.5) % 1 - 0.5 for step, size in zip(place, likeness.shape, strict=True)]
-    return float(shares[0]), float(shares[1])
+def _toward(side: str) -> str:
+    return side if side in ("higher", "lower") else f"to the {side}"
 
 
-def _move(matrix: np.ndarray, shift: tuple[float, float] = (0.0, 0.0)) -> Callable[[Planes], Planes]:
+def _move(matrix: Floats, shift: Sequence[float] = (0.0, 0.0)) -> Callable[[Planes], Planes]:
     def move(planes: Planes) -> Planes:
         flat = torch.from_numpy(np.ascontiguousarray(planes)).flatten(0, 1)
         pose = torch.from_numpy(np.column_stack([matrix, shift]).astype(np.float32)).expand(len(flat), 2, 3)
