@@ -36,8 +36,8 @@ def check_cause(name: str) -> None:
 
 def _compared(shape: tuple[int, ...]) -> ComparedPlanes:
     """Return smooth images, and others that are darker, with a step and with a grid."""
-    values = np.random.default_rng(0).random((2, _COUNT, *shape), dtype=np.float32)
-    values = (values + np.roll(values, 1, -1) + np.roll(values, 1, -2)) / 3
+    noise = np.random.default_rng(0).random((2, _COUNT, *shape), dtype=np.float32)
+    values: Planes = np.asarray((noise + np.roll(noise, 1, -1) + np.roll(noise, 1, -2)) / 3, dtype=np.float32)
     values[1] *= 0.6
     values[1, ..., shape[-1] // 2 :] += 0.2
     values[1, ..., ::2, ::2] += 0.1

@@ -62,7 +62,7 @@ def _fixed_field(real: Planes, synthetic: Planes) -> Floats:
     ratio = np.log(means[1][known] / means[0][known])
     weights = np.linalg.lstsq(terms[known], ratio, rcond=None)[0]
     field: Floats = np.exp((terms @ weights).clip(-2, 2))
-    return field / field[known].mean()
+    return np.asarray(field / field[known].mean())
 
 
 def _add_ghost(weight: float, parts: int, axis: int) -> Callable[[Planes], Planes]:
