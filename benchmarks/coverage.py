@@ -83,7 +83,7 @@ def _histograms(hidden: Floats) -> Floats:
     centers = (np.arange(HISTOGRAM_BINS) + 0.5) / HISTOGRAM_BINS
     mean, deviation = 0.5 + 0.05 * hidden[:, :1], 0.1 * np.exp(0.2 * hidden[:, 1:2])
     density = np.exp(-(((centers - mean) / deviation) ** 2) / 2)
-    return (density / density.sum(axis=1, keepdims=True))[:, None]
+    return np.asarray((density / density.sum(axis=1, keepdims=True))[:, None])
 
 
 def numbers_of(case: Case, seed: int) -> tuple[dict[str, Estimate], list[Check]]:
