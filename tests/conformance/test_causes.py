@@ -18,7 +18,7 @@ def test_every_cause_keeps_its_promises(name: str) -> None:
     check_cause(name)
 
 
-def test_a_broken_promise_is_named() -> None:
+def test_a_broken_promise_is_named(plugins: None) -> None:
     @register("causes", "too_bright")
     def too_bright(compared: ComparedPlanes) -> Iterator[Degradation]:
         yield Degradation("too_bright", "images are too bright", lambda planes: planes + 1)
@@ -27,7 +27,7 @@ def test_a_broken_promise_is_named() -> None:
         check_cause("too_bright")
 
 
-def test_a_cause_of_a_plugin_is_tried() -> None:
+def test_a_cause_of_a_plugin_is_tried(plugins: None) -> None:
     @register("causes", "dark_corner")
     def dark_corner(compared: ComparedPlanes) -> Iterator[Degradation]:
         yield Degradation("dark_corner", "a corner is dark", lambda planes: planes * 0.5)

@@ -54,7 +54,7 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     real, synthetic = (middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic))
     real = real if change is None else change(real)
     far = _loneliness(real, synthetic, sets.real)
-    kinds = {word: _unusual(kind, real, synthetic) for word, kind in _KINDS.items()}
+    kinds = {word: _unusual(kind, real, synthetic) & (far > 1) for word, kind in _KINDS.items()}
     limit = _BEYOND if change is None else _BEYOND_CHANGED
     odd = np.flatnonzero((far > limit) | np.any(list(kinds.values()), axis=0))
     if len(odd) < _FEWEST_ODD or (change is not None and len(odd) > _MOST * len(far)):
