@@ -67,7 +67,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     features = [extract_features(part, extractor, cache, progress, cubes) for part, cubes in pairs]
     if grid.spatial_dims == len(STACKS):
         features = [
-            replace(each, volumes=read_volumes(part, grid.of(part.name), _CUBE_SIDE, cache, progress).pixels)
+            replace(each, volumes=read_volumes(part, grid.of(part.name), _CUBE_SIDE, cache, progress).pixels[:, 0, 0])
             for each, part in zip(features, planes, strict=True)
         ]
     sets = ImageSets(*features)
