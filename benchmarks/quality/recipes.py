@@ -84,6 +84,7 @@ def _vqvae(channels: list[int], codes: int, **settings: Any) -> Recipe:
         "embedding_dim": 32,
         "EMA_decay": 0.95,
         "prior_channels": 48,
+        "prior_dropout": 0.0,
         **settings.pop("architecture", {}),
     }
     model = {
@@ -107,7 +108,7 @@ def _autoencoder(channels: list[int], groups: int, **settings: Any) -> dict[str,
     }
 
 
-_TRANSFORMER = {"prior": "autoregressive", "prior_channels": 128, "prior_layers": 4}
+_TRANSFORMER = {"prior": "autoregressive", "prior_channels": 128, "prior_layers": 4, "prior_dropout": 0.1}
 _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
 _SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [False, True], "num_res_blocks": 2,
                             "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip

@@ -11,6 +11,7 @@ from gandlf_synth.batch_draws import draw_rand, draw_randint, draw_start
 from gandlf_synth.networks.denoiser import UNetDenoiser
 
 _COARSEST, _SMALLEST = 8, 4
+_EMBEDDING_STD = 0.5
 _CHANNELS_PER_GROUP = 4
 _TIMESTEPS = 1000
 _MASKED_ON_AVERAGE = 2 / pi
@@ -145,6 +146,8 @@ class _CodeUNet(nn.Module):
         self.mask_token = num_codes
         self.codes = nn.Embedding(num_codes + 1, channels)
         self.classes = nn.Embedding(max(1, num_classes), channels)
+        for table in (self.codes, self.classes):
+            nn.init.normal_(table.weight, std=_EMBEDDING_STD)
         self.places = nn.Parameter(0.02 * torch.randn(1, channels, *grid))
         self.unet = UNetDenoiser(
             spatial_dims=len(grid), in_channels=channels, num_channels=widths,
@@ -170,9 +173,9 @@ class _CodeUNet(nn.Module):
         share = (codes == self.mask_token).flatten(1).float().mean(1)
         labels = codes.new_zeros(len(codes)) if class_labels is None else class_labels.to(codes.device)
         known = self.codes(codes).movedim(-1, 1) + self.places
-        known = known + self.classes(labels).view(len(codes), -1, *(1,) * (codes.ndim - 1))
-        # Without the U-Net, whose last layer starts at zero, it is what place and class alone say of a code.
-        features = known + self.unet(known, share * _TIMESTEPS)
+        classes = self.classes(labels).view(len(codes), -1, *(1,) * (codes.ndim - 1))
+        # The last layer of the U-Net starts at zero; the class counts from the first step on all the same.
+        features = classes + self.unet(known + classes, share * _TIMESTEPS)
         logits: Tensor = self.head(self.norm(features.movedim(1, -1)))
         return logits.float()
 

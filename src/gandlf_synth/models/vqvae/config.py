@@ -173,6 +173,7 @@ class VQVAEConfig(ReconstructionConfig):
             "EMA_decay": 0.95,
             "prior_channels": widths.prior,
             "prior_layers": widths.prior_layers,
+            "prior_dropout": 0.0,
         }
         return {
             "architecture": architecture,
