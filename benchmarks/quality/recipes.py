@@ -1,5 +1,6 @@
 """The recipes that are compared, by name: the families as they come, variants of one thing each, and rivals."""
 
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.quality.recipe import Recipe
@@ -60,6 +61,16 @@ def _batches_and_rates() -> dict[str, Recipe]:
     found |= {f"edm-medium-cooldown{part:g}": denoiser("edm", "medium", cooldown=part) for part in (0.0, 0.2, 0.8)}
     found["edm-medium-warmup0.05"] = denoiser("edm", "medium", warmup=0.05)
     return found
+
+
+def _depths() -> dict[str, Recipe]:
+    """Four resolutions instead of three: at 64 a side the attention sees the whole image at 8 a side."""
+    deep = {"num_channels": [16, 32, 64, 64], "attention_levels": [False, False, True, True]}
+    return {
+        f"{objective}-thin-deep": replace(recipe, model=recipe.model | {"architecture": unet("thin", 4) | deep})
+        for objective in ("edm", "flow")
+        for recipe in (denoiser(objective, "thin"),)
+    }
 
 
 def _levels_and_samplers() -> dict[str, Recipe]:
@@ -230,7 +241,7 @@ _RIVALS = {
 }  # fmt: skip
 
 SETS: dict[str, dict[str, Recipe]] = {
-    "ablation": _objectives() | _groups() | _batches_and_rates() | _levels_and_samplers(),
+    "ablation": _objectives() | _groups() | _batches_and_rates() | _depths() | _levels_and_samplers(),
     "families-2d": _FAMILIES_2D,
     "families-3d": _FAMILIES_3D,
     "rivals": _RIVALS,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.factories import Cli, add_sources, blob, write_nifti, write_series, write_table
+import torch
+from tests.factories import Cli, add_sources, blob, blob_picture, write_nifti, write_picture, write_series, write_table
 
 from gandlf_synth import registry
 from gandlf_synth.config import load_config
@@ -32,6 +33,20 @@ def test_every_family_gets_a_project_that_fits_the_data(
     assert max(config.model.tensor_shape) == SIZES[data]
     assert config.model.network_size == "auto"
     assert " # " in (project / "config.yaml").read_text().split("model_config:")[1].split("num_epochs")[0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of processors")
+@pytest.mark.parametrize(("side", "told"), [(32, False), (64, True)])
+def test_diffusion_of_large_pictures_on_a_processor_is_said_to_be_slow(
+    cli: Cli, tmp_path: Path, side: int, told: bool
+) -> None:
+    for number in range(4):
+        write_picture(tmp_path / "images" / f"p{number}" / "image.png", blob_picture(side, number))
+
+    code, out, err = cli("init", tmp_path / "images", "-o", tmp_path / "project")
+
+    assert code == 0, err
+    assert ("init --model dcgan" in out + err) is told
 
 
 def test_the_columns_of_a_table_choose_the_task(cli: Cli, tmp_path: Path) -> None:

