@@ -15,6 +15,7 @@ from PIL import Image as Picture
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from scipy.ndimage import gaussian_filter
 
 from gandlf_synth import registry
 from gandlf_synth.config import Step
@@ -94,6 +95,12 @@ def heads(count: int, seed: int, *, bright: bool = False) -> Array:
         spots = sum(sign * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 0.03) for a, b in places)
         images.append(head * (1 + spots) + rng.normal(0, 0.02, head.shape) * (head > 0))
     return (np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
+def clouds(shape: tuple[int, ...], count: int = 12, seed: int = 0) -> Array:
+    """Return images of smooth noise between 0 and 1, no two alike, ``(count, 1, *shape)``."""
+    rng = np.random.default_rng(seed)
+    return np.stack([gaussian_filter(rng.random((1, *shape)), (0, *(1.2,) * len(shape))) for _ in range(count)])
 
 
 # Files

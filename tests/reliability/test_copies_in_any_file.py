@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.factories import heads, verdict_of, write_nifti, write_picture
-from tests.unit.metrics.test_turned_copies import images as volumes
+from tests.factories import clouds, heads, verdict_of, write_nifti, write_picture
 
 from gandlf_synth.api.training import prepare
 from gandlf_synth.evaluation.request import EvaluationRequest
@@ -87,7 +86,7 @@ def test_copies_are_found_in_every_format(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [lambda folder: folder, as_csv, as_store], ids=["folder", "csv", "store"])
 def test_copies_of_volumes_that_lost_their_orientation_are_found(given: Callable[[Path], Path], tmp_path: Path) -> None:
     lps = np.diag([-1.0, -1.0, 1.0, 1.0])
-    made = (volumes((16, 16, 16), 3 * COUNT)[:, 0] * 1000).astype(np.int16).reshape(3, COUNT, 16, 16, 16)
+    made = (clouds((16, 16, 16), 3 * COUNT)[:, 0] * 1000).astype(np.int16).reshape(3, COUNT, 16, 16, 16)
     real, train, synthetic = made
     synthetic[:COPIED] = train[:COPIED]
 

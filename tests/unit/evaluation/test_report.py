@@ -31,7 +31,11 @@ def test_every_number_is_stored_with_interval_n_and_extractor(flat: Path) -> Non
     assert content["extractor"]["name"] == "random-conv"
     for metric in content["metrics"]:
         if not metric["refused"]:
-            assert metric["value"]["low"] <= metric["value"]["value"] <= metric["value"]["high"], metric["name"]
+            low, high = metric["value"]["low"], metric["value"]["high"]
+            if (low, high) == (None, None):
+                assert metric["name"].startswith("texture"), "below 40 subjects its interval would not cover"
+            else:
+                assert low <= metric["value"]["value"] <= high, metric["name"]
             assert metric["num_synthetic"] == 30, metric["name"]
     assert {metric["name"] for metric in content["metrics"]} >= {"kid", "fid", "precision", "copies", "membership"}
     assert [row["name"] for row in content["per_class"]] == ["a", "b"]

@@ -30,7 +30,8 @@ from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
 _FEWEST = 20
 _MOST = 200
 """Real images that are changed."""
-_FEWEST_CHANGED = 3
+_FEWEST_CHANGED, _MOST_CHANGED = 3, 0.6
+"""Images, and the share of the set: above it the set was changed, which is told of all images together."""
 _BEYOND = 0.85
 """How much nearer to changed real images than any real image an image must lie."""
 _MOVED = 0.3
@@ -55,7 +56,7 @@ def find_changed_images(sets: ImageSets) -> list[Cause]:
     search = _Search(compared, sets.real.subjects[chosen])
     found = [(change, search.places(change)) for change in _changes(compared)]
     most = max(len(places) for _, places in found)
-    if most < _FEWEST_CHANGED:
+    if not _FEWEST_CHANGED <= most <= _MOST_CHANGED * len(sets.synthetic):
         return []
     likely = [(change, places) for change, places in found if len(places) > most / 2]
     change, places = min(likely, key=lambda each: search.unlikeness(*each))

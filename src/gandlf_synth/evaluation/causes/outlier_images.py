@@ -14,6 +14,8 @@ from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Floats, share
 
 _FEWEST = 12
+_FEWEST_SUBJECTS = 5
+"""How far real images lie from one another is known from those of other subjects."""
 _FEWEST_ODD = 2
 """One odd image is found in any set."""
 _NEIGHBOR = 3
@@ -30,8 +32,9 @@ images of pure noise lie at 4.4.
 """
 _CLIP = 4.0
 """Deviations from which a number is far, however far."""
-_MOST = 0.4
-"""Share of the set above which it is not single images that are odd, but what is known of the change of all."""
+_MOST, _MOST_CHANGED = 0.6, 0.4
+"""Share of the set above which it is not some images that are odd but the set, which the measures of sets tell; and the
+same where all images were changed in a way that is known."""
 _BAD = 0.1
 _SHOWN = 8
 _WHITE = 0.4
@@ -49,15 +52,15 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
         sets: the images.
         change: what has to be done to all real images to make them look like the synthetic ones.
     """
-    if min(len(sets.real), len(sets.synthetic)) < _FEWEST:
+    if min(len(sets.real), len(sets.synthetic)) < _FEWEST or len(np.unique(sets.real.subjects)) < _FEWEST_SUBJECTS:
         return []
     real, synthetic = (middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic))
     real = real if change is None else change(real)
     far = _loneliness(real, synthetic, sets.real)
     kinds = {word: _unusual(kind, real, synthetic) & (far > 1) for word, kind in _KINDS.items()}
-    limit = _BEYOND if change is None else _BEYOND_CHANGED
+    limit, most = (_BEYOND, _MOST) if change is None else (_BEYOND_CHANGED, _MOST_CHANGED)
     odd = np.flatnonzero((far > limit) | np.any(list(kinds.values()), axis=0))
-    if len(odd) < _FEWEST_ODD or (change is not None and len(odd) > _MOST * len(far)):
+    if not _FEWEST_ODD <= len(odd) <= most * len(far):
         return []
     odd = odd[np.argsort(-far[odd])]
     files = tuple(sets.synthetic.files[place] for place in odd)

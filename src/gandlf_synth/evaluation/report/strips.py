@@ -74,7 +74,7 @@ class Scale:
 
     def span(self, low: float, high: float, kind: str = "") -> Span:
         """Return where an interval lies."""
-        if not np.isfinite([low, high]).all():
+        if np.isnan([low, high]).any():
             return Span(0.0, 0.0, kind)
         left = self.place(low)
         return Span(left, round(self.place(high) - left, 2), kind)

@@ -24,7 +24,7 @@ from gandlf_synth.errors import DataError
 
 NAMES = [
     "bmp", "dicom", "dicom jpeg", "dicom jpeg 2000", "dicom jpeg lossless", "dicom jpeg-ls", "dicom rle", "jpeg", "mha", "mha zlib", "nifti1", "nifti1 gzip", "nifti2", "npy",
-    "npz", "nrrd", "nrrd gzip", "ome-tiff", "png", "png palette", "slide", "tiff", "tiff deflate",
+    "npz", "nrrd", "nrrd gzip", "ome-tiff", "png", "png palette", "slide", "tar", "tiff", "tiff deflate",
 ]  # fmt: skip
 _MOST_BYTES = 800 * 2**20
 """64 MiB of declared values from little, as float32, with the copies that reading makes."""
