@@ -59,7 +59,7 @@ def _equal_time(record: Record) -> Iterator[str]:
         "**What an autoencoder gives back of images that it was trained on: the limit of what is drawn from it**",
         "",
     )
-    rows = (
+    given_back = (
         (
             run["data"],
             f"`{run['recipe']}`",
@@ -70,7 +70,7 @@ def _equal_time(record: Record) -> Iterator[str]:
         for run in record["runs"]
         if "reconstructions" in run
     )
-    yield from _table(("data", "recipe", "seconds", "KID, lower is better", "PSNR of unseen images, dB"), rows)
+    yield from _table(("data", "recipe", "seconds", "KID, lower is better", "PSNR of unseen images, dB"), given_back)
 
 
 def _family(recipe: str) -> str:

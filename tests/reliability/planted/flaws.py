@@ -350,7 +350,7 @@ FLAWS = (
     Flaw("mirrored", "faithful", "mirror", _each(mirrored), one_sided=True),
     Flaw("mode collapse", "diverse", "collapse|few|repeat", mode_collapse),
     Flaw("duplicates", "diverse", "repeat", duplicates),
-    Flaw("exact copies", "private", "cop", _copies(lambda image, _: image)),
+    Flaw("exact copies", "private", "same as a training image", _copies(lambda image, _: image)),
     Flaw("shifted copies", "private", "cop", _copies(shifted)),
     Flaw("noisy copies", "private", "cop", _copies(a_bit_noisy)),
     Flaw("blended copies", "private", "cop", _copies(blended)),
