@@ -38,6 +38,8 @@ _MOVED = 0.3
 """Groups of numbers count that a change moves by at least this share of what it moves most."""
 _SEEN = 0.5
 """Energy distance below which a change of these real images is hardly seen."""
+_USUAL = 0.1
+"""Where among real images the middle one of those that were not changed lies at least; below it all were changed."""
 _NEIGHBOR = 3
 _BAD = 0.1
 _SHOWN = 8
@@ -99,7 +101,11 @@ class _Search:
         counted = [name for name, value in moved.items() if value > _MOVED * max(moved.values())]
         usual = self._ratios(self._described, changed, counted, self._same)
         ratios = self._ratios(self._synthetic, changed, counted, None)
-        beyond = np.flatnonzero((ratios < _BEYOND * min(float(usual.min()), 1.0)) & self._other)
+        looks_changed = (ratios < _BEYOND * min(float(usual.min()), 1.0)) & self._other
+        rest = ratios[~looks_changed & self._other]
+        if not len(rest) or np.median(rest) < np.quantile(usual, _USUAL):
+            return np.empty(0, dtype=np.int64)
+        beyond = np.flatnonzero(looks_changed)
         return beyond[np.argsort(ratios[beyond])]
 
     def unlikeness(self, change: Degradation, places: Indices) -> float:

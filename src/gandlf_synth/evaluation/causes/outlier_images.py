@@ -58,8 +58,10 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     real = real if change is None else change(real)
     far = _loneliness(real, synthetic, sets.real)
     kinds = {word: _unusual(kind, real, synthetic) & (far > 1) for word, kind in _KINDS.items()}
-    limit, most = (_BEYOND, _MOST) if change is None else (_BEYOND_CHANGED, _MOST_CHANGED)
-    odd = np.flatnonzero((far > limit) | np.any(list(kinds.values()), axis=0))
+    kind = np.any(list(kinds.values()), axis=0)
+    all_changed = change is not None or _lies_outside(far[~kind])
+    limit, most = (_BEYOND_CHANGED, _MOST_CHANGED) if all_changed else (_BEYOND, _MOST)
+    odd = np.flatnonzero((far > limit) | kind)
     if not _FEWEST_ODD <= len(odd) <= most * len(far):
         return []
     odd = odd[np.argsort(-far[odd])]
@@ -95,6 +97,12 @@ def _loneliness(real: Planes, synthetic: Planes, itself: ImageSetFeatures) -> Fl
     usual = _neighbor_distances(rows, rows, itself)
     far: Floats = _neighbor_distances(others, rows, None) / max(float(np.quantile(usual, _LONELY)), 1e-6)
     return far
+
+
+def _lies_outside(far: Floats) -> bool:
+    """Return whether all were changed: whether images that are not odd lie where few real ones do, too."""
+    rest = far[far <= _BEYOND]
+    return not len(rest) or float(np.median(rest)) > 1
 
 
 def _row(groups: Groups) -> Floats:
