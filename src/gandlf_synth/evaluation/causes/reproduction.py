@@ -38,8 +38,9 @@ _REST, _TOGETHER = 0.08, 0.94
 """The share that one change must leave for a second to be looked for, and that both must account for."""
 THRESHOLDS = {"difference_good": 0.05, "difference_bad": 0.5}
 """Energy distance of real and synthetic images in deviations of the real ones: what is looked into, and what is bad."""
-_AS_GOOD = 0.02
-"""Share of the difference within which two changes cannot be told apart."""
+_AS_GOOD, _UNSURE = 0.02, 0.6
+"""Share of the difference within which two changes cannot be told apart; and the same as a share of what the better one
+leaves open: where it leaves much, what was done is not among the changes that are tried, but like several of them."""
 _FIRST_LOOK, _SHORTLIST = 16, 6
 """Images that every change is tried on, and changes that are tried on all."""
 _VALUES, _STEPS, _ROUND = 20_000, 255.0, 0.15
@@ -183,13 +184,17 @@ def _choose(tried: Sequence[tuple[Degradation, float]], before: float, least: fl
     >>> simple, general = (Degradation(name, name, np.copy, handicap) for name, handicap in (("a", 0.0), ("b", 0.2)))
     >>> _choose([(simple, 0.8), (general, 0.9)], 1.0).degradation.name
     'a'
+    >>> blur = Degradation("blur", "blurred", np.copy, 0.0)
+    >>> _choose([(simple, 0.74), (blur, 0.62)], 1.0).like, _choose([(simple, 0.95), (blur, 0.83)], 1.0).like
+    (('blurred',), ())
     """
     best, share = max(tried, key=lambda each: each[1] - each[0].handicap)
     if share < least:
         return None
+    nearly = max(least, share - max(_AS_GOOD, _UNSURE * (1 - share)))
     others = {
         each.name: each.sentence for each, part in sorted(tried, key=lambda each: each[1])
-        if each.name != best.name and part > share - _AS_GOOD
+        if each.name != best.name and part > nearly
         and each.handicap <= best.handicap and each.sentence not in best.sentence
     }  # fmt: skip
     return Reproduced(best, share, before, tuple(others.values()))
