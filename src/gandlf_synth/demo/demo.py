@@ -11,7 +11,7 @@ from rich.console import Console
 from gandlf_synth import api
 from gandlf_synth.config import load_config
 from gandlf_synth.data.formats.image import Image
-from gandlf_synth.data.formats.readers import read_image, readable_suffixes
+from gandlf_synth.data.formats.readers import read_image, readable_in_words, readable_suffixes
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import windowed
 from gandlf_synth.data.processing.pipeline import Pipeline
@@ -103,7 +103,7 @@ def _ending(folder: Path) -> str:
     counts = {suffix: sum(name.endswith(suffix) for name in names) for suffix in readable_suffixes()}
     if not any(counts.values()):
         raise ConfigError(
-            Problem(f"{option('data_dir')} {folder}", "holds no image that can be read", ", ".join(readable_suffixes()))
+            Problem(f"{option('data_dir')} {folder}", "holds no image that can be read", readable_in_words())
         )
     return max(counts, key=lambda suffix: (counts[suffix], len(suffix)))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gandlf_synth.data.formats.cache_folder import writable_cache
-from gandlf_synth.data.formats.readers import is_readable, readable_suffixes
+from gandlf_synth.data.formats.readers import is_readable, readable_in_words
 from gandlf_synth.data.formats.recorded_scale import scan_in_data_units
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.formats.shards.index import is_store
@@ -86,8 +86,9 @@ def _find_csv(source: Path, cache: Path) -> Path:
         return InferenceFolder(inside[0]).images_csv
     files = sorted(_images_under(source))
     if not files:
-        allowed = f"images ending with {listing(readable_suffixes())}"
-        raise DataError(Problem(str(source), "holds no images", allowed, "a CSV with a column Channel_0 works too"))
+        raise DataError(
+            Problem(str(source), "holds no images", readable_in_words(), "a CSV with a column Channel_0 works too")
+        )
     path = writable_cache(cache) / "folders" / f"{digest([str(file) for file in files])}.csv"
     write_csv(path, [["Channel_0"], *([str(file.resolve())] for file in files)])
     return path

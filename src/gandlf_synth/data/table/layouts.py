@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from gandlf_synth.config import LabelingParadigm
-from gandlf_synth.data.formats.readers import is_image_folder, readable_suffixes
+from gandlf_synth.data.formats.readers import is_image_folder, readable_in_words, readable_suffixes
 from gandlf_synth.errors import DataError, Problem, listing
 
 _SPLITS = {
@@ -54,7 +54,7 @@ def detect_layout(folder: Path) -> Layout:
     root = roots["train"]
     files = _readable(root)
     if not files:
-        raise DataError(Problem(str(root), "holds no image that can be read", listing(readable_suffixes())))
+        raise DataError(Problem(str(root), "holds no image that can be read", readable_in_words()))
     images = [file for file in files if not _ANNOTATION.search(file.name)] or files
     suffix = Counter(_suffix(file) for file in images).most_common(1)[0][0]
     chosen = [file for file in images if _suffix(file) == suffix]

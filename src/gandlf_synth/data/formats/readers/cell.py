@@ -62,6 +62,16 @@ def readable_suffixes() -> list[str]:
     return sorted(suffix.rstrip(FOLDER) or FOLDER for suffix in _readers())
 
 
+def readable_in_words() -> str:
+    """Return what can be read, for a message: endings, and folders of slices.
+
+    Example:
+        >>> readable_in_words().endswith(", folders of DICOM slices")
+        True
+    """
+    return ", ".join([*(suffix for suffix in readable_suffixes() if suffix != FOLDER), "folders of DICOM slices"])
+
+
 def is_image_folder(name: str) -> bool:
     """Say by its name whether a folder is an image that some reader knows, as ``cells.ome.zarr`` is.
 
