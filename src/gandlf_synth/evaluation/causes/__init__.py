@@ -42,8 +42,12 @@ def find_causes(
     changed = [] if reproduced else changed
     known = {file for cause in changed for file in cause.images}
     outliers = [cause for cause in find_outliers(sets, change) if not known.issuperset(cause.images)]
+    units = find_other_units(differences)
+    if reproduced and reproduced.degradation.name == "inverted":
+        # What is dark in an inverted image is bright in a real one: the offset between them is none of a unit.
+        units = [cause for cause in units if cause.outcome != "bad"]
     return [
-        *find_other_units(differences),
+        *units,
         *([cause_of(reproduced, thresholds)] if reproduced else []),
         *changed,
         *outliers,
