@@ -74,10 +74,7 @@ class CodePrior(nn.Module):
         1506.03099, without the schedule): it learns to go on from mistakes, which it will make when it draws codes.
         """
         codes = codes.flatten(1)
-        past = codes[:, :-1]
-        if self.training and self.replaced_fraction:
-            others = draw_randint(0, self.num_codes, past.shape, past.device)
-            past = torch.where(draw_rand(past.shape, past.device) < self.replaced_fraction, others, past)
+        past = with_mistakes(codes[:, :-1], self.num_codes, self.replaced_fraction if self.training else 0.0)
         tokens = torch.cat([self._first_tokens(len(codes), class_labels, codes.device), past], dim=1)
         logits = self.transformer(tokens)[..., : self.num_codes].float()
         return functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
@@ -103,9 +100,7 @@ class CodePrior(nn.Module):
         with gathered(self.transformer):
             for _ in range(self.length):
                 logits = cache.next_logits(tokens[:, -1:])[:, : self.num_codes].cpu().double() / temperature
-                if top_k is not None and top_k < self.num_codes:
-                    logits[logits < logits.topk(top_k).values[:, -1:]] = -torch.inf
-                pairs = zip(logits.softmax(dim=1), generators, strict=True)
+                pairs = zip(among_likeliest(logits, top_k).softmax(dim=1), generators, strict=True)
                 codes = torch.stack([torch.multinomial(shares, 1, generator=generator) for shares, generator in pairs])
                 tokens = torch.cat([tokens, codes.to(device)], dim=1)
         return tokens[:, 1:].view(-1, *self.grid)
@@ -114,6 +109,25 @@ class CodePrior(nn.Module):
         if class_labels is None:
             class_labels = torch.zeros(batch_size, dtype=torch.long, device=device)
         return (self.num_codes + class_labels.to(device))[:, None]
+
+
+def with_mistakes(codes: Tensor, num_codes: int, share: float) -> Tensor:
+    """Return ``codes`` of any shape of which about a ``share`` is replaced by any of ``num_codes`` codes."""
+    if not share:
+        return codes
+    others = draw_randint(0, num_codes, codes.shape, codes.device)
+    return torch.where(draw_rand(codes.shape, codes.device) < share, others, codes)
+
+
+def among_likeliest(logits: Tensor, top_k: int | None) -> Tensor:
+    """Return ``logits (..., num_codes)`` with -inf for all but the ``top_k`` largest; None: as they are.
+
+    >>> among_likeliest(torch.tensor([[1.0, 3.0, 2.0]]), 2)
+    tensor([[-inf, 3., 2.]])
+    """
+    if top_k is None or top_k >= logits.shape[-1]:
+        return logits
+    return logits.masked_fill(logits < logits.topk(top_k).values[..., -1:], -torch.inf)
 
 
 class _KeyValueCache:

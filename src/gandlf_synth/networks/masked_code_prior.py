@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gandlf_synth.batch_draws import draw_rand, draw_randint, draw_start
+from gandlf_synth.batch_draws import draw_rand, draw_start
+from gandlf_synth.networks.code_prior import among_likeliest, with_mistakes
 from gandlf_synth.networks.denoiser import UNetDenoiser
 
 _COARSEST, _SMALLEST = 8, 4
@@ -76,10 +77,8 @@ class MaskedCodePrior(nn.Module):
             masks = [pattern.expand(codes.shape) for pattern in self.patterns]
             errors = [self._error(codes, codes, mask, class_labels).sum() / mask.sum() for mask in masks]
             return torch.stack(errors).mean()
-        masked, seen = self._draw_mask(codes), codes
-        if self.replaced_fraction:
-            others = draw_randint(0, self.num_codes, codes.shape, codes.device)
-            seen = torch.where(draw_rand(codes.shape, codes.device) < self.replaced_fraction, others, codes)
+        masked = self._draw_mask(codes)
+        seen = with_mistakes(codes, self.num_codes, self.replaced_fraction)
         error = self._error(codes, seen, masked, class_labels)
         return error.sum() / (codes.numel() * _MASKED_ON_AVERAGE)
 
@@ -121,7 +120,8 @@ class MaskedCodePrior(nn.Module):
         codes = torch.full((count, length), self.num_codes)
         for step in range(num_steps):
             logits = self.network(codes.view(count, *self.grid).to(device), class_labels)
-            likelihoods = _log_likelihoods(logits.flatten(1, -2).cpu().double() / temperature, top_k)
+            logits = logits.flatten(1, -2).cpu().double() / temperature
+            likelihoods = among_likeliest(logits, top_k).log_softmax(-1)
             left = 1 - (step + 1) / num_steps
             hidden = floor(cos(pi / 2 * (1 - left)) * length)
             for row, generator, each in zip(codes, generators, likelihoods, strict=True):
@@ -184,12 +184,6 @@ def _smallest(scores: Tensor, counts: Tensor) -> Tensor:
     """Return where the smallest ``counts (batch,)`` of ``scores (batch, length)`` are, at least one each."""
     ranks = scores.argsort(1).argsort(1)
     return ranks < counts.ceil().clamp(min=1)[:, None]
-
-
-def _log_likelihoods(logits: Tensor, top_k: int | None) -> Tensor:
-    if top_k is not None and top_k < logits.shape[-1]:
-        logits = logits.masked_fill(logits < logits.topk(top_k).values[..., -1:], -torch.inf)
-    return logits.log_softmax(-1)
 
 
 def _fill_in(
