@@ -121,7 +121,10 @@ class _Step:
     def _take(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         condition = Condition({} if self.labels is None else {"class": self.labels[self.places]})
-        loss = self.module.process.training_loss(self.clean[self.places], condition)
+        clean = self.clean[self.places]
+        if self.module.augmentation is not None:
+            clean, condition = self.module.augmentation(clean, condition)
+        loss = self.module.process.training_loss(clean, condition)
         loss.backward()
         if self.clip:
             nn.utils.clip_grad_norm_(self.module.process.parameters(), self.clip)

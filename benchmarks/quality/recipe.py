@@ -40,10 +40,11 @@ class Recipe:
         """What the time of a step depends on: recipes that differ in rates, levels or groups cost the same."""
         parts = {key: value for key, value in self.model.items() if key in {"architecture", "second_stage"}}
         if self.family in _DENOISERS and "architecture" in parts:
-            network = {key: value for key, value in parts["architecture"].items() if key != "norm_num_groups"}
+            network = {key: value for key, value in parts["architecture"].items() if key not in _COST_NOTHING}
             return ("denoiser", str(network), str(self.batch))
         first = "" if self.first is None else str(self.first)
         return (str(sorted(self.model.items(), key=str)), str(self.batch), first)
 
 
+_COST_NOTHING = ("norm_num_groups", "dropout")
 _DENOISERS = ("ddpm", "flow_matching")

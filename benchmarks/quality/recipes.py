@@ -73,6 +73,22 @@ def _depths() -> dict[str, Recipe]:
     }
 
 
+def _few_images() -> dict[str, Recipe]:
+    """Labeled augmentation and dropout, for sets of few images."""
+    found: dict[str, Recipe] = {}
+    for width in ("thin", "medium"):
+        plain = denoiser("edm", width, groups=4)
+        for probability in (0.15, 0.5):
+            told = plain.model | {"labeled_augmentation": probability}
+            found[f"edm-{width}-labeled{probability:g}"] = replace(plain, model=told)
+        network = unet(width, 4) | {"dropout": 0.1}
+        found[f"edm-{width}-dropout0.1"] = replace(plain, model=plain.model | {"architecture": network})
+        found[f"edm-{width}-labeled0.15-dropout0.1"] = replace(
+            plain, model=plain.model | {"architecture": network, "labeled_augmentation": 0.15}
+        )
+    return found
+
+
 def _levels_and_samplers() -> dict[str, Recipe]:
     found = {f"edm-medium-mean{mean:g}": denoiser("edm", "medium", levels={"p_mean": mean}) for mean in (-0.8, -0.4)}
     samplings = tuple(
@@ -242,6 +258,7 @@ _RIVALS = {
 
 SETS: dict[str, dict[str, Recipe]] = {
     "ablation": _objectives() | _groups() | _batches_and_rates() | _depths() | _levels_and_samplers(),
+    "few-images": _few_images(),
     "families-2d": _FAMILIES_2D,
     "families-3d": _FAMILIES_3D,
     "rivals": _RIVALS,

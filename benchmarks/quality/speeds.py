@@ -14,6 +14,7 @@ from benchmarks.quality.budget import Budget
 from benchmarks.quality.datasets import ImageSet
 from benchmarks.quality.denoising import train_denoiser
 from benchmarks.quality.recipe import Recipe
+from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.run import build, seconds_per_image
 from benchmarks.quality.turns import train_turns
 from gandlf_synth.models.components.denoising import DenoisingModule
@@ -24,6 +25,17 @@ SPEEDS = Path(__file__).parents[1] / "results" / "quality_speeds.json"
 def read_speeds(file: Path) -> dict[str, dict[str, float]]:
     """Return what was measured, by ``data/recipe``."""
     return json.loads(file.read_text()) if file.exists() else {}
+
+
+def speed_of(speeds: dict[str, dict[str, float]], data: str, name: str) -> dict[str, float]:
+    """Return the speed of a recipe, or of one that costs the same, on a data set or on all of its images.
+
+    Nothing where none of them was measured.
+    """
+    whole = data.partition("-")[0]
+    alike = [other for other in RECIPES if RECIPES[other].cost == RECIPES[name].cost]
+    keys = [f"{images}/{recipe}" for images in (data, whole) for recipe in (name, *alike)]
+    return next((speeds[key] for key in keys if key in speeds), {})
 
 
 def measure_speed(recipe: Recipe, data: ImageSet, cpu_seconds: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ from benchmarks.quality.datasets import load_image_set
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.run import Run, carry_out
 from benchmarks.quality.scoring import Judge
-from benchmarks.quality.speeds import read_speeds
+from benchmarks.quality.speeds import read_speeds, speed_of
 
 CACHE = Path(os.environ.get("QUALITY_CACHE", Path(gettempdir()) / "benchmark_quality"))
 """Where prepared images lie."""
@@ -34,7 +34,7 @@ def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> Non
         data, name, seed, budget = task
         if end is not None and time.monotonic() > end - _SHORTEST_RUN:
             continue
-        speed = speeds.get(f"{data}/{name}", {}) if options.device == "cuda" else {}
+        speed = speed_of(speeds, data, name) if options.device == "cuda" else {}
         recipe = RECIPES[name]
         if options.own_average:
             recipe = replace(recipe, averages=(), samplings=())

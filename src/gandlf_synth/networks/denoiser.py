@@ -8,6 +8,8 @@ from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gandlf_synth.networks.block_dropout import add_dropout
+
 _DEFAULT_CONTEXT_SIZE = 64
 
 
@@ -47,6 +49,7 @@ class UNetDenoiser(nn.Module):
         num_class_embeds: room for classes; None: ``num_classes`` and one for no class.
         upcast_attention: compute attention in 32 bits whatever the precision.
         cross_attention_dropout: dropout in cross-attention.
+        dropout: dropout in residual blocks.
         num_classes: 0 without classes; the label ``num_classes`` then stands for no class.
         vector_size: numbers that condition the image besides its class; 0 without.
         condition_channels: channels of images that condition it, concatenated to the noisy image; 0 without.
@@ -80,6 +83,7 @@ class UNetDenoiser(nn.Module):
         num_class_embeds: int | None = None,
         upcast_attention: bool = False,
         cross_attention_dropout: float = 0.0,
+        dropout: float = 0.0,
         num_classes: int = 0,
         vector_size: int = 0,
         condition_channels: int = 0,
@@ -112,6 +116,8 @@ class UNetDenoiser(nn.Module):
             dropout_cattn=cross_attention_dropout,
             use_flash_attention=not upcast_attention,
         )
+        if dropout:
+            add_dropout(self.unet, dropout)
         self.num_class_embeds = embeddings if by_addition else 0
         if vector_size:
             embed_vectors(self.unet, vector_size)

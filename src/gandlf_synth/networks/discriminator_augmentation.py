@@ -1,7 +1,6 @@
 """Differentiable augmentation of what a discriminator sees, in 2D and 3D, so that it does not learn images by heart."""
 
 from collections.abc import Sequence
-from itertools import permutations
 from typing import Literal
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gandlf_synth.batch_draws import draw_rand, draw_randint
-from gandlf_synth.networks.resampling import grid_sample
+from gandlf_synth.networks.placement import place, turn
 
 Operation = Literal["brightness", "contrast", "translation", "cutout"]
 _BACKGROUND = -1.0
@@ -88,19 +87,10 @@ class AnatomicalAugmentation:
         return images + contrast * (images - mean) + self._brightness * brightness
 
     def _move(self, images: Tensor, probability: float | Tensor) -> Tensor:
-        """Resample around the center, background outside; in 32 bits, since 16 cannot tell neighboring voxels apart."""
+        """Resample around the center, background outside."""
         with torch.autocast(images.device.type, enabled=False):
-            images = images.float()
             matrix, shift = self._draw_placement(images, probability)
-            identity = torch.eye(matrix.shape[-1], device=images.device)
-            unmoved = (matrix == identity).flatten(1).all(1) & (shift == 0).all(1)
-            sides = images.shape[:1:-1]
-            for row, column in permutations(range(len(sides)), 2):
-                matrix[:, row, column] *= sides[column] / sides[row]
-            placement = torch.cat([matrix, shift[..., None]], 2)
-            grid = functional.affine_grid(placement, list(images.shape), align_corners=False)
-            moved = grid_sample(images - _BACKGROUND, grid) + _BACKGROUND
-            return torch.where(unmoved.view(-1, *[1] * (images.ndim - 1)), images, moved)
+        return place(images, matrix, shift, background=_BACKGROUND)
 
     def _draw_placement(self, images: Tensor, probability: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return turns and scalings ``(batch, axes, axes)`` in voxels, and shifts ``(batch, axes)`` in half sides."""
@@ -109,17 +99,10 @@ class AnatomicalAugmentation:
         for first in range(dims):
             for second in range(first + 1, dims):
                 angle = self._radians * _signed(images, probability).flatten()
-                matrix = matrix @ _rotation(angle, dims, first, second)
+                matrix = matrix @ turn(angle, dims, first, second)
         matrix = matrix * (1 + self._scaling * _signed(images, probability).view(batch, 1, 1))
         shift = torch.stack([2 * self._translation * _signed(images, probability).flatten() for _ in range(dims)], 1)
         return matrix, shift
-
-
-def _rotation(angle: Tensor, dims: int, first: int, second: int) -> Tensor:
-    matrix = torch.eye(dims, device=angle.device).repeat(len(angle), 1, 1)
-    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
-    matrix[:, first, second], matrix[:, second, first] = -angle.sin(), angle.sin()
-    return matrix
 
 
 def _uniform(images: Tensor) -> Tensor:

@@ -216,9 +216,10 @@ def _as_list(value: Any, other: Any) -> Any:
 
 
 _FREE = {
-    "num_eval_timesteps", "activation_checkpointing", "cross_attention_dropout", "upcast_attention", "sampler",
-    "num_inference_steps", "guidance_scale", "guidance_interval", "guidance_rescale", "label_dropout_fraction",
-    "clip_sample", "min_snr_gamma", "optimizers", "losses", "lr_warmup_fraction", "lr_cooldown_fraction",
+    "num_eval_timesteps", "activation_checkpointing", "cross_attention_dropout", "dropout", "upcast_attention",
+    "sampler", "num_inference_steps", "guidance_scale", "guidance_interval", "guidance_rescale",
+    "label_dropout_fraction", "clip_sample", "min_snr_gamma", "optimizers", "losses", "lr_warmup_fraction",
+    "lr_cooldown_fraction",
 }  # fmt: skip
 """Keys that change how a network is trained or used, and not what its weights mean."""
 

@@ -1,5 +1,7 @@
 """The U-Net of diffusion and flow matching, used without a configuration."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from gandlf_synth.models.components.denoiser_config import UNetArchitecture
 from gandlf_synth.networks.denoiser import UNetDenoiser
 
 
-def denoiser_of(**sizes: int) -> UNetDenoiser:
+def denoiser_of(**sizes: Any) -> UNetDenoiser:
     """Return a small U-Net in which everything that it gets matters: its weights are random, none is 0."""
     torch.manual_seed(0)
     network = UNetDenoiser(
@@ -64,3 +66,12 @@ def test_the_class_of_the_configuration_builds_the_same_network(with_conditionin
 
     shapes = {name: weights.shape for name, weights in built.state_dict().items()}
     assert shapes == {name: weights.shape for name, weights in plain.state_dict().items()}
+
+
+def test_dropout_acts_in_training_only_and_adds_no_weights() -> None:
+    plain, dropping = denoiser_of(), denoiser_of(dropout=0.5)
+    dropping.load_state_dict(plain.state_dict())
+
+    assert torch.equal(predicted(dropping), predicted(plain))
+    dropping.train()
+    assert not torch.allclose(predicted(dropping), predicted(plain))

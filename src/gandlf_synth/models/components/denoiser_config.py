@@ -109,6 +109,8 @@ class UNetArchitecture(DenoiserArchitecture):
     """Compute attention in 32 bits whatever the precision."""
     cross_attention_dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in cross-attention."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in residual blocks, against learning few images by heart."""
 
     def build(
         self,

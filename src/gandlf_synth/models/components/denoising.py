@@ -21,6 +21,7 @@ from gandlf_synth.diffusion.sampling import Denoise
 from gandlf_synth.errors import CheckpointError, ConfigError, Problem, raise_if_any
 from gandlf_synth.models.base import C, ExportedNetwork, GenerativeModule, noise_from
 from gandlf_synth.models.components.diffusion_config import DiffusionSettings, FlowSettings
+from gandlf_synth.models.components.labeled_augmentation import AUGMENTATION, BatchAugmentation
 from gandlf_synth.models.components.windowed_denoiser import in_windows
 from gandlf_synth.networks.controlnet import ControlledDenoiser
 from gandlf_synth.provenance import Purpose, fold_seed
@@ -103,6 +104,7 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
                 spatial_dims=spatial_dims, in_channels=channels, out_channels=channels, **sizes
             )
         self.criterion = criterion
+        self._guidable = any(part.name != AUGMENTATION for part in parts)
         self._drop_fractions = {
             part.name: settings.label_dropout_fraction if part.kind == "class" else part.drop_fraction for part in parts
         }
@@ -179,7 +181,7 @@ class DenoisingProcess(nn.Module, ABC, Generic[S]):
         """Refuse a sampler that is unknown or made for another process, and guidance where there is no condition."""
         problem = sampler_problem(options.sampler, self.kind, "sampler") if options.sampler is not None else None
         raise_if_any([problem] if problem else [], ConfigError)
-        if options.guidance_scale not in (None, 1) and not self._drop_fractions:
+        if options.guidance_scale not in (None, 1) and not self._guidable:
             what = f"guidance_scale {options.guidance_scale} needs classes, and this model was trained without"
             raise ConfigError(Problem("guidance_scale", what, fix="leave it out"))
 
@@ -221,14 +223,19 @@ class _PositionalDenoiser(nn.Module):
     Args:
         denoiser: the network.
         names: its keyword arguments, in the order of the positions.
+        zeros: numbers of its vector that come last and are always 0.
     """
 
-    def __init__(self, denoiser: nn.Module, names: Sequence[str]) -> None:
+    def __init__(self, denoiser: nn.Module, names: Sequence[str], zeros: int) -> None:
         super().__init__()
-        self.denoiser, self.names = denoiser, tuple(names)
+        self.denoiser, self.names, self.zeros = denoiser, tuple(names), zeros
 
     def forward(self, noisy: Tensor, timesteps: Tensor, *condition: Tensor) -> Tensor:
-        prediction: Tensor = self.denoiser(noisy, timesteps, **dict(zip(self.names, condition, strict=True)))
+        inputs = dict(zip(self.names, condition, strict=True))
+        if self.zeros:
+            given = [inputs["vector"]] if "vector" in inputs else []
+            inputs["vector"] = torch.cat([*given, noisy.new_zeros(len(noisy), self.zeros)], 1)
+        prediction: Tensor = self.denoiser(noisy, timesteps, **inputs)
         return prediction
 
 
@@ -236,6 +243,8 @@ class DenoisingModule(GenerativeModule[C]):
     """A ``process`` on images; a subclass may put something else in their place with ``encode`` and ``decode``."""
 
     process: AnyProcess
+    augmentation: BatchAugmentation | None = None
+    """Changes training images, and tells the process."""
 
     @property
     def samplers(self) -> Sequence[str]:  # type: ignore[override]
@@ -272,7 +281,10 @@ class DenoisingModule(GenerativeModule[C]):
 
     def loss_of_subject(self, batch: Batch) -> Tensor:
         """Return the loss at random noise levels; see ``GenerativeModule.loss_of_subject``."""
-        return self.process.training_loss(self.encode(batch, "train"), self.encode_condition(batch["condition"]))
+        clean, condition = self.encode(batch, "train"), self.encode_condition(batch["condition"])
+        if self.augmentation is not None:
+            clean, condition = self.augmentation(clean, condition)
+        return self.process.training_loss(clean, condition)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the loss at noise that is the same in every epoch, so that epochs can be compared."""
@@ -284,9 +296,13 @@ class DenoisingModule(GenerativeModule[C]):
 
     def _evaluate(self, phase: Phase, batch: Batch, batch_idx: int) -> None:
         seed = fold_seed(0, Purpose.VALIDATION_NOISE, batch_idx, data_share(self._trainer)[0])
-        condition = self.encode_condition(batch["condition"])
+        condition = self._unaugmented(self.encode_condition(batch["condition"]), len(batch["image"]))
         loss = self.process.fixed_loss(self.encode(batch, phase), condition, seed)
         self.log_loss(phase, loss, batch)
+
+    def _unaugmented(self, condition: Condition, count: int) -> Condition:
+        """Return what the process is told of images as they are."""
+        return condition if self.augmentation is None else self.augmentation.absent(condition, count, self.device)
 
     def networks_to_compile(self) -> Sequence[nn.Module]:
         """Return the denoiser."""
@@ -328,7 +344,8 @@ class DenoisingModule(GenerativeModule[C]):
         parts = complete(Condition(), self.parts, len(noisy), self.noise_shape[1:]).inputs()
         if network_sizes(self.parts)["num_classes"]:
             parts = {"class_labels": torch.tensor([0, -1]), **parts}
-        network = _PositionalDenoiser(self.process.denoiser, tuple(parts)).eval()
+        told = 0 if self.augmentation is None else self.augmentation.part.width
+        network = _PositionalDenoiser(self.process.denoiser, tuple(parts), told).eval()
         return {"denoiser": ExportedNetwork(network, (noisy, torch.tensor([3, 7]), *parts.values()))}
 
     def sampling_defaults(self, options: SamplingOptions) -> SamplingChoice:
@@ -358,7 +375,7 @@ class DenoisingModule(GenerativeModule[C]):
     def _sample(
         self, seeds: Sequence[int], condition: Condition, options: SamplingOptions, known: Known | None = None
     ) -> Tensor:
-        condition = self.encode_condition(condition)
+        condition = self._unaugmented(self.encode_condition(condition), len(seeds))
         size = known.clean.shape[2:] if known is not None else condition.image_shape or self.noise_shape[1:]
         noise, generators = noise_from(seeds, (self.noise_shape[0], *size))
         window = self.noise_shape[1:]

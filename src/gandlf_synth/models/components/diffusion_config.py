@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gandlf_synth.config import (
     Component,
@@ -208,12 +208,39 @@ def noise_shift(shape: Sequence[int]) -> float:
     return max(1.0, float((prod(shape) / _UNSHIFTED_SIDE ** len(shape)) ** 0.5))
 
 
+class LabeledAugmentationSettings(BaseModel):
+    """Random changes of training images that the network is told of, so that no synthetic image has them."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    probability: float = Field(0.15, ge=0, le=1)
+    """How often each of them acts on an image."""
+    scaling: float = Field(0.15, ge=0, le=1)
+    """Largest growth, as a share; 0.15 draws from 1/1.15 to 1.15, the same for all axes."""
+    rotation_degrees: float = Field(15.0, ge=0, le=180)
+    """Largest turn, about every axis; 2D images turn in their plane."""
+    translation: float = Field(0.1, ge=0, lt=1)
+    """Largest shift, as a share of each side."""
+    mirror_axes: list[Literal[0, 1, 2]] = []
+    """Axes that may be mirrored; none unless written, because left and right are not alike in a body."""
+
+
+def _by_probability(value: object) -> object:
+    """Return a section from its short form: how often, or yes."""
+    if value is True:
+        return {}
+    return {"probability": value} if isinstance(value, int | float) and value is not False else value
+
+
 class ControlledModelConfig(DenoisingModelConfig):
-    """The keys of families that can add a branch to a trained model."""
+    """The keys of families whose network sees the images: labeled augmentation, and a branch to a trained model."""
 
     process_keys: ClassVar[tuple[str, ...]] = ()
     """What the branch has to have in common with the model besides the network."""
 
+    labeled_augmentation: Annotated[LabeledAugmentationSettings | None, BeforeValidator(_by_probability)] = None
+    """Random scaling, turns and shifts of training images that the network is told of and that no synthetic image has
+    (Karras et al. 2022, appendix F.2): for few images. A section, or how often each acts; absent: none."""
     controlnet_from: str | None = None
     """A model folder of the same family, which stays as it is while a branch learns to steer it by the images in
     ``conditioning``: a ControlNet. For few pairs or masks beside many images."""
