@@ -61,20 +61,7 @@ class ImageSet:
 
 
 def load_image_set(name: str, cache: Path) -> ImageSet:
-    """Return a data set by name; what was prepared once is read from ``cache``.
-
-    ``pneumonia-200`` is ``pneumonia`` with 200 of its training images.
-    """
-    whole, _, count = name.partition("-")
-    return _few(name, _load(whole, cache), int(count)) if count else _load(whole, cache)
-
-
-def _few(name: str, images: ImageSet, count: int) -> ImageSet:
-    kept = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(0))[:count]
-    return ImageSet(name, images.train[kept], images.test, None if images.labels is None else images.labels[kept])
-
-
-def _load(name: str, cache: Path) -> ImageSet:
+    """Return a data set by name; what was prepared once is read from ``cache``."""
     file = cache / f"{name}.pt"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -150,7 +137,7 @@ _MAKERS: dict[str, Callable[[], ImageSet]] = {
     "hippocampus": _hippocampus,
     "phantoms": _phantoms,
 }
-IMAGE_SETS = (*_MAKERS, "pneumonia-200", "pneumonia-500", "brain_tumor-400")
+IMAGE_SETS = tuple(_MAKERS)
 
 
 def _pictures(files: Sequence[Path], step: dict[str, list[int]]) -> Tensor:

@@ -15,6 +15,7 @@ class Recipe:
         cooldown: the share of the training in which the rate falls; 0: a constant rate.
         averages: averages of the weights that are scored, besides the family's own: σ_rel of the power function.
         samplings: further ways to sample that are scored.
+        few: how many of the training images are used; None: all.
         mirrors: whether the training images are mirrored, left to right, half of the time.
         first: the recipe of the autoencoder, for diffusion of latents.
         first_share: the share of the time that the autoencoder gets.
@@ -26,6 +27,7 @@ class Recipe:
     cooldown: float = 0.4
     averages: tuple[float, ...] = ()
     samplings: tuple[dict[str, Any], ...] = ()
+    few: int | None = None
     mirrors: bool = False
     first: "Recipe | None" = None
     first_share: float = 0.4

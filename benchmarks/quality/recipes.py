@@ -74,18 +74,19 @@ def _depths() -> dict[str, Recipe]:
 
 
 def _few_images() -> dict[str, Recipe]:
-    """Labeled augmentation and dropout, for sets of few images."""
+    """Labeled augmentation and dropout on some of the training images."""
     found: dict[str, Recipe] = {}
-    for width in ("thin", "medium"):
-        plain = denoiser("edm", width, groups=4)
-        for probability in (0.15, 0.5):
-            told = plain.model | {"labeled_augmentation": probability}
-            found[f"edm-{width}-labeled{probability:g}"] = replace(plain, model=told)
-        network = unet(width, 4) | {"dropout": 0.1}
-        found[f"edm-{width}-dropout0.1"] = replace(plain, model=plain.model | {"architecture": network})
-        found[f"edm-{width}-labeled0.15-dropout0.1"] = replace(
-            plain, model=plain.model | {"architecture": network, "labeled_augmentation": 0.15}
-        )
+    for width, count in ((width, count) for width in ("thin", "medium") for count in (200, 500)):
+        plain, name = replace(denoiser("edm", width, groups=4), few=count), f"edm-{width}-of{count}"
+        dropping = {"architecture": unet(width, 4) | {"dropout": 0.1}}
+        variants: dict[str, dict[str, Any]] = {
+            "": {},
+            "-labeled0.15": {"labeled_augmentation": 0.15},
+            "-labeled0.5": {"labeled_augmentation": 0.5},
+            "-dropout0.1": dropping,
+            "-labeled0.15-dropout0.1": {"labeled_augmentation": 0.15, **dropping},
+        }
+        found |= {name + variant: replace(plain, model=plain.model | keys) for variant, keys in variants.items()}
     return found
 
 

@@ -1,7 +1,7 @@
 """One run: a recipe on a data set with a seed, from untrained weights to a score."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     started = time.monotonic()
     device, recipe = judge.device, run.recipe
     torch.manual_seed(run.seed)
+    if recipe.few is not None:
+        data = _some(data, recipe.few)
     images = _mirrored(data.train) if recipe.mirrors else data.train
     labels = data.labels.repeat(2) if recipe.mirrors and data.labels is not None else data.labels
     module, clean, first_steps = _prepare(run, data, images, labels, device)
@@ -155,6 +157,12 @@ def _reconstructions(module: Any, data: ImageSet, judge: Judge) -> dict[str, Any
         "reconstructions": judge.score(decoded(drawn), data)
         | {"psnr": round(reconstruction_error(data.test, decoded(data.test)), 2)}
     }
+
+
+def _some(data: ImageSet, count: int) -> ImageSet:
+    """Return a data set with ``count`` of its training images, always the same ones."""
+    kept = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:count]
+    return replace(data, train=data.train[kept], labels=None if data.labels is None else data.labels[kept])
 
 
 def _mirrored(images: Tensor) -> Tensor:

@@ -28,14 +28,9 @@ def read_speeds(file: Path) -> dict[str, dict[str, float]]:
 
 
 def speed_of(speeds: dict[str, dict[str, float]], data: str, name: str) -> dict[str, float]:
-    """Return the speed of a recipe, or of one that costs the same, on a data set or on all of its images.
-
-    Nothing where none of them was measured.
-    """
-    whole = data.partition("-")[0]
+    """Return the speed of a recipe, or of one that costs the same; nothing where none was measured."""
     alike = [other for other in RECIPES if RECIPES[other].cost == RECIPES[name].cost]
-    keys = [f"{images}/{recipe}" for images in (data, whole) for recipe in (name, *alike)]
-    return next((speeds[key] for key in keys if key in speeds), {})
+    return next((speeds[key] for key in (f"{data}/{recipe}" for recipe in (name, *alike)) if key in speeds), {})
 
 
 def measure_speed(recipe: Recipe, data: ImageSet, cpu_seconds: float) -> dict[str, float]:
