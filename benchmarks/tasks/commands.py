@@ -1,6 +1,8 @@
 """Run the commands as a user does, and say what they cost."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import resource
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ruamel.yaml import YAML
+
+from gandlf_synth.cli.main import main
 
 Row = Mapping[str, object]
 
@@ -65,10 +69,10 @@ def train(folder: Path, config: Mapping[str, object], rows: Sequence[Row], minut
         str(minutes),
         "--reset",
     ]
-    before = _child_seconds()
+    before = _cpu_seconds()
     _run("train", *words)
     record = json.loads((model / "run.json").read_text())
-    return Training(model, _child_seconds() - before, int(record["steps"]))
+    return Training(model, _cpu_seconds() - before, int(record["steps"]))
 
 
 def generate(training: Training, rows: Sequence[Row], output: Path, *words: str) -> Path:
@@ -86,14 +90,34 @@ def compare(originals: Path, images: Path, output: Path, *words: str) -> dict[st
     return numbers
 
 
+def keep_sheet(images: Path, file: Path) -> None:
+    """Copy the sheet of images that were made, to be looked at."""
+    sheets = sorted(images.parents[1].rglob("contact_sheet*.png"))
+    if sheets:
+        shutil.copyfile(sheets[0], file)
+
+
 def _run(*words: str | Path) -> None:
-    """Run one command on one thread; what it prints goes into the error, if there is one."""
+    """Run one command on one thread; what it prints goes into the error, if there is one.
+
+    With ``GANDLF_SYNTH_BENCHMARK_HERE`` set it runs in this process, which saves the start of each: for short runs on a
+    fast device.
+    """
+    texts = [str(word) for word in words]
+    if os.environ.get("GANDLF_SYNTH_BENCHMARK_HERE"):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            code = main(texts)
+        if code:
+            raise RuntimeError(f"{' '.join(texts)}\n{output.getvalue()[-2000:]}")
+        return
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([*_PROGRAM, *map(str, words)], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([*_PROGRAM, *texts], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"{' '.join(texts)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
-def _child_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _cpu_seconds() -> float:
+    """Return the seconds of this process and of those that it started and that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

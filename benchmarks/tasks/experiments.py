@@ -1,7 +1,7 @@
 """One function per task: train, make images of what was not trained on, compare."""
 
-import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,11 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.tasks.cohorts import (
-    PATIENTS,
-    SEQUENCES,
-    discs,
-    template_contrasts,
-    write_image,
-    write_means,
-    write_slices,
-    write_volumes,
-)
-from benchmarks.tasks.commands import Row, compare, generate, train, write_rows
-from benchmarks.tasks.fillings import FILLINGS
-from benchmarks.tasks.usefulness import usefulness
+from benchmarks.tasks.cohorts import PATIENTS, SEQUENCES, write_means, write_slices, write_volumes
+from benchmarks.tasks.commands import Row, compare, generate, keep_sheet, train, write_rows
+from benchmarks.tasks.inpainting import INPAINTERS, class_and_region, inpainting
+from benchmarks.tasks.unpaired import UNPAIRED, unpaired
+from benchmarks.tasks.usefulness import USEFULNESS, usefulness
 from gandlf_synth.metrics.paired.base import build_paired_metric
 
 Array = npt.NDArray[Any]
@@ -29,12 +21,6 @@ Result = dict[str, Any]
 
 _RANGE = ("--data-range", "0", "1", "--mask-column", "none", "--error-maps", "none")
 _FLIP = {"flip": {"axis": 0}, "affine": {"degrees": 5}}
-_RANGE_OF_HOLES = ("--data-range", "0", "1", "--mask-column", "Region")
-_INPAINTERS: dict[str, dict[str, object]] = {
-    "pix2pix": {"model_name": "pix2pix", "conditioning": ["region"]},
-    "trained for it": {"model_name": "ddpm", "prediction_type": "edm", "conditioning": ["region"]},
-    "repaint": {"model_name": "ddpm", "prediction_type": "edm"},
-}
 _QUIET = {"save_eval_images_every_n_epochs": -1}
 
 
@@ -70,7 +56,7 @@ def translation(folder: Path, minutes: float, adversarial: bool = True) -> Resul
                 *_RANGE,
             ),
         }
-        _keep_sheet(images, folder / f"{patient}.png")
+        keep_sheet(images, folder / f"{patient}.png")
     return results
 
 
@@ -98,7 +84,7 @@ def missing_modality(folder: Path, minutes: float) -> Result:
             some = [_hidden(row, others, given) for row in held_out]
             images = generate(training, some, place / name.replace(" ", "_"))
             results[target][name] = compare(truth, images, place / f"report_{given[0]}_{len(given)}", *_RANGE)
-        _keep_sheet(images, folder / f"{target}.png")
+        keep_sheet(images, folder / f"{target}.png")
     return results
 
 
@@ -108,7 +94,7 @@ def patches(folder: Path, minutes: float) -> Result:
     rows = [_pair(who, 0, volumes[who]) for who in PATIENTS]
     config = _pix2pix(adversarial_weight=0, tensor_shape=[32, 32, 32]) | {"patch_sampler": "uniform"}
     training = train(folder, config, rows[:2], minutes)
-    _keep_sheet(generate(training, rows[2:], folder / "made"), folder / "patches.png")
+    keep_sheet(generate(training, rows[2:], folder / "made"), folder / "patches.png")
     made = nibabel.load(next((folder / "made").rglob("*_synthetic.nii.gz")))
     source, truth = (nibabel.load(volumes[PATIENTS[2]][name]) for name in ("t1", "flair"))
     brain = source.get_fdata() > 0
@@ -155,102 +141,6 @@ def _phase(image: Array, brain: Array, step: int, axis: int) -> list[float]:
     return means
 
 
-def inpainting(folder: Path, minutes: float) -> Result:
-    """Holes in the FLAIR of a patient not trained on: without learning, by models trained for it, by RePaint."""
-    files = write_slices(folder / "slices")
-    rng = np.random.default_rng(0)
-    learned = [
-        {"SubjectID": f"{who}_{at}", "Channel_0": files[who, at]["flair"]} for who, at in files if who != PATIENTS[2]
-    ]
-    held_out: list[Row] = []
-    for who, at in files:
-        if who == PATIENTS[2] and 33 <= at <= 61:
-            flair = nibabel.load(files[who, at]["flair"]).get_fdata()
-            hole = discs(flair.shape, flair > 0.05, rng)
-            region = write_image(folder / "holes" / f"{who}_{at}.nii.gz", hole)
-            held_out.append({"SubjectID": f"{who}_{at}", "Channel_0": files[who, at]["flair"], "Region": region})
-    truth = write_rows(folder / "truth.csv", held_out)
-    lesions = _lesion_rows(folder, files)
-    results: Result = {
-        name: compare(truth, _filled(folder, held_out, name, fill), folder / f"report_{name}", *_RANGE_OF_HOLES)
-        for name, fill in FILLINGS.items()
-    }
-    for name, model in _INPAINTERS.items():
-        place = folder / name.replace(" ", "_")
-        config = {"model_config": {**model, **_QUIET}, "data_augmentation": _FLIP}
-        training = train(place, config, learned, minutes)
-        images = generate(training, held_out, place / "made")
-        results[name] = training.cost | {
-            "holes": compare(truth, images, place / "report", *_RANGE_OF_HOLES),
-            "changed voxels outside": _changed(held_out, place / "made")
-            + _changed(lesions, generate(training, lesions, place / "lesions").parents[1]),
-            "lesions filled": len(lesions),
-        }
-        _keep_sheet(place / "made" / "x" / "images.csv", folder / f"{name.replace(' ', '_')}.png")
-        _keep_sheet(place / "lesions" / "x" / "images.csv", folder / f"{name.replace(' ', '_')}_lesions.png")
-    return results
-
-
-def _filled(folder: Path, rows: list[Row], name: str, fill: Callable[[Array, Array], Array]) -> Path:
-    """Write the images with their holes filled without any learning; return their CSV."""
-    filled = []
-    for row in rows:
-        image, hole = (nibabel.load(row[key]).get_fdata() for key in ("Channel_0", "Region"))
-        file = folder / name / f"{row['SubjectID']}.nii.gz"
-        filled.append({**row, "Channel_0": write_image(file, fill(image, hole > 0).astype(np.float32))})
-    return write_rows(folder / f"{name}.csv", filled)
-
-
-def _lesion_rows(folder: Path, files: Mapping[tuple[str, int], Mapping[str, Path]]) -> list[Row]:
-    rows: list[Row] = []
-    for who, at in files:
-        lesions = np.asarray(nibabel.load(files[who, at]["seg"]).dataobj) > 0
-        if who == PATIENTS[2] and lesions.sum() > 20:
-            region = write_image(folder / "lesions" / f"{who}_{at}.nii.gz", lesions.astype(np.uint8))
-            rows.append({"SubjectID": f"{who}_{at}", "Channel_0": files[who, at]["flair"], "Region": region})
-    return rows
-
-
-def _changed(rows: list[Row], made: Path) -> int:
-    """Return how many voxels outside of the regions are not those of the file, to the last bit."""
-    changed = 0
-    for row in rows:
-        new, old, region = (
-            np.asarray(nibabel.load(file).dataobj)
-            for file in (next(made.rglob(f"{row['SubjectID']}_synthetic.nii.gz")), row["Channel_0"], row["Region"])
-        )
-        changed += int(((new != old) & (region == 0)).sum())
-    return changed
-
-
-def unpaired(folder: Path, minutes: float) -> Result:
-    """Two contrasts of the MNI template whose slices never meet: even ones of one, odd ones of the other."""
-    first, second = template_contrasts()
-    planes = [z for z in range(20, 75) if first[..., z].any()]
-    rows: list[Row] = []
-    held_out: list[Row] = []
-    for z in planes:
-        one, two = (
-            write_image(folder / "slices" / f"{name}_{z}.nii.gz", values[..., z : z + 1])
-            for name, values in (("t1", first), ("other", second))
-        )
-        if z % 5 == 0:
-            held_out.append({"SubjectID": f"z{z}", "Channel_0": two, "Source_0": one})
-        elif z % 2:
-            rows.append({"SubjectID": f"z{z}", "Channel_0": "", "Source_0": one})
-        else:
-            rows.append({"SubjectID": f"z{z}", "Channel_0": two, "Source_0": ""})
-    model = {"model_name": "cyclegan", "conditioning": ["image"], **_QUIET}
-    training = train(folder, {"model_config": model, "data_augmentation": _FLIP}, rows, minutes)
-    truth = write_rows(folder / "truth.csv", [{**row, "Source_0": ""} for row in held_out])
-    images = generate(training, held_out, folder / "made")
-    _keep_sheet(images, folder / "unpaired.png")
-    return training.cost | {
-        "model": compare(truth, images, folder / "report", *_RANGE),
-        "source itself": compare(truth, _renamed(folder, held_out, "Source_0"), folder / "identity", *_RANGE),
-    }
-
-
 def _pair(patient: str, height: int, files: Mapping[str, Path]) -> Row:
     return {
         "SubjectID": f"{patient}_{height}",
@@ -277,19 +167,15 @@ def _renamed(folder: Path, rows: list[Row], column: str) -> Path:
     )
 
 
-def _keep_sheet(images: Path, file: Path) -> None:
-    sheets = sorted(images.parents[1].rglob("contact_sheet*.png"))
-    if sheets:
-        shutil.copyfile(sheets[0], file)
-
-
 EXPERIMENTS: dict[str, Callable[[Path, float], Result]] = {
     "translation": translation,
     "regression": regression,
     "missing_modality": missing_modality,
     "patches": patches,
     "inpainting": inpainting,
-    "unpaired": unpaired,
-    "usefulness": usefulness,
+    **{f"inpainting: {name}": partial(inpainting, names=[name]) for name in INPAINTERS},
+    "class_and_region": class_and_region,
+    **{name: partial(unpaired, name=name) for name in UNPAIRED},
+    **{name: partial(usefulness, name=name) for name in USEFULNESS},
 }
 """By the name on the command line."""

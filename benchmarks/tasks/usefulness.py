@@ -1,6 +1,7 @@
 """Are images that were made for masks as good to learn segmentation from as real ones?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,78 +10,118 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from benchmarks.tasks.commands import Row, Training, generate, train
-from benchmarks.tasks.hippocampi import Plane, deform, read_planes, with_tissues, write_plane
-from benchmarks.tasks.segmenter import scale_image, score_segmenter, train_segmenter
+from benchmarks.tasks.commands import Row, Training, generate, keep_sheet, train
+from benchmarks.tasks.hippocampi import (
+    Labelled,
+    deform,
+    hippocampus,
+    read_hippocampi,
+    with_eight_tissues,
+    with_tissues,
+    write_labelled,
+)
+from benchmarks.tasks.segmenter import STEPS, scale_image, score_segmenter, train_segmenter
 
 Array = npt.NDArray[Any]
-Labelled = tuple[list[Array], list[Array]]
+Pairs = tuple[list[Array], list[Array]]
 Result = dict[str, Any]
 
-_MODEL = {"model_name": "pix2pix", "conditioning": ["mask"], "save_eval_images_every_n_epochs": -1}
-_CONFIG = {"model_config": _MODEL, "data_augmentation": {"affine": {"degrees": 5}}}
-_MASKS: dict[str, Callable[[Plane], Array]] = {"with tissues": with_tissues, "hippocampus": lambda plane: plane.mask}
 
+@dataclass(frozen=True)
+class Arm:
+    """How images are made for masks.
+
+    Args:
+        model: what of ``model_config`` is written.
+        mask_of: the mask that an image is made for.
+        dimensions: of planes (2) or volumes (3).
+        deformed: how many deformed masks are made of each.
+    """
+
+    model: Mapping[str, object] = field(default_factory=lambda: {"model_name": "pix2pix"})
+    mask_of: Callable[[Labelled], Array] = with_tissues
+    dimensions: int = 2
+    deformed: int = 1
+
+
+_FLOW: dict[str, object] = {"model_name": "flow_matching"}
+_EDM: dict[str, object] = {"model_name": "ddpm", "prediction_type": "edm"}
+_NOISE = {"architecture": {"noise_channels": 4}}
+USEFULNESS: Mapping[str, Arm] = {
+    "usefulness": Arm(),
+    "usefulness: hippocampus alone": Arm(mask_of=hippocampus),
+    "usefulness: eight tissues": Arm(mask_of=with_eight_tissues),
+    "usefulness: regression": Arm({"model_name": "pix2pix", "adversarial_weight": 0}),
+    "usefulness: pix2pix with noise, a strong discriminator": Arm(
+        {"model_name": "pix2pix", **_NOISE, "adversarial_weight": 1.0, "adversarial_start_fraction": 0.1}
+    ),
+    "usefulness: flow": Arm(_FLOW, deformed=3),
+    "usefulness: flow, hippocampus alone": Arm(_FLOW, hippocampus, deformed=3),
+    "usefulness: ddpm": Arm(_EDM, deformed=3),
+    "usefulness: 3D pix2pix": Arm(dimensions=3),
+    "usefulness: 3D flow": Arm(_FLOW, dimensions=3, deformed=2),
+    "usefulness: 3D flow, hippocampus alone": Arm(_FLOW, hippocampus, dimensions=3, deformed=2),
+}
+"""By the name on the command line."""
 _NOISY = "synthetic with white noise of the strength of the real texture"
 
 
-def usefulness(folder: Path, minutes: float) -> Result:
-    """Dice, on 40 subjects that nothing was trained on, of a U-Net trained on real and on synthetic planes.
+def usefulness(folder: Path, minutes: float, name: str = "usefulness") -> Result:
+    """Dice, on 40 subjects that nothing was trained on, of a U-Net trained on real and on synthetic images.
 
-    Synthetic planes are made for masks that were deformed, so that no patient has them: masks of the hippocampus alone,
-    and masks that also sort what surrounds it into four classes of brightness.
+    Synthetic images are made for masks that were deformed, so that no patient has them: masks of the hippocampus alone,
+    and masks that also sort what surrounds it into classes of brightness.
     """
-    learned, held_out = read_planes()
-    real: Labelled = [plane.image for plane in learned], [plane.mask for plane in learned]
-    results: Result = {"planes": len(learned), "real": _dice(real, held_out)}
-    for name, mask_of in _MASKS.items():
-        place = folder / name.replace(" ", "_")
-        rows = _write_pairs(place / "pairs", learned, mask_of)
-        training = train(place, _CONFIG, rows, minutes)
-        synthetic = _synthetic(place, training, learned, mask_of)
-        both = real[0] + synthetic[0], real[1] + synthetic[1]
-        noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
-        arms = {"synthetic": synthetic, _NOISY: noisy, "both": both}
-        results[name] = training.cost | {arm: _dice(planes, held_out) for arm, planes in arms.items()}
-    return results
+    arm = USEFULNESS[name]
+    learned, held_out = read_hippocampi(arm.dimensions)
+    rows = _write_pairs(folder / "pairs", learned, arm.mask_of)
+    model = {**arm.model, "conditioning": ["mask"], "save_eval_images_every_n_epochs": -1}
+    augmentation = {"affine": {"degrees": 5, "probability": 0.2}}
+    training = train(folder, {"model_config": model, "data_augmentation": augmentation}, rows, minutes)
+    real: Pairs = [one.image for one in learned], [one.mask for one in learned]
+    synthetic = _synthetic(folder, training, learned, arm)
+    both = real[0] + synthetic[0], real[1] + synthetic[1]
+    noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
+    arms = {"real": real, "synthetic": synthetic, _NOISY: noisy, "both": both}
+    counts = {"images": len(learned), "synthetic images": len(synthetic[0]), "steps of the segmenter": STEPS}
+    return training.cost | counts | {name: _dice(pairs, held_out) for name, pairs in arms.items()}
 
 
-def _dice(planes: Labelled, held_out: Sequence[Plane]) -> dict[str, float]:
-    network = train_segmenter(*planes)
-    return score_segmenter(
-        network,
-        [plane.image for plane in held_out],
-        [plane.mask for plane in held_out],
-        [plane.subject for plane in held_out],
-    )
+def _dice(pairs: Pairs, held_out: Sequence[Labelled]) -> dict[str, float]:
+    network = train_segmenter(*pairs)
+    images, masks = [one.image for one in held_out], [one.mask for one in held_out]
+    return score_segmenter(network, images, masks, [one.subject for one in held_out])
 
 
 def _with_noise(synthetic: Sequence[Array], real: Sequence[Array]) -> list[Array]:
-    """Return synthetic planes with noise a little stronger than what a median filter takes from real ones."""
+    """Return synthetic images with noise a little stronger than what a median filter takes from real ones."""
     rng = np.random.default_rng(2)
     scaled = [scale_image(image) for image in real]
     strengths = [float((image - ndimage.median_filter(image, 3)).std()) for image in scaled]
     return [scale_image(image) + rng.normal(size=image.shape) * rng.choice(strengths) * 1.2 for image in synthetic]
 
 
-def _write_pairs(folder: Path, planes: Sequence[Plane], mask_of: Callable[[Plane], Array]) -> list[Row]:
+def _write_pairs(folder: Path, images: Sequence[Labelled], mask_of: Callable[[Labelled], Array]) -> list[Row]:
     return [
         {
-            "SubjectID": plane.name,
-            "Channel_0": write_plane(folder, f"{plane.name}_image", plane.image),
-            "Mask": write_plane(folder, f"{plane.name}_mask", mask_of(plane)),
+            "SubjectID": one.name,
+            "Channel_0": write_labelled(folder, f"{one.name}_image", one.image),
+            "Mask": write_labelled(folder, f"{one.name}_mask", mask_of(one)),
         }
-        for plane in planes
+        for one in images
     ]
 
 
-def _synthetic(place: Path, training: Training, planes: Sequence[Plane], mask_of: Callable[[Plane], Array]) -> Labelled:
+def _synthetic(place: Path, training: Training, images: Sequence[Labelled], arm: Arm) -> Pairs:
     rng = np.random.default_rng(1)
     masks, rows = [], []
-    for plane in planes:
-        (mask,) = deform([mask_of(plane)], rng)
-        masks.append(mask)
-        rows.append({"SubjectID": plane.name, "Mask": write_plane(place / "masks", plane.name, mask)})
-    made = generate(training, rows, place / "made").parents[1]
-    files = [next(made.rglob(f"{plane.name}_synthetic.nii.gz")) for plane in planes]
-    return [nibabel.load(file).get_fdata()[..., 0] for file in files], masks
+    for number in range(arm.deformed):
+        for one in images:
+            (mask,) = deform([arm.mask_of(one)], rng)
+            masks.append(mask)
+            name = f"{one.name}_{number}"
+            rows.append({"SubjectID": name, "Mask": write_labelled(place / "masks", name, mask)})
+    table = generate(training, rows, place / "made")
+    keep_sheet(table, place / "made.png")
+    files = [next(table.parents[1].rglob(f"{row['SubjectID']}_synthetic.nii.gz")) for row in rows]
+    return [nibabel.load(file).get_fdata().reshape(mask.shape) for file, mask in zip(files, masks, strict=True)], masks
