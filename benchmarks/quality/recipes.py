@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.quality.recipe import Recipe
 
+PERCEPTUAL = "efficientnet-lite0"
 _WIDTHS = {"thin": [16, 32, 64], "medium": [32, 64, 96], "wide": [48, 96, 144]}
 
 
@@ -127,6 +128,11 @@ def _vqvae(channels: list[int], codes: int, **settings: Any) -> Recipe:
     return Recipe(model, 16)
 
 
+def _latents(autoencoder: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Return the autoencoder with another number of latent channels."""
+    return {**autoencoder, "architecture": {**autoencoder["architecture"], "latent_channels": channels}}
+
+
 def _autoencoder(channels: list[int], groups: int, **settings: Any) -> dict[str, Any]:
     return {
         "model_name": "autoencoder_kl",
@@ -136,8 +142,39 @@ def _autoencoder(channels: list[int], groups: int, **settings: Any) -> dict[str,
     }
 
 
+def _adversarial_vqvae(channels: list[int], codes: int, **settings: Any) -> Recipe:
+    """Return a vqvae with a discriminator of patches and a perceptual term (VQGAN), sampled in several ways."""
+    adversarial = {"adversarial_weight": 0.5, "adversarial_start_fraction": 0.4, "perceptual_network": PERCEPTUAL}
+    return replace(_vqvae(channels, codes, **{**adversarial, **settings}), samplings=_DRAWS)
+
+
+_DRAWS: tuple[dict[str, Any], ...] = (
+    {"choice_temperature": 0.5},
+    {"choice_temperature": 2.0},
+    {"choice_temperature": 2.0, "temperature": 0.8},
+    {"choice_temperature": 4.5, "num_inference_steps": 24},
+)
+"""Of a masked prior: how much chance is left in what is kept after a pass."""
 _TRANSFORMER = {"prior": "autoregressive", "prior_channels": 128, "prior_layers": 4, "prior_dropout": 0.1}
+_ADAMW = {"name": "adamw", "weight_decay": 0.0}
 _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
+
+
+def _stylegan(stages: list[float], **settings: Any) -> Recipe:
+    """Return the recipe of ``configs/stylegan_2d.yaml`` with other shares of its stages."""
+    architecture = {
+        "latent_vector_size": 128,
+        "intermediate_latent_size": 128,
+        "first_conv_channels": 128,
+        "progressive_size_starting_value": 4,
+        "progressive_layers_scaling_factors": [1, 1, 0.5, 0.25, 0.125],
+        "progressive_epochs": stages,
+    }
+    optimizers = {**_ADAM, "lr": 1e-3}
+    model = {"model_name": "stylegan", "ema_decay": 0.995, "optimizers": optimizers, "architecture": architecture}
+    return Recipe({**model, **settings}, 16)
+
+
 _SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [False, True], "num_res_blocks": 2,
                             "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
 
@@ -154,6 +191,15 @@ _FAMILIES_2D = {
         },
         16,
     ),
+    "stylegan2-batch8": Recipe(
+        {
+            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.9975,
+            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
+            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
+                             "channel_base": 1024, "channel_max": 128},
+        },
+        8,
+    ),
     "dcgan": Recipe(
         {
             "model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995,
@@ -163,16 +209,10 @@ _FAMILIES_2D = {
         },
         16,
     ),
-    "stylegan": Recipe(
-        {
-            "model_name": "stylegan", "ema_decay": 0.995, "optimizers": {**_ADAM, "lr": 1e-3},
-            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "first_conv_channels": 128,
-                             "progressive_size_starting_value": 4,
-                             "progressive_layers_scaling_factors": [1, 1, 0.5, 0.25, 0.125],
-                             "progressive_epochs": [0.13, 0.13, 0.2, 0.27, 0.27]},
-        },
-        16,
-    ),
+    "stylegan": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27]),
+    "stylegan-late": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6]),
+    "stylegan-late-logistic": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], losses={"name": "bcelogits"}),
+    "stylegan-late-rate3e-3": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], optimizers={**_ADAM, "lr": 3e-3}),
     "vqvae": _vqvae([32, 64], 128),
     "vqvae-autoregressive": _vqvae([32, 64], 128, architecture=_TRANSFORMER),
     "vqvae-ae": _vqvae([32, 64], 128, prior_fraction=0.0),
@@ -195,6 +235,19 @@ _FAMILIES_2D = {
     "vqvae-residual2": _vqvae([32, 64], 128, architecture={"num_residual_layers": 2}),
     "vqvae-perceptual": _vqvae([32, 64], 128, perceptual_network="efficientnet-lite0"),
     "vqvae-cool": _vqvae([32, 64], 128, temperature=0.9),
+    "vqvae-draws": replace(_vqvae([32, 64], 128), samplings=_DRAWS),
+    "vqvae-prior0.7": replace(_vqvae([32, 64], 128, prior_fraction=0.7), samplings=_DRAWS),
+    "vqvae-prior96": replace(_vqvae([32, 64], 128, architecture={"prior_channels": 96}), samplings=_DRAWS),
+    "vqgan": _adversarial_vqvae([32, 64], 128),
+    "vqgan-prior0.7": _adversarial_vqvae([32, 64], 128, prior_fraction=0.7),
+    "vqgan-codes8": _adversarial_vqvae([32, 64, 64], 256),
+    "vqgan-codes8-wide": _adversarial_vqvae([32, 64, 128], 512),
+    "latent-2d-thin": Recipe(
+        {"model_name": "latent_diffusion",
+         "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_THIN_SECOND},
+         "optimizers": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
+        16, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 8), first_share=0.3,
+    ),
     "latent-2d": Recipe(
         {"model_name": "latent_diffusion", "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_SECOND},
          "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01}},
@@ -205,6 +258,11 @@ _FAMILIES_2D = {
 _FAMILIES_3D = {
     f"autoencoder_kl-groups{groups}": Recipe(_autoencoder([16, 32, 64], groups), 4) for groups in (4, 16)
 } | {
+    "autoencoder_kl-late": Recipe(_autoencoder([16, 32, 64], 4, adversarial_start_fraction=0.9), 4),
+    "autoencoder_kl-latents8": Recipe(_latents(_autoencoder([16, 32, 64], 4), 8), 4),
+    "autoencoder_kl-rate2e-3": Recipe(_autoencoder([16, 32, 64], 4, optimizers={**_ADAMW, "lr": 2e-3}), 4),
+    "autoencoder_kl-batch2": Recipe(_autoencoder([16, 32, 64], 4), 2),
+    "autoencoder_kl-thin": Recipe(_autoencoder([8, 32, 64], 4), 4),
     "autoencoder_kl-medium": Recipe(_autoencoder([32, 64, 64], 8), 2),
     "autoencoder_kl-plain": Recipe(_autoencoder([16, 32, 64], 4, adversarial_weight=0.0, structure_weight=0.0), 4),
     "autoencoder_kl-l2": Recipe(_autoencoder([16, 32, 64], 4, adversarial_weight=0.0, structure_weight=0.0,
@@ -239,6 +297,37 @@ _RIVALS = {
          "architecture": {"num_channels": [128, 256, 256], "attention_levels": [False, True, True], "num_res_blocks": 1,
                           "num_head_channels": 256, "norm_num_groups": 32}},
         32, cooldown=0.0,
+    ),
+    # MONAI tutorials, generation/3d_ldm: both networks, rates, weights and noise; 100 of their 1000 ancestral steps.
+    "rival-monai-latent": Recipe(
+        {"model_name": "latent_diffusion",
+         "second_stage": {"model_name": "ddpm", **_EPSILON, "beta_schedule": "scaled_linear",
+                          "architecture": {"num_channels": [32, 64, 64], "attention_levels": [False, True, True],
+                                           "num_res_blocks": 1, "num_head_channels": 64, "norm_num_groups": 32}},
+         "ema_decay": 0.0, "gradient_clip_val": None,
+         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0}},
+        2, cooldown=0.0,
+        first=Recipe(
+            {"model_name": "autoencoder_kl", "kl_weight": 1e-6, "adversarial_weight": 0.01, "structure_weight": 0.0,
+             "gradient_weight": 0.0, "adversarial_start_fraction": 0.05, "perceptual_network": PERCEPTUAL,
+             "perceptual_weight": 0.001, "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
+             "architecture": {"num_channels": [32, 64, 64], "latent_channels": 3, "num_res_blocks": 1,
+                              "norm_num_groups": 16}},
+            2, cooldown=0.0,
+        ),
+    ),
+    # The same settings as the next two, for volumes: a thin network and few volumes in a batch.
+    "rival-diffusers-3d": Recipe(
+        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.9999,
+         "optimizers": {"name": "adamw", "lr": 1e-4, "weight_decay": 0.01}, "architecture": unet("thin", 16)},
+        4, warmup=0.05, cooldown=0.95,
+    ),
+    "rival-existing-3d": Recipe(
+        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
+         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
+         "architecture": {"num_channels": [32, 64, 64, 64], "attention_levels": [False, False, True, True],
+                          "num_res_blocks": 2, "norm_num_groups": 32, "num_head_channels": 8}},
+        4, cooldown=0.0,
     ),
     # diffusers' training example: its optimizer, rates and objective on a U-Net that costs what ours does.
     "rival-diffusers": Recipe(

@@ -39,6 +39,8 @@ class Run:
         cpu_seconds: the budget; with ``steps`` given, what they are worth.
         images: how many are sampled.
         deadline: of ``time.monotonic``.
+        pace: see ``Budget``.
+        first_pace: of the autoencoder of latents.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Run:
     first_steps: int | None = None
     images: int = 400
     deadline: float | None = None
+    pace: tuple[float, ...] = ()
+    first_pace: tuple[float, ...] = ()
 
 
 def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     labels = data.labels.repeat(2) if recipe.mirrors and data.labels is not None else data.labels
     module, clean, first_steps = _prepare(run, data, images, labels, device)
     share = 1 - recipe.first_share if recipe.first else 1.0
-    budget = Budget(None if run.steps else share * run.cpu_seconds, run.steps, run.deadline)
+    budget = Budget(None if run.steps else share * run.cpu_seconds, run.steps, run.deadline, run.pace)
     facts: dict[str, Any]
     if isinstance(module, DenoisingModule):
         steps, averages, facts = train_denoiser(module, recipe, clean, labels, budget, device)
@@ -74,7 +78,7 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     for average in averages:
         for options in ({}, *recipe.samplings) if average == "own" else ({},):
             name = " ".join([average, *(f"{key} {value}" for key, value in options.items())])
-            sampled = _sample(module.eval(), run, data, SamplingOptions(**options))
+            sampled = _sample(module.eval(), run, data, options)
             scores[name] = judge.score(sampled, data)
             if pictures is not None and name == "own":
                 save_sheet(
@@ -120,7 +124,8 @@ def _prepare(
         return module, images, None
     share = run.recipe.first_share
     first = build(run.recipe.first, data)
-    budget = Budget(None if run.first_steps else share * run.cpu_seconds, run.first_steps, run.deadline)
+    seconds = None if run.first_steps else share * run.cpu_seconds
+    budget = Budget(seconds, run.first_steps, run.deadline, run.first_pace)
     steps, _ = train_turns(first, run.recipe.first, images, labels, budget, device)
     module.load_first_stage(first)
     module.to(device)
@@ -131,10 +136,17 @@ def _prepare(
     return module, module.scale.scaled(latents).detach(), steps
 
 
-def _sample(module: Any, run: Run, data: ImageSet, options: SamplingOptions) -> Tensor:
+def _sample(module: Any, run: Run, data: ImageSet, options: dict[str, Any]) -> Tensor:
+    """Return images; ``options`` are of the sampling or, where it has no such option, of the model."""
     seeds = [fold_seed(run.seed, Purpose.IMAGE, index) for index in range(run.images)]
     batches = batched(seeds, _classes(data, run.images), _BATCH[len(data.shape)])
-    return torch.cat(list(sample_batches(module, batches, options)))
+    of_sampling = {name: value for name, value in options.items() if name in SamplingOptions.model_fields}
+    config = module.config
+    module.config = config.model_copy(update={name: options[name] for name in options if name not in of_sampling})
+    try:
+        return torch.cat(list(sample_batches(module, batches, SamplingOptions(**of_sampling))))
+    finally:
+        module.config = config
 
 
 def _classes(data: ImageSet, count: int) -> Any:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
@@ -39,7 +40,7 @@ def train_turns(
     trainer.fit(module, loader)
     module.to(device)
     values = {name: round(float(value), 4) for name, value in trainer.callback_metrics.items()}
-    return watch.steps, {"logged": values, "late": budget.late, "cpu_seconds_of_steps": watch.spent}
+    return watch.steps, {"logged": values, "late": budget.late, "cpu_seconds_of_steps": watch.spent, "pace": watch.pace}
 
 
 def _clipping(module: Any) -> dict[str, Any]:
@@ -67,6 +68,16 @@ class _Watch(Callback):
         self._recipe, self._budget = recipe, budget
         self.steps, self.spent = 0, 0.0
         self._begun = 0.0
+        self._progress = [0.0]
+
+    @property
+    def pace(self) -> list[float]:
+        """The share of the steps that was done when each twentieth of the training was over."""
+        shares = np.interp(np.linspace(0, 1, 21), self._progress, np.linspace(0, 1, len(self._progress)))
+        return [round(share, 4) for share in shares.tolist()]
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self._budget.restart()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._begun = time.process_time()
@@ -81,6 +92,7 @@ class _Watch(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.steps = batch_idx + 1
+        self._progress.append(self._budget.progress(self.steps))
         if batch_idx >= 2:
             self.spent += time.process_time() - self._begun
         if self._budget.late or self._budget.progress(self.steps) >= 1:

@@ -44,10 +44,11 @@ def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> Non
             name, recipe, seed, budget,
             steps=round(speed["steps_per_second"] * budget * share) if speed else None,
             first_steps=round(first * budget * recipe.first_share) if first else None,
+            pace=tuple(speed.get("pace", ())), first_pace=tuple(speed.get("first_pace", ())),
             images=options.images if data != "hippocampus" else min(options.images, 120), deadline=end,
         )  # fmt: skip
         try:
-            found = carry_out(run, load_image_set(data, CACHE), judge, options.pictures) | speed
+            found = carry_out(run, load_image_set(data, CACHE), judge, options.pictures) | _numbers(speed)
         except Exception as error:  # noqa: BLE001  the other runs go on
             found = {"recipe": name, "data": data, "seed": seed, "cpu_seconds": budget, "error": repr(error)[:500]}
             traceback.print_exc()
@@ -57,6 +58,10 @@ def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> Non
             file.write(json.dumps(found) + "\n")
         kid = found.get("scores", {}).get("own", {}).get("kid")
         print(data, name, seed, budget, "steps", found.get("steps"), "KID", kid, found.get("seconds"), "s", flush=True)
+
+
+def _numbers(speed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in speed.items() if isinstance(value, float)}
 
 
 def _bought(found: dict[str, Any], speed: dict[str, float]) -> float:
