@@ -15,10 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from benchmarks.rows import TINY
+from benchmarks.rows import TINY, write_noise
 from gandlf_synth.data.formats.shards.index import open_store
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.formats.shards.location import Location
@@ -74,7 +73,7 @@ def measure_remote() -> dict[str, Any]:
 
 def _measure(root: Path, store: Path, limit: float | None, wanted: float) -> dict[str, Any]:
     local = _epoch_seconds(_dataset(Location(store), None), 0)
-    with TemporaryDirectory(dir=root) as copies, _serve(store, (limit or 0) * wanted) as url:
+    with TemporaryDirectory(dir=root) as copies, serve(store, (limit or 0) * wanted) as url:
         dataset = _dataset(Location(url), Path(copies))
         first, warm = (_epoch_seconds(dataset, epoch) for epoch in (0, 1))
     return {
@@ -105,7 +104,8 @@ def _epoch_seconds(dataset: PreparedDataset, epoch: int) -> float:
 
 
 @contextmanager
-def _serve(folder: Path, limit: float) -> Iterator[str]:
+def serve(folder: Path, limit: float) -> Iterator[str]:
+    """Serve a folder on the loopback, with at most ``limit`` bytes a second (0: no limit); yield its URL."""
     words = [sys.executable, "-c", _SERVER, str(folder), str(limit)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -116,13 +116,8 @@ def _serve(folder: Path, limit: float) -> Iterator[str]:
 
 
 def _write_store(root: Path) -> Path:
-    rng = np.random.default_rng(0)
-    lines = ["SubjectID,Channel_0"]
-    for index in range(_IMAGES):
-        np.save(root / f"{index}.npy", rng.integers(0, 255, (_SIZE, _SIZE), dtype=np.uint8))
-        lines.append(f"s{index},{root / f'{index}.npy'}")
-    (root / "data.csv").write_text("\n".join(lines) + "\n")
+    table = write_noise(root, _IMAGES, (_SIZE, _SIZE))
     (root / "config.yaml").write_text(TINY.replace("[8, 8]\n  architecture", f"[{_SIZE}, {_SIZE}]\n  architecture"))
-    request = PreparationRequest(root / "config.yaml", root / "data.csv", root / "store", shard_bytes=_SHARD)
+    request = PreparationRequest(root / "config.yaml", table, root / "store", shard_bytes=_SHARD)
     prepare_store(request, Console(quiet=True))
     return root / "store"

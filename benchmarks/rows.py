@@ -70,6 +70,17 @@ def _measure(count: int) -> dict[str, Any]:
         }
 
 
+def write_noise(root: Path, count: int, shape: tuple[int, ...]) -> Path:
+    """Write ``count`` arrays of noise of 8 bits, a subject each; return their CSV, ``root/data.csv``."""
+    rng = np.random.default_rng(0)
+    lines = ["SubjectID,Channel_0"]
+    for index in range(count):
+        np.save(root / f"{index}.npy", rng.integers(0, 255, shape, dtype=np.uint8))
+        lines.append(f"s{index},{root / f'{index}.npy'}")
+    (root / "data.csv").write_text("\n".join(lines) + "\n")
+    return root / "data.csv"
+
+
 def _write_rows(root: Path, count: int) -> tuple[Path, Path]:
     """Write images and their CSV; return it, and one of which no file exists."""
     rng = np.random.default_rng(0)

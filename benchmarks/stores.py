@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rows import PROGRAM, STOP_AT_FIRST_STEP, TINY, cost_of
+from benchmarks.rows import PROGRAM, STOP_AT_FIRST_STEP, TINY, cost_of, write_noise
 from gandlf_synth.data.formats.shards.index import IndexPart, StoreDescription, read_description, text_of, write_index
 from gandlf_synth.data.formats.shards.location import Location
 from gandlf_synth.training.store_preparation import PreparationRequest, prepare_store
@@ -94,14 +94,9 @@ def _made_up(root: Path, count: int) -> Path:
     """Return a store of ``count`` rows whose voxels are those of a thousand images."""
     from rich.console import Console
 
-    rng = np.random.default_rng(0)
-    lines = ["SubjectID,Channel_0"]
-    for index in range(_IMAGES):
-        np.save(root / f"{index}.npy", rng.integers(0, 255, (_SIZE, _SIZE), dtype=np.uint8))
-        lines.append(f"s{index},{root / f'{index}.npy'}")
-    (root / "data.csv").write_text("\n".join(lines) + "\n")
+    table = write_noise(root, _IMAGES, (_SIZE, _SIZE))
     store, quiet = root / "store", Console(quiet=True)
-    prepare_store(PreparationRequest(root / "config.yaml", root / "data.csv", store), quiet)
+    prepare_store(PreparationRequest(root / "config.yaml", table, store), quiet)
     part = IndexPart.from_bytes((store / "shards" / "000000.part").read_bytes(), "the part")
     rows = np.resize(part.rows, count)
     rows["row"] = np.arange(1, count + 1)

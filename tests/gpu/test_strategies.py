@@ -2,11 +2,17 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tests.factories import write_tiny_config
-from tests.processes import run
+from tests.process_group import SGD, Weights, distance
+from tests.processes import run, torchrun
+from tests.runs import Run, train
+
+from gandlf_synth.models.checkpoint import read_checkpoint
+from gandlf_synth.training import fit
 
 TWO_GPUS = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs, one for each process")
 DEEPSPEED = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
@@ -37,3 +43,44 @@ def test_weights_that_are_shared_out_train_resume_and_are_sampled_from(
     out, _ = run("generate", "-m-dir", model, "-n", "2")
 
     assert len(list(Path(out.split()[-1]).glob("generated_image*"))) >= 2
+
+
+@pytest.mark.parametrize("family", ["ddpm", "dcgan"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_group_of_one_gpu_trains_the_model_that_is_not_shared(
+    family: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With clipping by norm and an average of the weights, through nccl; ``compute`` refuses a group of one."""
+    options: dict[str, Any] = {"samples": 12, "section": {**SGD, "gradient_clip_val": 0.1}}
+    compute = {"accelerator": "cuda", "precision": precision, "deterministic": True}
+    whole = train(family, tmp_path / "whole", compute=compute, **options)
+    monkeypatch.setattr(fit, "strategy_for", _group_of_one)
+    compute["strategy"] = "fsdp"
+
+    shared = train(family, tmp_path / "shared", compute=compute, **options)
+    longer = train(family, tmp_path / "longer", compute=compute, **options, epochs=3, resume_from=shared.folder.last)
+
+    assert longer.result.steps == 9
+    assert distance(_average(whole), _average(shared)) < (1e-4 if precision == "32-true" else 2**-8)
+
+
+def test_one_process_of_torchrun_trains_through_nccl(pictures_table: Path, tmp_path: Path) -> None:
+    config = write_tiny_config(tmp_path / "config.yaml", "ddpm", [16, 16], epochs=1)
+    words = ("-c", config, "-dt", pictures_table, "-m-dir", tmp_path / "model")
+
+    run(
+        "train", *words, "--set", "compute.accelerator=cuda", "--set", "compute.strategy=ddp",
+        launcher=torchrun(1),
+    )  # fmt: skip
+
+    assert (tmp_path / "model" / "checkpoints" / "last.ckpt").is_file()
+
+
+def _group_of_one(_compute: object, **_options: object) -> object:
+    from gandlf_synth.training.sharded_strategy import ShardedStrategy
+
+    return ShardedStrategy(1, 1)
+
+
+def _average(run: Run) -> Weights:
+    return read_checkpoint(run.folder.last)["state_dict"]
