@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -43,8 +43,15 @@ _CUBE_SIDE = 40
 """Voxels a side at which copies of volumes are searched for."""
 
 
-def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation:
+def run_evaluation(
+    request: EvaluationRequest, progress: Progress, metrics: Sequence[SetMetric] | None = None
+) -> Evaluation:
     """Compare two sets of images and write numbers, arrays and one row per image to the output folder.
+
+    Args:
+        request: what to compare, and where to write.
+        progress: shows how far the work is.
+        metrics: what to measure, in the order of the report; None: every registered metric.
 
     Raises:
         DataError: a set is missing, empty, unreadable, or the sets cannot be compared.
@@ -72,7 +79,8 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
         ]
     sets = ImageSets(*features)
     name = f"{extractor.name}, weights sha256 {extractor.weights_sha256[:12]}, {sets.real.dimension} features"
-    measured = _measure(sets, MeasureSettings(request.seed, name, thresholds["false_alarm"]), progress)
+    settings = MeasureSettings(request.seed, name, thresholds["false_alarm"])
+    measured = _measure(sets, settings, progress, registered_set_metrics() if metrics is None else metrics)
     measurements = [measurement for _, measurement in measured]
     causes = find_causes(sets, sources, choice.differences, thresholds, request.seed)
     evaluation = Evaluation(
@@ -119,8 +127,9 @@ def _volumes(planes: PlaneSet, grid: Grid, extractor: Extractor, cache: Path, pr
     return read_volumes(planes, grid, extractor.side, cache, progress) if extractor.takes_volumes else None
 
 
-def _measure(sets: ImageSets, settings: MeasureSettings, progress: Progress) -> list[tuple[SetMetric, Measurement]]:
-    metrics = registered_set_metrics()
+def _measure(
+    sets: ImageSets, settings: MeasureSettings, progress: Progress, metrics: Sequence[SetMetric]
+) -> list[tuple[SetMetric, Measurement]]:
     return [(metric, metric.compute(sets, settings)) for metric in progress(metrics, len(metrics), "Comparing")]
 
 

@@ -15,6 +15,7 @@ from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.evaluation.run import run_evaluation
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.set_metric import registered_set_metrics
 from gandlf_synth.progress import no_progress
 
 
@@ -51,11 +52,18 @@ def save(folder: Path, name: str, content: Labeled) -> Path:
     return path
 
 
-def evaluate(folder: Path, parts: Sequence[Labeled], extractor: str = "random-conv") -> Evaluation:
-    """Return what an evaluation finds of real, synthetic and training images."""
+def evaluate(
+    folder: Path, parts: Sequence[Labeled], extractor: str = "random-conv", question: str | None = None
+) -> Evaluation:
+    """Return what an evaluation finds of real, synthetic and training images, for one card or for all."""
     real, synthetic, train = map(save, [folder] * 3, ("real", "synthetic", "train"), parts)
     request = EvaluationRequest(real, synthetic, folder / "out", train=train, extractor=extractor)
-    return run_evaluation(request, no_progress)
+    metrics = [
+        metric
+        for metric in registered_set_metrics()
+        if question is None or any(measure.question == question for measure in metric.measures)
+    ]
+    return run_evaluation(request, no_progress, metrics)
 
 
 def in_memory(real: Labeled, synthetic: Labeled) -> ImageSets:
@@ -79,7 +87,7 @@ def find(folder: Path, real_set: RealSet, flaw: Flaw, seed: int = 0, extractor: 
     """Plant a flaw and return what the evaluation says."""
     real, other, train = real_set.split(seed)
     planted = flaw.plant(Material(other, train, np.random.default_rng(seed)))
-    return judge(evaluate(folder, (real, planted, train), extractor), real_set, flaw)
+    return judge(evaluate(folder, (real, planted, train), extractor, flaw.question), real_set, flaw)
 
 
 def judge(evaluation: Evaluation, real_set: RealSet, flaw: Flaw) -> Finding:

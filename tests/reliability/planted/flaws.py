@@ -277,6 +277,12 @@ def bias_field(image: Array, material: Material) -> Array:
     return material.low + (image - material.low) * np.exp(0.45 * _along(image, 1))
 
 
+def vignetting(image: Array, material: Material) -> Array:
+    """Darker towards the corners, as under a microscope."""
+    far = sum(_along(image, axis) ** 2 for axis in range(_axes(image))) / _axes(image)
+    return material.low + (image - material.low) * (1 - 0.7 * far)
+
+
 def ghosts(image: Array, _: Material) -> Array:
     return 0.75 * image + 0.25 * np.roll(image, image.shape[0] // 3, axis=0)
 
@@ -365,6 +371,7 @@ FLAWS = (
     Flaw("ringing", "faithful", "ring", _each(ringing)),
     Flaw("16 gray levels", "faithful", "gray levels", _each(few_levels)),
     Flaw("bias field", "faithful", "drift", _each(bias_field)),
+    Flaw("vignetting", "faithful", "drift|shading", _each(vignetting)),
     Flaw("ghosts", "faithful", "ghost", _each(ghosts)),
     Flaw("cut border", "faithful", "border", _each(cut_border)),
     Flaw("burnt-in mark", "faithful", "mark", _each(burnt_in)),

@@ -51,6 +51,6 @@ def find_causes(
         *([cause_of(reproduced, thresholds)] if reproduced else []),
         *changed,
         *outliers,
-        *find_missing_classes(sets),
         *find_collapse(sets, change),
+        *find_missing_classes(sets),
     ]

@@ -21,9 +21,10 @@ def acquisitions(compared: ComparedPlanes) -> Iterator[Degradation]:
     for slope in _SLOPES:
         sentence = "brightness drifts across each image, as by a bias field (uneven sensitivity of a coil)"
         yield Degradation("shading", sentence, _shade_anyhow(slope, compared.seed))
-    field = _fixed_field(compared.real, compared.synthetic)
+    field = fixed_field(compared.real, compared.synthetic)
     sentence = "brightness drifts across the images, in all of them alike (shading, a bias field or vignetting)"
-    yield Degradation("shading", sentence, lambda planes: clipped(planes * field), handicap=0.1)
+    for each in (field, field / field.mean()):
+        yield Degradation("shading", sentence, _multiply(each), handicap=0.1)
     for weight in _GHOSTS:
         for parts in _COPIES:
             for axis, name in ((-2, "rows"), (-1, "columns")):
@@ -32,6 +33,10 @@ def acquisitions(compared: ComparedPlanes) -> Iterator[Degradation]:
     for kept in _KEPT:
         sentence = f"edges ring (Gibbs), as in images of which {kept:.0%} of the frequencies were kept along each axis"
         yield Degradation("ringing", sentence, _truncate(kept))
+
+
+def _multiply(field: Floats) -> Callable[[Planes], Planes]:
+    return lambda planes: clipped(planes * field)
 
 
 def _shade_anyhow(slope: float, seed: int) -> Callable[[Planes], Planes]:
@@ -51,18 +56,20 @@ def _coordinates(planes: Planes) -> tuple[Floats, Floats]:
     return rows, columns
 
 
-def _fixed_field(real: Planes, synthetic: Planes) -> Floats:
-    """Return the smooth field, 1 in its mean, by which synthetic images are brighter than real ones."""
+def fixed_field(real: Planes, synthetic: Planes) -> Floats:
+    """Return the smooth field by which synthetic images are brighter than real ones."""
     means = [part.mean(axis=(0, 1, 2)) for part in (real, synthetic)]
     rows, columns = _coordinates(real)
     known = np.minimum(*means) > _DARK
-    terms = np.stack([np.ones_like(rows), rows, columns, rows**2, columns**2, rows * columns], axis=-1)
+    radius = rows**2 + columns**2
+    terms = np.stack([np.ones_like(rows), rows, columns, rows**2, columns**2, rows * columns, radius**2], axis=-1)
     if known.sum() < 2 * terms.shape[-1]:
         return np.ones_like(rows)
     ratio = np.log(means[1][known] / means[0][known])
-    weights = np.linalg.lstsq(terms[known], ratio, rcond=None)[0]
+    trust = np.minimum(*means)[known]
+    weights = np.linalg.lstsq(terms[known] * trust[:, None], ratio * trust, rcond=None)[0]
     field: Floats = np.exp((terms @ weights).clip(-2, 2))
-    return np.asarray(field / field[known].mean())
+    return field
 
 
 def _add_ghost(weight: float, parts: int, axis: int) -> Callable[[Planes], Planes]:

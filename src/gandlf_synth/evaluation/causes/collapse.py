@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gandlf_synth.evaluation.causes.acquisition import fixed_field
 from gandlf_synth.evaluation.causes.appearance import Planes, layout, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
-from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
+from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices, Subjects
 
 _FEWEST = 16
@@ -17,6 +18,8 @@ _LOOK, _BAD = 0.75, 0.5
 """Variety over that of as many real images."""
 _DIMENSIONS = 20
 """Principal components in which images are compared."""
+_LEAST = 1e-6
+"""Median distance of real images that are all the same, such as those that a window makes white."""
 _TWINS = 0.1
 """Share of the real images that have so near a neighbor: the distance of twins."""
 
@@ -32,13 +35,16 @@ def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     count = min(len(np.unique(sets.real.subjects[known])), len(sets.synthetic), _MOST)
     if count < _FEWEST:
         return []
-    points = _points(sets.real, change), _points(sets.synthetic)
+    planes = [middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic)]
+    # Shading that was not recognized lowers the variety too, but is no collapse.
+    planes[0] = planes[0] * fixed_field(*planes) if change is None else change(planes[0])
+    points = _points(planes[0]), _points(planes[1])
     rng = np.random.default_rng(0)
     ratios, groups, usual = [], [], []
     for _ in range(_REPEATS):
         chosen = _one_per_subject(sets.real.subjects, known, count, rng), rng.permutation(len(sets.synthetic))[:count]
         real, synthetic = _project(*(part[rows] for part, rows in zip(points, chosen, strict=True)))
-        scale = float(np.median(_distances(real, real)))
+        scale = max(float(np.median(_distances(real, real))), _LEAST)
         scores = [vendi_score(np.exp(-((_distances(part, part) / scale) ** 2))) for part in (real, synthetic)]
         ratios.append(scores[1] / scores[0])
         twins = float(np.quantile(_to_nearest(real), _TWINS))
@@ -76,10 +82,8 @@ def vendi_score(similarity: Floats) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _points(images: ImageSetFeatures, change: Callable[[Planes], Planes] | None = None) -> Floats:
+def _points(planes: Planes) -> Floats:
     """Return what lies where in each image, which noise and blur hardly change, ``(n, values)``."""
-    planes = middle_planes(images, np.arange(len(images)))
-    planes = planes if change is None else change(planes)
     return layout(planes.reshape(-1, *planes.shape[2:])).reshape(len(planes), -1)
 
 
