@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gandlf_synth.evaluation.causes.acquisition import fixed_field
 from gandlf_synth.evaluation.causes.appearance import Planes, layout, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.degradation import clipped
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices, Subjects
 
@@ -37,7 +38,7 @@ def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
         return []
     planes = [middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic)]
     # Shading that was not recognized lowers the variety too, but is no collapse.
-    planes[0] = planes[0] * fixed_field(*planes) if change is None else change(planes[0])
+    planes[0] = clipped(planes[0] * fixed_field(*planes)) if change is None else change(planes[0])
     points = _points(planes[0]), _points(planes[1])
     rng = np.random.default_rng(0)
     ratios, groups, usual = [], [], []
