@@ -251,7 +251,10 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
         ("Large tables", "scale.json", "benchmarks.scale", _scale),
         ("How often intervals hold the truth", "coverage.json", "benchmarks.coverage", _coverage),
     ),
-    "On a GPU": (("Training steps", "gpu.json", "benchmarks.gpu", _gpu),),
+    "On a GPU": (
+        ("Training steps", "gpu.json", "benchmarks.gpu", _gpu),
+        ("Training steps on a second card", "gpu_h200.json", "benchmarks.gpu -o benchmarks/results/gpu_h200.json", _gpu),
+    ),
 }
 
 
