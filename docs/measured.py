@@ -253,7 +253,7 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
     ),
     "On a GPU": (
         ("Training steps", "gpu.json", "benchmarks.gpu", _gpu),
-        ("Training steps on a second card", "gpu_h200.json", "benchmarks.gpu -o benchmarks/results/gpu_h200.json", _gpu),
+        ("Training steps on a second card", "gpu_h200.json", "benchmarks.gpu -o FILE", _gpu),
     ),
 }
 
