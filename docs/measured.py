@@ -126,7 +126,15 @@ def _tasks(record: Record) -> Iterator[str]:
         about = ", ".join(f"{task[key]:g} {key}" if key == "minutes" else str(task[key]) for key in ("minutes", "date"))
         yield from (f"**{name.replace('_', ' ')}** ({about})", "")
         rows = [(*place, *(_interval(scores.get(key)) for key in _METRICS)) for place, scores in _scores(task)]
-        yield from _table(("of", "images", "steps", *_METRICS.values()), rows)
+        if rows:
+            yield from _table(("of", "images", "steps", *_METRICS.values()), rows)
+        segmenters = [(images, f"{each['dice']:.3f} ± {each['interval']:.3f}") for images, each in _segmenters(task)]
+        if segmenters:
+            yield from _table((f"trained on ({task['steps']} steps)", "Dice on 40 other subjects"), segmenters)
+
+
+def _segmenters(task: Record) -> Iterator[tuple[str, Record]]:
+    return ((name, each) for name, each in task.items() if isinstance(each, Mapping) and "dice" in each)
 
 
 def _scores(task: Record) -> Iterator[tuple[tuple[str, str, object], Record]]:
