@@ -36,6 +36,16 @@ class ModelFolder:
         return self.checkpoints / "best.ckpt"
 
     @property
+    def chosen(self) -> Path:
+        """The weights that ``choose-average`` found best, of all that checkpoints hold."""
+        return self.checkpoints / "chosen.ckpt"
+
+    @property
+    def averages(self) -> Path:
+        """What ``choose-average`` measured, as JSON."""
+        return self.root / "averages.json"
+
+    @property
     def exported(self) -> Path:
         """The weights in a folder that was made for others."""
         return self.root / "model.safetensors"
@@ -164,6 +174,11 @@ class ModelFolder:
         for folder in (self.root, self.checkpoints, self.eval_images):
             remove_unfinished(folder)
 
+    def forget_choice(self) -> None:
+        """Use the usual average again: a training that goes on makes other weights than those that were compared."""
+        for file in (self.chosen, self.averages):
+            file.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Delete what a training wrote, and nothing else that may lie in the folder; trackers keep their history."""
         if self.first_stage.root.is_dir():
@@ -178,13 +193,14 @@ class ModelFolder:
             self.record,
             self.log_file,
             self.sampling,
+            self.averages,
             self.adapter,
         )
         for file in (*files, self.tracked_runs):
             file.unlink(missing_ok=True)
 
     def choose_checkpoint(self, custom: Path | None) -> Path:
-        """Return the checkpoint to infer with: the given one, else the best, else the last, else what was exported.
+        """Return the checkpoint to infer with: the given one, else what was chosen, the best, the last, or exported.
 
         Raises:
             CheckpointError: there is none.
@@ -193,7 +209,7 @@ class ModelFolder:
             if custom.is_file():
                 return custom
             raise CheckpointError(Problem(str(custom), "is not a checkpoint file: it does not exist"))
-        for path in (self.best, self.last, self.exported):
+        for path in (self.chosen, self.best, self.last, self.exported):
             if path.is_file():
                 return path
         model_dir, checkpoint = option("model_dir"), option("checkpoint")

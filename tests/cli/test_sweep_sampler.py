@@ -60,4 +60,4 @@ def test_a_model_that_makes_images_from_others_is_not_swept(cli: Cli, tiny_confi
     code, _, err = cli("sweep-sampler", "-m-dir", tmp_path / "model", "-dt", table, "--extractor", "random-conv")
 
     assert code == 2
-    assert "makes images from others (image), which a sweep would leave unknown" in err
+    assert "makes images from others (image), which a comparison would leave unknown" in err

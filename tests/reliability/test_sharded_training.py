@@ -10,6 +10,7 @@ from tests.runs import train
 from gandlf_synth import registry
 from gandlf_synth.errors import CheckpointError
 from gandlf_synth.models.checkpoint import load_module, read_checkpoint
+from gandlf_synth.models.stored_averages import load_average
 
 ROUNDING = 1e-4
 BF16_ROUNDING = 2**-8
@@ -102,6 +103,24 @@ def test_two_by_two_processes_train_the_model_of_two_and_others_go_on_with_it(tm
     assert distance(weights_of(tmp_path, "whole"), weights_of(tmp_path, "four")) < ROUNDING
     for name in ("longer in four", "longer after four"):
         assert distance(weights_of(tmp_path, "longer"), weights_of(tmp_path, name)) < ROUNDING
+
+
+@pytest.mark.slow
+def test_averages_of_several_widths_are_the_same_shared_or_whole_and_go_on_both_ways(tmp_path: Path) -> None:
+    widths = {"section": {**SGD, "ema_widths": [0.05, 0.2]}}
+    longer = {**widths, "epochs": 3}
+    jobs = [
+        Job("whole", "ddpm", DDP, widths),
+        Job("shared", "ddpm", shares(2, 1), widths),
+        Job("whole after shared", "ddpm", DDP, longer, resumes="shared"),
+        Job("shared after whole", "ddpm", shares(2, 1), longer, resumes="whole"),
+    ]
+    run_jobs(tmp_path, jobs)
+
+    for width in (0.05, 0.2):
+        ends = [load_average(last_of(tmp_path, job.name), width).state_dict() for job in jobs]
+        assert distance(*ends[:2]) < ROUNDING
+        assert distance(*ends[2:]) < ROUNDING
 
 
 @pytest.mark.slow

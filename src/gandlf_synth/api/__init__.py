@@ -3,6 +3,7 @@
 Errors are those of ``gandlf_synth.errors``. Heavy packages are imported when a function is called.
 """
 
+from gandlf_synth.api.averages import AverageRequest, choose_average, keep_average
 from gandlf_synth.api.evaluation import (
     EvaluationResult,
     SweepRequest,
@@ -27,6 +28,7 @@ from gandlf_synth.api.training import (
 )
 
 __all__ = [
+    "AverageRequest",
     "EvaluationResult",
     "GenerationPlan",
     "GenerationRequest",
@@ -34,6 +36,7 @@ __all__ = [
     "ReconstructionRequest",
     "SweepRequest",
     "check",
+    "choose_average",
     "compare",
     "construct_csv",
     "evaluate",
@@ -41,6 +44,7 @@ __all__ = [
     "export_model",
     "generate",
     "installation",
+    "keep_average",
     "load_model",
     "plan_generation",
     "plan_training",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gandlf_synth.evaluation.request import EvaluationRequest
     from gandlf_synth.evaluation.results import Evaluation
     from gandlf_synth.evaluation.sweep import SweepResult
+    from gandlf_synth.models.base import GenerativeModule
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,18 @@ class SweepRequest(TakesPaths):
     allow_download: bool = False
 
 
+def check_makes_alone(module: "GenerativeModule") -> "GenerativeModule":
+    """Return ``module``, if it makes images from nothing but noise and the text of rows.
+
+    Raises:
+        ConfigError: it makes them from other images.
+    """
+    if painted := [part.name for part in module.spec.parts if part.painted]:
+        what = f"makes images from others ({listing(painted)}), which a comparison would leave unknown"
+        raise ConfigError(Problem("the model", what, fix="compare what generate -dt makes with evaluate --paired"))
+    return module
+
+
 def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "SweepResult":
     """Find the sampler and the steps that give the best images for the time; ``generate`` uses them from then on.
 
@@ -200,9 +213,7 @@ def sweep_sampler(request: SweepRequest, console: "Console | None" = None) -> "S
     if not module.samplers:
         what = f"{module.config.model_name!r} samples in one way only, so that there is nothing to compare"
         raise ConfigError(Problem("model_config.model_name", what))
-    if painted := [part.name for part in module.spec.parts if part.painted]:
-        what = f"makes images from others ({listing(painted)}), which a sweep would leave unknown"
-        raise ConfigError(Problem("the model", what, fix="compare what generate -dt makes with evaluate --paired"))
+    check_makes_alone(module)
     unknown = [registry.unknown_name("samplers", name, "samplers") for name in request.samplers]
     raise_if_any([problem for problem in unknown if problem], ConfigError)
     for name in request.samplers:

@@ -10,6 +10,7 @@ import click
 
 from gandlf_synth.cli.app import app
 from gandlf_synth.cli.check import check, preview
+from gandlf_synth.cli.choose_average import choose_average
 from gandlf_synth.cli.components import components
 from gandlf_synth.cli.config import config, models, schema
 from gandlf_synth.cli.construct_csv import construct_csv
@@ -54,8 +55,8 @@ def program(debug: bool, quiet: bool) -> None:
 
 
 _COMMANDS = (
-    init, construct_csv, check, preview, prepare, train, generate, reconstruct, sweep_sampler, evaluate, report, app,
-    export, run, submit, demo,
+    init, construct_csv, check, preview, prepare, train, generate, reconstruct, sweep_sampler, choose_average,
+    evaluate, report, app, export, run, submit, demo,
     models, components, new_model, config, schema, doctor, verify_install,
 )  # fmt: skip
 for _command in _COMMANDS:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar, cast
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt, field_serializer, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from gandlf_synth.config import legacy
 from gandlf_synth.config.component import ByNetwork, Component, Components, Step, Steps, steps_as_written
@@ -143,6 +152,10 @@ class ModelConfig(BaseModel):
     """What ``gradient_clip_val`` limits."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
+    ema_widths: list[Annotated[float, Field(ge=0.01, le=0.25)]] = []
+    """Further averages of the weights, which checkpoints keep beside that of ``ema_decay``: their widths as shares of
+    the training, such as [0.05, 0.1]. ``choose-average`` compares them after training. Each takes as much memory as the
+    weights."""
     save_eval_images_every_n_epochs: Annotated[int, Field(ge=-1)] | Literal["tenth"] | Auto = "auto"
     """Epochs between sample grids in ``eval_images``; ``tenth``: whenever a tenth of the run is over, of its time where
     the clock ends it; ``auto``: about ten grids over the run; -1: none."""
@@ -156,6 +169,13 @@ class ModelConfig(BaseModel):
     """Seed of the sample grids, the same all along training."""
     input_shape: legacy.InputShape = None
     output_shape: legacy.OutputShape = None
+
+    @field_validator("ema_widths")
+    @classmethod
+    def _once_each(cls, widths: list[float]) -> list[float]:
+        if len(set(widths)) < len(widths):
+            raise ValueError(f"{widths} names a width twice; once is enough")
+        return widths
 
     def component(self, section: Literal["losses", "optimizers", "schedulers"], network: str) -> Component | None:
         """Return the component of ``network``: its own, or the one for the whole model; None when none is written."""

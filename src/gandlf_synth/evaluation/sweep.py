@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gandlf_synth.config import SamplingOptions
 from gandlf_synth.data.loading.condition import UNKNOWN_CLASS, Condition, class_condition
@@ -81,9 +82,7 @@ def sweep_samplers(
 ) -> SweepResult:
     """Compare ``settings`` on the images of ``manifest``, and write page, numbers and the best one into ``folder``."""
     real = features(batches_of(manifest, pipeline, module.spec, bar), extractor)
-    condition = encode_rows(manifest.samples, module.spec.parts)
-    if condition.class_labels is not None and bool((condition.class_labels == UNKNOWN_CLASS).any()):
-        condition = class_condition(range(module.spec.num_classes))
+    condition = condition_of(manifest, module)
     subjects = [sample.subject for sample in manifest.samples]
     measured = sweep(
         module, real, subjects, condition, extractor, settings, bar, count=count, batch_size=batch_size, seed=seed
@@ -130,14 +129,11 @@ def sweep(
         batch_size: images sampled together.
         seed: decides the noise and the bootstrap.
     """
-    rows = max((len(part) for part in condition.values()), default=1)
-    repeated = condition.rows(torch.arange(count) % rows)
-    seeds = [fold_seed(seed, Purpose.IMAGE, place) for place in range(count)]
     results = []
     for sampler, steps in progress(settings, len(settings), "Sampling"):
         options = SamplingOptions(sampler=sampler, num_inference_steps=steps)
         started = time.perf_counter()
-        images = list(sample_batches(module, batched(seeds, repeated, batch_size), options))
+        images = make_samples(module, condition, options, count=count, batch_size=batch_size, seed=seed)
         seconds = (time.perf_counter() - started) / count
         result = score(real, features(images, extractor), subjects, seed=seed)
         kid, overlap = result.kid, result.overlap
@@ -145,6 +141,24 @@ def sweep(
             Setting(sampler, steps, kid.value, kid.low, kid.high, overlap.density, overlap.coverage, seconds)
         )
     return results
+
+
+def make_samples(
+    module: GenerativeModule, condition: Condition, options: SamplingOptions, *, count: int, batch_size: int, seed: int
+) -> list[Tensor]:
+    """Return ``count`` images in batches, in the proportions of ``condition``; each of them follows from ``seed``."""
+    rows = max((len(part) for part in condition.values()), default=1)
+    repeated = condition.rows(torch.arange(count) % rows)
+    seeds = [fold_seed(seed, Purpose.IMAGE, place) for place in range(count)]
+    return list(sample_batches(module, batched(seeds, repeated, batch_size), options))
+
+
+def condition_of(manifest: Manifest, module: GenerativeModule) -> Condition:
+    """Return what images like those of ``manifest`` are made from; all classes alike where it does not know them."""
+    condition = encode_rows(manifest.samples, module.spec.parts)
+    if condition.class_labels is not None and bool((condition.class_labels == UNKNOWN_CLASS).any()):
+        return class_condition(range(module.spec.num_classes))
+    return condition
 
 
 def best(settings: Sequence[Setting]) -> Setting:

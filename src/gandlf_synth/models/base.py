@@ -90,6 +90,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         """Of a model that started from another: which one, and under which terms."""
         self.privacy: Mapping[str, JsonValue] = {}
         """Of a model that was trained with a privacy budget: what was spent, and how."""
+        self.ema_width: float | None = None
+        """The width of the average that the weights are, where it is not the usual one."""
         self.whole_weights: frozenset[str] = frozenset()
         """The names of the weights that processes do not share, where they share the others."""
 
@@ -102,9 +104,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
     def run_progress(self) -> float:
         """The share of the run that is over, in [0, 1]: by steps, or by the clock where that limit is nearer."""
         epochs = self.trainer.max_epochs or 1
-        in_epoch = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready / max(
-            1, self.trainer.num_training_batches
-        )
+        begun = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        in_epoch = begun / max(1, self.trainer.num_training_batches)
         by_steps = float(self.trainer.current_epoch + min(1.0, in_epoch)) / epochs
         return min(1.0, max(by_steps, self.elapsed_fraction))
 
@@ -379,9 +380,8 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
 
     def log_loss(self, phase: str, loss: Tensor, batch: Batch) -> None:
         """Record ``loss`` as ``{phase}_loss``, averaged over the epoch and over processes."""
-        size = len(batch["image"])
-        training = phase == "train"
-        self.log(f"{phase}_loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=not training)
+        size, checked = len(batch["image"]), phase != "train"
+        self.log(f"{phase}_loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=checked)
 
 
 def _called_parts(part: nn.Module) -> list[nn.Module]:

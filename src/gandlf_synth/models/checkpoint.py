@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import torch
 from pydantic import JsonValue, ValidationError
@@ -45,6 +45,8 @@ class CheckpointHeader(TypedDict):
     """The model that it started from, and under which terms."""
     privacy: NotRequired[dict[str, JsonValue]]
     """What of a privacy budget was spent, and how; absent: the training had none."""
+    ema_width: NotRequired[float]
+    """The width of the average that the weights are; absent: the usual average."""
     changes_of: NotRequired[str]
     """The digest of the weights to which the file holds changes; absent: it holds all weights."""
 
@@ -72,6 +74,8 @@ def describe_module(module: GenerativeModule) -> CheckpointHeader:
         header["init_from"] = dict(module.parent)
     if module.privacy:
         header["privacy"] = dict(module.privacy)
+    if module.ema_width is not None:
+        header["ema_width"] = module.ema_width
     return header
 
 
@@ -81,12 +85,15 @@ def describe_config(config: ModelConfig) -> dict[str, JsonValue]:
     return section
 
 
-def read_checkpoint(path: Path, *, with_weights: bool = True) -> CheckpointContent:
+def read_checkpoint(
+    path: Path, *, with_weights: bool = True, parts: Sequence[str] = ("state_dict",)
+) -> CheckpointContent:
     """Return the content of a checkpoint; only tensors and plain values are accepted, no code is run.
 
     Args:
         path: the checkpoint.
         with_weights: whether weights that lie in a folder beside it, as those of several processes do, are read too.
+        parts: which weights those are.
 
     Raises:
         CheckpointError: it is missing, damaged, not safe to read, or not one of ours.
@@ -105,9 +112,8 @@ def read_checkpoint(path: Path, *, with_weights: bool = True) -> CheckpointConte
         raise CheckpointError(Problem(where, "is damaged and cannot be read", fix="use another checkpoint")) from error
     content = _checked(content, where)
     if with_weights and "shards" in content:
-        content["state_dict"] = with_shards({"state_dict": content["state_dict"]}, path, content["shards"])[
-            "state_dict"
-        ]
+        stored: Any = content
+        stored.update(with_shards({part: stored[part] for part in parts if part in stored}, path, content["shards"]))
     return content
 
 
@@ -211,18 +217,30 @@ def load_module(path: Path, expected_model: str | None = None) -> GenerativeModu
         fix = "use the configuration that this model was trained with"
         what = f"holds a {header['model_name']!r} model, but the configuration names {expected_model!r}"
         raise CheckpointError(Problem(str(path), what, fix=fix))
+    return module_of(content, str(path))
+
+
+def module_of(content: CheckpointContent, where: str) -> GenerativeModule:
+    """Return the trained model that a checkpoint holds, ready to sample; see ``load_module``.
+
+    Args:
+        content: of the checkpoint.
+        where: its path, for messages.
+    """
+    header = content[HEADER_KEY]
     if CHANGES_OF in header:
         what = "holds only what lora has changed of a model, not the model"
         fix = "put them together: gandlf-synth export -m-dir PARENT -ckpt-path FILE -o FOLDER"
-        raise CheckpointError(Problem(str(path), what, fix=fix))
+        raise CheckpointError(Problem(where, what, fix=fix))
     try:
         module = build_module(header["model_config"], DataSpec.model_validate(header["spec"]))
         module.load_state_dict(content["state_dict"])
         module.parent = header.get("init_from") or {}
         module.privacy = header.get("privacy") or {}
+        module.ema_width = header.get("ema_width")
     except (ValidationError, RuntimeError) as error:
         what = f"does not fit this version of {header['model_name']!r}: {_first_fault(error)}"
-        raise CheckpointError(Problem(str(path), what)) from error
+        raise CheckpointError(Problem(where, what)) from error
     merge_trained_changes(module)
     module.eval()
     return module

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gandlf_synth.data.loading.conditioners import ConditionPart
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import CheckpointError, Problem, counted, listing, raise_if_any
 from gandlf_synth.models.base import GenerativeModule
+from gandlf_synth.models.components.diffusion_config import LabeledAugmentationSettings
+from gandlf_synth.models.components.labeled_augmentation import augmentation_parts
 from gandlf_synth.networks.lora import plain_name, without_changes
 from gandlf_synth.pretrained.class_rows import class_tables, rows_by_class
 from gandlf_synth.pretrained.parent import Parent
@@ -180,12 +184,20 @@ def _other_conditions(parent: Parent, module: GenerativeModule) -> Iterator[Prob
     if parent.spec is None:
         return
     for kind, word in (("channels", "images"), ("vector", "numbers")):
-        theirs, own = (_kinds(spec.conditions, kind) for spec in (parent.spec, module.spec))
+        theirs = _kinds(_parts(parent.spec, parent.section), kind)
+        own = _kinds(_parts(module.spec, dict(module.config)), kind)
         if own[: len(theirs)] != theirs:
             names = [listing(f"{name} ({size})" for name, size in parts) or "none" for parts in (theirs, own)]
             what = f"is conditioned on {word} in the order {names[0]}, and conditioning gives {names[1]}"
             fix = "write the parent's conditions first, in its order, or init_from: {partial: true}"
             yield Problem(f"init_from {parent.name}", what, fix=fix)
+
+
+def _parts(spec: DataSpec, section: Mapping[str, Any]) -> list[ConditionPart]:
+    """Return what a network of ``section`` is told of its images, in its order, but for the class."""
+    told = section.get("labeled_augmentation")
+    settings = LabeledAugmentationSettings.model_validate(told) if isinstance(told, Mapping) else told
+    return [*spec.conditions, *augmentation_parts(settings, spec.spatial_dims)]
 
 
 def _kinds(parts: Sequence[ConditionPart], kind: str) -> list[tuple[str, int]]:

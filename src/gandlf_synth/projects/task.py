@@ -8,8 +8,6 @@ from gandlf_synth.errors import counted, listing
 
 _MOST_ROWS = 0.8
 """Share of the rows that must have a mask or a region for images to be made from it."""
-_VOLUME, _SEEN_WHOLE = 3, 64
-"""A denoiser sees volumes with longer sides at a coarser resolution; latents keep it."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,5 @@ def find_task(facts: Fingerprint, train: Manifest) -> Task:
         return Task("pix2pix", ("region",), what)
     if sum(sample.mask is not None for sample in rows) >= _MOST_ROWS * len(rows) and len(facts.mask_labels) > 1:
         labels = listing(map(str, facts.mask_labels), 8)
-        what = f"the rows have a Mask (labels {labels}): images are made to fit it"
-        if facts.spatial_dims == _VOLUME and max(facts.shape) > _SEEN_WHOLE:
-            return Task("", ("mask",), what)
-        return Task("flow_matching", ("mask",), f"{what}; with texture, which one pass by pix2pix lacks")
+        return Task("", ("mask",), f"the rows have a Mask (labels {labels}): images are made to fit it")
     return NEW_IMAGES

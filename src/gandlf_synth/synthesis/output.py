@@ -52,6 +52,8 @@ def model_source(module: GenerativeModule, checkpoint: Path, model_dir: Path) ->
         source["init_from"] = dict(module.parent)
     if module.privacy:
         source["privacy"] = dict(module.privacy)
+    if module.ema_width is not None:
+        source["ema_width"] = module.ema_width
     record = ModelFolder(model_dir).record
     if record.is_file():
         content = read_json(record)

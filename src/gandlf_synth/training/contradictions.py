@@ -35,6 +35,7 @@ def _needs_all_weights(loaded: LoadedConfig) -> list[Problem]:
         return []
     needs = {
         ("model_config", "ema_decay"): "ema_decay" in model.model_fields_set and model.ema_decay > 0,
+        ("model_config", "ema_widths"): bool(model.ema_widths),
         ("model_config", "save_eval_images_every_n_epochs"): model.save_eval_images_every_n_epochs not in ("auto", -1),
         ("sample_metrics_config",): config.sample_metrics_config is not None,
     }

@@ -25,6 +25,7 @@ from gandlf_synth.training.callbacks import (
     FiniteSteps,
     HealthMonitor,
     Interruption,
+    PowerAverages,
     RateSchedule,
     ReconstructionMetrics,
     Resumption,
@@ -135,6 +136,8 @@ def _callbacks(config: Config, data: SynthesisDataModule, folder: ModelFolder, c
     if config.model.ema_decay > 0:
         begins_trained = config.model.init_from is not None
         callbacks.append(ExponentialMovingAverage(config.model.ema_decay, begins_trained=begins_trained))
+    if config.model.ema_widths:
+        callbacks.append(PowerAverages(config.model.ema_widths))
     if resolved(config.model.save_eval_images_every_n_epochs) not in (-1, 0):
         callbacks.append(SampleGrid(folder.eval_images, config.model))
     if config.metrics:

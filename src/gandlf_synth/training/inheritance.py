@@ -219,7 +219,7 @@ _FREE = {
     "num_eval_timesteps", "activation_checkpointing", "cross_attention_dropout", "dropout", "upcast_attention",
     "sampler", "num_inference_steps", "guidance_scale", "guidance_interval", "guidance_rescale",
     "label_dropout_fraction", "clip_sample", "min_snr_gamma", "optimizers", "losses", "lr_warmup_fraction",
-    "lr_cooldown_fraction",
+    "lr_cooldown_fraction", "probability",
 }  # fmt: skip
 """Keys that change how a network is trained or used, and not what its weights mean."""
 

@@ -217,6 +217,7 @@ def _train(
     from lightning.pytorch import seed_everything
 
     from gandlf_synth.pretrained.changes_file import write_changes
+    from gandlf_synth.training.callbacks.power_averages import describe_memory
     from gandlf_synth.training.data import loader_workers
     from gandlf_synth.training.first_stage import seconds_left, train_first_stage
     from gandlf_synth.training.fit import fit
@@ -231,6 +232,7 @@ def _train(
     check_splits(config.compute, module)
     if config.compute.compile:
         module.networks_to_compile()  # raises before anything is written
+    plan.notes += describe_memory(module)
     expected = expect(planned, plan.cost, seconds) if plan.cost else None
     images = record_images(planned.splits, planned.scans, config)
     record = begin_record(request, plan, images, asdict(expected) if expected else {})
@@ -239,6 +241,7 @@ def _train(
         record = continue_record(record, past.run.record, changes(past.run, config), past.seconds)
     if is_first_process():
         folder.remove_unfinished()
+        folder.forget_choice()
         if request.mode == "reset":
             folder.clear()
         write_beginning(folder, plan, data.spec, record, images, planned.document)

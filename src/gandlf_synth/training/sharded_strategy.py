@@ -18,6 +18,7 @@ from gandlf_synth.models.sharded_checkpoint import (
     with_shards,
     write_shards,
 )
+from gandlf_synth.models.stored_averages import AVERAGES_KEY
 from gandlf_synth.networks.sharding import reshard
 
 _OPTIMIZERS = "optimizer_states"
@@ -81,7 +82,8 @@ class ShardedStrategy(ModelParallelStrategy):  # type: ignore[misc, unused-ignor
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         self._loaded_from = (path, content.get(SHARDS_KEY))
         optimizers = content.pop(_OPTIMIZERS, [])
-        weights, parts = self.lightning_module.state_dict(), ("state_dict", "current_model_state")
+        weights, parts = self.lightning_module.state_dict(), ["state_dict", "current_model_state"]
+        parts += [f"{AVERAGES_KEY}/{width}" for width in content.get(AVERAGES_KEY, {})]
         like = {f"{part}/{name}": value for part in parts for name, value in weights.items()}
         ours: dict[str, Any] = with_shards(content, *self._loaded_from, like)
         return {**ours, _OPTIMIZERS: optimizers}

@@ -27,7 +27,7 @@ from gandlf_synth.launcher import peak_device_memory_mb
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.sampling import sample_batches
-from gandlf_synth.training.callbacks import ExponentialMovingAverage, StepSeeds, cuda_graphs
+from gandlf_synth.training.callbacks import ExponentialMovingAverage, PowerAverages, StepSeeds, cuda_graphs
 from gandlf_synth.training.cost import Cost, StageCost, StretchCost
 from gandlf_synth.training.data import conditions_of, loader_workers
 from gandlf_synth.training.fit import quiet_lightning, trainer_options
@@ -79,7 +79,7 @@ def _stage_cost(config: Config, spec: DataSpec, train: Manifest, share: float) -
         data = _made_up(config, spec, train, Path(folder), per_stretch * len(stretches))
         trainer = Trainer(
             max_epochs=1,
-            callbacks=[StepSeeds(config.seed), clock, *_average(config.model), *cuda_graphs(config)],
+            callbacks=[StepSeeds(config.seed), clock, *_averages(config.model), *cuda_graphs(config)],
             logger=False,
             enable_checkpointing=False,
             limit_val_batches=0,
@@ -101,8 +101,9 @@ def _stage_cost(config: Config, spec: DataSpec, train: Manifest, share: float) -
     )
 
 
-def _average(model: ModelConfig) -> list[Callback]:
-    return [ExponentialMovingAverage(model.ema_decay)] if model.ema_decay else []
+def _averages(model: ModelConfig) -> list[Callback]:
+    averages: list[Callback] = [ExponentialMovingAverage(model.ema_decay)] if model.ema_decay else []
+    return [*averages, PowerAverages(model.ema_widths)] if model.ema_widths else averages
 
 
 class _StretchClock(Callback):

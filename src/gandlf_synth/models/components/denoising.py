@@ -327,7 +327,11 @@ class DenoisingModule(GenerativeModule[C]):
             what = f"is a {trained.config.model_name} model, and a branch needs one of {self.config.model_name}"
             raise CheckpointError(Problem("controlnet_from", what))
         problems = [
-            Problem("controlnet_from", f"was trained with {key} = {before}, not {now}", fix=f"leave {key} out")
+            Problem(
+                "controlnet_from",
+                f"was trained with {key} = {before}, not {now}",
+                fix=f"leave {key} and architecture out, so that they follow from it",
+            )
             for key in ("model_name", *getattr(self.config, "process_keys", ()))
             if (before := getattr(trained.config, key, None)) != (now := getattr(self.config, key, None))
         ]

@@ -12,6 +12,18 @@ AUGMENTATION = "labeled augmentation"
 """No column is called so: the names of columns that are conditions have no spaces."""
 
 
+def augmentation_parts(settings: LabeledAugmentationSettings | None, spatial_dims: int) -> list[ConditionPart]:
+    """Return what a network is told of the augmentation of its images, after all other parts of its condition.
+
+    Example:
+        >>> [part.size for part in augmentation_parts(LabeledAugmentationSettings(), 2)]
+        [4]
+        >>> augmentation_parts(None, 2)
+        []
+    """
+    return [] if settings is None else [BatchAugmentation(settings, spatial_dims).part]
+
+
 class BatchAugmentation:
     """Augments the images of a batch with what they are made from.
 
@@ -25,7 +37,7 @@ class BatchAugmentation:
 
     @property
     def part(self) -> ConditionPart:
-        """What the network is told, after all other parts of its condition."""
+        """What the network is told; see ``augmentation_parts``."""
         return ConditionPart(name=AUGMENTATION, conditioner=AUGMENTATION, kind="vector", size=self._augment.size - 1)
 
     def __call__(self, clean: Tensor, condition: Condition) -> tuple[Tensor, Condition]:

@@ -20,7 +20,9 @@ class DDPMConfig(DiffusionSettings, ControlledModelConfig):
     """The ``model_config`` section of ``ddpm``."""
 
     patches: ClassVar[bool] = True
-    process_keys: ClassVar[tuple[str, ...]] = ("prediction_type", "edm", "beta_schedule", "zero_terminal_snr")
+    process_keys: ClassVar[tuple[str, ...]] = (
+        "prediction_type", "edm", "beta_schedule", "zero_terminal_snr", "labeled_augmentation",
+    )  # fmt: skip
 
     choice_reasons: ClassVar[Mapping[str, str]] = {"edm": "noise hides less of an image with more voxels"}
 

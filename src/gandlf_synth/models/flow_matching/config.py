@@ -11,7 +11,7 @@ class FlowMatchingConfig(FlowSettings, ControlledModelConfig):
     """The ``model_config`` section of ``flow_matching``."""
 
     patches: ClassVar[bool] = True
-    process_keys: ClassVar[tuple[str, ...]] = ("start", "time_shift")
+    process_keys: ClassVar[tuple[str, ...]] = ("start", "time_shift", "labeled_augmentation")
     choice_reasons: ClassVar[Mapping[str, str]] = {"time_shift": "noise hides less of an image with more voxels"}
 
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:

@@ -17,7 +17,7 @@ from gandlf_synth.pretrained.stored_model import StoredModel
 _OWN_TO_A_RUN = {
     "model_name", "labeling_paradigm", "n_dimensions", "n_channels", "losses", "optimizers", "schedulers",
     "lr_warmup_fraction", "lr_cooldown_fraction", "norm_type", "converter_type", "accumulate_grad_batches",
-    "gradient_clip_val", "gradient_clip_algorithm", "ema_decay", "save_eval_images_every_n_epochs",
+    "gradient_clip_val", "gradient_clip_algorithm", "ema_decay", "ema_widths", "save_eval_images_every_n_epochs",
     "n_fixed_images_to_generate", "fixed_images_batch_size", "fixed_latent_vector_seed", "input_shape", "output_shape",
     "init_from", "freeze", "lora", "controlnet_from", "first_stage_checkpoint", "first_stage_fraction",
     "first_stage_batch_size",

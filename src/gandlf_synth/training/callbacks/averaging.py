@@ -1,7 +1,7 @@
 """The average of the weights over the last steps, which is what a model is used with."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,11 @@ from gandlf_synth.networks.sharding import is_sharded, local, reshard
 
 _CURRENT_KEY = "current_model_state"
 """Where a checkpoint keeps the weights that are trained, beside their average."""
-_Pairs = list[tuple[Tensor, Tensor]]
+Pairs = list[tuple[Tensor, Tensor]]
 
 
 @dataclass
-class _Averaged:
+class Averaged:
     """A tensor of a model, its average, and where the model has it: a buffer may be another tensor tomorrow."""
 
     holder: dict[str, Any]
@@ -28,6 +28,7 @@ class _Averaged:
 
     @property
     def current(self) -> Tensor:
+        """The tensor itself."""
         tensor: Tensor = self.holder[self.name].detach()
         return tensor
 
@@ -47,7 +48,7 @@ class ExponentialMovingAverage(Callback):
     def __init__(self, decay: float, *, begins_trained: bool = False) -> None:
         self._decay, self._begins_trained = decay, begins_trained
         self._steps = 0
-        self._tensors: dict[str, _Averaged] = {}
+        self._tensors: dict[str, Averaged] = {}
         self._sharded = False
 
     def state_dict(self) -> dict[str, int]:
@@ -79,19 +80,8 @@ class ExponentialMovingAverage(Callback):
         for name, average in loaded.items():
             self._tensors[name].average.copy_(average)
 
-    @torch.no_grad()
     def _begin(self, module: nn.Module) -> None:
-        reshard(module)
-        self._sharded, self._tensors = is_sharded(module), {}
-        kept = module.state_dict(keep_vars=True)
-        known: dict[int, _Averaged] = {}  # a tensor may have two names
-        for prefix, part in module.named_modules(remove_duplicate=False):
-            for holder in (part._parameters, part._buffers):
-                for name, value in holder.items():
-                    key = f"{prefix}.{name}" if prefix else name
-                    if key in kept:
-                        new = known.get(id(value)) or _Averaged(holder, name, value.detach().clone())
-                        self._tensors[key] = known[id(value)] = new
+        self._sharded, self._tensors = is_sharded(module), copies_of(module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
@@ -103,22 +93,18 @@ class ExponentialMovingAverage(Callback):
 
     @torch.no_grad()
     def _take_in(self, module: nn.Module) -> None:
-        by_type: dict[torch.dtype, _Pairs] = defaultdict(list)
-        for average, current in self._pairs(module):
-            by_type[average.dtype].append((average, current))
-        for dtype, pairs in by_type.items():
+        for pairs in by_type(self._pairs(module)):
             own, new = (list(side) for side in zip(*pairs, strict=True))
-            if (self._steps or self._begins_trained) and dtype.is_floating_point:
+            if (self._steps or self._begins_trained) and own[0].is_floating_point():
                 torch._foreach_lerp_(own, new, averaging_weight(self._decay, self._steps))
             else:
                 torch._foreach_copy_(own, new)
 
-    def _pairs(self, module: nn.Module) -> _Pairs:
+    def _pairs(self, module: nn.Module) -> Pairs:
         """Return each average with the present value, of both the part that this process has."""
         if self._sharded:
             reshard(module)
-        tensors = {id(each): each for each in self._tensors.values()}
-        return [(local(each.average), local(each.current)) for each in tensors.values()]
+        return pairs_of(self._tensors.values())
 
     @torch.no_grad()
     def swap(self, module: nn.Module) -> None:
@@ -141,6 +127,37 @@ class ExponentialMovingAverage(Callback):
         """Leave the average in the model."""
         for average, current in self._pairs(pl_module):
             current.copy_(average)
+
+
+@torch.no_grad()
+def copies_of(module: nn.Module) -> dict[str, Averaged]:
+    """Return a copy of every tensor of ``module`` that checkpoints keep; where it has two names, one of both."""
+    reshard(module)
+    kept = module.state_dict(keep_vars=True)
+    copies: dict[str, Averaged] = {}
+    known: dict[int, Averaged] = {}
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for holder in (part._parameters, part._buffers):
+            for name, value in holder.items():
+                key = f"{prefix}.{name}" if prefix else name
+                if key in kept:
+                    new = known.get(id(value)) or Averaged(holder, name, value.detach().clone())
+                    copies[key] = known[id(value)] = new
+    return copies
+
+
+def pairs_of(averages: Iterable[Averaged]) -> Pairs:
+    """Return each average with the present value, of both the part that this process has."""
+    tensors = {id(each): each for each in averages}
+    return [(local(each.average), local(each.current)) for each in tensors.values()]
+
+
+def by_type(pairs: Pairs) -> list[Pairs]:
+    """Return tensors of one number type together, which torch takes in one call."""
+    groups: dict[torch.dtype, Pairs] = defaultdict(list)
+    for average, current in pairs:
+        groups[average.dtype].append((average, current))
+    return list(groups.values())
 
 
 def averaging_weight(decay: float, steps: int) -> float:

@@ -1,5 +1,6 @@
 """Denoisers that are told of augmentation: training sees it, validation and samples do not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,12 +8,15 @@ import torch
 from tests.factories import spec_of
 
 from gandlf_synth import registry
-from gandlf_synth.config import SamplingOptions
+from gandlf_synth.config import InitFrom, SamplingOptions
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.data.loading.conditioners import ConditionPart
 from gandlf_synth.data.loading.dataset import Batch
-from gandlf_synth.errors import ConfigError
+from gandlf_synth.errors import CheckpointError, ConfigError
 from gandlf_synth.models.build import build_module
+from gandlf_synth.models.checkpoint import write_safetensors
+from gandlf_synth.pretrained.matching import match_weights
+from gandlf_synth.pretrained.parent import read_parent
 from gandlf_synth.testing import check_model
 
 FAMILIES = ["ddpm", "flow_matching"]
@@ -109,3 +113,25 @@ def test_class_labels_and_augmentation_go_together() -> None:
     images = module.eval().sample([1, 2], Condition({"class": torch.tensor([0, 1])}), SamplingOptions(guidance_scale=2))
 
     assert images.shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("parents", "childs", "order"),
+    [
+        ((), (AGE,), "labeled augmentation .4., and conditioning gives age .1., labeled augmentation .4."),
+        ((AGE,), (AGE,), ""),
+    ],
+)
+def test_numbers_of_a_parent_keep_their_meaning(
+    parents: tuple[ConditionPart, ...], childs: tuple[ConditionPart, ...], order: str, tmp_path: Path
+) -> None:
+    module = module_of("ddpm", parts=parents)
+    write_safetensors(module, tmp_path / "model.safetensors")
+    parent = read_parent(InitFrom(path=str(tmp_path / "model.safetensors")), "ddpm")
+    child = module_of("ddpm", parts=childs)
+
+    if not order:
+        assert not match_weights(parent, child).new
+        return
+    with pytest.raises(CheckpointError, match=order):
+        match_weights(parent, child)
