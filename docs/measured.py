@@ -121,12 +121,26 @@ def _sampling(record: Record) -> Iterator[str]:
     yield from _table(("data", "recipe", "family", "seconds for an image", "training steps in a second"), rows)
 
 
+_ABOUT = ("minutes", "date", "device")
+_NOT_TRAINED = ("source itself", "mean of", "biharmonic")
+
+
 def _tasks(record: Record) -> Iterator[str]:
     for name, task in record.items():
-        about = ", ".join(f"{task[key]:g} {key}" if key == "minutes" else str(task[key]) for key in ("minutes", "date"))
+        about = ", ".join(
+            f"{task['minutes']:g} minutes" if key == "minutes" else task[key] for key in _ABOUT if key in task
+        )
         yield from (f"**{name.replace('_', ' ')}** ({about})", "")
         rows = [(*place, *(_interval(scores.get(key)) for key in _METRICS)) for place, scores in _scores(task)]
-        yield from _table(("of", "images", "steps", *_METRICS.values()), rows)
+        if rows:
+            yield from _table(("of", "images", "steps", *_METRICS.values()), rows)
+        segmenters = [(images, f"{each['dice']:.3f} ± {each['interval']:.3f}") for images, each in _segmenters(task)]
+        if segmenters:
+            yield from _table((f"trained on ({task['steps']} steps)", "Dice on 40 other subjects"), segmenters)
+
+
+def _segmenters(task: Record) -> Iterator[tuple[str, Record]]:
+    return ((name, each) for name, each in task.items() if isinstance(each, Mapping) and "dice" in each)
 
 
 def _scores(task: Record) -> Iterator[tuple[tuple[str, str, object], Record]]:
@@ -134,7 +148,7 @@ def _scores(task: Record) -> Iterator[tuple[tuple[str, str, object], Record]]:
     for part, inner in {"": task, **{key: each for key, each in task.items() if isinstance(each, Mapping)}}.items():
         for name, scores in inner.items():
             if isinstance(scores, Mapping) and "peak_signal_noise_ratio" in scores:
-                yield (part, name, "" if "itself" in name or "mean of" in name else inner.get("steps", "")), scores
+                yield (part, name, "" if name.startswith(_NOT_TRAINED) else inner.get("steps", "")), scores
 
 
 def _konfai(record: Record) -> Iterator[str]:

@@ -21,6 +21,8 @@ Result = dict[str, Any]
 
 _RANGE = ("--data-range", "0", "1", "--mask-column", "none", "--error-maps", "none")
 _FLIP = {"flip": {"axis": 0}, "affine": {"degrees": 5}}
+_WINDOW_STEP, _CROP = 16, 8
+"""Voxels between the windows of 32, and how many are cut off so that windows begin elsewhere."""
 _QUIET = {"save_eval_images_every_n_epochs": -1}
 
 
@@ -94,14 +96,23 @@ def patches(folder: Path, minutes: float) -> Result:
     rows = [_pair(who, 0, volumes[who]) for who in PATIENTS]
     config = _pix2pix(adversarial_weight=0, tensor_shape=[32, 32, 32]) | {"patch_sampler": "uniform"}
     training = train(folder, config, rows[:2], minutes)
-    keep_sheet(generate(training, rows[2:], folder / "made"), folder / "patches.png")
-    made = nibabel.load(next((folder / "made").rglob("*_synthetic.nii.gz")))
     source, truth = (nibabel.load(volumes[PATIENTS[2]][name]) for name in ("t1", "flair"))
-    brain = source.get_fdata() > 0
+    elsewhere = folder / "volumes" / "cropped.nii.gz"
+    nibabel.save(source.slicer[(slice(_CROP, None),) * 3], elsewhere)
+    held_out = [rows[2], {"SubjectID": "cropped", "Channel_0": "", "Source_0": elsewhere}]
+    images = generate(training, held_out, folder / "made")
+    keep_sheet(images, folder / "patches.png")
+    made, cropped = (
+        nibabel.load(next(images.parents[1].rglob(f"{row['SubjectID']}_synthetic.nii.gz"))) for row in held_out
+    )
     return training.cost | {
         "model": _compare_volumes(truth, made),
         "source itself": _compare_volumes(truth, source),
-        "steps between neighbors by those of the true image": _seams(made.get_fdata(), truth.get_fdata(), brain, 16),
+        "squared steps at borders of windows by those of windows elsewhere": _seams(
+            made.get_fdata()[(slice(_CROP, None),) * 3],
+            cropped.get_fdata(),
+            source.get_fdata()[(slice(_CROP, None),) * 3] > 0,
+        ),
         "affine equal to the last bit": bool(np.array_equal(made.affine, source.affine)),
     }
 
@@ -115,30 +126,27 @@ def _compare_volumes(truth: nibabel.Nifti1Image, made: nibabel.Nifti1Image) -> d
     }
 
 
-def _seams(made: Array, truth: Array, brain: Array, step: int) -> dict[str, list[float]]:
-    """Return how much larger steps between neighbours are in the made image than in the true one, planes by planes.
+def _seams(whole: Array, cropped: Array, brain: Array) -> list[float]:
+    """Return, of each axis, how much larger steps between neighbors are where windows begin and end.
 
-    Each plane between two voxels belongs to one of ``step`` phases; windows begin and end at phase 0. The mean squared
-    step of a phase by that of all others is compared with the same in the true image, because anatomy has its places.
+    The same volume is made twice, with windows that begin ``_CROP`` voxels apart: where they begin in one image they do
+    not in the other, whose steps there tell what anatomy does.
     """
-    ratios = np.array([[_phase(image, brain, step, axis) for image in (made, truth)] for axis in range(made.ndim)])
-    relative = ratios[:, 0] / ratios[:, 1]
-    others = relative[:, 1:]
-    return {"at borders": relative[:, 0].tolist(), "elsewhere": [float(others.min()), float(others.max())]}
+    return [
+        0.5 * (_steps(whole, cropped, brain, axis, _WINDOW_STEP - _CROP) + _steps(cropped, whole, brain, axis, 0))
+        for axis in range(brain.ndim)
+    ]
 
 
-def _phase(image: Array, brain: Array, step: int, axis: int) -> list[float]:
-    squares = np.diff(image, axis=axis) ** 2
-    inside = np.take(brain, range(brain.shape[axis] - 1), axis) & np.take(brain, range(1, brain.shape[axis]), axis)
-    phases = np.arange(1, image.shape[axis]) % step
-    means = []
-    for phase in range(step):
-        at, off = (
-            np.compress(which, squares, axis)[np.compress(which, inside, axis)].mean()
-            for which in (phases == phase, phases != phase)
-        )
-        means.append(float(at / off))
-    return means
+def _steps(bordered: Array, other: Array, brain: Array, axis: int, phase: int) -> float:
+    """Return the squared steps between planes of a phase in one image, over those in another."""
+    planes = np.arange(phase or _WINDOW_STEP, brain.shape[axis], _WINDOW_STEP)
+    inside = np.take(brain, planes, axis) & np.take(brain, planes - 1, axis)
+    one, two = (
+        ((np.take(image, planes, axis) - np.take(image, planes - 1, axis)) ** 2)[inside].mean()
+        for image in (bordered, other)
+    )
+    return float(one / two)
 
 
 def _pair(patient: str, height: int, files: Mapping[str, Path]) -> Row:

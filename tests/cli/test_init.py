@@ -74,6 +74,7 @@ def test_the_columns_of_a_table_choose_the_task(cli: Cli, tmp_path: Path) -> Non
     assert "model_name: pix2pix" in texts[pairs]
     assert "conditioning: [image]" in texts[pairs]
     assert "model_name: cyclegan" in texts[unpaired]
+    assert "model_name: flow_matching" in texts[masks]
     assert "conditioning: [mask]" in texts[masks]
     assert "labels 0, 1" in texts[masks]
 

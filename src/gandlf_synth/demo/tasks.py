@@ -72,12 +72,11 @@ def run_task(name: str, output: Path, console: Console, *, minutes: float) -> tu
 
 
 def _recipe(task: DemoTask) -> str:
-    objective = "  prediction_type: edm\n" if task.family == "ddpm" else ""
     return f"""\
 # {task.title[0].upper()}{task.title[1:]}. The network is as large as these minutes allow on this machine.
 model_config:
   model_name: {task.family}
-{objective}  conditioning: [{task.conditioning}]
+  conditioning: [{task.conditioning}]
   tensor_shape: [{_SIZE}, {_SIZE}]  # small, to learn something in minutes
 """
 
@@ -122,5 +121,5 @@ def _tissue(each: Slice, folder: Path) -> Mapping[str, Path]:
 TASKS: Mapping[str, DemoTask] = {
     "inpainting": DemoTask("a disc of each slice made anew", "pix2pix", "region", _with_hole),
     "super-resolution": DemoTask("coarse slices refined", "pix2pix", f"low_resolution: {{factor: {_FACTOR}}}", _coarse),
-    "mask": DemoTask("slices made for maps of grey and white matter", "ddpm", "mask", _tissue),
+    "mask": DemoTask("slices made for maps of grey and white matter", "flow_matching", "mask", _tissue),
 }

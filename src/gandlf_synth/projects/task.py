@@ -8,6 +8,8 @@ from gandlf_synth.errors import counted, listing
 
 _MOST_ROWS = 0.8
 """Share of the rows that must have a mask or a region for images to be made from it."""
+_VOLUME, _SEEN_WHOLE = 3, 64
+"""A denoiser sees volumes with longer sides at a coarser resolution; latents keep it."""
 
 
 @dataclass(frozen=True)
@@ -51,5 +53,8 @@ def find_task(facts: Fingerprint, train: Manifest) -> Task:
         return Task("pix2pix", ("region",), what)
     if sum(sample.mask is not None for sample in rows) >= _MOST_ROWS * len(rows) and len(facts.mask_labels) > 1:
         labels = listing(map(str, facts.mask_labels), 8)
-        return Task("", ("mask",), f"the rows have a Mask (labels {labels}): images are made to fit it")
+        what = f"the rows have a Mask (labels {labels}): images are made to fit it"
+        if facts.spatial_dims == _VOLUME and max(facts.shape) > _SEEN_WHOLE:
+            return Task("", ("mask",), what)
+        return Task("flow_matching", ("mask",), f"{what}; with texture, which one pass by pix2pix lacks")
     return NEW_IMAGES
