@@ -159,8 +159,14 @@ def _konfai(record: Record) -> Iterator[str]:
 
 
 def _fine_tuning(record: Record) -> Iterator[str]:
-    yield from _facts(record["setting"], *record["setting"])
-    yield from _table(list(record["runs"][0]), (list(run.values()) for run in record["runs"]))
+    yield from _facts(record["setting"], "parent", "child", "parent_steps", "batch", "images")
+    rows = (
+        (f"{run['dimensions']}D", run["arm"], run["steps"], _scored(run), run["precision"], run["coverage"])
+        for run in sorted(
+            record["runs"], key=lambda run: (run["dimensions"], run["seed"], run["steps"] > 1000, _kid(run))
+        )
+    )
+    yield from _table(("images", "training", "steps", "KID, lower is better", "precision", "coverage"), rows)
 
 
 def _startup(record: Record) -> Iterator[str]:
@@ -256,7 +262,6 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
         ("Sampling and training steps", "quality_speeds.json", "benchmarks.quality --measure-speeds", _sampling),
         ("Images from images", "tasks.json", "benchmarks.tasks", _tasks),
         ("Images from images, with KonfAI", "tasks_konfai.json", "benchmarks.tasks.konfai", _konfai),
-        ("Fine-tuning with few subjects", "fine_tuning_cpu.json", "benchmarks.fine_tuning", _fine_tuning),
         ("Start-up", "startup_cpu.json", "benchmarks.startup", _startup),
         ("Loading", "loader_cpu.json", "benchmarks.loader", _loader),
         ("Speed beside a bare PyTorch loop", "throughput_cpu.json", "benchmarks.throughput", _against_bare_loops),
@@ -268,6 +273,7 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
     "On a GPU": (
         ("Training steps", "gpu.json", "benchmarks.gpu", _gpu),
         ("Training steps on a second card", "gpu_h200.json", "benchmarks.gpu -o FILE", _gpu),
+        ("Fine-tuning with few subjects", "fine_tuning_gpu.json", "benchmarks.fine_tuning", _fine_tuning),
     ),
 }
 

@@ -11,6 +11,7 @@ from opacus.accountants import RDPAccountant
 from tests.factories import TINY, Cli, blob_picture, write_picture, write_table
 
 from gandlf_synth.cli.main import main
+from gandlf_synth.config import load_config
 from gandlf_synth.models.checkpoint import read_checkpoint
 
 PRIVATE = """\
@@ -142,3 +143,45 @@ def test_a_private_run_is_another_one_each_time(home: Path, cli: Cli) -> None:
     changed = [name for name in first if not torch.equal(first[name], second[name])]
     assert changed
     assert all(".parametrizations.weight.0." in name for name in changed)
+
+
+def test_random_weights_learn_within_the_budget_and_a_given_time(home: Path, cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        TINY.format(shape=[12, 12])
+        .replace("ddpm", "ddpm\n  labeling_paradigm: unlabeled")
+        .replace("num_epochs: 2\n", "")
+        .replace("batch_size: 4", "batch_size: 3")
+        + "privacy: {epsilon: 8, from_scratch: true, value_range: [0, 300], spacing: [1, 1]}\n"
+        "data_preprocessing: [{clip: {min: 0, max: 300}}]\n"
+    )
+
+    words = ("-c", config, "-dt", home / "private.csv", "-m-dir", tmp_path / "model", "--minutes", 0.1)
+    code, _, err = cli("train", *words)
+
+    assert code == 0, err
+    assert "privacy: the steps that surely fit into the time; the noise is for so many" in err
+    spent = json.loads((tmp_path / "model" / "run.json").read_text())["privacy"]
+    planned = load_config(tmp_path / "model" / "resolved_config.yaml").config
+    assert 0 < spent["steps"] <= planned.num_epochs * 4
+    assert 0 < spent["epsilon"] <= 8
+    spec = json.loads((tmp_path / "model" / "data_spec.json").read_text())
+    assert (spec["low"], spec["high"]) == ([0.0], [300.0])
+    code, _, err = cli("generate", "-m-dir", tmp_path / "model", "-n", 1, "-i-dir", tmp_path / "made")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("delta", ["0.1", "0.08333333333333333"])
+def test_a_delta_that_one_whole_patient_fits_into_is_refused(home: Path, cli: Cli, tmp_path: Path, delta: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(PRIVATE.replace("epsilon: 4", f"epsilon: 4, delta: {delta}"))
+
+    words = ("-c", config, "-dt", home / "private.csv", "-m-dir", tmp_path / "model")
+    code, _, err = cli("train", *words, "--init-from", home / "public_model")
+
+    assert code == 2
+    assert f"config.yaml:2: privacy.delta: is {float(delta):g} for 12 subjects" in err
+    assert "a model that shows one of them whole would keep within it" in err
+    assert "less than 1/12" in err
+    assert "leave it out: it is then 0.001" in err
+    assert not (tmp_path / "model").exists()

@@ -16,7 +16,7 @@ from gandlf_synth.app.previous_reports import find_reports
 from gandlf_synth.app.reply import RefusedError, Reply
 from gandlf_synth.app.request import Request
 from gandlf_synth.app.training_state import describe_training, grid_file
-from gandlf_synth.app.uploads import LARGEST, Uploads
+from gandlf_synth.app.uploads import LARGEST, MOST_FILES, Uploads
 from gandlf_synth.model_folder import ModelFolder
 
 _PACKAGE = files("gandlf_synth")
@@ -101,7 +101,7 @@ class Service:
 
     def _model(self, request: Request) -> Reply:
         model_dir = str(self._folder.root.absolute())
-        limits = {"largest_file": LARGEST, "most_images": MOST_IMAGES}
+        limits = {"largest_file": LARGEST, "most_files": MOST_FILES, "most_images": MOST_IMAGES}
         return Reply.of_json({**self._engine.model, "model_dir": model_dir, **limits})
 
     def _jobs(self, request: Request) -> Reply:

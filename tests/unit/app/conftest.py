@@ -1,6 +1,7 @@
 """A model of small pictures that is made from a class, a number and a mask, and its page."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -35,10 +36,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "model"
 
 
-@pytest.fixture(scope="module")
-def page(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The running page of the model."""
-    app = App(WorkerOptions(trained), tmp_path_factory.mktemp("output"))
+@contextmanager
+def running(model: Path, output: Path) -> Iterator[Page]:
+    """Give the running page of a model."""
+    app = App(WorkerOptions(model), output)
     ready = Event()
     serving = Thread(target=app.serve, args=(lambda _: ready.set(),), daemon=True)
     serving.start()
@@ -46,3 +47,10 @@ def page(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     yield Page(app.url, app.output)
     app.close()
     serving.join(10)
+
+
+@pytest.fixture(scope="module")
+def page(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The running page of the model."""
+    with running(trained, tmp_path_factory.mktemp("output")) as page:
+        yield page

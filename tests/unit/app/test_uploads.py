@@ -1,5 +1,6 @@
 """Files that a person gives lie where they belong, whatever they are called, and only within limits."""
 
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -63,3 +64,89 @@ def test_a_huge_file_is_refused_before_it_is_read_and_a_broken_one_leaves_nothin
         uploads.add("a", 10, BytesIO(b"abc"))
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def zipped(*files: tuple[str, bytes]) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files:
+            archive.writestr(name, body)
+    return content.getvalue()
+
+
+def given(uploads: Uploads, archive: bytes) -> str:
+    return uploads.add("series.ZIP", len(archive), BytesIO(archive))
+
+
+def test_the_files_of_a_zip_are_kept_as_if_they_were_given_one_by_one(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    files = [("PAT/A/IM1", b"1"), ("PAT/B/IM1", b"2"), ("PAT/DICOMDIR", b"d"), ("__MACOSX/IM1", b"m"), ("PAT/.x", b"h")]
+
+    path = uploads.path(given(uploads, zipped(*files)))
+
+    assert sorted(file.read_bytes() for file in path.iterdir()) == [b"1", b"2"]
+    assert [place.name for place in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_zip_of_one_file_is_that_file(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+
+    assert uploads.path(given(uploads, zipped(("a/t1.nii.gz", b"1")))).name == "t1.nii.gz"
+
+
+@pytest.mark.parametrize("name", ["../../outside.dcm", "/etc/outside.dcm", "C:\\outside.dcm", "a/../../../outside.dcm"])
+def test_no_name_in_a_zip_leads_out(tmp_path: Path, name: str) -> None:
+    uploads = Uploads(tmp_path / "uploads")
+
+    path = uploads.path(given(uploads, zipped((name, b"x"))))
+
+    assert path.resolve().parent.parent == (tmp_path / "uploads").resolve()
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def _bomb() -> bytes:
+    return zipped(*((f"{number}.dcm", bytes(2**20)) for number in range(3)))
+
+
+def _lies_about_sizes() -> bytes:
+    return _bomb().replace((2**20).to_bytes(4, "little"), (7).to_bytes(4, "little"))
+
+
+def _encrypted() -> bytes:
+    archive = bytearray(zipped(("a.dcm", b"secret")))
+    archive[6] |= 1
+    archive[archive.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(archive)
+
+
+def _of_huge_table() -> bytes:
+    archive = bytearray(zipped(("a.dcm", b"1")))
+    end = archive.index(b"PK\x05\x06")
+    archive[end + 12 : end + 16] = (2**30).to_bytes(4, "little")
+    return bytes(archive)
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (_bomb(), "the files in the ZIP may have at most 2,097,152 bytes together"),
+        (_lies_about_sizes(), "the ZIP cannot be unpacked: it is damaged"),
+        (_encrypted(), "the ZIP cannot be unpacked: it is damaged, encrypted"),
+        (zipped(("a.dcm", bytes(9)))[:-30], "the ZIP cannot be unpacked: it is damaged"),
+        (b"", "the ZIP cannot be unpacked"),
+        (_of_huge_table(), "the ZIP holds too much: at most 5 files"),
+        (zipped(*((f"{number}.dcm", b"1") for number in range(6))), "the ZIP holds 6 files; from 1 to 5 are taken"),
+        (zipped(("__MACOSX/a", b"1")), "the ZIP holds 0 files"),
+    ],
+    ids=["bomb", "lies", "encrypted", "cut", "empty", "table", "many", "nothing"],
+)
+def test_a_hostile_zip_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes, message: str
+) -> None:
+    monkeypatch.setattr("gandlf_synth.app.uploads._MOST_UNPACKED", 2**21)
+    monkeypatch.setattr("gandlf_synth.app.uploads.MOST_FILES", 5)
+
+    with pytest.raises(RefusedError, match=message):
+        given(Uploads(tmp_path), archive)
+
+    assert list(tmp_path.iterdir()) == []

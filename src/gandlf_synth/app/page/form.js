@@ -18,24 +18,48 @@ const choice = (id, words, first) =>
   make("select", { id }, make("option", { value: "", textContent: first }), ...words.map((word) => make("option", { value: word, textContent: word })));
 
 const take = async (cell, files, state, remove, named) => {
-  const largest = Math.max(...[...files].map((file) => file.size));
+  const largest = Math.max(0, ...[...files].map((file) => file.size));
   if (largest > model.largest_file) {
     state.textContent = `too large: at most ${Math.round(model.largest_file / 2 ** 20)} MB`;
+    return;
+  }
+  if (!files.length || files.length > model.most_files) {
+    state.textContent = files.length ? `too many files: at most ${model.most_files}` : "no files in it";
     return;
   }
   try {
     const id = await upload(files, (text) => { state.textContent = text; });
     uploads.set(cell.column, id);
-    state.textContent = named ? "Received." : files.length === 1 ? files[0].name : `${files.length} files`;
+    state.textContent = named && files.length === 1 ? "Received." : files.length === 1 ? files[0].name : `${files.length} files`;
     remove.hidden = false;
   } catch (error) {
     state.textContent = error.message;
   }
 };
 
+// All files of what was dropped, those in folders too: a DICOM series is often a folder of folders.
+const filesIn = async (transfer) => {
+  const files = [];
+  const walk = async (entry) => {
+    if (files.length > model.most_files) return;
+    if (entry.isFile) {
+      files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      return;
+    }
+    const reader = entry.createReader(), next = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    for (let some = await next(); some.length; some = await next()) for (const each of some) await walk(each);
+  };
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean); // gone after the first wait
+  const given = [...transfer.files];
+  if (!entries.some((entry) => entry.isDirectory)) return given;
+  for (const entry of entries) await walk(entry);
+  return files.filter((file) => !file.name.startsWith(".") && file.name !== "DICOMDIR");
+};
+
 const fileField = (cell, id, title) => {
+  const ask = cell.kind === "image" ? "Choose or drop a file; of a DICOM series its files, folder or ZIP." : "Choose a file, or drop it here.";
   const input = make("input", { type: "file", id, multiple: cell.kind === "image" });
-  const state = make("span", { textContent: "Choose a file, or drop it here." });
+  const state = make("span", { textContent: ask });
   state.setAttribute("role", "status");
   const remove = make("button", { type: "button", textContent: "Remove", hidden: true, ariaLabel: `Remove ${title}` });
   const box = make("div", { className: "drop" }, input, state, " ", remove);
@@ -43,15 +67,15 @@ const fileField = (cell, id, title) => {
   remove.addEventListener("click", () => {
     uploads.delete(cell.column);
     input.value = "";
-    state.textContent = "Choose a file, or drop it here.";
+    state.textContent = ask;
     remove.hidden = true;
   });
   box.addEventListener("dragover", (event) => { event.preventDefault(); box.classList.add("over"); });
   box.addEventListener("dragleave", () => box.classList.remove("over"));
-  box.addEventListener("drop", (event) => {
+  box.addEventListener("drop", async (event) => {
     event.preventDefault();
     box.classList.remove("over");
-    if (event.dataTransfer.files.length) take(cell, event.dataTransfer.files, state, remove, false);
+    take(cell, await filesIn(event.dataTransfer), state, remove, false);
   });
   return field(id, title, cell.required, box, cell.hint);
 };
