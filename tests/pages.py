@@ -2,11 +2,16 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
+
+from gandlf_synth.app.run import App
+from gandlf_synth.app.worker_process import WorkerOptions
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,16 @@ class Page:
         while described["state"] in ("waiting", "running"):
             described = self.ask(f"v1/jobs/{job}?wait=30").json
         return described
+
+
+@contextmanager
+def running(model: Path, output: Path) -> Iterator[Page]:
+    """Give the running page of a model."""
+    app = App(WorkerOptions(model), output)
+    ready = Event()
+    serving = Thread(target=app.serve, args=(lambda _: ready.set(),), daemon=True)
+    serving.start()
+    ready.wait(10)
+    yield Page(app.url, app.output)
+    app.close()
+    serving.join(10)

@@ -1,17 +1,13 @@
 """A model of small pictures that is made from a class, a number and a mask, and its page."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 import pytest
 from tests.factories import TINY, blob_picture, write_picture, write_table
-from tests.pages import Page
+from tests.pages import Page, running
 
-from gandlf_synth.app.run import App
-from gandlf_synth.app.worker_process import WorkerOptions
 from gandlf_synth.cli.main import main
 
 CONDITIONS = "conditioning: [class, {scalar: {column: age, unit: years}}, {mask: {drop_fraction: 0.3}}]"
@@ -34,19 +30,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("GANDLF_SYNTH_CACHE", str(root / "cache"))
         assert main(["--quiet", "train", "-c", str(config), "-dt", str(table), "-m-dir", str(root / "model")]) == 0
     return root / "model"
-
-
-@contextmanager
-def running(model: Path, output: Path) -> Iterator[Page]:
-    """Give the running page of a model."""
-    app = App(WorkerOptions(model), output)
-    ready = Event()
-    serving = Thread(target=app.serve, args=(lambda _: ready.set(),), daemon=True)
-    serving.start()
-    ready.wait(10)
-    yield Page(app.url, app.output)
-    app.close()
-    serving.join(10)
 
 
 @pytest.fixture(scope="module")

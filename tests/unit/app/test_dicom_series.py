@@ -9,8 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from tests.factories import TINY, put_into_study, write_series, write_table
-from tests.pages import Page
-from tests.unit.app.conftest import running
+from tests.pages import Page, running
 
 from gandlf_synth.cli.main import main
 from gandlf_synth.data.formats.readers import read_image
