@@ -79,15 +79,23 @@ def build_optimizer(component: Component, parameters: "ParamsT", where: str) -> 
 def _fuse(optimizer: "Optimizer") -> None:
     """Let one kernel update all weights, where they lie on a CUDA device and torch has such a kernel.
 
-    Torch's own argument ``fused`` would also take the gradient scaler's work over, and clipping with it.
+    Torch's own argument ``fused`` would also take the gradient scaler's work over, and clipping with it. For weights
+    that processes share, torch has it for some optimizers only.
     """
+    from torch.distributed.tensor import DTensor
     from torch.optim import SGD, Adam
 
     if not isinstance(optimizer, Adam | SGD):
         return
     for group in optimizer.param_groups:
-        if all(weights.is_cuda for weights in group["params"]):
+        if all(weights.is_cuda and not isinstance(weights, DTensor) for weights in group["params"]):
             group["fused"] = True
+
+
+def full_rate(optimizer: "Optimizer") -> float:
+    """Return the learning rate that ``optimizer`` was built with; DeepSpeed puts one of its own around it."""
+    rate: float = getattr(optimizer, "optimizer", optimizer).defaults["lr"]
+    return rate
 
 
 def build_scheduler(

@@ -7,7 +7,7 @@ from math import ceil
 from rich.console import Console
 
 from gandlf_synth.config import Config, Phase, resolved
-from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers
+from gandlf_synth.data.inspection.checks import Finding, constant_images, findings_of, imbalance, outliers, remarks
 from gandlf_synth.data.inspection.duplicates import duplicates
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.frames import other_frames
@@ -82,6 +82,7 @@ def _warnings(images: ImageSurvey, console: Console, *, fast: bool) -> list[Find
         return imbalance(images.splits["train"])
     warnings = [
         *constant_images(manifests, images.scans),
+        *remarks(manifests, images.scans),
         *outliers(manifests, images.scans),
         *imbalance(images.splits["train"]),
         *other_frames(manifests, images.scans),

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from gandlf_synth.config import Component
 from gandlf_synth.errors import ConfigError
-from gandlf_synth.optim import build_optimizer
+from gandlf_synth.optim import build_optimizer, full_rate
 from gandlf_synth.registry import names
 
 RATES = {"adadelta": 30.0, "adagrad": 1.0, "asgd": 0.1, "sgd": 0.01, "lion": 0.01, "novograd": 0.02}
@@ -28,6 +29,12 @@ def after(name: str, gradients: list[float], **parameters: Any) -> tuple[float, 
         weight.grad = torch.tensor(gradient, dtype=torch.float64)
         made.step()
     return weight.item(), made.state[weight]
+
+
+def test_the_full_rate_is_that_of_the_configuration_also_within_another_optimizer() -> None:
+    inner = optimizer("adam", Parameter(torch.zeros(1)), lr=0.02)
+    inner.param_groups[0]["lr"] = 0.0
+    assert [full_rate(inner), full_rate(LightningOptimizer(inner))] == [0.02, 0.02]
 
 
 @pytest.mark.parametrize("name", names("optimizers"))

@@ -35,6 +35,7 @@ class Image:
         region: 1 where the image is to be made anew, else 0, ``(*spatial)``; None without a region.
         frame: a digest of the frame of reference in which the grid lies (DICOM PS3.3 C.7.4.1), empty where the file
             does not say.
+        remark: what a person should know of the file, though it can be read; empty where there is nothing.
     """
 
     array: Array
@@ -46,6 +47,7 @@ class Image:
     mask: Mask | None = None
     region: Mask | None = None
     frame: str = ""
+    remark: str = ""
 
     @classmethod
     def from_file_values(cls, array: Values, geometry: Geometry, modality: str = "", frame: str = "") -> "Image":

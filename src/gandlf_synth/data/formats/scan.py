@@ -81,6 +81,8 @@ class FileScan:
     """A digest of the frame of reference that a DICOM header states."""
     content: str = ""
     """A digest of the voxels' values: the same for the same image under another name or compression."""
+    remark: str = ""
+    """What a person should know of it, though it can be read."""
     problem: tuple[str, str, str] | None = None
     """What is wrong, what is allowed, what to do."""
     identity: str = ""
@@ -292,6 +294,7 @@ def _measure(image: Image) -> FileScan:
         modality=str(image.modality),
         frame=str(image.frame),
         content=voxel_digest(image),
+        remark=image.remark,
     )
 
 

@@ -73,6 +73,17 @@ def constant_images(manifests: Iterable[Manifest], scans: Scans) -> list[Finding
     return findings
 
 
+def remarks(manifests: Iterable[Manifest], scans: Scans) -> list[Finding]:
+    """Return what readers remark of files that they can read."""
+    return [
+        Finding("warning", "remark", manifest.where(sample, column), remark, str(manifest.path), sample.row)
+        for manifest in manifests
+        for sample in manifest.samples
+        for column, path in enumerate(sample.images.values())
+        if (remark := scans[path].remark)
+    ]
+
+
 def imbalance(train: Manifest) -> list[Finding]:
     """Return the rare classes of the training split, and whether it has few subjects."""
     findings = []

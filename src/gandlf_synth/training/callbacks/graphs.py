@@ -20,8 +20,9 @@ def cuda_graphs(config: Config) -> list[Callback]:
     """Return what records CUDA graphs, where ``config`` leaves the choice."""
     compute, accumulates = config.compute, config.model.accumulate_grad_batches > 1
     stays = bool(config.model.freeze) or config.model.lora is not None
+    shares = compute.strategy in ("fsdp", "deepspeed")  # which move weights and gradients themselves
     # A gradient lies where the recording left it, and the next backward pass overwrites it.
-    return [CudaGraphs()] if compute.cuda_graphs and not (compute.compile or accumulates or stays) else []
+    return [CudaGraphs()] if compute.cuda_graphs and not (compute.compile or accumulates or stays or shares) else []
 
 
 class CudaGraphs(Callback):

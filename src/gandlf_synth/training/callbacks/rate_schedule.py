@@ -3,6 +3,7 @@
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gandlf_synth.data.loading.dataset import Batch
+from gandlf_synth.optim import full_rate
 from gandlf_synth.training.rates import rate_share
 
 
@@ -28,4 +29,4 @@ class RateSchedule(Callback):
             span = pl_module.schedule_span(networks[min(number, len(networks) - 1)])
             share = rate_share(progress, span, self._warmup, self._cooldown)
             for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * share
+                group["lr"] = full_rate(optimizer) * share

@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gandlf_synth.data.loading.datamodule import SynthesisDataModule
+from gandlf_synth.optim import full_rate
 
 _KEY = "session"
 _PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
@@ -38,7 +39,7 @@ class Resumption(Callback):
             "elapsed": max(pl_module.elapsed_fraction, pl_module.reached_fraction),
             "length": _length(trainer, pl_module),
             "components": _components(pl_module),
-            "rates": [optimizer.defaults["lr"] for optimizer in trainer.optimizers],
+            "rates": [full_rate(optimizer) for optimizer in trainer.optimizers],
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.factories import write_table
 
 from gandlf_synth.data.formats.readers import UnreadableError, is_readable, read_image
 from gandlf_synth.data.formats.readers.ome_zarr import OmeZarrReader
+from gandlf_synth.data.formats.scan import scan_file
+from gandlf_synth.data.inspection.checks import remarks
 from gandlf_synth.data.table.construct import construct_csv
 from gandlf_synth.data.table.layouts import detect_layout
+from gandlf_synth.data.table.manifest import read_manifest
 
 zarr = pytest.importorskip("zarr")
 SPACE = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
@@ -89,6 +93,24 @@ def test_a_point_in_time_is_chosen_and_never_guessed(tmp_path: Path) -> None:
     assert "has no part #2: it holds 2 time points" in refusal(f"{movie}#2")
 
 
+def test_chunks_that_are_missing_are_the_fill_value_and_check_says_how_many(tmp_path: Path) -> None:
+    image = write(tmp_path / "a.zarr", version=2)
+    whole = scan_file(image)
+    (image / "0" / "0.0.0").unlink()
+
+    scan = scan_file(image)
+
+    assert (whole.remark, read_image(image).array[0, :4, :4, :4].any()) == ("", False)
+    assert scan.remark.startswith("has 7 of 8 chunks; the others are read as 0: right where all of their voxels have")
+    table = write_table(tmp_path / "data.csv", ("Channel_0",), [(str(image),)])
+    (finding,) = remarks([read_manifest(table)], {image: scan})
+    assert (finding.severity, finding.row, finding.what) == ("warning", 1, scan.remark)
+
+    about = image / "0" / ".zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"fill_value": None}))
+    assert "has 7 of 8 chunks, and does not say what the others hold; allowed: all chunks" in refusal(image)
+
+
 def test_labels_inside_an_image_are_read_by_the_name_of_their_folder(tmp_path: Path) -> None:
     write(tmp_path / "a.zarr")
     labels = write(tmp_path / "a.zarr" / "labels" / "tumor", (VOXELS > 9).astype(np.uint8))
@@ -109,7 +131,7 @@ def test_labels_inside_an_image_are_read_by_the_name_of_their_folder(tmp_path: P
         ),
         ({"steps": [{"type": "scale", "scale": [1, 0, 1]}]}, "allowed: numbers above 0"),
         ({"array": np.zeros((3, 3, 3), np.complex64)}, "holds complex64 instead of numbers"),
-        ({"array": np.zeros((3, 3, 3), np.int16)}, "has none of its chunks, so that all voxels would be 0"),
+        ({"array": np.zeros((3, 3, 3), np.int16)}, "has none of its 1 chunks, so that all voxels would be 0"),
     ],
 )
 def test_what_has_no_one_meaning_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

@@ -17,6 +17,8 @@ from gandlf_synth.training.callbacks.graphs import _GraphedForward, cuda_graphs
         ({}, {}, True),
         ({"cuda_graphs": False}, {}, False),
         ({"compile": True}, {}, False),
+        ({"strategy": "fsdp"}, {}, False),
+        ({"strategy": "deepspeed"}, {}, False),
         ({}, {"accumulate_grad_batches": 2}, False),
     ],
 )

@@ -6,6 +6,7 @@ https://ngff.openmicroscopy.org/0.5/#multiscale-md says what the metadata means.
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from gandlf_synth.errors import MissingExtraError, listing
 from gandlf_synth.geometry import LPS_FROM_RAS, Affine, Geometry
 
 Numbers = NDArray[np.float64]
-_METADATA = (".zattrs", ".zarray", ".zgroup", "zarr.json")
 _MM = {
     "angstrom": 1e-7, "nanometer": 1e-6, "micrometer": 1e-3, "millimeter": 1.0, "centimeter": 10.0, "meter": 1000.0,
 }  # fmt: skip
@@ -65,7 +65,7 @@ class OmeZarrReader(Reader):
             if not isinstance(array, zarr.Array):
                 raise UnreadableError("names a group where its voxels should be")
             _check_codecs(array.metadata.to_dict())
-            return _image(array, path, multiscale, part)
+            return _image(array, multiscale, part)
         except DAMAGE as error:
             raise UnreadableError(f"is damaged, or no OME-Zarr image ({type(error).__name__}: {error})") from error
 
@@ -110,11 +110,12 @@ def _codecs(metadata: Mapping[str, Any]) -> Iterator[str]:
             yield from _codecs({"codecs": inner.get("index_codecs")})
 
 
-def _image(array: Any, path: Path, multiscale: Mapping[str, Any], part: str) -> Image:
+def _image(array: Any, multiscale: Mapping[str, Any], part: str) -> Image:
     names, kinds, axes = _axes(multiscale, len(array.shape))
     if array.dtype.kind not in "buif":
         raise UnreadableError(f"holds {array.dtype} instead of numbers", "whole or real numbers")
-    _check_stored(array, path)
+    _check_memory(array)
+    remark = _remark_on_chunks(array)
     times = array.shape[kinds.index("time")] if "time" in kinds else 1
     time = _chosen_time(part, times)
     voxels: Values = np.asarray(array[tuple(time if kind == "time" else slice(None) for kind in kinds)])
@@ -125,9 +126,9 @@ def _image(array: Any, path: Path, multiscale: Mapping[str, Any], part: str) -> 
     stacked = ordered if len(order) > len(space) else ordered[None]
     native = stacked.astype(stacked.dtype.newbyteorder("="), copy=False)
     if len(space) == 2:
-        return picture_image(native)
+        return replace(picture_image(native), remark=remark)
     affine, physical = _affine(multiscale, [axes[number] for number in space], space, len(kinds))
-    return Image.from_file_values(native, Geometry(native.shape[1:], affine, physical))
+    return replace(Image.from_file_values(native, Geometry(native.shape[1:], affine, physical)), remark=remark)
 
 
 def _axes(multiscale: Mapping[str, Any], count: int) -> tuple[list[str], list[str], list[Mapping[str, Any]]]:
@@ -152,15 +153,28 @@ def _chosen_time(part: str, count: int) -> int:
     return chosen_number(part, count, "time points") if part else 0
 
 
-def _check_stored(array: Any, path: Path) -> None:
-    """Refuse an array that fits into no memory, and one of which nothing is there: zarr reads what is missing as 0."""
+def _check_memory(array: Any) -> None:
     needed, free = math.prod(array.shape) * max(array.dtype.itemsize, 4), psutil.virtual_memory().available
     if needed > free:
         raise UnreadableError(f"needs {needed:,} bytes of memory for {array.shape}, and {free:,} are free")
-    chunks = (name for _, _, names in os.walk(path / array.path) for name in names if name not in _METADATA)
-    if next(chunks, None) is None:
-        fix = "copy it again; an image that is 0 everywhere has to be written with its empty chunks"
-        raise UnreadableError("has none of its chunks, so that all voxels would be 0", "a folder that is whole", fix)
+
+
+def _remark_on_chunks(array: Any) -> str:
+    """Return what is to be said of chunks that are missing.
+
+    Zarr reads them as the fill value, and writers leave out chunks that have no other. So a folder that was copied in
+    part cannot be told from one with an empty background, unless nothing is there, or nothing says what to fill in.
+    """
+    count, fill = array.nchunks, array.metadata.fill_value
+    missing = count - array.nchunks_initialized
+    if missing == count:
+        what, fix = f"has none of its {count} chunks", "copy it again, or write it with its empty chunks"
+        raise UnreadableError(f"{what}, so that all voxels would be {fill or 0}", "a folder that is whole", fix)
+    if missing and fill is None:
+        what = f"has {count - missing:,} of {count:,} chunks, and does not say what the others hold"
+        raise UnreadableError(what, "all chunks, or a fill_value", "copy it again")
+    fix = "right where all of their voxels have it; else copy the folder again"
+    return f"has {count - missing:,} of {count:,} chunks; the others are read as {fill}: {fix}" if missing else ""
 
 
 def _affine(

@@ -7,33 +7,30 @@ import errno
 import logging
 import os
 import re
-import sys
 import time
 import zlib
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any, TypeVar
 
-from gandlf_synth.errors import DataError, GandlfSynthError, MissingExtraError, Problem, ResourceError
+from gandlf_synth.data.formats.shards.transport import (
+    READ_ONLY,
+    connect,
+    failure_of,
+    library_errors,
+    missing,
+    refusal_of,
+)
+from gandlf_synth.errors import DataError, GandlfSynthError, Problem, ResourceError
 from gandlf_synth.files import atomic_path, write_bytes
 
 T = TypeVar("T")
 PAUSES = [0.5, 2.0, 8.0]
 """Seconds between attempts where a server fails."""
-_SILENCE = 60
-"""Seconds without a byte after which an attempt is given up."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
-_READ_ONLY = ("http", "https")
 _PIECE = 2**22
 _OF_THE_TARGET = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_LIBRARY_ERRORS = (
-    ("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"),
-    ("gcsfs.retry", "HttpError"), ("azure.core.exceptions", "AzureError"),
-)  # fmt: skip
-"""What the transports of fsspec raise beside ``OSError``."""
-_CREDENTIALS = "give credentials as the tools of this storage take them, such as AWS_ACCESS_KEY_ID"
 _log = logging.getLogger(__name__)
 
 
@@ -174,8 +171,15 @@ class Location:
             self._tried(folder, lambda files: files.rm(f"{self.url}/{folder}", recursive=True))
 
     def state(self, name: str) -> str:
-        """Return a text that changes when a file does, as far as the server tells: its size, tag and time."""
+        """Return a text that changes when a file does, as far as the server tells: its size, tag and time.
+
+        Raises:
+            DataError: it is not there, or is a folder.
+            ResourceError: the server fails or refuses.
+        """
         known = self._tried(name, lambda files: files.info(f"{self.url}/{name}" if name else self.url))
+        if known.get("type") == "directory":
+            raise folder_error(self.at(name))
         keys = ("size", "ETag", "etag", "LastModified", "last_modified", "updated", "mtime", "crc32c", "md5")
         return " ".join(f"{key}={known[key]}" for key in keys if known.get(key) is not None)
 
@@ -186,7 +190,7 @@ class Location:
             ResourceError: it is one.
         """
         protocol = self.url.partition(":")[0]
-        if protocol in _READ_ONLY:
+        if protocol in READ_ONLY:
             fix = "write to a folder or to an object store, such as s3://bucket/store"
             raise ResourceError(Problem(str(self), f"cannot be written: {protocol} only reads", fix=fix))
 
@@ -197,16 +201,16 @@ class Location:
             try:
                 return use(self._connection())
             except _MissingError:
-                raise _missing(where) from None
+                raise missing(where) from None
             except _DamageError as error:
                 what = f"{error.what} (tried {number} times)"
                 fix = "copy the store again, or remove the file's part beside it and prepare again, which mends it"
                 failure: GandlfSynthError = DataError(Problem(where, what, fix=fix))
-            except _errors() as error:
+            except (_TransportError, *library_errors()) as error:
                 cause = error.cause if isinstance(error, _TransportError) else error
-                if (refusal := _refusal(where, cause)) is not None:
+                if (refusal := refusal_of(where, cause)) is not None:
                     raise refusal from error
-                failure = _failure(where, cause, number)
+                failure = failure_of(where, cause, number)
             if pause is None:
                 raise failure
             _log.warning("%s; tried again in %g s", failure, pause)
@@ -218,8 +222,14 @@ class Location:
         if self.folder is not None:
             return None
         if self._file_system is None or self._file_system[0] != os.getpid():
-            self._file_system = (os.getpid(), _connect(self.url))
+            self._file_system = (os.getpid(), connect(self.url))
         return self._file_system[1]
+
+
+def folder_error(where: str) -> DataError:
+    """Return the error for a folder where a file is fetched."""
+    fix = "copy the folder to a disk and name it there, or pack what is in it into a file"
+    return DataError(Problem(where, "is a folder behind a URL, and only single files are fetched", fix=fix))
 
 
 class _TransportError(Exception):
@@ -236,66 +246,11 @@ class _DamageError(Exception):
         self.what = what
 
 
-def _connect(url: str) -> Any:
-    import fsspec
-
-    protocol, options = url.partition(":")[0], dict[str, Any]()
-    if protocol in _READ_ONLY:
-        import aiohttp
-
-        options["client_kwargs"] = {
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE)
-        }
-    try:
-        return fsspec.filesystem(protocol, skip_instance_cache=True, **options)
-    except ImportError as error:
-        package = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-        raise MissingExtraError(url, package.get(protocol, error.name or protocol), "cloud") from error
-    except ValueError as error:
-        allowed = "s3://, gs://, az://, http://, https://, or the path of a folder"
-        raise DataError(
-            Problem(url, f"cannot be read: {protocol}:// is no protocol that fsspec knows", allowed)
-        ) from error
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    loaded = [(sys.modules.get(module), name) for module, name in _LIBRARY_ERRORS]
-    return (OSError, _TransportError, *(getattr(module, name) for module, name in loaded if module is not None))
-
-
-def _refusal(where: str, error: BaseException) -> GandlfSynthError | None:
-    """Return what no further attempt changes: there is no such file, or it may not be read."""
-    status = getattr(error, "status", None)
-    if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
-        return _missing(where)
-    if isinstance(error, PermissionError) or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ResourceError(Problem(where, f"may not be read or written: {_reason(error)}", fix=_CREDENTIALS))
-    return None
-
-
-def _failure(where: str, error: BaseException, number: int) -> ResourceError:
-    what = f"cannot be reached: {_reason(error)} (tried {number} times)"
-    fix = "see whether the server and the network are there; begin again or resume, and what is there already is kept"
-    return ResourceError(Problem(where, what, fix=fix))
-
-
-def _missing(where: str) -> DataError:
-    fix = "see whether the address is right, and whether the store was copied as a whole"
-    return DataError(Problem(where, "does not exist", fix=fix))
-
-
-def _reason(error: BaseException) -> str:
-    status, message = getattr(error, "status", None), getattr(error, "message", "")
-    if status:
-        return f"the server answers {status} {message}".strip()
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-
-
 def _from_disk(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise _missing(str(path)) from None
+        raise missing(str(path)) from None
     except OSError as error:
         raise ResourceError(Problem(str(path), f"cannot be read: {error.strerror or error}")) from error
 

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from gandlf_synth.data.formats.cache_folder import default_cache, writable_cache
 from gandlf_synth.data.formats.shards.index import DESCRIPTION, open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
-from gandlf_synth.data.formats.shards.location import Location, as_url
+from gandlf_synth.data.formats.shards.location import Location, as_url, folder_error
 from gandlf_synth.errors import GandlfSynthError
 from gandlf_synth.files import write_bytes, write_text
 
 _AT_ONCE = 16
 """Files that are asked for at a time: most of the wait is the network's."""
-_STATE = ".state"
+_STATE, _FOLDER = ".state", ".zarr"
 
 
 def store_on_disk(place: Path) -> Path:
@@ -56,6 +56,8 @@ def fetch_files(urls: Iterable[str]) -> dict[str, GandlfSynthError]:
 
 def _fetched(address: str) -> GandlfSynthError | None:
     folder, _, name = (as_url(address) or address).rpartition("/")
+    if any(part.lower().endswith(_FOLDER) for part in PurePosixPath(address.partition("?")[0]).parts):
+        return folder_error(address)
     target, location = mirrored_path(address), Location(folder)
     known = target.parent / f"{target.name}{_STATE}"
     try:

@@ -204,6 +204,9 @@ def test_cells_of_a_csv_may_be_urls_and_what_cannot_be_had_is_named(server: Serv
     problems = [str(problem) for problem in caught.value.problems]
     assert [f"({server.url}/0.png): does not exist" in problems[0], len(problems)] == [True, 2]
     assert f"({server.url}/1.png): may not be read or written: the server answers 403" in problems[1]
+    zarr = write_table(tmp_path / "zarr.csv", ("Channel_0",), [(f"{server.url}/a.ome.zarr/0",)])
+    with pytest.raises(DataError, match=r"a.ome.zarr/0\): is a folder behind a URL, and only single files are fetched"):
+        read_manifest(zarr)
     bucket = write_table(tmp_path / "bucket.csv", ("Channel_0",), [("nowhere://bucket/a.png",)])
     with pytest.raises(DataError, match="nowhere:// is no protocol that fsspec knows"):
         read_manifest(bucket)

@@ -1,0 +1,108 @@
+"""The connections of fsspec: how each is opened, and what its errors mean."""
+
+import sys
+from http import HTTPStatus
+from typing import Any
+
+from gandlf_synth.errors import DataError, GandlfSynthError, MissingExtraError, Problem, ResourceError
+
+READ_ONLY = ("http", "https")
+_SILENCE = 60
+"""Seconds without a byte after which an attempt is given up."""
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_LIBRARY_ERRORS = (
+    ("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"),
+    ("gcsfs.retry", "HttpError"), ("google.auth.exceptions", "GoogleAuthError"),
+    ("azure.core.exceptions", "AzureError"),
+)  # fmt: skip
+"""What the transports raise beside ``OSError``."""
+_NO_CREDENTIALS = (
+    ("botocore.exceptions", "NoCredentialsError"), ("botocore.exceptions", "PartialCredentialsError"),
+    ("botocore.exceptions", "CredentialRetrievalError"), ("botocore.exceptions", "ProfileNotFound"),
+    ("botocore.exceptions", "TokenRetrievalError"), ("botocore.exceptions", "SSOError"),
+    ("google.auth.exceptions", "GoogleAuthError"), ("azure.core.exceptions", "ClientAuthenticationError"),
+)  # fmt: skip
+_NO_BUCKET = "specified bucket does not exist"
+_CREDENTIALS = "give credentials as the tools of this storage take them, such as AWS_ACCESS_KEY_ID"
+
+
+def connect(url: str) -> Any:
+    """Return fsspec's file system for ``url``, which does not try again by itself where that can be said.
+
+    Raises:
+        MissingExtraError: its package is not installed.
+        DataError: fsspec does not know the protocol.
+        ResourceError: it wants credentials.
+    """
+    import fsspec
+
+    protocol = url.partition(":")[0]
+    if protocol not in fsspec.available_protocols():
+        allowed = "s3://, gs://, az://, http://, https://, or the path of a folder"
+        raise DataError(Problem(url, f"cannot be read: {protocol}:// is no protocol that fsspec knows", allowed))
+    try:
+        return fsspec.filesystem(protocol, skip_instance_cache=True, **_options(protocol))
+    except ImportError as error:
+        raise MissingExtraError(url, _PACKAGES.get(protocol, error.name or protocol), "cloud") from error
+    except ValueError as error:  # adlfs asks for the account so
+        raise _forbidden(url, error) from error
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    if protocol in READ_ONLY:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE)
+        return {"client_kwargs": {"timeout": timeout}}
+    if _PACKAGES.get(protocol) == "s3fs":
+        import s3fs
+
+        s3fs.S3FileSystem.retries = 1  # of its own; it has no argument for it
+        once = {"retries": {"total_max_attempts": 1}, "connect_timeout": _SILENCE, "read_timeout": _SILENCE}
+        return {"config_kwargs": once}
+    return {}
+
+
+def library_errors() -> tuple[type[Exception], ...]:
+    """Return what a file system raises where a network or server fails."""
+    return (OSError, *_loaded(_LIBRARY_ERRORS))
+
+
+def _loaded(names: tuple[tuple[str, str], ...]) -> list[type[Exception]]:
+    modules = [(sys.modules.get(module), name) for module, name in names]
+    return [getattr(module, name) for module, name in modules if hasattr(module, name)]
+
+
+def refusal_of(where: str, error: BaseException) -> GandlfSynthError | None:
+    """Return what no further attempt changes: there is no such file, or it may not be read."""
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
+        return missing(where, _NO_BUCKET in str(error))
+    refused = isinstance(error, (PermissionError, *_loaded(_NO_CREDENTIALS)))
+    return _forbidden(where, error) if refused or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else None
+
+
+def _forbidden(where: str, error: BaseException) -> ResourceError:
+    return ResourceError(Problem(where, f"may not be read or written: {_reason(error)}", fix=_CREDENTIALS))
+
+
+def failure_of(where: str, error: BaseException, number: int) -> ResourceError:
+    """Return what a person is told after ``number`` attempts."""
+    what = f"cannot be reached: {_reason(error)} (tried {number} times)"
+    fix = "see whether the server and the network are there; begin again or resume, and what is there already is kept"
+    return ResourceError(Problem(where, what, fix=fix))
+
+
+def missing(where: str, is_bucket: bool = False) -> DataError:
+    """Return the error for a file that is not there, or a bucket."""
+    if is_bucket:
+        return DataError(Problem(where, "is in a bucket that does not exist", fix="make the bucket, or name another"))
+    fix = "see whether the address is right, and whether the store was copied as a whole"
+    return DataError(Problem(where, "does not exist", fix=fix))
+
+
+def _reason(error: BaseException) -> str:
+    status, message = getattr(error, "status", None), getattr(error, "message", "")
+    if status:
+        return f"the server answers {status} {message}".strip()
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
