@@ -2,7 +2,6 @@
 
 import logging
 import mmap
-import os
 import zlib
 from math import prod
 from pathlib import Path
@@ -150,7 +149,7 @@ class StoredSamples(PreparedSamples):
         place = int(self.places[index])
         row, size = self.store.rows[place], prod(shape) * dtype.itemsize
         shard, offset = int(row["shard"]), int(row[_OFFSETS[kind]])
-        content = os.pread(self.shards.descriptor(shard), size, offset)
+        content = self.shards.read(shard, size, offset)
         if not self._whole[kind][place]:
             content = self._checked(content, row, kind, size)
             self._whole[kind][place] = 1
@@ -164,7 +163,7 @@ class StoredSamples(PreparedSamples):
         file = self.store.description.shards[shard].name
         if self.shards.drop(shard):
             _log.warning("the local copy of %s is damaged and is fetched again", self.store.location.at(file))
-            content = os.pread(self.shards.descriptor(shard), size, offset)
+            content = self.shards.read(shard, size, offset)
         if zlib.crc32(content) != wanted:
             part = file.replace(".bin", ".part")
             fix = f"copy it again, or remove it and {part} and prepare again, which makes them anew"

@@ -1,6 +1,5 @@
 """Reads one image of a store, which a CSV cell names as ``STORE/images.store#17``."""
 
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,7 +56,7 @@ def _image(store: Store, shards: LocalShards, place: int) -> Image:
     if not np.isfinite(scale).all():
         raise UnreadableError("is a row without an image in the channel columns")
     shape, dtype = (about.num_channels, *row["shape"].tolist()), np.dtype(about.stored_type)
-    content = os.pread(shards.descriptor(int(row["shard"])), prod(shape) * dtype.itemsize, int(row["offset"]))
+    content = shards.read(int(row["shard"]), prod(shape) * dtype.itemsize, int(row["offset"]))
     if zlib.crc32(content) != int(row["checksum"]):
         raise UnreadableError("is damaged: it has another checksum than the index says", fix="copy the store again")
     values = decode(np.frombuffer(content, dtype).reshape(shape), row["gain_values"], row["bias_values"])[:channels]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from filelock import FileLock
 
@@ -16,6 +17,17 @@ _AT_ONCE = 4
 """Shards that are fetched at a time."""
 _OPEN = 64
 """Files that a process keeps open."""
+
+
+class _OpenFile:
+    """A file that stays open as long as anybody reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):  # it is not, where the file could not be opened
+            os.close(self.descriptor)
 
 
 class LocalShards:
@@ -44,13 +56,14 @@ class LocalShards:
 
     def _forget(self) -> None:
         self._process = os.getpid()
-        self._open: OrderedDict[int, int] = OrderedDict()
+        self._lock = Lock()
+        self._open: OrderedDict[int, _OpenFile] = OrderedDict()
         self._coming: dict[int, Future[Path]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what only this process has."""
-        own = {"_process", "_open", "_coming", "_pool"}
+        own = {"_process", "_lock", "_open", "_coming", "_pool"}
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -73,21 +86,28 @@ class LocalShards:
                 self._pool = self._pool or ThreadPoolExecutor(_AT_ONCE, "shards")
                 self._coming[shard] = self._pool.submit(self._fetch, shard)
 
-    def descriptor(self, shard: int) -> int:
-        """Return an open file descriptor of a shard, which is fetched first where it is not here.
+    def read(self, shard: int, size: int, offset: int) -> bytes:
+        """Return ``size`` bytes of a shard, which is fetched first where it is not here; threads may read together.
 
         Raises:
             DataError: it is missing or damaged.
             ResourceError: it cannot be fetched.
         """
         self._check_process()
-        if shard in self._open:
-            self._open.move_to_end(shard)
-            return self._open[shard]
-        self._open[shard] = self._opened(shard)
-        if len(self._open) > _OPEN:
-            os.close(self._open.popitem(last=False)[1])
-        return self._open[shard]
+        file = self._file(shard)
+        return os.pread(file.descriptor, size, offset)
+
+    def _file(self, shard: int) -> "_OpenFile":
+        with self._lock:
+            if shard in self._open:
+                self._open.move_to_end(shard)
+                return self._open[shard]
+        file = self._opened(shard)
+        with self._lock:
+            file = self._open.setdefault(shard, file)
+            if len(self._open) > _OPEN:
+                self._open.popitem(last=False)
+        return file
 
     def path(self, shard: int) -> Path:
         """Return the file of a shard, which is fetched first where it is not here."""
@@ -103,19 +123,19 @@ class LocalShards:
         """Remove the copy of a shard that turned out to be damaged; False where it is no copy."""
         if self.folder is None:
             return False
-        if shard in self._open:
-            os.close(self._open.pop(shard))
+        with self._lock:
+            self._open.pop(shard, None)
         self._target(shard).unlink(missing_ok=True)
         return True
 
-    def _opened(self, shard: int) -> int:
+    def _opened(self, shard: int) -> "_OpenFile":
         while True:
             with suppress(FileNotFoundError):  # another process may have removed it to make room
                 path = self.path(shard)
-                descriptor = os.open(path, os.O_RDONLY)
+                file = _OpenFile(path)
                 if self.folder is not None:
                     os.utime(path)
-                return descriptor
+                return file
 
     def _check_process(self) -> None:
         """Threads and what they fetch do not come along into a forked process."""

@@ -206,7 +206,7 @@ class Location:
                 what = f"{error.what} (tried {number} times)"
                 fix = "copy the store again, or remove the file's part beside it and prepare again, which mends it"
                 failure: GandlfSynthError = DataError(Problem(where, what, fix=fix))
-            except (_TransportError, *library_errors()) as error:
+            except library_errors(_TransportError) as error:
                 cause = error.cause if isinstance(error, _TransportError) else error
                 if (refusal := refusal_of(where, cause)) is not None:
                     raise refusal from error

@@ -7,6 +7,7 @@ from typing import Any
 from gandlf_synth.errors import DataError, GandlfSynthError, MissingExtraError, Problem, ResourceError
 
 READ_ONLY = ("http", "https")
+_S3 = ("s3", "s3a")
 _SILENCE = 60
 """Seconds without a byte after which an attempt is given up."""
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -41,11 +42,14 @@ def connect(url: str) -> Any:
         allowed = "s3://, gs://, az://, http://, https://, or the path of a folder"
         raise DataError(Problem(url, f"cannot be read: {protocol}:// is no protocol that fsspec knows", allowed))
     try:
-        return fsspec.filesystem(protocol, skip_instance_cache=True, **_options(protocol))
+        files = fsspec.filesystem(protocol, skip_instance_cache=True, **_options(protocol))
     except ImportError as error:
         raise MissingExtraError(url, _PACKAGES.get(protocol, error.name or protocol), "cloud") from error
     except ValueError as error:  # adlfs asks for the account so
         raise _forbidden(url, error) from error
+    if protocol in _S3:
+        files.retries = 1  # it has no argument for that
+    return files
 
 
 def _options(protocol: str) -> dict[str, Any]:
@@ -54,18 +58,15 @@ def _options(protocol: str) -> dict[str, Any]:
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE)
         return {"client_kwargs": {"timeout": timeout}}
-    if _PACKAGES.get(protocol) == "s3fs":
-        import s3fs
-
-        s3fs.S3FileSystem.retries = 1  # of its own; it has no argument for it
+    if protocol in _S3:
         once = {"retries": {"total_max_attempts": 1}, "connect_timeout": _SILENCE, "read_timeout": _SILENCE}
         return {"config_kwargs": once}
     return {}
 
 
-def library_errors() -> tuple[type[Exception], ...]:
-    """Return what a file system raises where a network or server fails."""
-    return (OSError, *_loaded(_LIBRARY_ERRORS))
+def library_errors(own: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what a file system raises where a network or server fails, and ``own``."""
+    return (OSError, own, *_loaded(_LIBRARY_ERRORS))
 
 
 def _loaded(names: tuple[tuple[str, str], ...]) -> list[type[Exception]]:

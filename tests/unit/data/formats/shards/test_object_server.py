@@ -1,8 +1,10 @@
 """A store behind a server that is slow, wrong or gone: tried again, then one message; what is there already is kept."""
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from gandlf_synth import api
 from gandlf_synth.data.formats.readers import UnreadableError, read_image
 from gandlf_synth.data.formats.scan import scan_files
 from gandlf_synth.data.formats.shards import location
-from gandlf_synth.data.formats.shards.index import Store, open_store, store_location
+from gandlf_synth.data.formats.shards.index import Store, StoreDescription, StoredFile, open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.formats.shards.location import Location
 from gandlf_synth.data.loading.stored_samples import StoredSamples
@@ -221,3 +223,25 @@ def test_the_images_of_a_store_are_read_in_the_units_of_their_files(server: Serv
         assert scan_files([each.channels[0] for each in rows.samples], tmp_path / "scans")
     with pytest.raises(UnreadableError, match="has no part #9"):
         read_image(tmp_path / "store" / "images.store#9")
+
+
+def test_threads_read_more_shards_than_a_process_keeps_open(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / f"{number}.bin").write_bytes(bytes([number]) * 64)
+    about = StoreDescription(
+        kind="images", stored_type="float32", number_type="uint8", spatial_dims=2, num_channels=1, count=100
+    )
+    about.shards = [StoredFile(name=f"{number}.bin", size=64, checksum=0) for number in range(100)]
+    shards = LocalShards(Store(Location(tmp_path), about, tmp_path), None, None)
+
+    def count_other_bytes(seed: int) -> int:
+        numbers = np.random.default_rng(seed).integers(100, size=3000).tolist()
+        return sum(shards.read(number, 64, 0) != bytes([number]) * 64 for number in numbers)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(count_other_bytes, range(8))) == 0
+    finally:
+        sys.setswitchinterval(interval)

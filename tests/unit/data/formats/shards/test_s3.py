@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.factories import TinyConfig, write_pictures_table
-from tests.unit.data.formats.shards.test_object_server import SHARD, samples_of
 
 from gandlf_synth import api
 from gandlf_synth.data.formats.shards import location
 from gandlf_synth.data.formats.shards.index import open_store, store_location
+from gandlf_synth.data.formats.shards.local_copies import LocalShards
 from gandlf_synth.data.formats.shards.location import Location
+from gandlf_synth.data.loading.stored_samples import StoredSamples
+from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.errors import DataError, ResourceError
 from gandlf_synth.training.store_preparation import PreparationRequest
 
 moto_server = pytest.importorskip("moto.server")
 boto3 = pytest.importorskip("boto3")
+serving = pytest.importorskip("werkzeug.serving")
 pytest.importorskip("s3fs")
 STORE = "s3://bucket/a/store"
 CODES = {"500": "InternalError", "403": "AccessDenied", "404": "NoSuchKey", "503": "SlowDown"}
@@ -30,11 +33,9 @@ class Bucket:
     """S3 with one bucket; ``faults`` says how often a file is answered wrongly, and how."""
 
     def __init__(self) -> None:
-        from werkzeug.serving import make_server
-
         self.faults: dict[str, list[str]] = {}
         self._application = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._server = serving.make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -82,9 +83,14 @@ def folder(tiny_config: TinyConfig, tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
+def samples_of(place: Path | str, local: Path | None) -> StoredSamples:
+    store = open_store(store_location(place), local or Path(place))
+    return StoredSamples(StoredManifest.of(store), LocalShards(store, local, None), store.folder)
+
+
 def prepare(tiny_config: TinyConfig, root: Path, place: Path) -> None:
     table = write_pictures_table(root / "data", 9)
-    api.prepare(PreparationRequest(tiny_config([16, 16]), table, place, (1, 1), "float32", shard_bytes=SHARD))
+    api.prepare(PreparationRequest(tiny_config([16, 16]), table, place, (1, 1), "float32", shard_bytes=16 * 16 * 4 * 3))
 
 
 def test_a_store_in_a_bucket_is_that_of_a_folder(
@@ -93,9 +99,9 @@ def test_a_store_in_a_bucket_is_that_of_a_folder(
     prepare(tiny_config, tmp_path, Path(STORE))
     prepare(tiny_config, tmp_path, Path(STORE))
 
-    far = samples_of(open_store(store_location(STORE), tmp_path / "local"), tmp_path / "local")
+    far = samples_of(STORE, tmp_path / "local")
 
-    near = samples_of(open_store(store_location(folder), folder), None)
+    near = samples_of(folder, None)
     assert all(np.array_equal(far.voxels(place), near.voxels(place)) for place in range(9))
     assert Location(STORE).read("index.bin") == (folder / "index.bin").read_bytes()
     assert Location(STORE).names("shards") == {path.name for path in (folder / "shards").iterdir()}
@@ -108,7 +114,7 @@ def test_what_a_bucket_answers_wrongly_for_a_while_is_asked_for_again(
     prepare(tiny_config, tmp_path, Path(STORE))
     bucket.faults = {"000001.bin": [fault, fault], "index.bin": [fault]}
 
-    samples = samples_of(open_store(store_location(STORE), tmp_path / "local"), tmp_path / "local")
+    samples = samples_of(STORE, tmp_path / "local")
 
     assert [samples.voxels(place).shape for place in range(9)] == [(1, 16, 16)] * 9
     assert bucket.faults == {"000001.bin": [], "index.bin": []}
