@@ -313,11 +313,12 @@ def wrapped(image: Array, material: Material) -> Array:
     return material.low + np.where(values > material.span, values - material.span, values)
 
 
-def compressed(image: Array, material: Material) -> Array:
+def compressed(image: Array, _: Material) -> Array:
+    """8 bits of each image's own range, so that nothing is clipped."""
+    low, span = (0.0, 255.0) if image.max() <= 255 and image.min() >= 0 else (image.min(), np.ptp(image))
     file = io.BytesIO()
-    scaled = ((image - material.low) / material.span * 255).round().clip(0, 255).astype(np.uint8)
-    Image.fromarray(scaled).save(file, "JPEG", quality=10)
-    return np.asarray(Image.open(file)) / 255 * material.span + material.low
+    Image.fromarray(((image - low) / span * 255).round().astype(np.uint8)).save(file, "JPEG", quality=10)
+    return np.asarray(Image.open(file)) / 255 * span + low
 
 
 def stretched(image: Array, _: Material) -> Array:

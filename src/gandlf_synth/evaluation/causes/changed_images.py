@@ -2,7 +2,7 @@
 
 A change of a part of the set hardly moves what is measured of the whole. So every image is asked for itself whether it
 lies nearer to changed real images than to real ones, in that which the change moves; real images say how near is
-unusual.
+unusual. Mirrored images are asked of a classifier, too.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,9 @@ from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradati
 from gandlf_synth.evaluation.causes.detail import details
 from gandlf_synth.evaluation.causes.orientation import orientations
 from gandlf_synth.evaluation.causes.outlier_images import is_empty, is_noise, short_names
+from gandlf_synth.evaluation.causes.sides import lying_otherwise
 from gandlf_synth.evaluation.causes.tone import inversions
+from gandlf_synth.evaluation.causes.twins import are_variants
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
 
@@ -55,8 +57,12 @@ def find_changed_images(sets: ImageSets) -> list[Cause]:
     compared = ComparedPlanes(
         middle_planes(sets.real, chosen), middle_planes(sets.synthetic, np.arange(len(sets.synthetic)))
     )
+    if are_variants(compared.real, compared.synthetic):
+        return []
     search = _Search(compared, sets.real.subjects[chosen])
-    found = [(change, search.places(change)) for change in _changes(compared)]
+    changes = list(_changes(compared))
+    found = [(change, search.places(change)) for change in changes]
+    found += [(change, search.turned_places(change)) for change in changes if change.name == "mirrored"]
     most = max(len(places) for _, places in found)
     if not _FEWEST_CHANGED <= most <= _MOST_CHANGED * len(sets.synthetic):
         return []
@@ -84,7 +90,7 @@ class _Search:
     """Looks for images that lie nearer to changed real images than to real ones."""
 
     def __init__(self, compared: ComparedPlanes, subjects: Subjects) -> None:
-        self._real = compared.real
+        self._real, self._planes, self._subjects = compared.real, compared.synthetic, subjects
         described = describe(compared.real)
         self._yardstick = Yardstick.of(described)
         self._described = self._yardstick.measure(described)
@@ -107,6 +113,11 @@ class _Search:
             return np.empty(0, dtype=np.int64)
         beyond = np.flatnonzero(looks_changed)
         return beyond[np.argsort(ratios[beyond])]
+
+    def turned_places(self, change: Degradation) -> Indices:
+        """Return which synthetic images lie as ``change`` makes images lie, the surest first."""
+        places = lying_otherwise(self._real, self._planes, self._subjects, change.apply)
+        return places[self._other[places]]
 
     def unlikeness(self, change: Degradation, places: Indices) -> float:
         """Return how far the images at ``places`` lie from changed real ones, in all that is known of them."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gandlf_synth.evaluation.causes.acquisition import fixed_field
-from gandlf_synth.evaluation.causes.appearance import Planes, layout, middle_planes
+from gandlf_synth.evaluation.causes.appearance import Planes, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.degradation import clipped
+from gandlf_synth.evaluation.causes.twins import distances, layout_points, project, twin_distance, twin_groups
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, Indices, Subjects
 
@@ -17,12 +17,9 @@ _MOST = 400
 _REPEATS = 10
 _LOOK, _BAD = 0.75, 0.5
 """Variety over that of as many real images."""
-_DIMENSIONS = 20
-"""Principal components in which images are compared."""
+_SURE, _PERMUTATIONS = 0.01, 199
 _LEAST = 1e-6
 """Median distance of real images that are all the same, such as those that a window makes white."""
-_TWINS = 0.1
-"""Share of the real images that have so near a neighbor: the distance of twins."""
 
 
 def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = None) -> list[Cause]:
@@ -39,26 +36,21 @@ def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     planes = [middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic)]
     # Shading that was not recognized lowers the variety too, but is no collapse.
     planes[0] = clipped(planes[0] * fixed_field(*planes)) if change is None else change(planes[0])
-    points = _points(planes[0]), _points(planes[1])
+    points = layout_points(planes[0]), layout_points(planes[1])
     rng = np.random.default_rng(0)
-    ratios, groups, usual = [], [], []
-    for _ in range(_REPEATS):
-        chosen = _one_per_subject(sets.real.subjects, known, count, rng), rng.permutation(len(sets.synthetic))[:count]
-        real, synthetic = _project(*(part[rows] for part, rows in zip(points, chosen, strict=True)))
-        scale = max(float(np.median(_distances(real, real))), _LEAST)
-        scores = [vendi_score(np.exp(-((_distances(part, part) / scale) ** 2))) for part in (real, synthetic)]
-        ratios.append(scores[1] / scores[0])
-        twins = float(np.quantile(_to_nearest(real), _TWINS))
-        usual.append(_groups(real, twins))
-        groups.append(_groups(synthetic, twins))
-    variety, kinds = float(np.mean(ratios)), float(np.mean(groups) / max(float(np.mean(usual)), 1))
-    strength = min(variety, kinds)
-    if variety >= _LOOK and kinds >= _BAD:
+    drawn = [
+        (points[0][_one_per_subject(sets.real.subjects, known, count, rng)], rng.permutation(points[1])[:count])
+        for _ in range(_REPEATS)
+    ]
+    found = np.mean([_compare(*parts) for parts in drawn], axis=0)
+    variety, kinds = found[0], found[1] / max(found[2], 1)
+    strength = float(min(variety, kinds))
+    if (variety >= _LOOK and kinds >= _BAD) or _by_chance(strength, *drawn[0], rng) > _SURE:
         return []
     what = "mode collapse" if kinds < _LOOK or strength < _BAD else "less variety than in real images"
     sentence = (
-        f"{what}: {count} images fall into {np.mean(groups):.0f} groups of near twins, as many real ones into "
-        f"{np.mean(usual):.0f}; variety (Vendi score) is {variety:.0%} of that of real images"
+        f"{what}: {count} images fall into {found[1]:.0f} groups of near twins, as many real ones into "
+        f"{found[2]:.0f}; variety (Vendi score) is {variety:.0%} of that of real images"
     )
     outcome = "bad" if strength < _BAD else "look"
     return [
@@ -67,6 +59,27 @@ def find_collapse(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
             limit=_LOOK, explains=("recall", "coverage", "class_coverage", "ms_ssim", "kid", "fid"),
         )
     ]  # fmt: skip
+
+
+def _compare(real: Floats, synthetic: Floats) -> tuple[float, int, int]:
+    """Return the variety over that of real images, and the groups of synthetic and of real ones."""
+    real, synthetic = project(real, synthetic)
+    scale = max(float(np.median(distances(real, real))), _LEAST)
+    scores = [vendi_score(np.exp(-((distances(part, part) / scale) ** 2))) for part in (real, synthetic)]
+    limit = twin_distance(real)
+    groups, usual = (len(np.unique(twin_groups(part, limit))) for part in (synthetic, real))
+    return scores[1] / scores[0], groups, usual
+
+
+def _by_chance(strength: float, real: Floats, synthetic: Floats, rng: np.random.Generator) -> float:
+    """Return the p-value of the hypothesis that both sets vary alike, by exchanging images."""
+    both = np.concatenate([real, synthetic])
+    as_little = 0
+    for _ in range(_PERMUTATIONS):
+        mixed = rng.permutation(both)
+        variety, kinds, usual = _compare(mixed[: len(real)], mixed[len(real) :])
+        as_little += min(variety, kinds / max(usual, 1)) <= strength
+    return (as_little + 1) / (_PERMUTATIONS + 1)
 
 
 def vendi_score(similarity: Floats) -> float:
@@ -83,33 +96,6 @@ def vendi_score(similarity: Floats) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _points(planes: Planes) -> Floats:
-    """Return what lies where in each image, which noise and blur hardly change, ``(n, values)``."""
-    return layout(planes.reshape(-1, *planes.shape[2:])).reshape(len(planes), -1)
-
-
-def _project(real: Floats, synthetic: Floats) -> tuple[Floats, Floats]:
-    """Return the first principal components of both sets together, of which neither was chosen for the other."""
-    both = np.concatenate([real, synthetic])
-    both = both - both.mean(axis=0)
-    components = both @ np.linalg.svd(both, full_matrices=False)[2][:_DIMENSIONS].T
-    return components[: len(real)], components[len(real) :]
-
-
-def _distances(a: Floats, b: Floats) -> NDArray[np.float64]:
-    from scipy.spatial.distance import cdist
-
-    distances: NDArray[np.float64] = cdist(a, b)
-    return distances
-
-
-def _to_nearest(points: Floats) -> NDArray[np.float64]:
-    distances = _distances(points, points)
-    np.fill_diagonal(distances, np.inf)
-    nearest: NDArray[np.float64] = distances.min(axis=1)
-    return nearest
-
-
 def _of_like_classes(sets: ImageSets) -> Indices:
     """Return the real images of classes that the synthetic ones have: that a class is missing is another cause."""
     if not sets.real.labels or not sets.synthetic.labels:
@@ -122,10 +108,3 @@ def _one_per_subject(subjects: Subjects, known: Indices, count: int, rng: np.ran
     order = rng.permutation(known)
     _, first = np.unique(subjects[order], return_index=True)
     return order[np.sort(first)][:count]
-
-
-def _groups(points: Floats, limit: float) -> int:
-    """Return how many groups there are, where images nearer than ``limit`` are of one group."""
-    from scipy.sparse.csgraph import connected_components
-
-    return int(connected_components(_distances(points, points) <= limit)[0])

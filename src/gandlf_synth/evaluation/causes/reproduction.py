@@ -23,6 +23,7 @@ from gandlf_synth.evaluation.causes.appearance import (
 from gandlf_synth.evaluation.causes.cause import FIDELITY, VARIETY, Cause
 from gandlf_synth.evaluation.causes.clipped_files import Ends
 from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation
+from gandlf_synth.evaluation.causes.twins import find_variants
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Indices, Subjects
 
@@ -100,6 +101,7 @@ def reproduce(
         middle_planes(part, rows) for part, rows in zip((sets.real, sets.synthetic), chosen, strict=True)
     )
     subjects = [part.subjects[rows] for part, rows in zip((sets.real, sets.synthetic), chosen, strict=True)]
+    subjects[1] = find_variants(real, synthetic, subjects[1])
     described = describe(real)
     scale = _Scale.of(described, synthetic)
     start = scale.yardstick.measure(described)
