@@ -17,7 +17,7 @@ _PARTS = 10
 _PENALTY = 1.0
 """Of the weights, as a share of the mean power of the images."""
 _USUAL = 0.02
-_SURE = 0.01
+_SURE = 0.02
 
 
 def lying_otherwise(real: Planes, synthetic: Planes, subjects: Subjects, turn: Callable[[Planes], Planes]) -> Indices:
