@@ -96,9 +96,9 @@ def test_images_that_lie_the_other_way_round_are_told_one_by_one() -> None:
     planted = BY_NAME["20 % mirrored"].plant(Material(other, train, np.random.default_rng(0)))
     wrong = [k for k, (a, b) in enumerate(zip(other.images, planted.images, strict=True)) if not np.array_equal(a, b)]
     sets = in_memory(real, planted)
-    planes = [middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic)]
+    seen, judged = (middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic))
 
-    places = lying_otherwise(*planes, sets.real.subjects, lambda planes: planes[..., ::-1].copy())
+    places = lying_otherwise(seen, judged, sets.real.subjects, lambda planes: planes[..., ::-1].copy())
 
     assert sorted(places.tolist()) == wrong
 
