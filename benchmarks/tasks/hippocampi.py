@@ -48,12 +48,23 @@ class Labelled:
 
 def read_hippocampi(dimensions: int) -> tuple[list[Labelled], list[Labelled]]:
     """Return the planes (2) or volumes (3) of 80 subjects to learn from, and those of 40 others."""
-    folders = sorted(path.parent for path in (SHARED / "hippocampus_mri_3d").glob("*/label.nii.gz"))[: _TEST + _TRAIN]
+    folders = _folders()[: _TEST + _TRAIN]
     order = np.random.default_rng(0).permutation(len(folders))
     train, test = ([folders[place] for place in order[part]] for part in (slice(_TEST, None), slice(_TEST)))
-    return [one for folder in train for one in _read(folder, dimensions)], [
-        one for folder in test for one in _read(folder, dimensions)
-    ]
+    return _read_all(train, dimensions), _read_all(test, dimensions)
+
+
+def read_others(dimensions: int) -> list[Labelled]:
+    """Return the planes or volumes of as many subjects as are learned from, who are in neither set."""
+    return _read_all(_folders()[_TEST + _TRAIN :][:_TRAIN], dimensions)
+
+
+def _folders() -> list[Path]:
+    return sorted(path.parent for path in (SHARED / "hippocampus_mri_3d").glob("*/label.nii.gz"))
+
+
+def _read_all(folders: Sequence[Path], dimensions: int) -> list[Labelled]:
+    return [one for folder in folders for one in _read(folder, dimensions)]
 
 
 def _read(folder: Path, dimensions: int) -> Iterator[Labelled]:

@@ -59,8 +59,8 @@ def _dice(one: Tensor, other: Tensor) -> float:
 
 
 def _batch(images: Sequence[Array], masks: Sequence[Array]) -> tuple[Tensor, Tensor]:
-    scaled = [_cropped(scale_image(image)) for image in images]
-    labels = [_cropped(np.where(mask > 2, 0, mask)) for mask in masks]
+    scaled = [crop(scale_image(image)) for image in images]
+    labels = [crop(np.where(mask > 2, 0, mask)) for mask in masks]
     return (
         torch.tensor(np.stack(scaled))[:, None].float().to(_DEVICE),
         torch.tensor(np.stack(labels))[:, None].long().to(_DEVICE),
@@ -74,7 +74,7 @@ def scale_image(image: Array) -> Array:
     return scaled
 
 
-def _cropped(image: Array) -> Array:
+def crop(image: Array) -> Array:
     """Return the image in the middle of one of the network's size."""
     size = _SIZES[image.ndim]
     room = [max(wanted - length, 0) for wanted, length in zip(size, image.shape, strict=True)]

@@ -8,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import ndimage
 
 from benchmarks.tasks.commands import Row, Training, generate, keep_sheet, train
@@ -16,11 +17,13 @@ from benchmarks.tasks.hippocampi import (
     deform,
     hippocampus,
     read_hippocampi,
+    read_others,
     with_eight_tissues,
     with_tissues,
     write_labelled,
 )
-from benchmarks.tasks.segmenter import STEPS, scale_image, score_segmenter, train_segmenter
+from benchmarks.tasks.segmenter import STEPS, crop, scale_image, score_segmenter, train_segmenter
+from gandlf_synth.synthesis.copies import build_copy_gate
 
 Array = npt.NDArray[Any]
 Pairs = tuple[list[Array], list[Array]]
@@ -63,6 +66,7 @@ USEFULNESS: Mapping[str, Arm] = {
     "usefulness: 3D flow, hippocampus alone": Arm(_FLOW, hippocampus, dimensions=3, deformed=2),
 }
 """By the name on the command line."""
+_OF_OTHERS = ", masks of others"
 _NOISY = "synthetic with white noise of the strength of the real texture"
 
 
@@ -70,7 +74,7 @@ def usefulness(folder: Path, minutes: float, name: str = "usefulness") -> Result
     """Dice, on 40 subjects that nothing was trained on, of a U-Net trained on real and on synthetic images.
 
     Synthetic images are made for masks that were deformed, so that no patient has them: masks of the hippocampus alone,
-    and masks that also sort what surrounds it into classes of brightness.
+    and masks that also sort what surrounds it into classes of brightness, which make images much like that patient's.
     """
     arm = USEFULNESS[name]
     learned, held_out = read_hippocampi(arm.dimensions)
@@ -79,18 +83,35 @@ def usefulness(folder: Path, minutes: float, name: str = "usefulness") -> Result
     augmentation = {"affine": {"degrees": 5, "probability": 0.2}}
     training = train(folder, {"model_config": model, "data_augmentation": augmentation}, rows, minutes)
     real: Pairs = [one.image for one in learned], [one.mask for one in learned]
-    synthetic = _synthetic(folder, training, learned, arm)
-    both = real[0] + synthetic[0], real[1] + synthetic[1]
-    noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
-    arms = {"real": real, "synthetic": synthetic, _NOISY: noisy, "both": both}
-    counts = {"images": len(learned), "synthetic images": len(synthetic[0]), "steps of the segmenter": STEPS}
-    return training.cost | counts | {name: _dice(pairs, held_out) for name, pairs in arms.items()}
+    results = training.cost | {"images": len(learned), "steps of the segmenter": STEPS, "real": _dice(real, held_out)}
+    for masks_of, subjects in {"": learned, _OF_OTHERS: read_others(arm.dimensions)}.items():
+        synthetic = _synthetic(folder / ("others" if masks_of else "made"), training, subjects, arm)
+        noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
+        both = real[0] + synthetic[0], real[1] + synthetic[1]
+        results |= {
+            f"synthetic{masks_of}": _dice(synthetic, held_out),
+            f"{_NOISY}{masks_of}": _dice(noisy, held_out),
+            f"real and synthetic{masks_of}": _dice(both, held_out),
+            f"synthetic images{masks_of}": len(synthetic[0]),
+            f"of them like copies{masks_of}": _count_copies(synthetic[0], learned),
+        }
+    return results
 
 
 def _dice(pairs: Pairs, held_out: Sequence[Labelled]) -> dict[str, float]:
     network = train_segmenter(*pairs)
     images, masks = [one.image for one in held_out], [one.mask for one in held_out]
     return score_segmenter(network, images, masks, [one.subject for one in held_out])
+
+
+def _count_copies(synthetic: Sequence[Array], learned: Sequence[Labelled]) -> int:
+    """Return how many synthetic images ``generate --refuse-copies`` would make again: too like one learned from."""
+    real, made = (
+        [torch.tensor(crop(scale_image(image)) * 2 - 1).float()[None, None] for image in images]
+        for images in ([one.image for one in learned], synthetic)
+    )
+    gate = build_copy_gate(real, [one.subject for one in learned], "hippocampus_mri_3d")
+    return sum(verdict.copy for verdict in gate.judge(torch.cat(made)))
 
 
 def _with_noise(synthetic: Sequence[Array], real: Sequence[Array]) -> list[Array]:
@@ -121,7 +142,7 @@ def _synthetic(place: Path, training: Training, images: Sequence[Labelled], arm:
             masks.append(mask)
             name = f"{one.name}_{number}"
             rows.append({"SubjectID": name, "Mask": write_labelled(place / "masks", name, mask)})
-    table = generate(training, rows, place / "made")
-    keep_sheet(table, place / "made.png")
+    table = generate(training, rows, place / "images")
+    keep_sheet(table, place.with_suffix(".png"))
     files = [next(table.parents[1].rglob(f"{row['SubjectID']}_synthetic.nii.gz")) for row in rows]
     return [nibabel.load(file).get_fdata().reshape(mask.shape) for file, mask in zip(files, masks, strict=True)], masks
