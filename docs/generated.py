@@ -9,6 +9,7 @@ from typing import Any
 import click
 from cohort_table import cohort_table
 from measured import benchmarks_page
+from notebooks import notebooks, offer_notebook
 from pydantic import BaseModel
 
 from gandlf_synth import registry
@@ -46,17 +47,21 @@ _TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the generated pages to the site."""
+    """Add the generated pages and the notebooks to the site."""
     from mkdocs.structure.files import File
 
-    for path, text in pages().items():
+    for path, text in {**pages(), **notebooks()}.items():
         files.append(File.generated(config, path, content=text))
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put a table where a page asks for it."""
-    return markdown.replace(_TABLE_OF_GROUPS, groups_table()).replace(_TABLE_OF_COHORTS, cohort_table())
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put a table where a page asks for it, and the notebook of a tutorial below its title."""
+    return (
+        offer_notebook(_DOCS / page.file.src_uri, markdown)
+        .replace(_TABLE_OF_GROUPS, groups_table())
+        .replace(_TABLE_OF_COHORTS, cohort_table())
+    )
 
 
 def groups_table() -> str:

@@ -55,7 +55,10 @@ def test_what_init_names_as_next_ends_with_a_report_on_subjects_that_were_not_tr
     )
     *_, training, generation, evaluation = [line.split()[1:] for line in out.splitlines()]
 
-    assert "12 of 60 rows, of subjects kept out of training for evaluate" in " ".join(err.split())
+    said = " ".join(err.split())
+    assert f"{tmp_path / 'images'}: 60 images of 60 subjects" in said
+    assert f"{project / 'data.csv'}: 48 rows to train on" in said
+    assert f"{project / 'test.csv'}: 12 rows of other subjects, kept out of training for evaluate" in said
     assert (len(train), len(test), train & test) == (48, 12, set())
     assert training[training.index("-t-csv") + 1] == evaluation[evaluation.index("-r") + 1] == str(project / "test.csv")
     few = ("--set", "num_epochs=1", "--set", "model_config.save_eval_images_every_n_epochs=-1")

@@ -1,5 +1,6 @@
 """The documentation is true: its commands and code run, its YAML validates, its links lead somewhere."""
 
+import json
 import os
 import re
 import shlex
@@ -29,6 +30,7 @@ GENERATED = {
 }  # fmt: skip
 SLOW = {
     "tutorials/two-dimensions.md", "tutorials/three-dimensions.md", "tutorials/thirty-subjects.md",
+    "tutorials/masks.md", "tutorials/translation.md",
     "how-to/cluster.md", "how-to/large-data.md",
 }  # fmt: skip
 FENCE = re.compile(r"^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,6 +54,15 @@ def name_of(page: Path) -> str:
 
 def blocks(page: Path) -> list[Block]:
     return [Block(**match.groupdict()) for match in FENCE.finditer(page.read_text(encoding="utf-8"))]
+
+
+def cells(page: Path) -> list[Block]:
+    """Return the cells that run of the notebook of a tutorial."""
+    import notebooks
+
+    code = (cell["source"] for cell in notebooks.notebook(page)["cells"] if cell["cell_type"] == "code")
+    shell = notebooks.SHELL
+    return [Block("sh" if cell.startswith(shell) else "python", None, cell.removeprefix(shell)) for cell in code]
 
 
 def runnable() -> Iterator[object]:
@@ -108,18 +119,41 @@ def run_block(block: Block) -> None:
 
 @pytest.mark.parametrize("page", runnable())
 def test_the_commands_of_a_page_work(
-    page: Path, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.syspath_prepend(str(DOCS))
     here = tmp_path / "here"
-    if page.parent.name == "tutorials":
+    is_tutorial = page.parent.name == "tutorials"
+    if is_tutorial:
         here.mkdir()
     else:
-        shutil.copytree(example, here)
+        shutil.copytree(request.getfixturevalue("example"), here)
     monkeypatch.chdir(here)
 
-    for block in blocks(page):
+    for block in cells(page) if is_tutorial else blocks(page):
         run_block(block)
+
+
+def test_a_notebook_holds_all_of_its_tutorial_and_needs_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    import notebooks
+
+    made = notebooks.notebooks()
+    content = json.loads(made["tutorials/two-dimensions.ipynb"])
+    sources = [cell["source"] for cell in content["cells"]]
+    page = (DOCS / "tutorials" / "two-dimensions.md").read_text(encoding="utf-8")
+
+    assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in content["cells"]}) == len(sources)
+    assert sources[0].startswith(page.partition("\n")[0])
+    assert "%%sh -e\ngandlf-synth init images -o project" in sources
+    assert any("install (`docs/how-to/install.md`)" in source for source in sources)
+    assert all(
+        f"attachment:{name}" in cell["source"] for cell in content["cells"] for name in cell.get("attachments", ())
+    )
+    assert not any(re.search(r"\]\((?!https?:|attachment:)", source) for source in sources)
+    assert "tutorials/cluster.ipynb" not in made  # nothing of it runs without a cluster
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -13,17 +13,14 @@ SHARE = 0.2
 _SEED = 0
 
 
-def hold_out(source: Path, train: Path, test: Path, share: float | None) -> tuple[int, int] | None:
-    """Write the rows of ``source`` to ``train`` and ``test``, which share no subject.
+def hold_out(source: Path, train: Path, test: Path, share: float | None) -> bool:
+    """Write the rows of ``source`` to ``train`` and ``test``, which share no subject, and say whether it was done.
 
     Args:
         source: a CSV; may be ``train``.
         train: for training, with absolute paths.
         test: for ``evaluate``.
         share: of the subjects in ``test``; 0: none; None: ``SHARE`` of ``FEWEST_SUBJECTS`` or more.
-
-    Returns:
-        the rows of each; None where nothing was held out and written.
 
     Raises:
         DataError: there are too few subjects for ``share``.
@@ -33,9 +30,9 @@ def hold_out(source: Path, train: Path, test: Path, share: float | None) -> tupl
         subjects = {sample.subject for sample in manifest.samples}
         share = SHARE if len(subjects) >= FEWEST_SUBJECTS else 0
     if not share:
-        return None
+        return False
     parts = split(manifest, share, 0, _SEED)
     rows = {phase: {sample.row for sample in part.samples} for phase, part in parts.items()}
     write_subset(source, test, rows["train"])
     write_subset(source, train, rows["test"])
-    return len(rows["train"]), len(rows["test"])
+    return True

@@ -30,6 +30,13 @@ from gandlf_synth.training.defaults import Device, detect_device
 from gandlf_synth.training.plan import Plan, make_plan
 from gandlf_synth.training.survey import survey_images
 
+_PURPOSE = {
+    "train": "to train on",
+    "val": "to validate with",
+    "test": "of other subjects, kept out of training for evaluate",
+}
+"""What the rows of each split are for."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -104,9 +111,15 @@ def _write_project(
     if held_out and "test" in csvs:
         what = f"{csvs['test']} has test images already, from a folder of {source}"
         raise ConfigError(Problem(f"{option('held_out')} {held_out:g}", what, fix=f"leave out {option('held_out')}"))
+    kept = {}
     if held_out or (held_out is None and set(csvs) == {"train"} and source.is_dir()):
-        csvs |= _hold_out(csvs["train"], project, held_out, console)
+        kept = _hold_out(csvs["train"], project, held_out)
+    csvs |= kept
     manifests = {phase: read_manifest(csvs[phase]) for phase in PHASES if phase in csvs}
+    for phase, manifest in manifests.items():
+        way_out = f" ({option('held_out')} 0 keeps none)" if phase in kept and phase == "test" else ""
+        text = f"{len(manifest.samples)} rows {_PURPOSE[phase]}{way_out}"
+        console.print(f"  {csvs[phase]}: {text}", highlight=False)
     facts = survey_images(manifests, default_cache(), progress_bar(console)).known_facts
     device = detect_device(ComputeConfig())
     device = replace(device, memory_bytes=memory_bytes) if memory_bytes else device
@@ -117,15 +130,10 @@ def _write_project(
     return Project(config, csvs, commands, (*facts.notes, *recipe.notes))
 
 
-def _hold_out(csv: Path, project: Path, share: float | None, console: Console) -> dict[str, Path]:
+def _hold_out(csv: Path, project: Path, share: float | None) -> dict[str, Path]:
     """Keep subjects out of training, where there are enough or somebody asked for it; return the CSVs written."""
     parts = {"train": _csv_of("train", project), "test": _csv_of("test", project)}
-    rows = hold_out(csv, parts["train"], parts["test"], share)
-    if rows is None:
-        return {}
-    text = f"{rows[1]} of {sum(rows)} rows, of subjects kept out of training for evaluate"
-    console.print(f"  {parts['test']}: {text} ({option('held_out')} 0 keeps none)", highlight=False)
-    return parts
+    return parts if hold_out(csv, parts["train"], parts["test"], share) else {}
 
 
 def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path]:
@@ -145,7 +153,7 @@ def _write_csvs(source: Path, project: Path, console: Console) -> dict[str, Path
         path = _csv_of(split, project)
         report = api.construct_csv(root, layout.endings, layout.paradigm, path)
         text = f"{report.rows} images of {report.subjects} subjects{_classes(report)}"
-        console.print(f"  {path}: {text}", highlight=False)
+        console.print(f"  {root}: {text}", highlight=False)
         csvs[split] = path
     return csvs
 
@@ -164,7 +172,9 @@ def _write_shards(layout: Layout, project: Path, console: Console) -> dict[str, 
         report = api.construct_csv(root, layout.endings, "custom" if is_labeled else "unlabeled", path)
         for note in report.warnings:
             console.print(f"  {note}", highlight=False)
-        console.print(f"  {path}: {report.rows} rows of {report.subjects} subjects{_classes(report)}", highlight=False)
+        console.print(
+            f"  {root}: {report.rows} images of {report.subjects} subjects{_classes(report)}", highlight=False
+        )
         csvs[split] = path
     return csvs
 
@@ -175,7 +185,7 @@ def _write_known(source: Path, project: Path, console: Console) -> Path:
     report = api.construct_csv(source, None, "unlabeled", path)
     for note in report.warnings:
         console.print(f"  {note}", highlight=False)
-    console.print(f"  {path}: {report.rows} rows of {report.subjects} subjects", highlight=False)
+    console.print(f"  {source}: {report.rows} images of {report.subjects} subjects", highlight=False)
     return path
 
 
@@ -187,7 +197,7 @@ def _write_series(layout: Layout, project: Path, console: Console) -> dict[str, 
         for reason in series.left_out:
             console.print(f"  left out: {reason}", highlight=False, markup=False)
         text = f"{series.report.rows} {series.kind}, of {series.report.subjects} studies{_classes(series.report)}"
-        console.print(f"  {path}: {text}", highlight=False)
+        console.print(f"  {root}: {text}", highlight=False)
         for note in series.report.warnings:
             console.print(f"  note: {note}", highlight=False)
         csvs[split] = path
