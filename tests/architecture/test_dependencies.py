@@ -11,7 +11,16 @@ import pytest
 from tests.source import FILES, ROOT, imports_of, name_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-NOT_DISTRIBUTED = {"gandlf_synth", "tests", "benchmarks", "cohort_table", "generated", "measured", "example_plugin"}
+NOT_DISTRIBUTED = {
+    "gandlf_synth",
+    "tests",
+    "benchmarks",
+    "cohort_table",
+    "generated",
+    "measured",
+    "notebooks",
+    "example_plugin",
+}
 INSTALLED_BY_HAND = {
     "GANDLF": "its pins contradict ours (docs/how-to/gandlf.md)",
     "torch_fidelity": "it needs torchvision, which has no build for some machines (docs/how-to/evaluate.md)",
