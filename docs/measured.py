@@ -19,6 +19,9 @@ _NOT_KEPT = "*Not measured on this state of the code, or not kept.*"
 _RIVALS = {
     "rival-diffusers": "settings of diffusers' training example",
     "rival-monai": "settings of MONAI's 2D DDPM tutorial",
+    "rival-monai-latent": "settings of MONAI's 3D latent diffusion tutorial",
+    "rival-diffusers-3d": "settings of diffusers' training example",
+    "rival-existing-3d": "settings of the existing GaNDLF-Synth's default",
     "rival-existing": "settings of the existing GaNDLF-Synth's default",
     "existing_gandlf_synth": "settings of the existing GaNDLF-Synth's default",
 }
@@ -50,10 +53,12 @@ def _equal_time(record: Record) -> Iterator[str]:
         groups.setdefault((run["data"], run["cpu_seconds"]), []).append(run)
     for (data, seconds), runs in sorted(groups.items()):
         yield from (f"**{data}, {seconds:g} s of one thread**", "")
-        rows = (
+        real = record.get("real", {}).get(data)
+        rows = [("real training images", "", _scored(real), "", "", "")] if real else []
+        rows += [
             (f"`{run['recipe']}`", _family(run["recipe"]), _scored(run), run["seed"], run["steps"], _trained_on(run))
             for run in sorted(runs, key=_kid)
-        )
+        ]
         yield from _table(("recipe", "family", "KID, lower is better", "seed", "steps", "trained on"), rows)
     yield from (
         "**What an autoencoder gives back of images that it was trained on: the limit of what is drawn from it**",

@@ -20,7 +20,7 @@ _SMALLEST_FOR_LATENTS = 16
 _LARGE_FOR_A_PROCESSOR = 64
 _SLOW_TO_SHOW_ANATOMY = ("ddpm", "flow_matching", "latent_diffusion")
 _SLOW_NOTE = (
-    "images of 64 pixels a side take diffusion long on a processor: after 8 minutes of one core those of "
+    "images of 64 pixels a side take diffusion long on a processor: with the steps of 20 minutes of one core those of "
     "`init --model dcgan` were much nearer to real ones (explanation/benchmarks.md), with less variety"
 )
 _AUTOENCODERS = ("autoencoder_kl", "vqvae")

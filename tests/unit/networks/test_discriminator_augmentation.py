@@ -55,6 +55,18 @@ def test_a_shift_moves_the_image_by_that_share_of_its_sides() -> None:
     assert float(inner.std()) < 1e-2
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (24, 24, 24)])
+@pytest.mark.parametrize("probability", [0.2, 0.8])
+def test_a_discriminator_still_sees_checkerboards(shape: tuple[int, ...], probability: float) -> None:
+    places = torch.meshgrid(*[torch.arange(size) for size in shape], indexing="ij")
+    board = ((sum(places) % 2) * 2.0 - 1).expand(256, 1, *shape)
+    augment = AnatomicalAugmentation(brightness=0.0, contrast=0.0)
+
+    seen = augmented(augment, board, bf16=False, probability=probability)[(..., *[slice(8, -8)] * len(shape))]
+
+    assert float(seen.square().mean()) > 0.5
+
+
 def test_gradients_reach_images_that_moved_and_images_that_did_not() -> None:
     images = torch.rand(8, 1, 32, 32, requires_grad=True)
 
