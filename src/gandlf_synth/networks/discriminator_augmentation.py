@@ -45,9 +45,9 @@ class DiffAugment:
 class AnatomicalAugmentation:
     """Adaptive augmentation (Karras et al. 2020, arXiv 2006.06676) with operations that keep anatomy valid.
 
-    Each operation is applied to an image with a probability: a shift by whole voxels, brightness, contrast; mirroring of
-    the first axis (left and right) only where it is allowed. Never upside down. A small rotation and scaling come with
-    half of it, so that most images stay as sharp as they are.
+    Each operation is applied to an image with a probability: a shift by whole voxels, brightness, contrast; mirroring
+    of the first axis (left and right) only where it is allowed. Never upside down. A small rotation and scaling come
+    with half of it, so that most images stay as sharp as they are.
 
     Args:
         rotation_degrees: largest rotation, about every axis.
