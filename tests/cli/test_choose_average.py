@@ -67,6 +67,19 @@ def test_a_training_that_goes_on_forgets_the_choice(
     assert "last.ckpt" in cli("generate", "-m-dir", model, "-n", 2, "--dry-run")[1]
 
 
+def test_a_training_cannot_go_on_with_what_was_chosen(
+    cli: Cli, model: Path, pictures_table: Path, tmp_path: Path
+) -> None:
+    cli("choose-average", "-m-dir", model, "--keep", "0.05")
+    chosen = (tmp_path / "kept.ckpt").absolute()
+    chosen.write_bytes((model / "checkpoints" / "chosen.ckpt").read_bytes())
+    words = ("-c", model / "config.yaml", "-dt", pictures_table, "-m-dir", model, "--resume", "-ckpt-path", chosen)
+    code, _, err = cli("run", "-t", *words)
+
+    assert code == 4
+    assert "kept.ckpt: holds a model, and nothing of the state of its training; resume without" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -199,11 +199,15 @@ def check_same_model(
         other_images: whether the images are not those that the run began with, or may not be.
 
     Raises:
-        CheckpointError: every difference.
+        CheckpointError: every difference; or the checkpoint is of a finished model.
         ConfigError: the run has trained more epochs than ``num_epochs``.
     """
     from gandlf_synth.models.checkpoint import checkpoint_description, describe_config
 
+    if "loops" not in checkpoint:
+        what = "holds a model, and nothing of the state of its training"
+        fix = f"resume without {option('checkpoint')}, or begin a training with {option('init_from')}"
+        raise CheckpointError(Problem(where, what, fix=fix))
     saved_model, saved_spec = checkpoint_description(checkpoint)
     now, problems = describe_config(config.model), []
     for key in sorted(set(saved_model) | set(now)):
@@ -249,8 +253,8 @@ def keep_whole_batch(config: Config, checkpoint: "CheckpointContent", processes:
 
 def trained_epochs(checkpoint: "CheckpointContent") -> int:
     """Return the epochs that a training had finished when it wrote ``checkpoint``."""
-    progress: Any = checkpoint.get("loops", {})
-    return int(progress["fit_loop"]["epoch_progress"]["current"]["processed"]) if progress else 0
+    content: Any = checkpoint
+    return int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
 
 
 def trained_seconds(checkpoint: "CheckpointContent") -> float:
