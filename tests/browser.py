@@ -10,6 +10,7 @@ import pytest
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+ENTER, RIGHT = "\ue007", "\ue014"
 
 
 def running() -> Iterator[Any]:
@@ -34,3 +35,10 @@ def press(browser: Any, selector: str, key: str) -> None:
     from selenium.webdriver.common.by import By
 
     browser.find_element(By.CSS_SELECTOR, selector).send_keys(key)
+
+
+def wait(browser: Any, condition: str) -> Any:
+    """Wait until JavaScript finds something true, and return it."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 120).until(lambda driver: driver.execute_script(f"return {condition}"))

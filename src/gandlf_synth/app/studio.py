@@ -71,7 +71,7 @@ class Studio:
         return {
             "state": "ready", **self._form.as_json(), "checkpoint": self._checkpoint.name,
             "checks_copies": self._options.refuse_copies is not None and not self._form.shows_patient,
-            "init_from": record.get("init_from"),
+            "init_from": record.get("init_from") or None,
         }  # fmt: skip
 
     def _gate_csv(self, files: Mapping[str, Path]) -> Path | None:

@@ -4,10 +4,12 @@ import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from tests.browser import ENTER, press, wait
 from tests.factories import TINY, put_into_study, write_series, write_table
 from tests.pages import Page, running
 
@@ -116,3 +118,31 @@ def test_a_zip_that_is_none_is_refused_in_a_sentence(page: Page) -> None:
 
     assert answer.status == 422
     assert "the ZIP cannot be unpacked: it is damaged, encrypted" in answer.json["error"]
+
+
+def test_a_series_is_chosen_in_the_browser_and_the_spread_of_its_draws_is_shown(
+    page: Page, home: Path, browser: Any
+) -> None:
+    browser.get(page.url)
+    wait(browser, "document.body.dataset.model === 'ready'")
+    plain = [str(file) for file in sorted((home / "p1" / "plain").iterdir())]
+    press(browser, "#cell-Source_0", "\n".join(plain))
+    wait(browser, "document.querySelector('.drop [role=status]').textContent === 'Received.'")
+    browser.execute_script("document.getElementById('draws').value = 3; document.getElementById('seed').value = 5")
+    press(browser, "#submit", ENTER)
+    wait(browser, "document.querySelector('.job')?.dataset.state === 'done'")
+
+    titles = browser.execute_script(
+        "return [...document.querySelectorAll('.job option')].map((each) => each.textContent)"
+    )
+    assert titles == [
+        "synthetic 1", "synthetic 2", "synthetic 3",
+        "row 1: mean of 3 images, voxel by voxel", "row 1: std of 3 images, voxel by voxel",
+    ]  # fmt: skip
+    shown = "[...document.querySelector('.job').querySelectorAll('canvas, img')]"
+    assert browser.execute_script(f"return {shown}.length") >= 6
+    captions = browser.execute_script(
+        "return [...document.querySelectorAll('.job figcaption')].map((each) => each.textContent)"
+    )
+    assert "given: source image" in captions
+    assert "undefined" not in browser.execute_script("return document.body.textContent")

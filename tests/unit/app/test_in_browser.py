@@ -5,17 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.browser import press
+from tests.browser import ENTER, RIGHT, press, wait
 from tests.factories import blob_picture, write_picture
 from tests.pages import Page
-
-ENTER, RIGHT = "\ue007", "\ue014"
-
-
-def wait(browser: Any, condition: str) -> Any:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(browser, 120).until(lambda driver: driver.execute_script(f"return {condition}"))
 
 
 @pytest.fixture

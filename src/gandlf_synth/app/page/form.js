@@ -30,7 +30,7 @@ const take = async (cell, files, state, remove, named) => {
   try {
     const id = await upload(files, (text) => { state.textContent = text; });
     uploads.set(cell.column, id);
-    state.textContent = named && files.length === 1 ? "Received." : files.length === 1 ? files[0].name : `${files.length} files`;
+    state.textContent = named ? "Received." : files.length === 1 ? files[0].name : `${files.length} files`;
     remove.hidden = false;
   } catch (error) {
     state.textContent = error.message;
@@ -80,7 +80,8 @@ const fileField = (cell, id, title) => {
   return field(id, title, cell.required, box, cell.hint);
 };
 
-const names = { Source_0: "Source image", Mask: "Mask", Region: "Region", Channel_0: "Image" };
+// What people call the columns.
+export const names = { Source_0: "Source image", Mask: "Mask", Region: "Region", Channel_0: "Image" };
 
 const cellField = (cell) => {
   const id = `cell-${cell.column}`, title = cell.title || names[cell.column] || cell.column;

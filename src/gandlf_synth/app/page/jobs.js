@@ -1,5 +1,5 @@
 // The orders and what has been made; they are asked for again and again while one is not over.
-import { title as formatTitle } from "./form.js";
+import { names, title as formatTitle } from "./form.js";
 import { planesOf } from "./planes.js";
 import { ask, byId, make, send } from "./server.js";
 import { canShowVolumes, showVolume } from "./volume.js";
@@ -31,6 +31,8 @@ const caption = (image, place) => {
   return make("figcaption", {}, text, ...(near ? [make("small", { className: "copy", textContent: near })] : []));
 };
 
+const givenTitle = ({ title }) => `given: ${names[title]?.toLowerCase() || title}`;
+
 const addressIn = (job) => (name) => `v1/jobs/${job.id}/pictures/${encodeURIComponent(name)}`;
 
 const tile = (address, text, described) => {
@@ -41,7 +43,7 @@ const tile = (address, text, described) => {
 
 const tiles = (job) => {
   const list = make("ul", { className: "tiles" }), address = addressIn(job);
-  for (const given of job.given) for (const name of given.pictures) list.append(tile(address(name), given.title, make("figcaption", { textContent: `given: ${given.title}` })));
+  for (const given of job.given) for (const name of given.pictures) list.append(tile(address(name), given.title, make("figcaption", { textContent: givenTitle(given) })));
   job.images.forEach((image, place) => {
     for (const shown of image.shown) for (const name of shown.pictures || []) list.append(tile(address(name), `synthetic image ${place + 1}`, caption(image, place)));
   });
@@ -59,7 +61,7 @@ const viewer = (job) => {
   const turn = make("button", { type: "button", textContent: "3D view", disabled: !canShowVolumes() });
   const problem = make("span", { className: "soft", textContent: canShowVolumes() ? "" : "The 3D view needs WebGL 2; the slices do without." });
   problem.setAttribute("role", "status");
-  const given = job.given.filter((each) => each.planes).map((each) => ({ ...each, title: `given: ${each.title}` }));
+  const given = job.given.filter((each) => each.planes).map((each) => ({ ...each, title: givenTitle(each) }));
   const show = () => {
     const entry = entries[select.value];
     box.replaceChildren(entry.described, planesOf([entry, ...given], address));
