@@ -10,6 +10,7 @@ import click
 from cohort_table import cohort_table
 from measured import benchmarks_page
 from notebooks import notebooks, offer_notebook
+from planted_table import planted_table
 from pydantic import BaseModel
 
 from gandlf_synth import registry
@@ -43,6 +44,7 @@ _SHELL = re.compile(r"^```(?:sh|bash|text)\n(?P<lines>.*?)^```$", re.MULTILINE |
 _MOST_EXAMPLES = 3
 _TABLE_OF_GROUPS = "<!-- table of groups -->"
 _TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
+_TABLE_OF_FLAWS = "<!-- table of planted flaws -->"
 """Stand on a page of ``docs`` where the table goes."""
 
 
@@ -61,6 +63,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         offer_notebook(_DOCS / page.file.src_uri, markdown)
         .replace(_TABLE_OF_GROUPS, groups_table())
         .replace(_TABLE_OF_COHORTS, cohort_table())
+        .replace(_TABLE_OF_FLAWS, planted_table())
     )
 
 

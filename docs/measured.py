@@ -244,6 +244,17 @@ def _held(result: Record | float | None) -> object:
     return result["coverage"] if isinstance(result, Mapping) else result
 
 
+def _evaluation(record: Record) -> Iterator[str]:
+    yield from _facts(record["setting"], *record["setting"])
+    runs = [(count, run) for count, run in record.items() if count != "setting"]
+    names = list(dict.fromkeys(step for _, run in runs for step in run["steps"]))
+    totals = [("all, seconds", *(run.get("seconds", "not to its end") for _, run in runs))]
+    totals += [("all, CPU seconds", *(run.get("cpu_seconds") for _, run in runs))]
+    totals += [("peak MiB", *(run["peak_mib"] for _, run in runs))]
+    rows = [(name, *(run["steps"].get(name) for _, run in runs)) for name in names]
+    yield from _table(("step, seconds", *(f"{count} images, {run['device']}" for count, run in runs)), totals + rows)
+
+
 def _gpu(record: Record) -> Iterator[str]:
     yield from _facts({**record["setting"], **record["setting"]["versions"]}, "gpu", "python", "torch", "note")
     cases = {name: case for name, case in record["cases"].items() if "bf16" in case or "fit, bf16" in case}
@@ -279,6 +290,7 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
         ("Training steps", "gpu.json", "benchmarks.gpu", _gpu),
         ("Training steps on a second card", "gpu_h200.json", "benchmarks.gpu -o FILE", _gpu),
         ("Fine-tuning with few subjects", "fine_tuning_gpu.json", "benchmarks.fine_tuning", _fine_tuning),
+        ("Evaluating many images", "evaluation.json", "benchmarks.evaluation", _evaluation),
     ),
 }
 

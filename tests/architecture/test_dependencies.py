@@ -19,6 +19,7 @@ NOT_DISTRIBUTED = {
     "generated",
     "measured",
     "notebooks",
+    "planted_table",
     "example_plugin",
 }
 INSTALLED_BY_HAND = {

@@ -52,6 +52,7 @@ class Flaw:
         one_sided: only where left and right can be told apart.
         on_background: only where something dark surrounds what is shown.
         in_2d: only in pictures.
+        up_to_border: only where something is shown up to the border.
     """
 
     name: str
@@ -61,11 +62,13 @@ class Flaw:
     one_sided: bool = False
     on_background: bool = False
     in_2d: bool = False
+    up_to_border: bool = False
 
     def fits(self, real_set: RealSet) -> bool:
         flat = _axes(real_set.pool.images[0]) == 2
         sides = real_set.one_sided or not self.one_sided
-        return sides and (real_set.on_background or not self.on_background) and (flat or not self.in_2d)
+        surrounded = self.up_to_border if real_set.on_background else self.on_background
+        return sides and not surrounded and (flat or not self.in_2d)
 
 
 def _same_type(values: Array, image: Array) -> Array:
@@ -374,7 +377,7 @@ FLAWS = (
     Flaw("bias field", "faithful", "drift", _each(bias_field)),
     Flaw("vignetting", "faithful", "drift|shading", _each(vignetting)),
     Flaw("ghosts", "faithful", "ghost", _each(ghosts)),
-    Flaw("cut border", "faithful", "border", _each(cut_border)),
+    Flaw("cut border", "faithful", "border", _each(cut_border), up_to_border=True),
     Flaw("burnt-in mark", "faithful", "mark", _each(burnt_in)),
     Flaw("grid of transposed convolutions", "faithful", "checkerboard", _each(transposed_convolution)),
     Flaw("wrapped around", "faithful", "wrap", _each(wrapped)),
