@@ -67,8 +67,8 @@ class Flaw:
     def fits(self, real_set: RealSet) -> bool:
         flat = _axes(real_set.pool.images[0]) == 2
         sides = real_set.one_sided or not self.one_sided
-        surrounded = self.up_to_border if real_set.on_background else self.on_background
-        return sides and not surrounded and (flat or not self.in_2d)
+        misplaced = self.up_to_border if real_set.on_background else self.on_background
+        return sides and not misplaced and (flat or not self.in_2d)
 
 
 def _same_type(values: Array, image: Array) -> Array:
