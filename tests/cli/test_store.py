@@ -13,6 +13,7 @@ from gandlf_synth import api
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.data.formats.shards.index import open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
+from gandlf_synth.data.formats.shards.location import Location
 from gandlf_synth.data.loading.stored_samples import StoredSamples
 from gandlf_synth.data.table.manifest import read_manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest, rows_of_store
@@ -156,3 +157,33 @@ def test_generated_images_in_a_store_are_those_of_files_and_are_trained_on_and_e
     words = ("-r", table, "-s", store, "-o", tmp_path / "report", "--extractor", "random-conv")
     code, _, err = cli("evaluate", *words)
     assert code == 0, err
+
+
+def test_a_store_is_generated_behind_a_url_and_nothing_else_is_written_there(
+    cli: Cli, tiny_config: TinyConfig, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, model, url = tiny_config([16, 16]), tmp_path / "model", f"memory://box/{tmp_path.name}"
+    assert cli("train", "-c", config, "-dt", table, "-m-dir", model)[0] == 0
+    words = ("generate", "-m-dir", model, "-n", 4, "-i-dir")
+
+    for output, mode in ((tmp_path / "near", ()), (url, ()), (url, ("--resume",))):
+        code, out, err = cli(*words, output, "--format", "store", *mode)
+        assert code == 0, err
+
+    assert out.split()[-1] == str(model / "model_inference_output")
+    far, near = (Location(f"{place}/model_inference_output/store") for place in (url, tmp_path / "near"))
+    assert f"of the store {far} and" in err
+    for name in ("index.bin", "text.bin", "shards/000000.bin"):
+        assert far.read(name) == near.read(name)
+    assert [sample.subject for sample in rows_of_store(Path(far.url)).samples][-1] == "generated_image_3"
+
+    (model / "model_inference_output").rename(tmp_path / "elsewhere")
+    code, _, err = cli(*words, url, "--format", "store", "--seed", 7)
+    assert (code, f"store {far}: holds images of another call; name another place" in err) == (2, True)
+    code, _, err = cli(*words, url, "--format", "tiff")
+    assert (code, f"-i-dir {url}: is a URL, where only a store can be written; give a folder" in err) == (2, True)
+    for refused in (("export", "-m-dir", model, "-o", url), ("train", "-c", config, "-dt", table, "-m-dir", url)):
+        code, _, err = cli(*refused)
+        assert (code, f"{url}: is a URL, and nothing can be written there; give a folder" in err) == (2, True)
+    assert not list(tmp_path.glob("memory*"))

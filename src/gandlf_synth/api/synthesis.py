@@ -156,6 +156,9 @@ class _Job:
     rows: GivenRows | None
     layout: "LayoutChoice"
     signer: "Signer | None"
+    output_dir: Path | None
+    store_url: str | None
+    """Where the store goes, if not into ``output_dir``."""
 
     def ordered(self, folder: Path) -> "Layout":
         """Return how ``folder`` is ordered."""
@@ -183,7 +186,7 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     from gandlf_synth.synthesis.requests import ImageRequest, image_requests
     from gandlf_synth.synthesis.row_files import check_grids, check_maps
     from gandlf_synth.synthesis.row_task import check_copies, check_needs_rows
-    from gandlf_synth.synthesis.store_files import STORE, check_for_store, check_no_store
+    from gandlf_synth.synthesis.store_files import STORE, check_for_store, check_no_store, output_places
 
     module = loader.load(checkpoint, loaded.config.model.model_name if loaded else None)
     parameters = sampling_parameters(request, loaded, folder.sampling)
@@ -216,7 +219,8 @@ def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
             check_maps(writer, parameters.n_samples)
             check_grids(writer, rows.manifest, rows.samples, rows.task, rows.scans)
     signer = read_signer(request.sign_key) if request.sign_key else None
-    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows, layout, signer)
+    output, url = output_places(request.output_dir, is_store=writer is None)
+    return _Job(checkpoint, loaded, module, parameters, counts, seed, images, writer, rows, layout, signer, output, url)
 
 
 def _check_no_counts(request: GenerationRequest) -> None:
@@ -254,7 +258,7 @@ def generate(
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
         from gandlf_synth.synthesis.generate import generate_images
         from gandlf_synth.synthesis.output import folder_for, model_source
-        from gandlf_synth.synthesis.store_files import generate_store
+        from gandlf_synth.synthesis.store_files import generate_store, store_place
 
         module, parameters, loaded = job.module, job.parameters, job.loaded
         source = {**model_source(module, job.checkpoint, request.model_dir), "user_seed": job.seed}
@@ -268,13 +272,14 @@ def generate(
         if job.signer is not None:
             record["signed_by"] = job.signer.public_key.fingerprint
         record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
+        record |= {"store_url": job.store_url} if job.store_url else {}
     ranks.check_same("model or configuration", record)
     terminal = (console if ranks.is_first else None) or silent_console()
     with ExitStack() as lock:
         output = None
         with ranks.together():
             if ranks.is_first:
-                output = folder_for(request.model_dir, request.output_dir, record, resume=request.resume)
+                output = folder_for(request.model_dir, job.output_dir, record, resume=request.resume)
                 lock.enter_context(InferenceFolder(output).locked())
                 InferenceFolder(output).remove_unfinished()
         place, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
@@ -283,9 +288,10 @@ def generate(
             return _from_rows(job, job.rows, job.writer, place, source, reporter, bar, ranks, gate)
         postprocessing = (loaded.config.data_postprocessing.inference if loaded else None) or []
         if job.writer is None:
+            store = store_place(job.store_url, place, record, ranks)
             return generate_store(
-                module.to(ranks.device), job.images, place, source, reporter, bar, batch_size=parameters.batch_size,
-                options=job.parameters, ranks=ranks, postprocessing=postprocessing, gate=gate,
+                module.to(ranks.device), job.images, place, store, source, reporter, bar, options=job.parameters,
+                batch_size=parameters.batch_size, ranks=ranks, postprocessing=postprocessing, gate=gate,
             )  # fmt: skip
         return generate_images(
             module.to(ranks.device), job.images, job.ordered(place), source, reporter, bar,

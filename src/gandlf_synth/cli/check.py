@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, config_option, console, emit, json_option, set_option, split_options
+from gandlf_synth.cli.options import (
+    LOCAL_PATH,
+    PATH,
+    config_option,
+    console,
+    emit,
+    json_option,
+    set_option,
+    split_options,
+)
 from gandlf_synth.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,9 +42,9 @@ _training_data_option = click.option(
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="What training with this limit would be.")
 @click.option("--init-from", "init_from", type=PATH, metavar="PATH", help="What training from this model would be.")
 @click.option("--fast", is_flag=True, help="Leave out the search for duplicates and the trial steps.")
-@click.option("--json", "json_file", type=PATH, help="Write the findings as JSON.")
-@click.option("--quarantine", type=PATH, help="Write the rows that cannot be used, with the reason, as CSV.")
-@click.option("--write-clean", type=PATH, help="Write the training CSV without the rows that cannot be used.")
+@click.option("--json", "json_file", type=LOCAL_PATH, help="Write the findings as JSON.")
+@click.option("--quarantine", type=LOCAL_PATH, help="Write the rows that cannot be used, with the reason, as CSV.")
+@click.option("--write-clean", type=LOCAL_PATH, help="Write the training CSV without the rows that cannot be used.")
 def check(
     config: Path,
     train_csv: Path | None,
@@ -114,7 +123,9 @@ def _write_clean(source: Path, target: Path, bad_rows: set[int]) -> None:
 @_training_data_option
 @set_option
 @split_options
-@click.option("-o", "--output", type=PATH, default=Path("preview"), show_default=True, help="Folder to write into.")
+@click.option(
+    "-o", "--output", type=LOCAL_PATH, default=Path("preview"), show_default=True, help="Folder to write into."
+)
 @click.option("-n", "--count", type=click.IntRange(min=1), default=6, show_default=True, help="Samples to show.")
 @json_option
 def preview(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, config_option, set_option
+from gandlf_synth.cli.options import LOCAL_PATH, config_option, set_option
 
 
 @click.group()
@@ -112,7 +112,7 @@ def _tell(name: str, facts: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.option("-o", "--output", type=PATH, help="File to write; absent: the standard output.")
+@click.option("-o", "--output", type=LOCAL_PATH, help="File to write; absent: the standard output.")
 def schema(output: Path | None) -> None:
     """Write the JSON Schema of the YAML, with which an editor checks it while you write.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gandlf_synth import api
-from gandlf_synth.cli.options import PATH, emit, json_option
+from gandlf_synth.cli.options import LOCAL_PATH, PATH, emit, json_option
 from gandlf_synth.config.model import LabelingParadigm
 from gandlf_synth.errors import ConfigError, Problem, counted
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "-l", "--labeling-paradigm", "paradigm", required=True, type=click.Choice(["unlabeled", "patient", "custom"]),
     help="No labels, the patient folder as label, or the class folder as label.",
 )  # fmt: skip
-@click.option("-o", "--output-file", type=PATH, required=True, help="CSV to write.")
+@click.option("-o", "--output-file", type=LOCAL_PATH, required=True, help="CSV to write.")
 @click.option("--relative-paths", is_flag=True, help="Write paths relative to the CSV, so that both can be moved.")
 @click.option("--overwrite", is_flag=True, help="Replace the CSV if it exists.")
 @click.option("--patch-size", type=click.IntRange(16, 8192), help="Cut slides into squares of so many pixels.")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gandlf_synth.cli.options import PATH, Command, console, emit, extractor_options, json_option
+from gandlf_synth.cli.options import LOCAL_PATH, PATH, Command, console, emit, extractor_options, json_option
 from gandlf_synth.evaluation.paired.presets import PRESETS
 
 _PAIRED = ("preset", "data_range", "mask_column", "segmenter", "segmenter_timeout", "error_maps", "metrics")
@@ -52,9 +52,9 @@ _FORMATS = click.option(
 @click.argument("folders", nargs=-1, type=PATH)
 @click.option("-r", "--real", type=PATH, help="CSV or folder of real images, best of unseen subjects.")
 @click.option("-s", "--synthetic", type=PATH, help="CSV or folder of synthetic images.")
-@click.option("-o", "--output-dir", type=PATH, required=True, help="Where report, numbers and arrays go.")
+@click.option("-o", "--output-dir", type=LOCAL_PATH, required=True, help="Where report, numbers and arrays go.")
 @click.option("--train", type=PATH, help="CSV or folder that the model was trained on, to search for copies.")
-@click.option("-m-dir", "--model-dir", type=PATH, help="Model folder, for training curves and the run record.")
+@click.option("-m-dir", "--model-dir", type=LOCAL_PATH, help="Model folder, for training curves and the run record.")
 @extractor_options
 @click.option("--intensity", type=click.Choice(["auto", "common", "per-image"]), default="auto", show_default=True,
               help="Compare in one range of values (common), or each image in its own (per-image).")  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gandlf_synth.cli.options import (
+    LOCAL_PATH,
     PATH,
     checkpoint_option,
     config_option,
@@ -125,7 +126,7 @@ def run_reconstruction(csv: Path, as_json: bool = False, **options: Any) -> None
 @click.command()
 @model_dir_option
 @checkpoint_option
-@click.option("-o", "--output", "folder", type=PATH, required=True, help="New folder to write.")
+@click.option("-o", "--output", "folder", type=LOCAL_PATH, required=True, help="New folder to write.")
 @click.option(
     "--format",
     "formats",

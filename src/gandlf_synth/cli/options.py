@@ -24,6 +24,22 @@ Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
 
 
+class _LocalPath(click.Path):
+    """A path of this machine: as one, a URL would be a folder of the name ``s3:``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from gandlf_synth.data.formats.shards.location import as_url
+
+        if (url := as_url(value)) is not None:
+            where = param.opts[0] if param else ""
+            fix = "give a folder or file of this machine; URLs are for stores and for cells of a CSV"
+            raise ConfigError(Problem(f"{where} {url}".strip(), "is a URL, and nothing can be written there", fix=fix))
+        return super().convert(value, param, ctx)
+
+
+LOCAL_PATH = _LocalPath(path_type=Path)
+
+
 def config_option(required: bool) -> Callable[[Command], Command]:
     """The YAML."""
     return click.option("-c", "--config", type=PATH, required=required, help="The configuration (YAML).")
@@ -37,7 +53,7 @@ set_option = click.option(
     help="Replace a value of the YAML: --set model_config.guidance_scale=2",
 )
 model_dir_option = click.option(
-    "-m-dir", "--model-dir", type=PATH, required=True, help="Folder that training writes and inference reads."
+    "-m-dir", "--model-dir", type=LOCAL_PATH, required=True, help="Folder that training writes and inference reads."
 )
 checkpoint_option = click.option(
     "-ckpt-path",

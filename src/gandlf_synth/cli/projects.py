@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from gandlf_synth.cli.options import PATH, console, emit, json_option
+from gandlf_synth.cli.options import LOCAL_PATH, PATH, console, emit, json_option
 from gandlf_synth.config.size import bytes_of
 from gandlf_synth.errors import ConfigError, Problem
 
 
 @click.command()
 @click.argument("source", type=PATH)
-@click.option("-o", "--project", type=PATH, default=Path("project"), show_default=True, help="Folder to write into.")
+@click.option(
+    "-o", "--project", type=LOCAL_PATH, default=Path("project"), show_default=True, help="Folder to write into."
+)
 @click.option("--model", "model_name", help="The family; absent: chosen for the data.")
 @click.option("--memory", help="What training may take, such as 8GB; absent: what the device has.")
 @click.option(
@@ -48,7 +50,9 @@ def _bytes(text: str | None) -> int | None:
 
 @click.command("new-model")
 @click.argument("name")
-@click.option("-o", "--output", "folder", type=PATH, default=Path(), help="Folder to write into; absent: this one.")
+@click.option(
+    "-o", "--output", "folder", type=LOCAL_PATH, default=Path(), help="Folder to write into; absent: this one."
+)
 @json_option
 def new_model(name: str, folder: Path, as_json: bool) -> None:
     """Write a commented model of your own, NAME.py, and a test that says which promises it keeps."""
@@ -68,7 +72,7 @@ def new_model(name: str, folder: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("-o", "--output", type=PATH, default=Path("demo_output"), show_default=True, help="Folder to make.")
+@click.option("-o", "--output", type=LOCAL_PATH, default=Path("demo_output"), show_default=True, help="Folder to make.")
 @click.option(
     "--data-dir", type=PATH, help="Images of your own, <class>/<subject>/<file>; absent: brain slices from a package."
 )

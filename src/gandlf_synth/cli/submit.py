@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, emit, json_option, mode_of
+from gandlf_synth.cli.options import LOCAL_PATH, PATH, emit, json_option, mode_of
 from gandlf_synth.cli.train import train
 from gandlf_synth.errors import ConfigError, Problem
 
@@ -22,7 +22,9 @@ _PREPARING_CPUS = 4
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("-o", "--output", type=PATH, default=Path("train.sbatch"), show_default=True, help="The file to write.")
+@click.option(
+    "-o", "--output", type=LOCAL_PATH, default=Path("train.sbatch"), show_default=True, help="The file to write."
+)
 @click.option("--go", is_flag=True, help="Submit it as well, once Slurm has checked it.")
 @click.option("--nodes", type=click.IntRange(min=1), help="Machines; absent: compute.num_nodes of the YAML.")
 @click.option(

@@ -22,7 +22,7 @@ from gandlf_synth.data.formats.shards.index import (
     shard_name,
     write_index,
 )
-from gandlf_synth.data.formats.shards.location import Location
+from gandlf_synth.data.formats.shards.location import Location, as_url
 from gandlf_synth.data.loading.shard_writer import ShardWriter, write_shard
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import to_file_values
@@ -43,6 +43,8 @@ from gandlf_synth.synthesis.requests import ImageRequest
 
 STORE = "store"
 """The format, and the folder of the store."""
+_BEGUN = "request.digest"
+"""The file that says of which call a store behind a URL is."""
 _SHARD_BYTES = 256_000_000
 _SHEET_IMAGES = 64
 _VALUE_BYTES: Mapping[StoredType, int] = {"int16": 2, "float16": 2, "float32": 4}
@@ -72,10 +74,57 @@ def check_no_store(output_format: str) -> None:
         raise ConfigError(Problem("inference_parameters.output_format", what, allowed))
 
 
+def output_places(output_dir: Path | None, *, is_store: bool) -> tuple[Path | None, str | None]:
+    """Return where ``-i-dir`` puts the folder of a call, and the URL under which it puts the store.
+
+    A URL gets the store alone; log, record and contact sheet are in the model folder then.
+
+    Raises:
+        ConfigError: a URL, for anything but a store.
+        ResourceError: a URL that can only be read.
+    """
+    url = None if output_dir is None else as_url(output_dir)
+    if url is None:
+        return output_dir, None
+    if not is_store:
+        fix = f"give a folder, or --format {STORE}"
+        raise ConfigError(
+            Problem(f"{option('output_dir')} {url}", "is a URL, where only a store can be written", fix=fix)
+        )
+    Location(url).check_writable()
+    return None, url
+
+
+def store_place(url: str | None, folder: Path, record: Mapping[str, Any], ranks: Ranks) -> Location:
+    """Return where the store of a call goes.
+
+    Args:
+        url: under which it goes; None: into ``folder``.
+        folder: of the call.
+        record: what decides the images.
+        ranks: the processes of the call.
+
+    Raises:
+        ConfigError: other images have been begun there.
+    """
+    if url is None:
+        return Location(folder / STORE)
+    place, begun = Location(f"{url}/{folder.name}/{STORE}"), digest(record).encode()
+    with ranks.together():
+        if ranks.is_first and place.has(_BEGUN):
+            if place.read(_BEGUN) != begun:
+                what, fix = "holds images of another call", "name another place, or remove it"
+                raise ConfigError(Problem(f"store {place}", what, fix=fix))
+        elif ranks.is_first:
+            place.write(_BEGUN, begun)
+    return place
+
+
 def generate_store(
     module: GenerativeModule,
     requests: Sequence[ImageRequest],
     folder: Path,
+    location: Location,
     source: Mapping[str, Any],
     reporter: Reporter,
     bar: Progress,
@@ -94,7 +143,8 @@ def generate_store(
     Args:
         module: the trained model.
         requests: the images.
-        folder: where the store goes.
+        folder: where log and contact sheet go.
+        location: where the store goes.
         source: what the provenance says of the model.
         reporter: says what was done.
         bar: shows progress.
@@ -109,7 +159,7 @@ def generate_store(
         TrainingError: the model makes hardly anything but copies.
         ResourceError: the disk is full.
     """
-    spec, place, location = module.spec, InferenceFolder(folder), Location(folder / STORE)
+    spec, place = module.spec, InferenceFolder(folder)
     if ranks.is_first:
         reporter.open_log(place.log_file)
     stored_type = _stored_type(spec)
@@ -140,7 +190,7 @@ def generate_store(
             synthetic=True,
         )
     reporter.say(f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {sheet}")
-    return GenerationResult(folder, [folder / STORE], sheet)
+    return GenerationResult(folder, [Path(location.url) if location.url else folder / STORE], sheet)
 
 
 def _stored_type(spec: DataSpec) -> StoredType:
