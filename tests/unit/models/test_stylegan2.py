@@ -84,6 +84,7 @@ def test_augmentation_grows_while_the_discriminator_knows_the_real_images(scores
 
 
 def test_the_usual_weight_of_the_penalty_follows_the_images_of_all_processes() -> None:
+    torch.manual_seed(0)
     module, labels = module_of(), torch.tensor([0, 1, 0, 1])
     images = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     family = type(module)
