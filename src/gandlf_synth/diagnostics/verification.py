@@ -9,7 +9,9 @@ from typing import Any
 from nibabel.filebasedimages import ImageFileError
 
 from gandlf_synth.data.formats.checksums import content_sha256, pixels_sha256
-from gandlf_synth.data.formats.readers import is_readable, read_image
+from gandlf_synth.data.formats.readers import UnreadableError, is_readable, read_image
+from gandlf_synth.data.formats.readers.store_file import StoreReader
+from gandlf_synth.data.formats.shards.index import open_store, store_location
 from gandlf_synth.data.formats.writers import read_provenance, writer_of
 from gandlf_synth.errors import DataError, GandlfSynthError, Problem
 from gandlf_synth.files import read_json
@@ -106,6 +108,8 @@ class _FaultError(Exception):
 
 def _verdict(file: Path, sidecar: _Sidecar | None, public_key: PublicKey | None) -> FileVerdict:
     try:
+        if file.suffix in StoreReader.suffixes and file.is_file():
+            return FileVerdict(file, ok=True, sentence=_stored(file, public_key))
         inside = _marks(file, sidecar)
         if inside is None:
             sentence, key = "is marked as synthetic, and says nothing more of its origin", ""
@@ -117,6 +121,23 @@ def _verdict(file: Path, sidecar: _Sidecar | None, public_key: PublicKey | None)
     except _FaultError as fault:
         return FileVerdict(file, ok=False, sentence=str(fault))
     return FileVerdict(file, ok=True, sentence=sentence, signed_by=key)
+
+
+def _stored(file: Path, public_key: PublicKey | None) -> str:
+    """Return that every image of a store of synthetic images has the checksum that its index says."""
+    try:
+        store = open_store(store_location(file), file.parent)
+        if "synthetic" not in store.description.provenance:
+            raise _FaultError("carries no mark: it is no store of synthetic images, or the mark was removed")
+        for place in range(len(store)):
+            StoreReader()(file, str(place))
+    except UnreadableError as error:
+        raise _FaultError(f"was changed: image {place} {error.what}") from error
+    except GandlfSynthError as error:
+        raise _FaultError(_DAMAGED) from error
+    if public_key:
+        raise _FaultError("is not signed")
+    return f"holds {len(store):,} images, all as their checksums say; it is not signed"
 
 
 def _marks(file: Path, sidecar: _Sidecar | None) -> Mapping[str, Any] | None:
