@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.factories import Cli, heads, verdict_of
 
+from gandlf_synth.evaluation.report import render_page
 from gandlf_synth.evaluation.report.methods import write_methods
 from gandlf_synth.evaluation.report.strips import build_rows, build_strip
 from gandlf_synth.evaluation.results import Evaluation
@@ -168,6 +169,21 @@ def test_copies_are_shown_with_the_verdict_on_privacy(flat: Path) -> None:
         pair.flagged and not pair.held_out for pair in evaluation.copies
     )
     assert "synthetic/0.png | train/0.png" in card
+
+
+def test_pairs_are_no_copies_beside_a_good_verdict(flat: Path) -> None:
+    evaluation, arrays = EvaluationFolder(flat).read()
+    good = [
+        each.model_copy(update={"outcome": "good"}) if each.question == "private" else each
+        for each in evaluation.verdicts
+    ]
+
+    page = render_page(evaluation.model_copy(update={"verdicts": good}), arrays)
+
+    card = page[page.index("Are patients safe") : page.index("Do they help?")]
+    assert "<b>as near as a copy</b>: " in card
+    assert '<b class="bad">copy' not in card
+    assert 'class="match flagged"' not in card
 
 
 def test_the_methods_name_versions_and_sources(flat: Path) -> None:

@@ -65,7 +65,16 @@ def render_pairs(stored: StoredEvaluation, *, flagged: bool, held_out: bool = Fa
     if not views:
         return Markup("")
     slices = arrays["pair_slices"].shape[3] if "pair_slices" in arrays else 1
-    return render_part("pairs.html", views=views, directions=STACKS, slices=slices, middle=slices // 2 + 1)
+    verdicts = {verdict.question: verdict.outcome for verdict in stored.evaluation.verdicts}
+    # A good verdict says that held-out images are as near as often, which a word in red beside it would deny.
+    return render_part(
+        "pairs.html",
+        views=views,
+        copied=verdicts.get("private") != "good",
+        directions=STACKS,
+        slices=slices,
+        middle=slices // 2 + 1,
+    )
 
 
 def nearest_training_panel(stored: StoredEvaluation) -> Panel | None:
