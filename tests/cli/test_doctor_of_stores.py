@@ -41,7 +41,7 @@ def test_a_changed_byte_of_a_store_or_a_picture_is_found(cli: Cli, model: Path, 
     picture = made["png"] / "generated_image_1.png"
     with Picture.open(picture) as opened:
         pixels, marks = np.asarray(opened).copy(), PngImagePlugin.PngInfo()
-        for key, text in opened.text.items():
+        for key, text in opened.info.items():
             marks.add_itxt(key, text)
     pixels[0, 0] ^= 1
     Picture.fromarray(pixels).save(picture, pnginfo=marks)
