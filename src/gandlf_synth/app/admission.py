@@ -54,7 +54,9 @@ class Admission:
         """
         host = headers.get("Host", "")
         if host not in self.hosts:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "this address is for this computer only")
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN, "this page is for this computer only; open the address that the terminal shows"
+            )
         origin = headers.get("Origin")
         if origin is not None and origin not in {f"http://{name}" for name in self.hosts}:
             raise RefusedError(HTTPStatus.FORBIDDEN, "requests from other pages are refused")

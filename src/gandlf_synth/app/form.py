@@ -102,10 +102,8 @@ class Form:
                 yield from (Field(cell, required=True) for cell in _channels(spec, about))
             yield from (Field(cell, not part.optional) for cell in conditioner.inputs(part.facts))
         if self._fills_regions:
-            region = CellInput(
-                column="Region", kind="image", about="an image that is not 0 where the other is made anew"
-            )
-            for cell in (*_channels(spec, "the image whose region is made anew; all else of it stays"), region):
+            region = CellInput(column="Region", kind="image", about="a mask: where it is not 0, the image is made anew")
+            for cell in (*_channels(spec, "the image to change; outside the region it stays as it is"), region):
                 yield Field(cell, required=False, group=_FILL)
 
     @property
@@ -116,7 +114,7 @@ class Form:
 
     def _remarks(self, spec: DataSpec) -> Iterator[str]:
         if any(part.name == "spacing" for part in spec.parts):
-            yield "The size of the voxels is that of the image that you give; without one it is taken as not known."
+            yield "Voxels are as large as those of the image that you give; without one their size counts as not known."
 
     def _is_guided(self, sampling: Mapping[str, object]) -> bool:
         try:

@@ -92,7 +92,7 @@ class JobQueue:
         """
         job = self._jobs.get(name)
         if job is None:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "no such job")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "there is no such order; it may have been removed")
         return job
 
     def all(self) -> Sequence[dict[str, Any]]:

@@ -50,7 +50,10 @@ class Order(BaseModel):
     @model_validator(mode="after")
     def _is_not_too_much(self) -> Self:
         if self.number * self.n_samples > MOST_IMAGES:
-            raise ValueError(f"number times n_samples is {self.number * self.n_samples}, and {MOST_IMAGES} is the most")
+            count = self.number * self.n_samples
+            raise ValueError(
+                f"{count} images (number times n_samples) are too many; at most {MOST_IMAGES} in one order"
+            )
         return self
 
     @classmethod

@@ -47,7 +47,7 @@ class Request:
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         length = headers.get("Content-Length", "0" if method != "POST" else "")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in headers:
-            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "say Content-Length")
+            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "the header Content-Length is missing")
         return cls(method, parts, query, kind, int(length), body)
 
     def json(self) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class Service:
     def _archive(self, request: Request, job_name: str) -> Reply:
         job = self._queue.get(job_name)
         if job.state != "done":
-            raise RefusedError(HTTPStatus.NOT_FOUND, "the images are not there yet")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "the images are not made yet; ask again later")
         with self._archiving:
             archive = write_archive(job.folder / "archive.zip", self._made(job, ""), str(job.result["command"]))
         return Reply.of_file(archive, _KINDS[".zip"], saved_as=f"{self._folder.root.resolve().name}_{job.name}.zip")

@@ -115,7 +115,10 @@ class Uploads:
     def _admit_bytes(self, length: int) -> None:
         with self._lock:
             if length > LARGEST:
-                raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"files may have at most {LARGEST:,} bytes")
+                raise RefusedError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    f"files may have at most {LARGEST:,} bytes each and {_MOST_BYTES:,} together",
+                )
             if self._bytes + length > _MOST_BYTES:
                 what = f"all files together may have at most {_MOST_BYTES:,} bytes; start the app anew"
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what)
@@ -150,7 +153,7 @@ def _write(path: Path, length: int, content: Content) -> None:
             file.write(chunk)
             left -= len(chunk)
     if left:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "the file broke off")
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the upload ended before the end of the file; give the file again")
 
 
 def safe_name(name: str) -> str:

@@ -21,7 +21,7 @@ from gandlf_synth.registry import loaded_plugins
     "--inference-output-dir",
     "output_dir",
     type=PATH,
-    help="Where what is made is kept; absent: the model folder.",
+    help="Folder for the images that are made; absent: the model folder.",
 )
 @click.option(
     "--refuse-copies",
@@ -29,8 +29,8 @@ from gandlf_synth.registry import loaded_plugins
     metavar="CSV",
     help="CSV of the training images: the page says how near each new image is to them; copies are made again.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="To listen on; absent: a free one.")
-@click.option("--no-browser", is_flag=True, help="Only say the address; do not open it.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; absent: a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 def app(
     model_dir: Path,
     checkpoint: Path | None,

@@ -63,7 +63,9 @@ def run_record(path: Path, module: GenerativeModule) -> dict[str, Any]:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         what = f"is no run record: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        raise DataError(Problem(str(path), what, fix="restore it, or move it away")) from error
+        raise DataError(
+            Problem(str(path), what, fix="restore it from a copy, or move it away and export without it")
+        ) from error
     parent = _without_folder(record["init_from"] or module.parent)
     spent = dict(module.privacy) or record["privacy"]
     return {**record, "init_from": parent, "privacy": spent, "command": "", "sessions": []}

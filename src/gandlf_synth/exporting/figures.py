@@ -14,6 +14,7 @@ from gandlf_synth.files import read_json
 
 _FILE = "metrics.json"
 _SIDECARS = 20
+_EVALUATE = "run gandlf-synth evaluate first, or leave the option out"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def find_figures(model_dir: Path, given: Path | None, weights: str, record: Mapp
     if given is not None:
         file = given / _FILE if given.is_dir() else given
         if not file.is_file():
-            raise DataError(Problem(f"{option('evaluation')} {given}", "is not there", "a folder that evaluate wrote"))
+            raise DataError(
+                Problem(f"{option('evaluation')} {given}", "is not there", "a folder that evaluate wrote", _EVALUATE)
+            )
         content = read_json(file)
         if _is_of(content, weights, record) is False:
             what = "is an evaluation of images of another model"

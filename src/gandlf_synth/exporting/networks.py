@@ -54,4 +54,5 @@ def _check(output: Tensor, part: ExportedNetwork, path: Path) -> None:
     expected = part.network(*part.inputs)
     difference = float((output - expected).abs().max())
     if difference > _TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise PluginError(Problem(str(path), f"differs from the original by up to {difference:.2g}; it was not kept"))
+        what = f"gives other values than the model, by up to {difference:.2g}, and was not kept"
+        raise PluginError(Problem(str(path), what, fix="export the format safetensors or bundle"))

@@ -149,7 +149,7 @@ def _check_denoising(parent: Parent, module: "DenoisingModule", batch: Batch) ->
     losses = [_denoising_loss(each, clean, condition) for each in (module, fresh)]
     if losses[0] < losses[1]:
         return f"its loss is {losses[0]:.3g} on {len(clean)} training images; without training it is {losses[1]:.3g}"
-    what = f"knows noise no better than a network without training: loss {losses[0]:.3g} against {losses[1]:.3g}"
+    what = f"predicts noise no better than a network without training: loss {losses[0]:.3g} against {losses[1]:.3g}"
     told = [key for key in parent.assumed if not key.startswith("architecture.")]
     assumed = f"; {', '.join(parent.assumed)} are not told by the weights and may be others" if parent.assumed else ""
     fix = f"write what it was trained with: {', '.join(told)}" if told else "compare its images with yours"

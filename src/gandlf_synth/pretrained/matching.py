@@ -207,7 +207,11 @@ def _kinds(parts: Sequence[ConditionPart], kind: str) -> list[tuple[str, int]]:
 def _refusals(parent: Parent, module: GenerativeModule, match: Match) -> Iterator[Problem]:
     where = f"init_from {parent.name}"
     if not match.loaded:
-        yield Problem(where, "gives no weight that fits", fix="use the architecture that it was trained with")
+        yield Problem(
+            where,
+            "has no weight of a name and size that this model has",
+            fix="use the architecture that it was trained with",
+        )
     if parent.start.partial:
         return
     yield from _other_conditions(parent, module)
@@ -216,7 +220,8 @@ def _refusals(parent: Parent, module: GenerativeModule, match: Match) -> Iterato
         fix = "leave architecture and the keys beside it out, so that they follow from it, or use {partial: true}"
         yield Problem(where, what, fix=fix)
     elif match.left_over:
-        what = f"has {counted(len(match.left_over), 'weight')} without a place: {listing(match.left_over, _SHOWN)}"
+        count = counted(len(match.left_over), "weight")
+        what = f"has {count} that this model has no place for: {listing(match.left_over, _SHOWN)}"
         yield Problem(where, what, fix="use the parent's configuration, or init_from: {path: …, partial: true}")
 
 

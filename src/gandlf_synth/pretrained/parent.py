@@ -115,12 +115,14 @@ def _adapted(stored: StoredModel, start: InitFrom, family: str) -> tuple[str, Ad
         return fitting[0], adapters[fitting[0]].adapt(stored, family)
     shown = listing(stored.weights, 4)
     if start.adapter:
-        what = f"has not the layout of adapter {start.adapter!r}: its weights are called {shown}"
+        what = f"is not in the layout that adapter {start.adapter!r} reads: its weights are called {shown}"
         raise CheckpointError(Problem(str(stored.place), what, fix="leave adapter out, so that it is recognized"))
     what = f"has weights in a layout that no adapter knows: {shown}"
     known = listing(registry.names("weight_adapters"))
     raise CheckpointError(
-        Problem(str(stored.place), what, known, "see docs/how-to/start-from-a-model.md for an own one")
+        Problem(
+            str(stored.place), what, known, "docs/how-to/start-from-a-model.md says how to write an adapter of your own"
+        )
     )
 
 
@@ -139,7 +141,8 @@ def _spec(stored: StoredModel) -> DataSpec | None:
     try:
         return DataSpec.model_validate(stored.spec)
     except ValidationError as error:
-        raise CheckpointError(Problem(str(stored.place), "has wrong facts of its data")) from error
+        what = "describes its training data in a way that cannot be read"
+        raise CheckpointError(Problem(str(stored.place), what, fix="export the model again")) from error
 
 
 def _trained_with(path: Path) -> tuple[PhasedSteps | None, Any]:

@@ -67,7 +67,8 @@ def _check_frozen(module: GenerativeModule, match: Match) -> None:
         if name in new and not weight.requires_grad and is_frozen(name, module.config.freeze)
     ]
     if random:
-        what = f"would keep {counted(len(random), 'weight')} as drawn at random: {listing(random, 4)}"
+        count = counted(len(random), "weight")
+        what = f"would freeze {count} at their random start, which init_from does not give: {listing(random, 4)}"
         raise ConfigError(Problem("model_config.freeze", what, fix="freeze only what init_from gives"))
 
 

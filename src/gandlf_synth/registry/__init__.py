@@ -116,7 +116,9 @@ def register(group: str, name: str) -> Callable[[T], T]:
 
     def add(component: T) -> T:
         if name.lower() in entries(group):
-            raise PluginError(Problem(f"{group}.{name}", "is the name of an installed component", fix="use another"))
+            raise PluginError(
+                Problem(f"{group}.{name}", "is the name of an installed component", fix="choose another name")
+            )
         problem = shape_problem(group, f"{group}.{name}", component)
         if problem:
             raise PluginError(problem)
@@ -141,7 +143,8 @@ def load_plugin(file: Path) -> None:
     try:
         spec.loader.exec_module(module)
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
-        raise PluginError(Problem(where, f"cannot be loaded: {type(error).__name__}: {error}")) from error
+        what = f"cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(Problem(where, what, fix="mend the file; --debug shows the line")) from error
     _plugins.append(file.absolute())
 
 

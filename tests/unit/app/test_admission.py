@@ -44,7 +44,9 @@ def test_another_page_is_refused_even_if_it_knows_the_secret(headers: dict[str, 
 
 @pytest.mark.parametrize("host", ["", "evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:8001", "[::1]:8000"])
 def test_a_name_that_was_rebound_to_this_computer_is_refused(host: str) -> None:
-    with pytest.raises(RefusedError, match="this address is for this computer only"):
+    with pytest.raises(
+        RefusedError, match="this page is for this computer only; open the address that the terminal shows"
+    ):
         ADMISSION.path_of("/s3cret/", {"Host": host})
 
 

@@ -117,7 +117,7 @@ def test_several_draws_of_a_row_come_with_maps_of_mean_and_spread(page: Page) ->
     assert "--n-samples 3" in job["command"]
     assert "n_samples: makes several images of each row" in page.order(n_samples=2)["error"]
     answer = page.ask("v1/jobs", "POST", {"n_samples": 9, "number": 9})
-    assert "number times n_samples is 81, and 64 is the most" in answer.json["error"]
+    assert "81 images (number times n_samples) are too many; at most 64 in one order" in answer.json["error"]
 
 
 def test_a_number_beyond_the_training_is_warned_of(page: Page) -> None:

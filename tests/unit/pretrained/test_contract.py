@@ -128,7 +128,7 @@ def test_a_denoiser_has_to_know_noise_better_than_one_without_training() -> None
         torch.nn.init.normal_(weight, std=0.2)
     with pytest.raises(CheckpointError) as error:
         check_contract(parent(), wrong, batch())
-    assert "knows noise no better than a network without training: loss " in str(error.value)
+    assert "predicts noise no better than a network without training: loss " in str(error.value)
     assert "prediction_type are not told by the weights and may be others" in str(error.value)
 
 

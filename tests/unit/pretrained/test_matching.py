@@ -126,7 +126,8 @@ def test_another_architecture_is_refused_with_both_sizes() -> None:
 def test_what_is_left_over_is_an_error_unless_partial_allows_it() -> None:
     before, after = model(conditioned("spacing")), model(classes_of())
     with pytest.raises(
-        CheckpointError, match=r"has 4 weights without a place: process\.denoiser\.unet\.class_embedding"
+        CheckpointError,
+        match=r"has 4 weights that this model has no place for: process\.denoiser\.unet\.class_embedding",
     ):
         start_from(parent_of(before), after)
     start = start_from(parent_of(before, partial=True), after)
@@ -159,7 +160,10 @@ def test_lora_loads_the_weights_below_its_changes_and_learns_what_is_new() -> No
 def test_a_frozen_part_that_the_parent_lacks_is_refused() -> None:
     before = model(classes_of())
     after = model(conditioned("spacing"), freeze=["class_embedding"])
-    with pytest.raises(ConfigError, match=r"model_config\.freeze: would keep 4 weights as drawn at random"):
+    with pytest.raises(
+        ConfigError,
+        match=r"model_config\.freeze: would freeze 4 weights at their random start, which init_from does not give",
+    ):
         start_from(parent_of(before), after)
 
 
@@ -172,11 +176,11 @@ def test_rows_of_tables_with_other_rows_before_them() -> None:
 
 def test_a_table_of_unknown_classes_is_left_over() -> None:
     parent = replace(parent_of(model(classes_of("a", "b"))), spec=None)
-    with pytest.raises(CheckpointError, match=r"without a place: process\.denoiser\.unet\.class_embedding\.weight"):
+    with pytest.raises(CheckpointError, match=r"has no place for: process\.denoiser\.unet\.class_embedding\.weight"):
         start_from(parent, model(classes_of("a", "b")))
 
 
 def test_a_model_without_fitting_weights_is_refused() -> None:
     other: Mapping[str, torch.Tensor] = {"something.weight": torch.zeros(2, 2)}
-    with pytest.raises(CheckpointError, match="gives no weight that fits"):
+    with pytest.raises(CheckpointError, match="has no weight of a name and size that this model has"):
         start_from(replace(parent_of(model(classes_of())), weights=other), model(classes_of()))

@@ -117,5 +117,5 @@ def test_what_is_no_trained_model_is_refused_in_words(tmp_path: Path, weights: M
         CheckpointError, match=r"holds an autoencoder, and model_name is ddpm; allowed: .*autoencoder_kl"
     ):
         read(tmp_path / "vae.pt", "ddpm")
-    with pytest.raises(CheckpointError, match="has not the layout of adapter 'maisi'"):
+    with pytest.raises(CheckpointError, match="is not in the layout that adapter 'maisi' reads"):
         read(tmp_path / "vae.pt", adapter="maisi")

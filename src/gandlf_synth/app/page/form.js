@@ -155,7 +155,7 @@ export const listenToForm = (ordered) => {
     try {
       if (lacking) {
         byId(`cell-${lacking.column}`).focus();
-        throw new Error(`${lacking.title || names[lacking.column] || lacking.column} is needed: the model never learned to do without`);
+        throw new Error(`${lacking.title || names[lacking.column] || lacking.column} is needed: this model makes no image without it`);
       }
       await send("v1/jobs", order());
       ordered();

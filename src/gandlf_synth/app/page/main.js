@@ -41,7 +41,7 @@ const describe = (model) => {
 const copies = (model) => {
   if (model.checks_copies) return "Copies of training images are refused and made again; each image says how near it is to them.";
   if (model.shows_patient) return "An image resembles the one that it is made from, on purpose: it shows that person.";
-  return "How near an image is to the training images is not looked at: start the app with --refuse-copies and the CSV of the training for that.";
+  return "New images are not compared with the training images. For that, start the app with --refuse-copies and the CSV of the training images.";
 };
 
 const followModel = async () => {
