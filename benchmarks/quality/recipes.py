@@ -289,6 +289,15 @@ _FAMILIES_3D = {
 _EPSILON = {"prediction_type": "epsilon", "beta_schedule": "linear", "zero_terminal_snr": False, "sampler": "ddpm",
             "num_inference_steps": 100}  # fmt: skip
 
+_EXISTING = Recipe(
+    {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
+     "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
+     "architecture": {"num_channels": [32, 64, 64, 64], "attention_levels": [False, False, True, True],
+                      "num_res_blocks": 2, "norm_num_groups": 32, "num_head_channels": 8}},
+    32, cooldown=0.0,
+)  # fmt: skip
+"""The existing GaNDLF-Synth's default ddpm."""
+
 _RIVALS = {
     # MONAI tutorials, generation/2d_ddpm and 3d_ddpm: network, rate and loss; 100 of their 1000 ancestral steps.
     "rival-monai": Recipe(
@@ -322,13 +331,7 @@ _RIVALS = {
          "optimizers": {"name": "adamw", "lr": 1e-4, "weight_decay": 0.01}, "architecture": unet("thin", 16)},
         4, warmup=0.05, cooldown=0.95,
     ),
-    "rival-existing-3d": Recipe(
-        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
-         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
-         "architecture": {"num_channels": [32, 64, 64, 64], "attention_levels": [False, False, True, True],
-                          "num_res_blocks": 2, "norm_num_groups": 32, "num_head_channels": 8}},
-        4, cooldown=0.0,
-    ),
+    "rival-existing-3d": replace(_EXISTING, batch=4),
     # diffusers' training example: its optimizer, rates and objective on a U-Net that costs what ours does.
     "rival-diffusers": Recipe(
         {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.9999,
@@ -336,14 +339,7 @@ _RIVALS = {
          "architecture": unet("medium", 32)},
         16, warmup=0.05, cooldown=0.95,
     ),
-    # The existing GaNDLF-Synth's default ddpm.
-    "rival-existing": Recipe(
-        {"model_name": "ddpm", **_EPSILON, "ema_decay": 0.0, "gradient_clip_val": None,
-         "optimizers": {"name": "adam", "lr": 1e-4, "weight_decay": 0.0},
-         "architecture": {"num_channels": [32, 64, 64, 64], "attention_levels": [False, False, True, True],
-                          "num_res_blocks": 2, "norm_num_groups": 32, "num_head_channels": 8}},
-        32, cooldown=0.0,
-    ),
+    "rival-existing": _EXISTING,
 }  # fmt: skip
 
 SETS: dict[str, dict[str, Recipe]] = {

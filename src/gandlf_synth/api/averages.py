@@ -55,7 +55,7 @@ def choose_average(request: AverageRequest, console: "Console | None" = None) ->
 
     folder = ModelFolder(request.model_dir)
     loaded = configuration_of(None, folder)
-    spec = check_makes_alone(load_model(request.model_dir)).spec
+    module = check_makes_alone(load_model(request.model_dir))
 
     from gandlf_synth.display.console import progress_bar, silent_console
     from gandlf_synth.evaluation.choose_average import choose_average as compare
@@ -63,13 +63,13 @@ def choose_average(request: AverageRequest, console: "Console | None" = None) ->
     from gandlf_synth.ranks import Ranks
 
     extractor = build_extractor(request.extractor, request.extractor_weights, allow_download=request.allow_download)
-    extractor.check_images(spec.spatial_dims)
-    manifest, pipeline = given_images(request.csv, spec, loaded)
+    extractor.check_images(module.spec.spatial_dims)
+    manifest, pipeline = given_images(request.csv, module.spec, loaded)
     options = sampling_parameters(GenerationRequest(model_dir=request.model_dir), loaded, folder.sampling)
     device = Ranks().device
     with folder.locked():
         choice = compare(
-            folder, manifest, pipeline, extractor.to(device), options, device,
+            module, folder, manifest, pipeline, extractor.to(device), options, device,
             progress_bar(console or silent_console()),
             count=request.count, batch_size=request.batch_size, seed=request.seed,
         )  # fmt: skip

@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from gandlf_synth.cli.options import PATH, console, emit, extractor_options, json_option, model_dir_option
+from gandlf_synth.cli.options import (
+    PATH,
+    comparison_options,
+    console,
+    emit,
+    extractor_options,
+    json_option,
+    model_dir_option,
+)
 from gandlf_synth.errors import ConfigError, Problem
 
 
@@ -13,11 +21,7 @@ from gandlf_synth.errors import ConfigError, Problem
 @model_dir_option
 @click.option("-dt", "--main-data-csv-path", "csv", type=PATH, help="CSV of real images, best of unseen subjects.")
 @click.option("--keep", metavar="WIDTH", help="Take this average without measuring: a width, or usual.")
-@click.option("-n", "count", type=click.IntRange(min=8), default=100, show_default=True, help="Images per average.")
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Images that are sampled together."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")
+@comparison_options("average", 100)
 @extractor_options
 @json_option
 def choose_average(model_dir: Path, csv: Path | None, keep: str | None, as_json: bool, **options: Any) -> None:

@@ -152,6 +152,34 @@ def extractor_options(command: Command) -> Command:
     return command
 
 
+def comparison_options(of: str, count: int) -> Callable[[Command], Command]:
+    """How many images are compared for each of what ``of`` names, and how they are made."""
+
+    def add(command: Command) -> Command:
+        for option in (
+            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise."),
+            click.option(
+                "--batch-size",
+                type=click.IntRange(min=1),
+                default=16,
+                show_default=True,
+                help="Images that are sampled together.",
+            ),
+            click.option(
+                "-n",
+                "count",
+                type=click.IntRange(min=8),
+                default=count,
+                show_default=True,
+                help=f"Images per {of}.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
 def mode_options(command: Command) -> Command:
     """Resume and reset."""
     command = click.option("-rt", "--reset", is_flag=True, help="Delete the earlier run in the model folder first.")(

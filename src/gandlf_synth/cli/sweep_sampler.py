@@ -7,6 +7,7 @@ import click
 from gandlf_synth.cli.options import (
     PATH,
     checkpoint_option,
+    comparison_options,
     console,
     emit,
     extractor_options,
@@ -24,11 +25,7 @@ from gandlf_synth.errors import ConfigError, Problem
 @checkpoint_option
 @click.option("--samplers", help="Names such as ddim,dpmpp_2m; absent: all samplers of the family.")
 @click.option("--steps", default="10,25,50", show_default=True, help="How many steps to try with each sampler.")
-@click.option("-n", "count", type=click.IntRange(min=8), default=64, show_default=True, help="Images per setting.")
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Images that are sampled together."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")
+@comparison_options("setting", 64)
 @extractor_options
 @json_option
 def sweep_sampler(samplers: str | None, steps: str, as_json: bool, **options: Any) -> None:

@@ -70,6 +70,7 @@ class _Candidate:
 
 
 def choose_average(
+    module: GenerativeModule,
     folder: ModelFolder,
     manifest: Manifest,
     pipeline: Pipeline,
@@ -84,19 +85,20 @@ def choose_average(
 ) -> AverageChoice:
     """Compare the averages that the checkpoints of ``folder`` hold, and keep the one with the lowest distance.
 
-    All of them make their images from the same noise.
+    All of them make their images from the same noise. ``module`` is the model with any of them: what it was trained on
+    is read from it.
 
     Raises:
         CheckpointError: there is no usable checkpoint.
     """
     candidates = _candidates(folder)
-    spec = (first := candidates[0].load()).spec
-    real = features(batches_of(manifest, pipeline, spec, bar), extractor)
-    subjects, condition = [sample.subject for sample in manifest.samples], condition_of(manifest, first)
+    real = features(batches_of(manifest, pipeline, module.spec, bar), extractor)
+    subjects, condition = [sample.subject for sample in manifest.samples], condition_of(manifest, module)
     measured = []
     for candidate in bar(candidates, len(candidates), "Averages"):
-        module = candidate.load().to(device)
-        images = make_samples(module, condition, options, count=count, batch_size=batch_size, seed=seed)
+        images = make_samples(
+            candidate.load().to(device), condition, options, count=count, batch_size=batch_size, seed=seed
+        )
         result = score(real, features(images, extractor), subjects, seed=seed)
         kid, overlap = result.kid, result.overlap
         measured.append(
