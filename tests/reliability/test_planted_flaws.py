@@ -157,6 +157,15 @@ def test_the_images_that_are_unlike_the_others_are_listed() -> None:
     assert f"{len(wrong)} are pure noise" in cause.sentence
 
 
+def test_plain_tiles_with_the_grain_of_the_camera_are_no_noise() -> None:
+    rng = np.random.default_rng(0)
+    real, other, _ = small()
+    plain = [(1500 + rng.normal(0, 12, image.shape)).astype(np.int16) for image in other.images[:2]]
+    sets = in_memory(real, Labeled([*plain, *other.images[2:]], other.labels))
+
+    assert not any("noise" in cause.sentence for cause in find_outliers(sets))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "flaw"), CASES)
 def test_the_card_turns_and_names_the_flaw(name: str, flaw: str, tmp_path: Path) -> None:
