@@ -5,7 +5,7 @@ the size of the Fourier coefficients, which a shift leaves as it is (Reddy & Cha
 matrices, a block at a time, so that memory does not grow with the number of pairs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gandlf_synth.metrics.detail import FLIPS, Scale, coarse_poses, flipped, standardized, warp
+from gandlf_synth.metrics.detail import FLIPS, Scale, chunks, coarse_poses, flipped, standardized, warp
 
 THUMB_2D, THUMB_3D = Scale(16, 0.04, 0.17), Scale(10, 0.05, 0.2)
 EACH = 3
@@ -22,6 +22,8 @@ _REACH = 0.36
 """The farthest shift, in torch's coordinates, which span 2."""
 _STEPS = {2: 5, 3: 3}
 """Shifts along each axis."""
+_COLUMNS = 4096
+"""Training images that are compared at once: what is kept of each pair then stays small."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,26 @@ def find_candidates(
 
 
 def _best(bank: Iterator[tuple[int, Tensor]], known: Tensor, barred: Tensor | None) -> tuple[Tensor, Tensor]:
-    best = flip_of = None
-    for flip, rows in bank:
+    poses, parts = list(bank), []
+    for columns in chunks(len(known), _COLUMNS):
+        scores, flips = _strongest(poses, known[columns])
+        if barred is not None:
+            scores[barred[:, columns]] = -1
+        top = scores.topk(min(EACH, scores.shape[1]), dim=1)
+        parts.append((top.values, top.indices + columns.start, flips.gather(1, top.indices)))
+    values, index, flips = (torch.cat([part[k] for part in parts], dim=1) for k in range(3))
+    best = values.topk(min(EACH, values.shape[1]), dim=1).indices
+    return index.gather(1, best), flips.gather(1, best)
+
+
+def _strongest(poses: Sequence[tuple[int, Tensor]], known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the largest score of each pair of images over all poses, and the flip that gives it."""
+    best: dict[int, Tensor] = {}
+    for flip, rows in poses:
         scores = (rows @ known.T).abs_()
-        if best is None or flip_of is None:
-            best, flip_of = scores, torch.full_like(scores, flip, dtype=torch.int8)
-        else:
-            flip_of[scores > best] = flip
-            torch.maximum(best, scores, out=best)
-    if best is None or flip_of is None:
-        raise ValueError("no poses")
-    if barred is not None:
-        best[barred] = -1
-    top = best.topk(min(EACH, best.shape[1]), dim=1).indices
-    return top, flip_of.gather(1, top).long()
+        best[flip] = torch.maximum(best[flip], scores, out=best[flip]) if flip in best else scores
+    scores, place = torch.stack(list(best.values())).max(dim=0)
+    return scores, torch.tensor(list(best), device=place.device)[place]
 
 
 def _turned(images: Tensor) -> Iterator[tuple[int, Tensor]]:

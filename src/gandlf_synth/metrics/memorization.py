@@ -38,7 +38,8 @@ _MIXED, _ALONE = 0.6, 0.97
 """An image is named a mixture if two explain so much more than one, and one does not explain it so well."""
 _SURELY_MIXED, _SURELY_ALONE = 0.9, 0.99
 """The same where two explain nearly all: images that share much of their detail are each like a mixture of others."""
-_CHUNK = 256
+_CHUNK = {"cpu": 256, "cuda": 2048}
+"""Images that are searched for at once."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class CopySearch:
             reference_groups: of each reference; needed with ``query_groups``.
         """
         parts = []
-        for rows in chunks(len(queries), _CHUNK):
+        for rows in chunks(len(queries), _CHUNK[self._known.thumbs.device.type]):
             barred = None
             if query_groups is not None and reference_groups is not None:
                 same = np.asarray(query_groups[rows])[:, None] == np.asarray(reference_groups)

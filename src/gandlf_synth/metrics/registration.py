@@ -15,8 +15,8 @@ _ITERATIONS = 6
 _FARTHEST = 0.35
 """How far a pose's matrix may lie from that of no rotation and no zoom: about 14°, or a zoom of 1.25."""
 _SMALLEST_OVERLAP = 0.4
-_BLOCK = 2**22
-"""Values that are correlated at once."""
+_BLOCK = {"cpu": 2**22, "cuda": 2**26}
+"""Values that are correlated at once: as many as a processor's cache holds, or as keep a GPU busy."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,12 @@ def register_roughly(images: Tensor, known: Tensor, index: Tensor, flips: Tensor
     dims = images.ndim - 1
     poses = coarse_poses(dims).to(images)
     values = images[0].numel() * len(poses) * index.shape[1] * 2**dims
-    return _in_blocks(
-        lambda rows: _rough_block(images[rows], known, index[rows], flips[rows], poses), len(images), values
-    )
+    return _in_blocks(lambda rows: _rough_block(images[rows], known, index[rows], flips[rows], poses), images, values)
 
 
-def _in_blocks(register: Callable[[slice], Registered], count: int, values: int) -> Registered:
-    """Return what ``register`` finds for so many images, some of them at a time, each taking so many values."""
-    parts = [register(rows) for rows in chunks(count, max(1, _BLOCK // values))]
+def _in_blocks(register: Callable[[slice], Registered], images: Tensor, values: int) -> Registered:
+    """Return what ``register`` finds for images, some of them at a time, each taking so many values."""
+    parts = [register(rows) for rows in chunks(len(images), max(1, _BLOCK[images.device.type] // values))]
     return Registered(torch.cat([part.correlation for part in parts]), torch.cat([part.pose for part in parts]))
 
 
@@ -118,9 +116,7 @@ def register_finely(images: Tensor, targets: Tensor, poses: Tensor) -> Registere
     moves = generators(images.ndim - 1).to(images)
     drift = moves @ _points(images).T
     values = images[0].numel() * len(moves) * 4
-    return _in_blocks(
-        lambda rows: _fine_block(images[rows], targets[rows], poses[rows], drift, moves), len(images), values
-    )
+    return _in_blocks(lambda rows: _fine_block(images[rows], targets[rows], poses[rows], drift, moves), images, values)
 
 
 def _fine_block(images: Tensor, targets: Tensor, poses: Tensor, drift: Tensor, moves: Tensor) -> Registered:

@@ -120,14 +120,18 @@ def retina() -> RealSet:
     return RealSet("retina", Labeled(images, labels), one_sided=False, standing_alone=True, on_background=False)
 
 
-def _pictures(name: str, classes: Sequence[str], each: int, side: int) -> Labeled:
+def _pictures(
+    name: str, classes: Sequence[str], each: int, side: int, mode: str = "L", one_per_folder: bool = False
+) -> Labeled:
     images, labels = [], []
     for kind in classes:
         paths = sorted(
             [*(SHARED / name / "train" / kind).rglob("*.png"), *(SHARED / name / "train" / kind).rglob("*.j*")]
         )
+        if one_per_folder:
+            paths = list({path.parent: path for path in reversed(paths)}.values())[::-1]
         for path in paths[:each]:
-            images.append(np.asarray(Image.open(path).convert("L").resize((side, side), Image.Resampling.BOX)))
+            images.append(np.asarray(Image.open(path).convert(mode).resize((side, side), Image.Resampling.BOX)))
             labels.append(kind)
     return Labeled(images, labels)
 
@@ -147,6 +151,14 @@ def tumors() -> RealSet:
 
 
 @cache
+def histology() -> RealSet:
+    """Tissue of the colon, with and without tumor, RGB; the two copies of a tile that the collection made are one."""
+    classes = sorted(_folders("colon_histology_rgb_2d"))
+    pool = _pictures("colon_histology_rgb_2d", classes, 110, 64, "RGB", one_per_folder=True)
+    return RealSet("histology", pool, one_sided=False, standing_alone=False, on_background=False)
+
+
+@cache
 def hippocampi() -> RealSet:
     """Volumes of hippocampi with wild intensities; the classes are large and small ones."""
     paths = sorted((SHARED / "hippocampus_mri_3d").glob("*/image.nii.gz"))[:150]
@@ -163,6 +175,7 @@ STANDING_ALONE: dict[str, Callable[[], RealSet]] = {"brains": brains, "stains": 
 BESIDE: dict[str, tuple[str, Callable[[], RealSet]]] = {
     "x-rays": ("pneumonia_xray_2d", x_rays),
     "tumors": ("brain_tumor_mri_2d", tumors),
+    "histology": ("colon_histology_rgb_2d", histology),
     "hippocampi": ("hippocampus_mri_3d", hippocampi),
 }
 REAL_SETS = STANDING_ALONE | {name: make for name, (folder, make) in BESIDE.items() if Path(SHARED / folder).is_dir()}

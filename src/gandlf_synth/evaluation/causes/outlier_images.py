@@ -42,7 +42,7 @@ _WHITE = 0.4
 _EMPTY = 0.003
 """Deviation, as a share of the range, below which an image is empty."""
 _FAINT = 0.25
-"""Deviation, as a share of that of the usual real image, below which what looks like noise is the grain of a plain area:
+"""Deviation, as a share of that of the usual real image, below which what looks like noise is the grain of a plain one:
 0.03 in a white tile of stained tissue; noise in place of an image has 0.8 and more."""
 _RARER = 4.0
 """How many times rarer noisy or empty images must be among the real ones."""
