@@ -160,6 +160,14 @@ _ADAMW = {"name": "adamw", "weight_decay": 0.0}
 _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
 
 
+def _dcgan(architecture: dict[str, Any] | None = None, **settings: Any) -> Recipe:
+    """Return the recipe of ``dcgan`` at 64x64 with other settings."""
+    networks = {"init_channels_generator": 256, "init_channels_discriminator": 32, "minibatch_std_group_size": 4}
+    optimizers = {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "weight_decay": 0.0}
+    model = {"model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995, "optimizers": optimizers}
+    return Recipe({**model, "architecture": {**networks, **(architecture or {})}, **settings}, 16)
+
+
 def _stylegan(stages: list[float], **settings: Any) -> Recipe:
     """Return the recipe of ``configs/stylegan_2d.yaml`` with other shares of its stages."""
     architecture = {
@@ -181,6 +189,9 @@ _SECOND = {"architecture": {"num_channels": [64, 128], "attention_levels": [Fals
 _THIN_SECOND = {"architecture": {"num_channels": [48, 96], "attention_levels": [False, True], "num_res_blocks": 1,
                                  "num_head_channels": 48, "norm_num_groups": 16}}  # fmt: skip
 
+_GRID16_SECOND = {"architecture": {"num_channels": [32, 64], "attention_levels": [False, True], "num_res_blocks": 1,
+                                   "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
+
 _FAMILIES_2D = {
     "stylegan2": Recipe(
         {
@@ -200,16 +211,11 @@ _FAMILIES_2D = {
         },
         8,
     ),
-    "dcgan": Recipe(
-        {
-            "model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995,
-            "optimizers": {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "weight_decay": 0.0},
-            "architecture": {"init_channels_generator": 256, "init_channels_discriminator": 32,
-                             "minibatch_std_group_size": 4},
-        },
-        16,
-    ),
+    "dcgan": _dcgan(),
+    "dcgan-spectral": _dcgan(losses={"name": "hinge"}, architecture={"spectral_norm": True}),
+    "dcgan-r1": _dcgan(r1_gamma=1.0, r1_interval=8),
     "stylegan": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27]),
+    "stylegan-rate3e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}),
     "stylegan-late": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6]),
     "stylegan-late-logistic": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], losses={"name": "bcelogits"}),
     "stylegan-late-rate3e-3": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], optimizers={**_ADAM, "lr": 3e-3}),
@@ -260,6 +266,7 @@ _FAMILIES_3D = {
 } | {
     "autoencoder_kl-late": Recipe(_autoencoder([16, 32, 64], 4, adversarial_start_fraction=0.9), 4),
     "autoencoder_kl-latents8": Recipe(_latents(_autoencoder([16, 32, 64], 4), 8), 4),
+    "autoencoder_kl-grid16": Recipe(_autoencoder([16, 32], 4), 4),
     "autoencoder_kl-rate2e-3": Recipe(_autoencoder([16, 32, 64], 4, optimizers={**_ADAMW, "lr": 2e-3}), 4),
     "autoencoder_kl-batch2": Recipe(_autoencoder([16, 32, 64], 4), 2),
     "autoencoder_kl-thin": Recipe(_autoencoder([8, 32, 64], 4), 4),
@@ -282,6 +289,21 @@ _FAMILIES_3D = {
          "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_THIN_SECOND},
          "optimizers": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
         8, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32, 64], 4), 4),
+    ),
+    "latent-3d-grid16": Recipe(
+        {"model_name": "latent_diffusion",
+         "second_stage": {"model_name": "ddpm", "prediction_type": "edm", **_GRID16_SECOND},
+         "optimizers": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
+        4, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32], 4), 4),
+    ),
+    "stylegan2-3d": Recipe(
+        {
+            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
+            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
+            "architecture": {"latent_vector_size": 64, "intermediate_latent_size": 64, "num_mapping_layers": 2,
+                             "channel_base": 256, "channel_max": 64},
+        },
+        8,
     ),
     "edm-3d": denoiser("edm", "thin", batch=2, groups=8),
 }  # fmt: skip
