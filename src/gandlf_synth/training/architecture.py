@@ -13,6 +13,8 @@ _WIDEST: dict[tuple[bool, int], Size] = {(False, 2): "S", (False, 3): "S", (True
 _MOST_MEMORY = 0.85
 """The share of a GPU's memory that steps may take: validation and sampling need some, too."""
 
+_TRIALS, _WORTH_A_SECOND = 2, 120.0
+"""Trials of a size before wider ones are given up, in runs of so many seconds and more."""
 _USUAL_BATCH = 8
 """Images in a batch for which families say how many steps are enough."""
 
@@ -86,7 +88,8 @@ def choose_networks(
     if written != "auto":
         chosen = SizeChoice(written, f"{written}: as written")
     elif budget.seconds is not None and budget.measure is not None:
-        chosen = size_for_time(budget.seconds, enough, lambda size: trials.of(size).cost)
+        seconds = budget.seconds
+        chosen = size_for_time(seconds, enough, lambda size: trials.better_of(size, seconds).cost)
     else:
         thinnest = resolve(Networks(SizeChoice(SIZES[0])))
         batch = resolved(thinnest.batch_size)
@@ -119,8 +122,18 @@ class _Trials:
 
     def of(self, size: Size | None) -> _Trial:
         if size not in self.known:
-            self.known[size] = self._try(self.resolve(Networks(SizeChoice(size) if size else None)))
+            self.known[size] = self._try(self._resolved(size))
         return self.known[size]
+
+    def better_of(self, size: Size | None, seconds: float) -> _Trial:
+        """Try a size again, and return the trial with more steps in so many ``seconds`` of those made so far."""
+        trial, known = self._try(self._resolved(size)), self.known.get(size)
+        if known is None or trial.cost.fewest_steps(seconds) > known.cost.fewest_steps(seconds):
+            self.known[size] = trial
+        return self.known[size]
+
+    def _resolved(self, size: Size | None) -> Config:
+        return self.resolve(Networks(SizeChoice(size) if size else None))
 
     def _try(self, config: Config) -> _Trial:
         if self.measure is None:
@@ -195,24 +208,27 @@ def size_for_steps(steps: int, enough: Mapping[Size, int], *, on_gpu: bool, dims
 def size_for_time(seconds: float, enough: Mapping[Size, int], measure: Callable[[Size], Cost]) -> SizeChoice:
     """Return the widest networks that get enough steps in so many ``seconds``, trying thin ones first.
 
+    Wider ones are given up only after a second trial: a program that began to work beside the first may be done.
+
     Args:
         seconds: of training.
         enough: steps from which a size is better than thinner ones, with batches of 8.
-        measure: tries a few steps of a size.
+        measure: tries a few steps of a size; asked again, it returns the better of both trials.
     """
     tried: dict[Size, int] = {}
     chosen, needs = SIZES[0], dict(enough)
-    for size in SIZES:
-        needed = needs.get(size, 0)
-        if tried and tried[chosen] < needed:
+    for size, wider in zip(SIZES, (*SIZES[1:], None), strict=True):
+        for _ in range(_TRIALS if seconds >= _WORTH_A_SECOND else 1):
+            cost = measure(size)
+            tried[size] = cost.fewest_steps(seconds)
+            needs = enough_with(cost.stages[-1].batch_size, enough)
+            goes_on = tried[size] >= max(needs.get(size, 0), needs.get(wider, 0) if wider else 0)
+            if goes_on:
+                break
+        if tried[size] >= needs.get(size, 0):
+            chosen = size
+        if not goes_on:
             break  # wider networks take fewer steps still
-        cost = measure(size)
-        tried[size] = cost.fewest_steps(seconds)
-        needs = enough_with(cost.stages[-1].batch_size, enough)
-        needed = needs.get(size, 0)
-        if tried[size] < needed:
-            break
-        chosen = size
     figures = ", ".join(f"{size} takes {steps:,} steps" for size, steps in tried.items())
     return SizeChoice(chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{_next(chosen, needs)}")
 

@@ -1,8 +1,11 @@
 """What a training takes, computed from what its steps take; imports no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MINUTE, _HOUR = 60.0, 3600.0
+_DEAREST = 4.0
+"""How many times as long as a usual step one with every penalty takes at most: what takes longer was held up."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,31 @@ class Cost:
     def fewest_steps(self, seconds: float) -> int:
         """Return the steps of the stage that gets fewest of them in a run of so many ``seconds``."""
         return min(stage.steps_in(seconds * stage.share) for stage in self.stages)
+
+
+def seconds_of_step(measured: Sequence[float], work_cycle: int = 1) -> float:
+    """Return what a training step takes where nothing else holds it up.
+
+    Other programs that use the processor for a moment make single steps many times longer, never shorter, so that the
+    short ones tell: the usual step is the first quartile.
+
+    Args:
+        measured: seconds of the first steps; the first of them also warms up, and has all penalties.
+        work_cycle: steps after which the penalties fall together again.
+
+    >>> seconds_of_step([2.0, 0.1, 11.0, 0.1])
+    0.1
+    >>> round(seconds_of_step([9.0, 0.1, 0.1, 0.1], work_cycle=4), 3)
+    0.175
+    """
+    first, *rest = measured
+    usual = sorted(rest)[len(rest) // 4]
+    if work_cycle == 1:
+        return usual
+    bounded = [min(each, _DEAREST * usual) for each in (first, *rest)]
+    if len(rest) >= work_cycle:
+        return sum(bounded[1:]) / len(rest)
+    return (bounded[0] + (work_cycle - 1) * usual) / work_cycle
 
 
 def in_words(seconds: float) -> str:

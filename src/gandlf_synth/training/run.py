@@ -14,7 +14,7 @@ from gandlf_synth.config import Config, Document, LoadedConfig, Phase, Prerequis
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import Reporter, progress_bar
-from gandlf_synth.errors import counted
+from gandlf_synth.errors import counted, option
 from gandlf_synth.files import write_json
 from gandlf_synth.launcher import is_first_process
 from gandlf_synth.provenance import RunRecord, digest
@@ -259,7 +259,7 @@ def _train(
         result = fit(
             module, data.loaders(config, loader_workers(), past.asked_batch_size), config, folder, reporter.console,
             resume_from=request.resume_from, seconds=limit, prepared=prepared,
-            callbacks=_sample_metrics(config, extractor, reporter),
+            callbacks=[*_sample_metrics(config, extractor, reporter), *_pace_check(request, plan, expected, reporter)],
         )  # fmt: skip
     record = end_record(record, result)
     if is_first_process():
@@ -325,6 +325,21 @@ def _sample_metrics(config: Config, extractor: "Extractor | None", reporter: Rep
     if options is None or extractor is None:
         return []
     return [SampleMetrics(options, extractor, config.seed, reporter.say)]
+
+
+def _pace_check(
+    request: TrainingRequest, plan: Plan, expected: Expectation | None, reporter: Reporter
+) -> "list[Callback]":
+    """Return what compares the steps of a run that the clock ends with those of the trial."""
+    from gandlf_synth.training.callbacks import PaceCheck
+
+    if plan.cost is None or expected is None or request.seconds is None:
+        return []
+    sized = plan.reason("model_config.architecture")
+    resize = f"begin again with {option('reset')}" if sized else ""
+    seconds = plan.cost.stages[-1].stretches[0].seconds_per_step
+    accumulated = plan.config.model.accumulate_grad_batches
+    return [PaceCheck(seconds, expected.steps, reporter.say, accumulated=accumulated, resize=resize)]
 
 
 def _announce(

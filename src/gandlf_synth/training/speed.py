@@ -1,7 +1,6 @@
 """What a training step costs on this machine: a few real steps on made-up images."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -28,14 +27,16 @@ from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.sampling import sample_batches
 from gandlf_synth.training.callbacks import ExponentialMovingAverage, PowerAverages, StepSeeds, cuda_graphs
-from gandlf_synth.training.cost import Cost, StageCost, StretchCost
+from gandlf_synth.training.cost import Cost, StageCost, StretchCost, seconds_of_step
 from gandlf_synth.training.data import conditions_of, loader_workers
 from gandlf_synth.training.fit import quiet_lightning, trainer_options
 from gandlf_synth.training.memory import memory_guard
 
-_FEWEST_STEPS, _MOST_STEPS = 2, 16
-_SECONDS = 1.5
-"""After which the steps of one part of a training are enough."""
+_FEWEST_STEPS, _MOST_STEPS = 5, 16
+_ENOUGH_STEPS, _SECONDS = 4, 1.5
+"""The first steps of one part of a training, and the seconds after them, that are enough to tell what a step takes."""
+_MOST_SECONDS = 8.0
+"""After which no further step is begun, where a single one takes seconds."""
 _TOGETHER = 4
 """Images that are sampled."""
 _MOST_BYTES = 2**28
@@ -129,21 +130,15 @@ class _StretchClock(Callback):
         now = _now()
         seconds.append(now - self._started)
         self._started = now
-        enough = len(seconds) > 1 and sum(seconds) > _SECONDS
-        if enough or len(seconds) == self._per_stretch:
+        enough = len(seconds) >= _ENOUGH_STEPS and sum(seconds[1:]) > _SECONDS
+        slow = len(seconds) > 1 and sum(seconds) > _MOST_SECONDS
+        if enough or slow or len(seconds) == self._per_stretch:
             self._place += 1
         trainer.should_stop = self._place == len(self._stretches)
 
     def seconds(self) -> list[float]:
-        """Return the mean seconds of a step in each stretch: the first step, which also warms up, has all penalties."""
-        return [self._mean(seconds) for seconds in self._measured]
-
-    def _mean(self, seconds: Sequence[float]) -> float:
-        first, rest = seconds[0], seconds[1:]
-        usual = sum(rest) / len(rest)
-        if self._cycle == 1 or len(rest) >= self._cycle:
-            return usual
-        return (first + (self._cycle - 1) * usual) / self._cycle
+        """Return the seconds of a step in each stretch."""
+        return [seconds_of_step(measured, self._cycle) for measured in self._measured]
 
 
 def _now() -> float:

@@ -47,8 +47,35 @@ def test_networks_for_which_there_is_no_time_are_not_tried() -> None:
 
     choice = size_for_time(200, ENOUGH, measure)
 
-    assert tried == ["XS"]
+    assert tried == ["XS", "XS"]
     assert choice.reason == "XS: measured here, in 3.3 minutes XS takes 200 steps; S needs 1,500 to be better"
+
+
+@pytest.mark.parametrize(
+    ("slow_trials", "size"), [([], "S"), ([1], "S"), ([2], "S"), ([1, 3], "S"), ([1, 2], "XS"), ([2, 3], "XS")]
+)
+def test_a_trial_that_other_work_held_up_does_not_choose_the_networks(slow_trials: list[int], size: str) -> None:
+    trials: list[int] = []
+
+    def measure(config: Config) -> Cost:
+        trials.append(len(trials) + 1)
+        return cost_of(100 if trials[-1] in slow_trials else 0.1)
+
+    choice = plan_of("model_config: {model_name: ddpm}", Budget(240, measure)).reason("model_config.architecture")
+
+    assert choice.startswith(f"{size}: measured here")
+
+
+def test_a_run_of_seconds_has_no_time_for_second_trials() -> None:
+    trials: list[Config] = []
+
+    def measure(config: Config) -> Cost:
+        trials.append(config)
+        return cost_of(1.0)
+
+    plan_of("model_config: {model_name: ddpm}", Budget(30, measure))
+
+    assert len(trials) == 1
 
 
 def test_networks_of_two_stages_need_steps_for_both() -> None:

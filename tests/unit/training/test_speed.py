@@ -8,6 +8,7 @@ from tests.factories import facts_of
 from tests.runs import tiny_config
 
 from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.training import speed
 from gandlf_synth.training.speed import measure_cost
 
 
@@ -41,3 +42,17 @@ def test_a_step_of_the_optimizer_takes_all_batches_that_it_adds_up() -> None:
     (stage,) = trial("dcgan", accumulate_grad_batches=3).stages
 
     assert stage.batch_size == 3 * 4
+
+
+@pytest.mark.parametrize("family", ["ddpm", "stylegan2"])
+def test_steps_that_other_work_holds_up_do_not_count(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(10_000))
+
+    def now() -> float:  # a step takes a tenth of a second, every third one eleven more
+        tick = next(ticks)
+        return 0.1 * tick + 11.0 * ((tick + 2) // 3)
+
+    monkeypatch.setattr(speed, "_now", now)
+    (stage,) = trial(family).stages
+
+    assert stage.stretches[0].seconds_per_step == pytest.approx(0.1, rel=2 if family == "stylegan2" else 0.01)

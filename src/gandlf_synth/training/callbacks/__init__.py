@@ -5,6 +5,7 @@ from gandlf_synth.training.callbacks.closing import ClosingTime
 from gandlf_synth.training.callbacks.finite_steps import FiniteSteps
 from gandlf_synth.training.callbacks.graphs import cuda_graphs
 from gandlf_synth.training.callbacks.grid import SampleGrid
+from gandlf_synth.training.callbacks.pace import PaceCheck
 from gandlf_synth.training.callbacks.power_averages import PowerAverages
 from gandlf_synth.training.callbacks.rate_schedule import RateSchedule
 from gandlf_synth.training.callbacks.reconstruction_metrics import ReconstructionMetrics
@@ -21,6 +22,7 @@ __all__ = [
     "FiniteSteps",
     "HealthMonitor",
     "Interruption",
+    "PaceCheck",
     "PowerAverages",
     "RateSchedule",
     "ReconstructionMetrics",
