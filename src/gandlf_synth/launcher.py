@@ -77,7 +77,7 @@ def check_launch() -> None:
         raise ConfigError(Problem(where, what, fix=fix))
     if _at_a_prompt_of_slurm():
         name = os.environ["SLURM_JOB_NAME"]
-        what = f"is set by srun, but in a job called {name} its processes do not look for each other"
+        what = f"is set by srun, but in a job called {name} the processes do not find each other"
         raise ConfigError(Problem(where, what, fix="write SLURM_JOB_NAME=train before srun"))
     if not _number("SLURM_NTASKS_PER_NODE"):
         what = "is set by srun without SLURM_NTASKS_PER_NODE, so that devices cannot be shared out"

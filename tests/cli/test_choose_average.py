@@ -77,7 +77,7 @@ def test_a_training_cannot_go_on_with_what_was_chosen(
     code, _, err = cli("run", "-t", *words)
 
     assert code == 4
-    assert "kept.ckpt: holds a model, and nothing of the state of its training; resume without" in err
+    assert "kept.ckpt: holds a finished model, without the state of its training; resume without" in err
 
 
 @pytest.mark.parametrize(

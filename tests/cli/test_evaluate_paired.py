@@ -278,7 +278,7 @@ def test_options_of_pairs_are_refused_without_paired(cli: Cli, pairs: Pairs) -> 
     code, _, err = cli(*words, "--preset", "synthrad")
 
     assert code == 2
-    assert "--preset: compares image by image, and --paired is not there" in err
+    assert "--preset: is for pairs of images, and --paired is missing; add --paired" in err
 
 
 def segmenter(folder: Path, program: str) -> str:

@@ -160,7 +160,7 @@ def test_what_contradicts_the_parent_is_told_before_anything_is_written(
         "model_config.architecture=S": "architecture: is S, and the networks are those of big; leave it out",
         "model_config.prediction_type=epsilon": "is epsilon, and big was trained with v_prediction",
         "model_config.model_name=flow_matching": "holds a ddpm model, and model_name is flow_matching",
-        "model_config.freeze=encoder": "names 'encoder', and no part of ddpm is called so; allowed: ",
+        "model_config.freeze=encoder": "names 'encoder', and ddpm has no part of that name; allowed: ",
         "model_config.freeze=process": "model_config.freeze: leaves nothing of the network 'model' to train",
         "model_config.controlnet_from=" + str(big): "trains a branch beside a model that stays as it is",
     }

@@ -149,7 +149,7 @@ def test_processes_without_gpus_and_cores_for_the_loader(cli: Cli, job: Words) -
         (["--time", "8"], [], 2, "--time: is 8, and training stops 300 s before"),
         (["--mem", "much"], [], 2, "--mem: is 'much'; allowed: a whole number with K, M, G or T"),
         (["--partition", "a b"], [], 2, "--partition: is 'a b'; allowed: one word"),
-        (["--job-name", "bash"], [], 2, "--job-name: is 'bash', by which jobs at a prompt are known"),
+        (["--job-name", "bash"], [], 2, "--job-name: is 'bash', the name of interactive jobs"),
         (["--prepare", "store"], ["-v-csv", "{csv}"], 2, "is given CSVs for validation or test as well"),
         (
             ["--devices", "3"],

@@ -155,7 +155,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("seed: " + "9" * 100_000, r"9999.* \(100000 characters\) is too long for a number"),
         ("seed: 0x" + "f" * 100_000, "is too long for a number"),
         ("seed: 99999999999999999999", "is too large a number"),
-        ("a: &a [*a]", "repeats what it is itself a part of"),
+        ("a: &a [*a]", "stands inside of what it repeats"),
     ],
 )
 def test_a_yaml_that_would_take_minutes_is_refused_at_once(text: str, message: str) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Of the patches of slides.",
+    help="Magnification of the patches that are cut from slides.",
 )
 @click.option(
     "--tissue",

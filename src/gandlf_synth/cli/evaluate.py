@@ -19,7 +19,7 @@ def paired_options(command: Command) -> Command:
     """How reconstructions are compared with their originals."""
     for option in (
         click.option("--segmenter-timeout", type=click.FloatRange(0, min_open=True), default=3600, show_default=True,
-                     help="With --segmenter: seconds for one image."),
+                     help="With --segmenter: the most seconds for one image."),
         click.option("--segmenter", default="", metavar="'CMD {in} {out}'",
                      help="With --paired: a program that segments an image, for Dice and HD95."),
         click.option("--error-maps", type=click.Choice(["worst", "all", "none"]), default="worst", show_default=True,
@@ -59,7 +59,9 @@ _FORMATS = click.option(
 @click.option("--intensity", type=click.Choice(["auto", "common", "per-image"]), default="auto", show_default=True,
               help="Compare in one range of values (common), or each image in its own (per-image).")  # fmt: skip
 @click.option("--max-size", type=click.IntRange(min=16), default=256, show_default=True, help="Longest side compared.")
-@click.option("--slices", type=click.IntRange(min=1), default=5, show_default=True, help="Per direction of a volume.")
+@click.option(
+    "--slices", type=click.IntRange(min=1), default=5, show_default=True, help="Slices of a volume in each direction."
+)
 @click.option("--skip-unreadable", is_flag=True, help="Leave out, and say so, what cannot be read or holds NaN.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subsampling and classifiers."
@@ -143,7 +145,13 @@ def _refuse_paired_options() -> None:
     context = click.get_current_context()
     for name in _PAIRED:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise ConfigError(Problem(option(name), f"compares image by image, and {option('paired')} is not there"))
+            raise ConfigError(
+                Problem(
+                    option(name),
+                    f"is for pairs of images, and {option('paired')} is missing",
+                    fix=f"add {option('paired')}",
+                )
+            )
 
 
 def _paired(how: dict[str, Any], as_json: bool, real: Path, synthetic: Path, output_dir: Path, **more: Any) -> None:

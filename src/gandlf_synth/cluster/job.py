@@ -64,7 +64,7 @@ class Resources:
             if word and not _WORD.fullmatch(word):
                 problems.append(Problem(_flag(option), f"is {word!r}", "one word of letters, digits and . , : @ + -"))
         if self.name in _AT_A_PROMPT:
-            what = f"is {self.name!r}, by which jobs at a prompt are known: processes do not look for each other there"
+            what = f"is {self.name!r}, the name of interactive jobs, in which the processes do not find each other"
             problems.append(Problem(_flag("name"), what, fix="choose another name"))
         if self.gpu_type and not self.gpu:
             problems.append(Problem("--gpu-type", "is given for a job without GPUs", fix="leave one of the two out"))

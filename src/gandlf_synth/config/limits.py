@@ -64,7 +64,7 @@ class _Size:
 
     def _repeat(self, anchor: str, where: str) -> None:
         if any(anchor == inside for inside, _ in self._open):
-            raise ConfigError(Problem(where, f"*{anchor} repeats what it is itself a part of"))
+            raise ConfigError(Problem(where, f"*{anchor} stands inside of what it repeats"))
         self._values += self._anchored.get(anchor, 1)
 
 

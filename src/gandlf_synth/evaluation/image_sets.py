@@ -68,7 +68,9 @@ def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, 
             cautions.append(f"{name}: {left_out} of {len(manifest.samples)} images left out: {reasons}")
         manifest = manifest.subset(usable)
     if not manifest.samples:
-        raise DataError(Problem(f"{name} images in {source}", "holds no usable image", "at least 1; 50 and more tell"))
+        raise DataError(
+            Problem(f"{name} images in {source}", "holds no usable image", "at least 1; 50 or more for a useful answer")
+        )
     return ImageSet(name, source, manifest, scans, tuple(cautions), tuple(facts))
 
 

@@ -61,7 +61,7 @@ def _freeze(module: GenerativeModule, part: str) -> None:
     frozen = [weight for name, weight in module.named_parameters() if is_frozen(name, [part])]
     if not frozen:
         parts = _parts(module)
-        what = f"names {part!r}, and no part of {module.config.model_name} is called so"
+        what = f"names {part!r}, and {module.config.model_name} has no part of that name"
         problem = Problem("model_config.freeze", what, listing(parts, _SHOWN), did_you_mean(part, parts))
         raise ConfigError(problem)
     for weight in frozen:

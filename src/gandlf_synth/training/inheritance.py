@@ -56,8 +56,8 @@ class Inheritance:
             if any(max(pair) > _SIZES_DIFFER * min(pair) for pair in pairs):
                 sizes = ["×".join(f"{length:.0f}" for length in one) for one in (theirs, facts.largest_extent)]
                 yield (
-                    f"images of {parent.name} show {sizes[0]} mm, these {sizes[1]} mm: where preprocessing brings them "
-                    "to one number of voxels, shapes have another size than the network knows"
+                    f"images of {parent.name} cover {sizes[0]} mm, these {sizes[1]} mm: if preprocessing resizes both "
+                    "to the same number of voxels, the network sees anatomy at another size than it has learned"
                 )
 
 
@@ -103,7 +103,7 @@ def _with_parent(inheritance: Inheritance, place: Place, model: ModelConfig, par
     choices = [Choice(".".join((*place, key)), value, reason) for key, (value, reason) in taken.items()]
     document = _put(document, place, {key: value for key, (value, _) in taken.items()})
     document, more, notes = _with_preprocessing(document, inheritance.loaded, parent)
-    notes += [f"{key} is not told by {parent.name}: the usual value is taken" for key in parent.assumed]
+    notes += [f"{parent.name} does not say {key}: the usual value is taken" for key in parent.assumed]
     loaded = replace(inheritance.loaded, document=document)
     return replace(
         inheritance, loaded=loaded, choices=[*inheritance.choices, *choices, *more], notes=[*inheritance.notes, *notes]

@@ -205,7 +205,7 @@ def check_same_model(
     from gandlf_synth.models.checkpoint import checkpoint_description, describe_config
 
     if "loops" not in checkpoint:
-        what = "holds a model, and nothing of the state of its training"
+        what = "holds a finished model, without the state of its training"
         fix = f"resume without {option('checkpoint')}, or begin a training with {option('init_from')}"
         raise CheckpointError(Problem(where, what, fix=fix))
     saved_model, saved_spec = checkpoint_description(checkpoint)

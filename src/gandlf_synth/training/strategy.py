@@ -37,7 +37,7 @@ def check_compute(compute: ComputeConfig, *, several_optimizers: bool = False) -
 
     if compute.precision not in _PRECISIONS:
         where = f"compute.precision: {compute.precision}"
-        what = "stores the weights with another number of bits than 32, with which no family trains"
+        what = "does not store the weights in 32 bits, and no family trains without that"
         raise ConfigError(Problem(where, what, fix="use bf16-mixed, 16-mixed, 32-true, or auto"))
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     counts["gpu"] = max(counts.values())

@@ -51,7 +51,7 @@ class FactStore:
                     rows = database.execute(f"SELECT key, text, crc FROM facts WHERE key IN ({marks})", some)  # noqa: S608
                     known |= {key: text for key, text, crc in rows if crc == _checksum(key, text)}
         except sqlite3.Error as error:
-            _log.warning("%s cannot be used and what it says is found out again: %s", self._path, error)
+            _log.warning("%s cannot be read, so the images are examined again: %s", self._path, error)
         return known
 
     def keep(self, texts: Mapping[str, str]) -> None:
@@ -60,9 +60,9 @@ class FactStore:
         try:
             self._write(rows)
         except sqlite3.OperationalError as error:
-            _log.warning("%s cannot be written, so that a later run finds it out again: %s", self._path, error)
+            _log.warning("%s cannot be written, so the next run examines the images again: %s", self._path, error)
         except sqlite3.DatabaseError as error:
-            _log.warning("%s is damaged and begun anew: %s", self._path, error)
+            _log.warning("%s is damaged and is replaced by an empty one: %s", self._path, error)
             self._path.unlink(missing_ok=True)
             self._write(rows)
 

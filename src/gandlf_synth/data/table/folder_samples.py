@@ -141,7 +141,7 @@ class FolderLayout:
     def _note_unpaired(self, rows: Sequence[SampleRow]) -> None:
         channels, sources = slice(self.num_channels), slice(self.num_channels, self.num_images)
         without = {
-            "nothing to be made of their sources": [row.subject for row in rows if not any(row.files[channels])],
+            "sources and no image to learn from them": [row.subject for row in rows if not any(row.files[channels])],
             "no source": [
                 row.subject for row in rows if self.num_images > self.num_channels and not any(row.files[sources])
             ],

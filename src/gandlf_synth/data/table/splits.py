@@ -78,7 +78,7 @@ def _units(manifest: Manifest) -> list[_Unit]:
     if single:
         have = f"{len(single)} of {len(groups)} patients have one row ({listing(single, _SHOWN)})"
         fix = (
-            "split off a patient's only row and training never sees that label: train without "
+            "if a patient's only row is split off, training never sees that label: train without "
             f"{_ratio_option('val')} and {_ratio_option('test')}, "
             "give every patient several rows, or remove LabelMapping and Label for an unlabeled model"
         )

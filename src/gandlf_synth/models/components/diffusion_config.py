@@ -132,7 +132,8 @@ class DiffusionSettings(DenoisingSettings):
         if self.prediction_type == "epsilon" and self.zero_terminal_snr:
             if written:
                 raise ValueError(
-                    "zero_terminal_snr needs prediction_type v_prediction or sample: noise says nothing at zero SNR"
+                    "zero_terminal_snr needs prediction_type v_prediction or sample: "
+                    "at zero SNR the noise tells nothing of the image"
                 )
             self.zero_terminal_snr = False
         return self

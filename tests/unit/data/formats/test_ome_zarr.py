@@ -143,7 +143,7 @@ def test_what_has_no_one_meaning_is_refused(tmp_path: Path, changes: dict[str, A
     [
         ({"plate": {}}, "is a plate or a well; allowed: one image; name a field in it"),
         ({"bioformats2raw.layout": 3}, "is a collection; allowed: one image; name an image in it, as in cells.zarr/0"),
-        ({}, "says nothing of a multiscale image"),
+        ({}, "does not describe a multiscale image"),
     ],
 )
 def test_folders_of_several_images_are_named(tmp_path: Path, attributes: dict[str, Any], said: str) -> None:

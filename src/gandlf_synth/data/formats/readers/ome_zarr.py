@@ -89,7 +89,7 @@ def _multiscale(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         raise UnreadableError("is a plate or a well", "one image", "name a field in it, as in plate.zarr/A/1/0")
     if "bioformats2raw.layout" in about:
         raise UnreadableError("is a collection", "one image", "name an image in it, as in cells.zarr/0")
-    raise UnreadableError("says nothing of a multiscale image", "OME-Zarr 0.4 or 0.5, with multiscales and axes")
+    raise UnreadableError("does not describe a multiscale image", "OME-Zarr 0.4 or 0.5, with multiscales and axes")
 
 
 def _check_codecs(metadata: Mapping[str, Any]) -> None:
