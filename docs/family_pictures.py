@@ -7,12 +7,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 from benchmarks.quality.datasets import load_image_set
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.scoring import save_sheet
 from benchmarks.quality.workers import CACHE
+from PIL import Image
+
 from gandlf_synth.display import SheetRow, contact_sheet, save_png
 
 _BORDER = 255

@@ -41,6 +41,7 @@ terminal. A component of your own joins its list through [`--plugin` or an entry
 _DOCS = Path(__file__).parent
 _WITH_EXAMPLES = ("tutorials", "how-to")
 _SHELL = re.compile(r"^```(?:sh|bash|text)\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
+_KEY_CELL = re.compile(r"<td><code>[\w.]+</code>")
 _MOST_EXAMPLES = 3
 _TABLE_OF_GROUPS = "<!-- table of groups -->"
 _TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
@@ -65,6 +66,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         .replace(_TABLE_OF_COHORTS, cohort_table())
         .replace(_TABLE_OF_FLAWS, planted_table())
     )
+
+
+def on_page_content(html: str, page: Any, **_: Any) -> str:
+    """Let keys of the configuration break after their dots, where a table is narrow."""
+    if page.file.src_uri != "reference/configuration.md":
+        return html
+    return _KEY_CELL.sub(lambda cell: cell[0].replace(".", ".<wbr>"), html)
 
 
 def groups_table() -> str:

@@ -296,8 +296,8 @@ _SECTIONS: Mapping[str, Sequence[Section]] = {
 
 
 def _facts(record: Record, *keys: str) -> Iterator[str]:
-    facts = [f"{key.replace('_', ' ')}: {_number(record[key])}" for key in keys if key in record]
-    yield from (". ".join(facts) + ".", "")
+    yield from (f"- **{key.replace('_', ' ')}**: {_number(record[key])}" for key in keys if key in record)
+    yield ""
 
 
 def _interval(value: object) -> str:
