@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     from gandlf_synth.model_folder import Mode
 
 Command = Callable[..., Any]
-PATH = click.Path(path_type=Path)
+
+
+class _Place(click.Path):
+    """A path of this machine or a URL, which a message is to show as it was typed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if ":/" in str(value):
+            from gandlf_synth.data.formats.shards.location import as_place
+
+            return as_place(value)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Place(path_type=Path)
 
 
 class _LocalPath(click.Path):

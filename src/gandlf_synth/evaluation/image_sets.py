@@ -10,6 +10,7 @@ from gandlf_synth.data.formats.readers import is_readable, readable_in_words
 from gandlf_synth.data.formats.recorded_scale import scan_in_data_units
 from gandlf_synth.data.formats.scan import Scans, scan_files
 from gandlf_synth.data.formats.shards.index import is_store
+from gandlf_synth.data.formats.shards.location import as_place
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.data.table.stored_manifest import rows_of_store
 from gandlf_synth.errors import DataError, Problem, listing
@@ -52,6 +53,7 @@ def load_image_set(name: str, source: Path, cache: Path, progress: Progress, *, 
     Raises:
         DataError: nothing there; fewer than two images; without ``skip_unreadable``, unusable files are found later.
     """
+    source = as_place(source)
     manifest = rows_of_store(source) if is_store(source) else read_manifest(_find_csv(source, cache))
     stored = scan_files([path for sample in manifest.samples for path in sample.channels], cache, progress)
     scans = {path: scan_in_data_units(path, scan) for path, scan in stored.items()}

@@ -22,7 +22,7 @@ from gandlf_synth.data.formats.shards.index import (
     shard_name,
     write_index,
 )
-from gandlf_synth.data.formats.shards.location import Location, as_url
+from gandlf_synth.data.formats.shards.location import Location, as_place, as_url
 from gandlf_synth.data.loading.shard_writer import ShardWriter, write_shard
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import to_file_values
@@ -190,7 +190,7 @@ def generate_store(
             synthetic=True,
         )
     reporter.say(f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {sheet}")
-    return GenerationResult(folder, [Path(location.url) if location.url else folder / STORE], sheet)
+    return GenerationResult(folder, [as_place(location.url) if location.url else folder / STORE], sheet)
 
 
 def _stored_type(spec: DataSpec) -> StoredType:

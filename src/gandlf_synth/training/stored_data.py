@@ -14,6 +14,7 @@ from gandlf_synth.config.size import bytes_of
 from gandlf_synth.data.formats.cache_folder import default_cache, writable_cache
 from gandlf_synth.data.formats.shards.index import Store, StoreDescription, is_store, open_store, store_location
 from gandlf_synth.data.formats.shards.local_copies import LocalShards
+from gandlf_synth.data.formats.shards.location import as_place
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.processing.pipeline import for_phase
 from gandlf_synth.data.table.manifest import Manifest
@@ -49,7 +50,7 @@ def chosen_data(document: Document, csv: Path | None, name: str) -> Path:
         what = f"is {csv}, and the configuration trains from the store {place}"
         fix = f"leave {option(name)} out to train from the store, or take data_store.location out of the YAML"
         raise ConfigError(Problem(option(name), what, fix=fix))
-    return csv or Path(str(place))
+    return as_place(csv or str(place))
 
 
 def read_store(place: Path, config: Config | None) -> Manifest:

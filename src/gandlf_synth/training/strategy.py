@@ -1,5 +1,6 @@
 """From ``compute:`` to a Lightning strategy."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +82,10 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
         ResourceError: deepspeed is asked for and there is no CUDA device.
     """
     if compute.strategy == "ddp":
+        from lightning.pytorch.strategies import DDPStrategy
+
         options = {"find_unused_parameters": several_optimizers} | compute.strategy_config
-        return _build_strategy("DDPStrategy", options)
+        return _build_strategy(DDPStrategy, options)
     if compute.strategy == "fsdp":
         return _build_sharded(compute)
     if compute.strategy == "deepspeed":
@@ -185,13 +188,14 @@ def _build_deepspeed(compute: ComputeConfig, several_optimizers: bool) -> Any:
         raise MissingExtraError(where, "deepspeed", "deepspeed")
     if not torch.cuda.is_available():
         raise ResourceError(Problem(where, "needs a CUDA device", fix="use strategy: fsdp or ddp"))
-    return _build_strategy("DeepSpeedStrategy", compute.strategy_config)
+
+    from gandlf_synth.training.deepspeed_strategy import ReadableDeepSpeedStrategy
+
+    return _build_strategy(ReadableDeepSpeedStrategy, compute.strategy_config)
 
 
-def _build_strategy(name: str, options: dict[str, object]) -> Any:
-    from lightning.pytorch import strategies
-
+def _build_strategy(strategy: Callable[..., Any], options: dict[str, object]) -> Any:
     try:
-        return getattr(strategies, name)(**options)
+        return strategy(**options)
     except TypeError as error:
         raise ConfigError(Problem("compute.strategy_config", str(error).replace("__init__() ", ""))) from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store, open_store, store_location
+from gandlf_synth.data.formats.shards.location import as_place
 from gandlf_synth.data.formats.shards.mirror import store_on_disk
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.provenance import digest
@@ -88,7 +89,7 @@ class StoredManifest(Manifest):
         about = store.description
         rows = StoredRows(store, np.arange(len(store)) if places is None else places)
         return cls(
-            Path(str(store.location)), rows, about.subject_rule, about.names_identify, tuple(about.extra_columns),
+            as_place(str(store.location)), rows, about.subject_rule, about.names_identify, tuple(about.extra_columns),
             tuple(about.notes),
         )  # fmt: skip
 
@@ -157,7 +158,7 @@ def rows_of_store(place: Path) -> Manifest:
         if sample.channels
     )
     extra, notes = tuple(about.extra_columns), tuple(about.notes)
-    return Manifest(place, samples, about.subject_rule, about.names_identify, extra, notes)
+    return Manifest(as_place(place), samples, about.subject_rule, about.names_identify, extra, notes)
 
 
 def _columns(cells: Sequence[Path]) -> tuple[Path, ...]:

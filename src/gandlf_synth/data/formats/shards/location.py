@@ -45,6 +45,25 @@ def as_url(place: Path | str) -> str | None:
     return None if match is None or match[1] == "file" else f"{match[1]}://{match[2]}"
 
 
+class UrlPath(type(Path())):  # type: ignore[misc]
+    """A URL where paths are handed on: ``Path`` drops one of its slashes, and messages and records would show that.
+
+    Example:
+        >>> str(Path("s3://bucket/store")), str(UrlPath("s3://bucket/store")), str(UrlPath("s3://bucket/a") / "b")
+        ('s3:/bucket/store', 's3://bucket/store', 's3://bucket/a/b')
+    """
+
+    def __str__(self) -> str:
+        """Return the URL with both slashes."""
+        whole = super().__str__()
+        return as_url(whole) or whole
+
+
+def as_place(place: Path | str) -> Path:
+    """Return ``place`` as a path that prints what was given, also where that is a URL."""
+    return UrlPath(place) if as_url(place) else Path(place)
+
+
 class Location:
     """A folder, or what a URL names in the place of one.
 
