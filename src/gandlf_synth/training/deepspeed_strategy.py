@@ -16,7 +16,7 @@ _LEFT_TO_DEEPSPEED = ("state_dict", "optimizer_states")
 
 
 class ReadableDeepSpeedStrategy(DeepSpeedStrategy):  # type: ignore[misc, unused-ignore]
-    """DeepSpeed; a checkpoint is that of one process with the weights in 32 bits, and DeepSpeed's own in a folder beside it.
+    """DeepSpeed, with checkpoints as of one process; a folder beside each holds what DeepSpeed itself goes on with.
 
     Lightning would make the checkpoint itself that folder, which holds weights and optimizer as DeepSpeed has cut them.
     """

@@ -217,6 +217,8 @@ def test_cells_of_a_csv_may_be_urls_and_what_cannot_be_had_is_named(server: Serv
 def test_the_images_of_a_store_are_read_in_the_units_of_their_files(server: Server, tmp_path: Path) -> None:
     for place in (tmp_path / "store", Path(server.url)):
         rows = rows_of_store(place)
+        assert str(rows.path) == str(place).replace(":/1", "://1")
+        assert rows.where(rows.samples[0], 0).startswith(str(rows.path))
         for sample in rows.samples:
             original = blob_picture(16, sample.row - 1)
             assert np.allclose(read_image(sample.channels[0]).array[0].T, original, atol=0.1)
