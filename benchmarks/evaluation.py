@@ -62,7 +62,7 @@ def measure(count: int, extractor: str, output: Path) -> None:
         run_evaluation(request, steps)
         seconds = {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu}
         rounded = {name: round(value, 1) for name, value in seconds.items()}
-        _keep(output, str(count), {**facts, **rounded, "steps": steps.taken, "peak_mib": peak_memory_mb()})
+        _keep(output, str(count), {**facts, **rounded, "steps": steps.rounded, "peak_mib": peak_memory_mb()})
 
 
 class Steps:
@@ -78,9 +78,14 @@ class Steps:
             started = time.monotonic()
             yield item
             name = type(item).__name__ if description == "Comparing" else description
-            self.taken[name] = round(self.taken.get(name, 0.0) + time.monotonic() - started, 1)
+            self.taken[name] = self.taken.get(name, 0.0) + time.monotonic() - started
             if description == "Comparing":
-                self._keep(self.taken)
+                self._keep(self.rounded)
+
+    @property
+    def rounded(self) -> dict[str, float]:
+        """What each step took, in tenths of a second."""
+        return {name: round(taken, 1) for name, taken in self.taken.items()}
 
 
 def make_set(folder: Path, name: str, count: int, seed: int) -> Path:

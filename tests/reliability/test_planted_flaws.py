@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from tests.reliability.planted.evaluating import evaluate, find, in_memory
 from tests.reliability.planted.flaws import FLAWS, Flaw, Material
 from tests.reliability.planted.real_sets import REAL_SETS, Labeled, RealSet, brains
@@ -19,6 +20,7 @@ from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
 from gandlf_synth.evaluation.causes.outlier_images import find_outliers
 from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS, cause_of, reproduce
 from gandlf_synth.evaluation.causes.sides import lying_otherwise
+from gandlf_synth.evaluation.causes.twins import are_variants
 from gandlf_synth.metrics.image_set import ImageSets
 
 BY_NAME = {flaw.name: flaw for flaw in FLAWS}
@@ -164,6 +166,24 @@ def test_plain_tiles_with_the_grain_of_the_camera_are_no_noise() -> None:
     sets = in_memory(real, Labeled([*plain, *other.images[2:]], other.labels))
 
     assert not any("noise" in cause.sentence for cause in find_outliers(sets))
+
+
+def test_many_images_are_no_variants_of_a_few() -> None:
+    planes = gaussian_filter(np.random.default_rng(0).random((5200, 16, 16), dtype=np.float32), (0, 4, 4))[
+        :, None, None
+    ]
+
+    assert not are_variants(planes[:200], planes[200:])
+    assert are_variants(planes[:200], np.tile(planes[:10], (100, 1, 1, 1, 1)))
+
+
+def test_the_tail_of_a_large_set_is_no_flaw() -> None:
+    rng = np.random.default_rng(0)
+    blobs = gaussian_filter(rng.standard_t(4, size=(4200, 16, 16)), (0, 2, 2))
+    images = list((30 * np.exp(blobs / blobs.std())).clip(0, 255).astype(np.uint8))
+    sets = in_memory(Labeled(images[:200], ["a"] * 200), Labeled(images[200:], ["a"] * 4000))
+
+    assert [*find_outliers(sets), *find_changed_images(sets)] == []
 
 
 @pytest.mark.slow

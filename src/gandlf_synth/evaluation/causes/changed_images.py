@@ -32,8 +32,9 @@ from gandlf_synth.metrics.intervals import Floats, Indices, Subjects, share
 _FEWEST = 20
 _MOST = 200
 """Real images that are changed."""
-_FEWEST_CHANGED, _MOST_CHANGED = 3, 0.6
-"""Images, and the share of the set: above it the set was changed, which is told of all images together."""
+_FEWEST_CHANGED = 3
+_LEAST_CHANGED, _MOST_CHANGED = 0.01, 0.6
+"""Shares of the set: fewer are the tail of a large set; more, and the set was changed, which is told of all images."""
 _BEYOND = 0.85
 """How much nearer to changed real images than any real image an image must lie."""
 _MOVED = 0.3
@@ -64,7 +65,8 @@ def find_changed_images(sets: ImageSets) -> list[Cause]:
     found = [(change, search.places(change)) for change in changes]
     found += [(change, search.turned_places(change)) for change in changes if change.name == "mirrored"]
     most = max(len(places) for _, places in found)
-    if not _FEWEST_CHANGED <= most <= _MOST_CHANGED * len(sets.synthetic):
+    fewest = max(_FEWEST_CHANGED, _LEAST_CHANGED * len(sets.synthetic))
+    if not fewest <= most <= _MOST_CHANGED * len(sets.synthetic):
         return []
     likely = [(change, places) for change, places in found if len(places) > most / 2]
     change, places = min(likely, key=lambda each: search.unlikeness(*each))
@@ -75,7 +77,7 @@ def find_changed_images(sets: ImageSets) -> list[Cause]:
         Cause(
             name="changed_images", question="faithful", outcome="bad" if part > _BAD else "look",
             sentence=f"{what}: {listing(short_names(files, sets.synthetic.files), _SHOWN)}", strength=part,
-            limit=_FEWEST_CHANGED / len(sets.synthetic), images=files,
+            limit=fewest / len(sets.synthetic), images=files,
         )
     ]  # fmt: skip
 

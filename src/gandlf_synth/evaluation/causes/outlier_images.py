@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from gandlf_synth.errors import listing
 from gandlf_synth.evaluation.causes.appearance import Groups, Planes, Yardstick, describe, middle_planes
 from gandlf_synth.evaluation.causes.cause import Cause
-from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
-from gandlf_synth.metrics.intervals import Floats, share
+from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.intervals import Floats, Subjects, share
 
 _FEWEST = 12
 _FEWEST_SUBJECTS = 5
 """How far real images lie from one another is known from those of other subjects."""
-_FEWEST_ODD = 2
-"""One odd image is found in any set."""
+_FEWEST_ODD, _LEAST_ODD = 2, 0.005
+"""One odd image is found in any set, and a few in a large one: images, and their share, unless noise or empty ones are
+among them."""
+_MOST_REAL = 2000
+"""Real images that synthetic ones are compared with: the cost grows with their number."""
 _NEIGHBOR = 3
 """The real image, counted from the nearest, that an image is compared with; one odd real image excuses nothing."""
 _LONELY = 0.97
@@ -57,9 +60,10 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     """
     if min(len(sets.real), len(sets.synthetic)) < _FEWEST or len(np.unique(sets.real.subjects)) < _FEWEST_SUBJECTS:
         return []
-    real, synthetic = (middle_planes(part, np.arange(len(part))) for part in (sets.real, sets.synthetic))
+    known = np.sort(np.random.default_rng(0).permutation(len(sets.real))[:_MOST_REAL])
+    real, synthetic = middle_planes(sets.real, known), middle_planes(sets.synthetic, np.arange(len(sets.synthetic)))
     real = real if change is None else change(real)
-    far = _loneliness(real, synthetic, sets.real)
+    far = _loneliness(real, synthetic, sets.real.subjects[known])
     faint = _FAINT * float(np.median(_deviations(real)))
     noise = _unusual(lambda planes: is_noise(planes, faint), real, synthetic)
     kinds = {"pure noise": noise & (far > 1), "empty": _unusual(is_empty, real, synthetic) & (far > 1)}
@@ -67,7 +71,8 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     all_changed = change is not None or _lies_outside(far[~kind])
     limit, most = (_BEYOND_CHANGED, _MOST_CHANGED) if all_changed else (_BEYOND, _MOST)
     odd = np.flatnonzero((far > limit) | kind)
-    if not _FEWEST_ODD <= len(odd) <= most * len(far):
+    fewest = _FEWEST_ODD if kind.any() else max(_FEWEST_ODD, _LEAST_ODD * len(far))
+    if not fewest <= len(odd) <= most * len(far):
         return []
     odd = odd[np.argsort(-far[odd])]
     files = tuple(sets.synthetic.files[place] for place in odd)
@@ -94,12 +99,12 @@ def short_names(files: Sequence[str], all_files: Sequence[str]) -> list[str]:
     return [Path(os.path.relpath(file, folder)).as_posix() for file in files]
 
 
-def _loneliness(real: Planes, synthetic: Planes, itself: ImageSetFeatures) -> Floats:
+def _loneliness(real: Planes, synthetic: Planes, subjects: Subjects) -> Floats:
     """Return how far each synthetic image lies from real ones, over how far the loneliest usual real image does."""
     described = describe(real)
     yardstick = Yardstick.of(described)
     rows, others = (_row(yardstick.measure(groups)) for groups in (described, describe(synthetic)))
-    usual = _neighbor_distances(rows, rows, itself)
+    usual = _neighbor_distances(rows, rows, subjects)
     far: Floats = _neighbor_distances(others, rows, None) / max(float(np.quantile(usual, _LONELY)), 1e-6)
     return far
 
@@ -116,12 +121,12 @@ def _row(groups: Groups) -> Floats:
     return np.concatenate([part.clip(-limits[name], limits[name]) for name, part in groups.items()], axis=1)
 
 
-def _neighbor_distances(rows: Floats, real: Floats, itself: ImageSetFeatures | None) -> NDArray[np.float64]:
+def _neighbor_distances(rows: Floats, real: Floats, subjects: Subjects | None) -> NDArray[np.float64]:
     from scipy.spatial.distance import cdist
 
     distances = cdist(rows, real)
-    if itself is not None:
-        distances[itself.subjects[:, None] == itself.subjects] = np.inf
+    if subjects is not None:
+        distances[subjects[:, None] == subjects] = np.inf
     k = min(_NEIGHBOR, distances.shape[1]) - 1
     nearest = np.partition(distances, k, axis=1)[:, k]
     return np.where(np.isfinite(nearest), nearest, 0.0)
