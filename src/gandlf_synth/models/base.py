@@ -335,7 +335,7 @@ class GenerativeModule(LightningModule, ABC, Generic[C]):
         Where the weights are shared, the norm is that of all processes' parts together.
         """
         norm, self.gradient_norm = self.gradient_norm, None
-        if is_sharded(self):
+        if self.device_mesh is not None and is_sharded(self):  # without a mesh there is nothing to look for
             self._clip_shared(optimizer, limit, algorithm, norm)
         elif norm is None or not limit or algorithm == "value":
             self.clip_gradients(optimizer, limit, algorithm)

@@ -24,10 +24,19 @@ class StepSeeds(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Seed the batch."""
         share_batches(*data_share(trainer))
-        torch.manual_seed(fold_seed(self._seed, Purpose.STEP, 0, trainer.current_epoch, batch_idx))
+        _seed(fold_seed(self._seed, Purpose.STEP, 0, trainer.current_epoch, batch_idx), pl_module.device)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Let what is drawn outside of steps be this process's alone."""
         share_batches(0, 1)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed what a step on ``device`` draws from; ``torch.manual_seed`` writes a traceback for every other kind."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type != "cpu":
+        torch.manual_seed(seed)
