@@ -17,6 +17,8 @@ from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.training.rates import power_decay, power_exponent, rate_share
 
 _WARM_STEPS = 3
+_STEPS_AHEAD = 8
+"""That the processor may be ahead of the GPU; when it waits it sleeps, and others may have its core."""
 
 
 class _Averages:
@@ -91,6 +93,7 @@ class _Step:
         self.graph: Any = None
         self._captures = device.type == "cuda"
         self._count = 0
+        self._behind: Any = None
         self.loss = torch.zeros((), device=device)
         self._order = torch.empty(0, dtype=torch.long, device=device)
 
@@ -112,11 +115,21 @@ class _Step:
     def __call__(self) -> None:
         if self.graph is not None:
             self.graph.replay()
+            if self._count % _STEPS_AHEAD == 0:
+                self._wait()
         elif self._captures and self._count == _WARM_STEPS:
             self._capture()
         else:
             self._take()
         self._count += 1
+
+    def _wait(self) -> None:
+        """Wait until the GPU has come to where this was called the last time."""
+        reached = torch.cuda.Event(blocking=True)
+        reached.record()
+        if self._behind is not None:
+            self._behind.synchronize()
+        self._behind = reached
 
     def _take(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)

@@ -157,15 +157,26 @@ _DRAWS: tuple[dict[str, Any], ...] = (
 """Of a masked prior: how much chance is left in what is kept after a pass."""
 _TRANSFORMER = {"prior": "autoregressive", "prior_channels": 128, "prior_layers": 4, "prior_dropout": 0.1}
 _ADAMW = {"name": "adamw", "weight_decay": 0.0}
+_DCGAN_ADAM = {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "weight_decay": 0.0}
 _ADAM = {"name": "adam", "betas": [0.0, 0.99], "weight_decay": 0.0}
 
 
 def _dcgan(architecture: dict[str, Any] | None = None, **settings: Any) -> Recipe:
     """Return the recipe of ``dcgan`` at 64x64 with other settings."""
     networks = {"init_channels_generator": 256, "init_channels_discriminator": 32, "minibatch_std_group_size": 4}
-    optimizers = {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "weight_decay": 0.0}
-    model = {"model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995, "optimizers": optimizers}
+    model = {"model_name": "dcgan", "diffaugment": ["translation"], "ema_decay": 0.995, "optimizers": _DCGAN_ADAM}
     return Recipe({**model, "architecture": {**networks, **(architecture or {})}, **settings}, 16)
+
+
+def _stylegan2(rate: float) -> Recipe:
+    """Return the recipe of thin networks of ``stylegan2`` at 64x64."""
+    networks = {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
+                "channel_base": 1024, "channel_max": 128}  # fmt: skip
+    return Recipe(
+        {"model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
+         "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": rate}, "architecture": networks},
+        16,
+    )  # fmt: skip
 
 
 def _stylegan(stages: list[float], **settings: Any) -> Recipe:
@@ -193,15 +204,8 @@ _GRID16_SECOND = {"architecture": {"num_channels": [32, 64], "attention_levels":
                                    "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
 
 _FAMILIES_2D = {
-    "stylegan2": Recipe(
-        {
-            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
-            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
-            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
-                             "channel_base": 1024, "channel_max": 128},
-        },
-        16,
-    ),
+    "stylegan2": _stylegan2(2.5e-3),
+    "stylegan2-rate5e-3": _stylegan2(5e-3),
     "stylegan2-batch8": Recipe(
         {
             "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.9975,
@@ -212,10 +216,13 @@ _FAMILIES_2D = {
         8,
     ),
     "dcgan": _dcgan(),
+    "dcgan-rate1e-3": _dcgan(optimizers={**_DCGAN_ADAM, "lr": 1e-3}),
+    "dcgan-all-augmentations": _dcgan(diffaugment=["brightness", "contrast", "translation", "cutout"]),
     "dcgan-spectral": _dcgan(losses={"name": "hinge"}, architecture={"spectral_norm": True}),
     "dcgan-r1": _dcgan(r1_gamma=1.0, r1_interval=8),
     "stylegan": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27]),
     "stylegan-rate3e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}),
+    "stylegan-rate6e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 6e-3}),
     "stylegan-late": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6]),
     "stylegan-late-logistic": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], losses={"name": "bcelogits"}),
     "stylegan-late-rate3e-3": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], optimizers={**_ADAM, "lr": 3e-3}),
@@ -244,6 +251,8 @@ _FAMILIES_2D = {
     "vqvae-draws": replace(_vqvae([32, 64], 128), samplings=_DRAWS),
     "vqvae-prior0.7": replace(_vqvae([32, 64], 128, prior_fraction=0.7), samplings=_DRAWS),
     "vqvae-prior96": replace(_vqvae([32, 64], 128, architecture={"prior_channels": 96}), samplings=_DRAWS),
+    "vqvae-prior96-0.7": _vqvae([32, 64], 128, prior_fraction=0.7, architecture={"prior_channels": 96}),
+    "vqvae-codes8-prior96": _vqvae([32, 64, 64], 256, architecture={"prior_channels": 96}),
     "vqgan": _adversarial_vqvae([32, 64], 128),
     "vqgan-prior0.7": _adversarial_vqvae([32, 64], 128, prior_fraction=0.7),
     "vqgan-codes8": _adversarial_vqvae([32, 64, 64], 256),
@@ -267,6 +276,10 @@ _FAMILIES_3D = {
     "autoencoder_kl-late": Recipe(_autoencoder([16, 32, 64], 4, adversarial_start_fraction=0.9), 4),
     "autoencoder_kl-latents8": Recipe(_latents(_autoencoder([16, 32, 64], 4), 8), 4),
     "autoencoder_kl-grid16": Recipe(_autoencoder([16, 32], 4), 4),
+    "autoencoder_kl-grid16-rate2e-3": Recipe(_autoencoder([16, 32], 4, optimizers={**_ADAMW, "lr": 2e-3}), 4),
+    "autoencoder_kl-grid16-late": Recipe(
+        _autoencoder([16, 32], 4, optimizers={**_ADAMW, "lr": 2e-3}, adversarial_start_fraction=0.9), 4
+    ),
     "autoencoder_kl-rate2e-3": Recipe(_autoencoder([16, 32, 64], 4, optimizers={**_ADAMW, "lr": 2e-3}), 4),
     "autoencoder_kl-batch2": Recipe(_autoencoder([16, 32, 64], 4), 2),
     "autoencoder_kl-thin": Recipe(_autoencoder([8, 32, 64], 4), 4),
@@ -306,6 +319,7 @@ _FAMILIES_3D = {
         8,
     ),
     "edm-3d": denoiser("edm", "thin", batch=2, groups=8),
+    "edm-3d-mean-0.7": denoiser("edm", "thin", batch=2, groups=8, levels={"p_mean": -0.7}),
 }  # fmt: skip
 
 _EPSILON = {"prediction_type": "epsilon", "beta_schedule": "linear", "zero_terminal_snr": False, "sampler": "ddpm",

@@ -15,6 +15,8 @@ from gandlf_synth.errors import ConfigError, Problem
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
+_SPINS = "10000"
+"""About 50 microseconds: longer than threads that all have a core wait for one another."""
 
 
 class Hardware(TypedDict):
@@ -25,6 +27,17 @@ class Hardware(TypedDict):
     cores: int | None
     threads: int
     accelerators: list[str]
+
+
+def yield_waiting_cores() -> None:
+    """Let threads of OpenMP that wait for one another give up their core after microseconds, unless the user chose.
+
+    GNU's OpenMP, which torch has on Linux, has them spin for milliseconds, hundreds of times a step. Where anything
+    else runs on the cores, a thread spins while the one it waits for has no core. To be called before torch is
+    imported.
+    """
+    if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        os.environ["GOMP_SPINCOUNT"] = _SPINS
 
 
 def process_count() -> int:

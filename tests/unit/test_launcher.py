@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gandlf_synth.launcher import cgroup_quota, processes_here, usable_cores
+from gandlf_synth.launcher import cgroup_quota, processes_here, usable_cores, yield_waiting_cores
 
 LAUNCHERS = ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_ON_NODE")
 
@@ -63,3 +63,19 @@ def test_slurm_tasks_with_cores_of_their_own_do_not_divide_them_again(monkeypatc
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "1000")
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "100000")
     assert usable_cores() == alone
+
+
+@pytest.mark.parametrize("chosen", [{}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}])
+def test_waiting_threads_give_their_core_up_unless_the_user_chose(
+    chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that what is set is taken back
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+
+    yield_waiting_cores()
+
+    set_now = {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ}
+    assert set_now == (chosen or {"GOMP_SPINCOUNT": "10000"})

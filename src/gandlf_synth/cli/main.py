@@ -23,7 +23,7 @@ from gandlf_synth.cli.submit import submit
 from gandlf_synth.cli.sweep_sampler import sweep_sampler
 from gandlf_synth.cli.train import run, train
 from gandlf_synth.errors import GandlfSynthError, Problem, ResourceError, spell_options
-from gandlf_synth.launcher import is_first_process
+from gandlf_synth.launcher import is_first_process, yield_waiting_cores
 from gandlf_synth.ranks import Ranks, meet
 from gandlf_synth.registry import load_plugin
 
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     spell_options(_flag)
     _prepare_outputs()
+    yield_waiting_cores()
     try:
         _load_plugins(words)
         code = program(_quiet_first(words), standalone_mode=False)  # what click.exceptions.Exit carries, else None

@@ -16,6 +16,7 @@ from gandlf_synth.networks.sharding import is_sharded, local, reshard
 _CURRENT_KEY = "current_model_state"
 """Where a checkpoint keeps the weights that are trained, beside their average."""
 Pairs = list[tuple[Tensor, Tensor]]
+Sides = tuple[list[Tensor], list[Tensor]]
 
 
 @dataclass
@@ -50,6 +51,8 @@ class ExponentialMovingAverage(Callback):
         self._steps = 0
         self._tensors: dict[str, Averaged] = {}
         self._sharded = False
+        self._places: list[tuple[int, int]] = []
+        self._last_sides: list[Sides] = []
 
     def state_dict(self) -> dict[str, int]:
         """Return the step that was averaged last."""
@@ -81,7 +84,7 @@ class ExponentialMovingAverage(Callback):
             self._tensors[name].average.copy_(average)
 
     def _begin(self, module: nn.Module) -> None:
-        self._sharded, self._tensors = is_sharded(module), copies_of(module)
+        self._sharded, self._tensors, self._places = is_sharded(module), copies_of(module), []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
@@ -93,12 +96,25 @@ class ExponentialMovingAverage(Callback):
 
     @torch.no_grad()
     def _take_in(self, module: nn.Module) -> None:
-        for pairs in by_type(self._pairs(module)):
-            own, new = (list(side) for side in zip(*pairs, strict=True))
+        for own, new in self._sides(module):
             if (self._steps or self._begins_trained) and own[0].is_floating_point():
                 torch._foreach_lerp_(own, new, averaging_weight(self._decay, self._steps))
             else:
                 torch._foreach_copy_(own, new)
+
+    def _sides(self, module: nn.Module) -> list[Sides]:
+        """Return all averages and all present values, by their type; as in the last step where they lie where they did.
+
+        Making hundreds of pairs takes the processor longer than a GPU takes to average them.
+        """
+        places = [] if self._sharded else [_place_of(each.holder[each.name]) for each in self._tensors.values()]
+        if not places or places != self._places:
+            self._places = places
+            self._last_sides = [
+                ([average for average, _ in pairs], [current for _, current in pairs])
+                for pairs in by_type(self._pairs(module))
+            ]
+        return self._last_sides
 
     def _pairs(self, module: nn.Module) -> Pairs:
         """Return each average with the present value, of both the part that this process has."""
@@ -127,6 +143,11 @@ class ExponentialMovingAverage(Callback):
         """Leave the average in the model."""
         for average, current in self._pairs(pl_module):
             current.copy_(average)
+
+
+def _place_of(tensor: Tensor) -> tuple[int, int]:
+    """Return what changes when ``tensor`` is another one, or its numbers lie elsewhere."""
+    return id(tensor), tensor.data_ptr()
 
 
 @torch.no_grad()
