@@ -67,6 +67,9 @@ USEFULNESS: Mapping[str, Arm] = {
 }
 """By the name on the command line."""
 _OF_OTHERS = ", masks of others"
+_NO_COPIES = ", copies left out"
+_FEWEST_KEPT = 8
+"""Images without which nothing is learned: a batch of the segmenter."""
 _NOISY = "synthetic with white noise of the strength of the real texture"
 
 
@@ -85,17 +88,28 @@ def usefulness(folder: Path, minutes: float, name: str = "usefulness") -> Result
     real: Pairs = [one.image for one in learned], [one.mask for one in learned]
     results = training.cost | {"images": len(learned), "steps of the segmenter": STEPS, "real": _dice(real, held_out)}
     for masks_of, subjects in {"": learned, _OF_OTHERS: read_others(arm.dimensions)}.items():
-        synthetic = _synthetic(folder / ("others" if masks_of else "made"), training, subjects, arm)
-        noisy = _with_noise(synthetic[0], real[0]), synthetic[1]
-        both = real[0] + synthetic[0], real[1] + synthetic[1]
-        results |= {
-            f"synthetic{masks_of}": _dice(synthetic, held_out),
-            f"{_NOISY}{masks_of}": _dice(noisy, held_out),
-            f"real and synthetic{masks_of}": _dice(both, held_out),
-            f"synthetic images{masks_of}": len(synthetic[0]),
-            f"of them like copies{masks_of}": _count_copies(synthetic[0], learned),
-        }
+        made = _synthetic(folder / ("others" if masks_of else "made"), training, subjects, arm)
+        results |= _measure(made, real, learned, held_out, masks_of)
     return results
+
+
+def _measure(
+    made: Pairs, real: Pairs, learned: Sequence[Labelled], held_out: Sequence[Labelled], masks_of: str
+) -> Result:
+    """Return what synthetic images are worth: all of them, and those that ``--refuse-copies`` lets pass."""
+    kept = _leave_out_copies(made, learned)
+    results: Result = {
+        f"synthetic images{masks_of}": len(made[0]),
+        f"of them like copies{masks_of}": len(made[0]) - len(kept[0]),
+        f"synthetic{masks_of}": _dice(made, held_out),
+    }
+    if len(kept[0]) >= _FEWEST_KEPT and len(kept[0]) < len(made[0]):
+        results[f"synthetic{masks_of}{_NO_COPIES}"] = _dice(kept, held_out)
+    if kept[0]:
+        both = real[0] + kept[0], real[1] + kept[1]
+        results[f"real and synthetic{masks_of}{_NO_COPIES}"] = _dice(both, held_out)
+    noisy = _with_noise(made[0], real[0]), made[1]
+    return results | {f"{_NOISY}{masks_of}": _dice(noisy, held_out)}
 
 
 def _dice(pairs: Pairs, held_out: Sequence[Labelled]) -> dict[str, float]:
@@ -104,14 +118,15 @@ def _dice(pairs: Pairs, held_out: Sequence[Labelled]) -> dict[str, float]:
     return score_segmenter(network, images, masks, [one.subject for one in held_out])
 
 
-def _count_copies(synthetic: Sequence[Array], learned: Sequence[Labelled]) -> int:
-    """Return how many synthetic images ``generate --refuse-copies`` would make again: too like one learned from."""
-    real, made = (
+def _leave_out_copies(made: Pairs, learned: Sequence[Labelled]) -> Pairs:
+    """Return the pairs whose image ``generate --refuse-copies`` would let pass: not too like one learned from."""
+    real, synthetic = (
         [torch.tensor(crop(scale_image(image)) * 2 - 1).float()[None, None] for image in images]
-        for images in ([one.image for one in learned], synthetic)
+        for images in ([one.image for one in learned], made[0])
     )
     gate = build_copy_gate(real, [one.subject for one in learned], "hippocampus_mri_3d")
-    return sum(verdict.copy for verdict in gate.judge(torch.cat(made)))
+    kept = [place for place, verdict in enumerate(gate.judge(torch.cat(synthetic))) if not verdict.copy]
+    return [made[0][place] for place in kept], [made[1][place] for place in kept]
 
 
 def _with_noise(synthetic: Sequence[Array], real: Sequence[Array]) -> list[Array]:

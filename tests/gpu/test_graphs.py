@@ -16,17 +16,17 @@ from gandlf_synth.testing import synthetic_data
 from gandlf_synth.training.callbacks.graphs import _GraphedForward
 from gandlf_synth.training.fit import fit
 
-DENOISING = ["ddpm", "flow_matching", "latent_diffusion"]
+RECORDED = ["ddpm", "flow_matching", "latent_diffusion", "cyclegan"]
 
 
 class _Recorded(Callback):
-    """Notes whether the denoiser was recorded."""
+    """Notes whether the networks were recorded."""
 
     recorded = False
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any, **__: Any) -> None:
-        forward = pl_module.process.denoiser.forward
-        self.recorded = isinstance(forward, _GraphedForward) and forward._recording is not None
+        passes = [network.forward for network in pl_module.networks_for_graphs()]
+        self.recorded = all(isinstance(each, _GraphedForward) and all(each.recordings.values()) for each in passes)
 
 
 def _run(family: str, root: Path, *, graphs: bool, dims: int, precision: str, **section: Any) -> Run:
@@ -40,7 +40,7 @@ def _run(family: str, root: Path, *, graphs: bool, dims: int, precision: str, **
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("family", DENOISING)
+@pytest.mark.parametrize("family", RECORDED)
 def test_a_run_with_graphs_ends_where_one_without_does(family: str, dims: int, precision: str, tmp_path: Path) -> None:
     with_graphs, without = (
         _run(family, tmp_path / str(graphs), graphs=graphs, dims=dims, precision=precision) for graphs in (True, False)

@@ -106,6 +106,9 @@ class ModelConfig(BaseModel):
     smallest_batch: ClassVar[int] = 1
     """Images in a batch that the family needs to learn well, where ``batch_size: auto`` would take fewer on a CPU."""
 
+    largest_batch: ClassVar[int] = 1_000
+    """Images in a batch from which on the family learns more by more steps, where ``batch_size: auto`` takes more."""
+
     choice_reasons: ClassVar[Mapping[str, str]] = {}
     """Why keys beside ``architecture: auto`` are as they are, where more is to be said than that they go with it."""
 

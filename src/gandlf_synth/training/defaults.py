@@ -26,6 +26,7 @@ _DISTORTION = 0.05
 """How much more an image may be enlarged along one axis than along another: sizes are multiples of 8."""
 _MOST_GRIDS = 10
 _STEPS_PER_GRID = 500
+_MANY_STEPS = "small, since this family learns by many steps"
 _CPU_BATCH, _GPU_BATCH = {2: 8, 3: 4}, {2: 64, 3: 8}
 _CPU_VOXELS_PER_STEP = 16 * 64 * 64
 _GPU_BYTES_PER_VALUE = 6_000
@@ -200,7 +201,7 @@ def _window_of(units: Units) -> tuple[list[float] | None, str]:
 
 
 def choose_batch_size(
-    shape: Sequence[int], channels: int, samples: int, device: Device, smallest: int = 1
+    shape: Sequence[int], channels: int, samples: int, device: Device, smallest: int = 1, largest: int = 32
 ) -> Choice[int]:
     """Choose a batch size, a power of two up to 32, that the device's speed (CPU) or memory (GPU) allows.
 
@@ -216,18 +217,24 @@ def choose_batch_size(
         limit = 0.5 * device.memory_bytes / (values * _GPU_BYTES_PER_VALUE)
         reason = "about half of the GPU's memory"
     size = 2 ** int(np.clip(np.log2(max(limit, 1)), 0, 5))
+    if size > largest:
+        size, reason = largest, _MANY_STEPS
     while size > max(1, samples):
         size //= 2
     return Choice("batch_size", max(2, size) if samples > 1 else 1, reason)
 
 
-def choose_batch_for_steps(shape: Sequence[int], samples: int, device: Device, smallest: int = 1) -> Choice[int]:
+def choose_batch_for_steps(
+    shape: Sequence[int], samples: int, device: Device, smallest: int = 1, largest: int = 64
+) -> Choice[int]:
     """Choose the batch size of networks that are chosen, too: small on a CPU, where steps count more than images."""
     dims = len(shape)
     if device.kind == "cpu":
         size, reason = max(_CPU_BATCH[dims], smallest), "small, so that a CPU takes many steps"
     else:
         size, reason = _GPU_BATCH[dims], "keeps a GPU busy"
+    if size > largest:
+        size, reason = largest, _MANY_STEPS
     while size > max(1, samples):
         size //= 2
     return Choice("batch_size", size, reason)

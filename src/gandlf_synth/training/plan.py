@@ -293,9 +293,10 @@ class _Planner:
         samples = len(self._train.samples)
         if self._batch is not None:
             return Choice("batch_size", self._batch.size, self._batch.reason)
+        limits = model.smallest_batch, model.largest_batch
         if self._networks is not None:
-            return choose_batch_for_steps(shape, samples, self._device, model.smallest_batch)
-        return choose_batch_size(shape, self._data.num_channels, samples, self._device, model.smallest_batch)
+            return choose_batch_for_steps(shape, samples, self._device, *limits)
+        return choose_batch_size(shape, self._data.num_channels, samples, self._device, *limits)
 
     def _fill(self, written: T | Literal["auto"], choice: Choice[T]) -> T:
         """Return what is written, or take the choice and keep it with its reason."""

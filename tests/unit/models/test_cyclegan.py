@@ -67,12 +67,37 @@ def test_the_translations_in_the_pool_are_no_part_of_the_model(tmp_path: Path) -
 def test_every_term_has_a_weight_and_0_leaves_it_out() -> None:
     def terms_of(**weights: float) -> set[str]:
         module: Any = tiny_module(tiny_config("cyclegan", {}, **weights), tiny_spec(2))
-        given, target = torch.randn(2, 2, 10, 12), torch.randn(2, 1, 10, 12)
-        fakes = {"target": module._to_target(given), "source": module._to_source(target)}
-        return set(module._generator_terms(given, target, fakes))
+        losses, _, _ = module._pass_generators(torch.randn(2, 2, 10, 12), torch.randn(2, 1, 10, 12))
+        assert len(losses) == len(module.terms)
+        return set(module.terms)
 
     assert terms_of() == {"adversarial", "cycle", "identity", "shape"}
     assert terms_of(identity_weight=0, shape_weight=0) == {"adversarial", "cycle"}
+
+
+def test_the_loss_is_that_of_the_paper() -> None:
+    module: Any = tiny_module(tiny_config("cyclegan", {}), tiny_spec(2))
+    source, target = torch.randn(2, 1, 10, 12), torch.randn(2, 1, 10, 12)
+    known = torch.ones(2, 1, 10, 12)
+    to_target, to_source = (lambda x: module._to_target(torch.cat([x, known], 1))), module._to_source
+
+    losses, _, _ = module._pass_generators(torch.cat([source, known], 1), target)
+
+    def l1(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return (one - other).abs().mean()
+
+    def verdict(side: str, images: torch.Tensor) -> torch.Tensor:
+        return ((module.adversaries[side].discriminator(images)[-1] - 1) ** 2).mean()
+
+    there, back = to_target(source), to_source(target)
+    expected = {
+        "adversarial": verdict("target", there) + verdict("source", back),
+        "cycle": 10 * (l1(to_source(there), source) + l1(to_target(back), target)),
+        "identity": 5 * (l1(to_target(target), target) + l1(to_source(source), source)),
+        "shape": module.shape_loss(there, source) + module.shape_loss(back, target),
+    }
+    for term, loss in zip(module.terms, losses, strict=True):
+        torch.testing.assert_close(loss, expected[term], rtol=1e-5, atol=1e-6)
 
 
 def test_sources_of_several_columns_are_translated_without_their_flags() -> None:

@@ -14,6 +14,7 @@ from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, ResourceError
 from gandlf_synth.training.defaults import (
     Device,
+    choose_batch_for_steps,
     choose_batch_size,
     choose_grid_interval,
     choose_normalization,
@@ -86,6 +87,15 @@ def test_batch_size(shape: list[int], samples: int, device: Device, size: int) -
 )
 def test_a_batch_that_a_family_cannot_learn_from_is_not_chosen(shape: list[int], samples: int, size: int) -> None:
     assert choose_batch_size(shape, 1, samples, CPU, smallest=8).value == size
+
+
+@pytest.mark.parametrize(("samples", "size"), [(500, 4), (3, 2)])
+def test_a_family_that_learns_by_many_steps_gets_small_batches(samples: int, size: int) -> None:
+    for device in (CPU, GPU):
+        assert choose_batch_size([64, 64], 1, samples, device, largest=4).value == size
+        choice = choose_batch_for_steps([64, 64], samples, device, largest=4)
+        assert choice.value == size
+        assert "many steps" in choice.reason
 
 
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(100, 100, 10), (100, 2, 100), (100, 25, 20), (5, 10_000, 1)])

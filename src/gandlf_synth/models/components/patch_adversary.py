@@ -3,13 +3,15 @@
 from typing import Literal
 
 import torch
-from monai.losses.adversarial_loss import PatchAdversarialLoss
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 from gandlf_synth.models.components.yaml_keys import name_yaml_keys
 from gandlf_synth.networks.patch_discriminator import build_patch_discriminator
+
+Criterion = Literal["least_squares", "hinge", "bce"]
 
 _LARGEST_RATIO = 1e4
 _SMALL = 1e-4
@@ -24,13 +26,11 @@ class PatchAdversary(nn.Module):
         criterion: what the discriminator minimizes.
     """
 
-    def __init__(
-        self, discriminator: nn.Module, weight: float, criterion: Literal["least_squares", "hinge", "bce"]
-    ) -> None:
+    def __init__(self, discriminator: nn.Module, weight: float, criterion: Criterion) -> None:
         super().__init__()
         self.discriminator = discriminator
         self.weight = weight
-        self._criterion = _PatchAdversarialLoss(criterion=criterion)
+        self.criterion: Criterion = criterion
 
     def verdict(self, output: Tensor, error: Tensor, last_weight: Tensor | None) -> Tensor:
         """Return what a decoder is told about its ``output``, weighted; a scalar.
@@ -46,16 +46,13 @@ class PatchAdversary(nn.Module):
     def penalty(self, output: Tensor) -> Tensor:
         """Return what a generator is told about its ``output``, without a weight; a scalar."""
         scores = self.discriminator(output)[-1].float()
-        penalty: Tensor = self._criterion(scores, target_is_real=True, for_discriminator=False)
-        return penalty
+        return -scores.mean() if self.criterion == "hinge" else _score_loss(self.criterion, scores, real=True)
 
     def discriminator_loss(self, images: Tensor, reconstruction: Tensor) -> Tensor:
         """Return the discriminator's loss, a scalar."""
         # One pass over both keeps DistributedDataParallel's view of the weights whole.
         real, fake = self.discriminator(torch.cat([images, reconstruction]))[-1].float().chunk(2)
-        loss_of_real: Tensor = self._criterion(real, target_is_real=True, for_discriminator=True)
-        loss_of_fake: Tensor = self._criterion(fake, target_is_real=False, for_discriminator=True)
-        return (loss_of_real + loss_of_fake) / 2
+        return (_score_loss(self.criterion, real, real=True) + _score_loss(self.criterion, fake, real=False)) / 2
 
 
 def build_adversary(
@@ -104,11 +101,14 @@ def last_weight(decoder: nn.Module) -> Tensor | None:
     return learned[-1] if learned else None
 
 
-class _PatchAdversarialLoss(PatchAdversarialLoss):  # type: ignore[misc, unused-ignore]
-    """MONAI's, with targets made where the scores are: copies from the CPU wait for the GPU."""
+def _score_loss(criterion: Criterion, scores: Tensor, *, real: bool) -> Tensor:
+    """Return what a discriminator minimizes for ``scores`` of images that are real, or are not; a scalar.
 
-    def get_target_tensor(self, input: Tensor, target_is_real: bool) -> Tensor:  # noqa: A002
-        return torch.full_like(input, self.real_label if target_is_real else self.fake_label)
-
-    def get_zero_tensor(self, input: Tensor) -> Tensor:  # noqa: A002
-        return torch.zeros_like(input)
+    MONAI's ``PatchAdversarialLoss`` puts leaky units before the squares and a hyperbolic tangent before the hinge, so
+    that a generator is told little once a discriminator is sure.
+    """
+    if criterion == "least_squares":  # Mao et al. 2017, arXiv 1611.04076, eq. 9
+        return ((scores - 1) ** 2 if real else scores**2).mean()
+    if criterion == "hinge":  # Lim & Ye 2017, arXiv 1705.02894
+        return functional.relu(1 - scores if real else 1 + scores).mean()
+    return functional.softplus(-scores if real else scores).mean()

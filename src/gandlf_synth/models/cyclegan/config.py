@@ -22,6 +22,7 @@ class CycleGANConfig(ModelConfig):
     condition_kinds: ClassVar[tuple[str, ...]] = ("channels",)
     required_kind: ClassVar[str | None] = "channels"
     compares_sides: ClassVar[bool] = True
+    largest_batch: ClassVar[int] = 4
     enough_steps: ClassVar[Mapping[Size, int]] = {"S": 3_000, "M": 10_000, "L": 30_000, "XL": 100_000}
 
     architecture: Sized[TranslatorArchitecture] = "auto"

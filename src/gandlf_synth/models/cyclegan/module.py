@@ -1,6 +1,6 @@
 """Training and translation of ``cyclegan`` (Zhu et al. 2017, arXiv 1703.10593)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -26,9 +26,28 @@ from gandlf_synth.networks.patch_discriminator import build_patch_discriminator
 
 _SOURCE = "image"
 """The part of the condition that is translated."""
+_SIDES = ("target", "source")
 _POOLS = "image_pools"
 """Where a checkpoint of a training keeps the images of the pools."""
 _NEEDS_SOURCES = "add conditioning: [image] for the columns Source_0, Source_1 …"
+
+
+class _Turn(nn.Module):
+    """Passes through several networks as one, which a GPU can record as a whole.
+
+    Args:
+        networks: that the passes go through.
+        call: what is computed.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], call: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self._call = call
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Return what ``call`` makes of tensors."""
+        return self._call(*inputs)
 
 
 class CycleGAN(MultiOptimizerModule[CycleGANConfig]):
@@ -48,14 +67,19 @@ class CycleGAN(MultiOptimizerModule[CycleGANConfig]):
                 "to_source": build_translator(architecture, dims, spec.num_channels, self.source_channels),
             }
         )
-        channels = {"target": spec.num_channels, "source": self.source_channels}
-        self.adversaries = nn.ModuleDict({side: _build_adversary(config, spec, channels[side]) for side in channels})
+        channels = dict(zip(_SIDES, (spec.num_channels, self.source_channels), strict=True))
+        self.adversaries = nn.ModuleDict({side: _build_adversary(config, spec, channels[side]) for side in _SIDES})
         self.pools = nn.ModuleDict(
             {side: ImagePool(config.pool_size, (count, *spec.shape)) for side, count in channels.items()}
         )
         self.criterion = self.build_loss("generator")
         self.shape_loss = ShapeLoss(config.shape_loss, dims)
         self._distance = EnergyDistance()
+        # In a tuple, since their networks are parts of this module already.
+        self._turns = (
+            _Turn([self.generators, self.adversaries], self._pass_generators),
+            _Turn([self.adversaries], self._pass_discriminators),
+        )
 
     def network(self, name: str) -> nn.Module:
         """Return both generators, or both discriminators."""
@@ -70,40 +94,63 @@ class CycleGAN(MultiOptimizerModule[CycleGANConfig]):
         """Return the four networks."""
         return self.networks_to_compile()
 
+    def networks_for_graphs(self) -> Sequence[nn.Module]:
+        """Return the passes of either turn, which go through each network several times."""
+        return self._turns
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a step of both generators, then one of both discriminators on what they made."""
         given, target = batch["condition"][_SOURCE], batch["image"]
         source = given[:, : self.source_channels]
-        fakes = {"target": self._to_target(given), "source": self._to_source(target)}
+        of_generators, of_discriminators = self._turns
         with self.freeze_others("generator"):
-            terms = self._generator_terms(given, target, fakes)
-            generator_loss = self.update("generator", torch.stack(list(terms.values())).sum(), batch_idx)
+            losses, *fakes = of_generators(given, target)
+            generator_loss = self.update("generator", losses.sum(), batch_idx)
         with self.freeze_others("discriminator"):
-            real = {"target": target, "source": source}
-            pooled = {side: self._pool(side).exchange(fakes[side].detach()) for side in real}
-            losses = [self._adversary(side).discriminator_loss(real[side], pooled[side]) for side in real]
-            discriminator_loss = self.update("discriminator", torch.stack(losses).mean(), batch_idx)
-        values = {f"train_{name}_loss": value.detach() for name, value in terms.items()}
+            pooled = [self._pool(side).exchange(fake) for side, fake in zip(_SIDES, fakes, strict=True)]
+            discriminator_loss = of_discriminators(target, source, *pooled)
+            discriminator_loss = self.update("discriminator", discriminator_loss, batch_idx)
+        values = {f"train_{term}_loss": loss for term, loss in zip(self.terms, losses.detach(), strict=True)}
         values |= {"train_generator_loss": generator_loss, "train_discriminator_loss": discriminator_loss}
         self.log_dict(values, batch_size=len(target), on_step=False, on_epoch=True)
 
-    def _generator_terms(self, given: Tensor, target: Tensor, fakes: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the terms of the generators' loss (1703.10593, eq. 3 and section 5.2), weighted, by their names."""
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the generators' loss, in the order in which they are computed."""
+        config = self.config
+        identity = config.identity_weight and self.source_channels == self.spec.num_channels
+        used = {"identity": identity, "shape": config.shape_weight}
+        return ("adversarial", "cycle", *(term for term, weight in used.items() if weight))
+
+    def _pass_generators(self, given: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weighted losses of ``terms`` (1703.10593, eq. 3 and section 5.2), and the translations.
+
+        What a generator makes of either side goes through it at once: half as many passes wait for each other.
+        """
         config, source = self.config, given[:, : self.source_channels]
-        penalties = [self._adversary(side).penalty(fakes[side]) for side in fakes]
-        back = (self._to_source(fakes["target"]), self._to_target(self._in_place_of_source(given, fakes["source"])))
-        terms = {
-            "adversarial": torch.stack(penalties).sum(),
-            "cycle": config.cycle_weight * (self._error(back[0], source) + self._error(back[1], target)),
-        }
-        if config.identity_weight and self.source_channels == self.spec.num_channels:
-            same = self._error(self._to_target(self._in_place_of_source(given, target)), target)
-            same = same + self._error(self._to_source(source), source)
-            terms["identity"] = config.cycle_weight * config.identity_weight * same
-        if config.shape_weight:
-            difference = self.shape_loss(fakes["target"], source) + self.shape_loss(fakes["source"], target)
-            terms["shape"] = config.shape_weight * difference
-        return terms
+        losses = {}
+        if "identity" in self.terms:
+            to_target, same_target = self._to_target(torch.cat([given, self._in_place_of_source(given, target)])).chunk(
+                2
+            )
+            to_source, same_source = self._to_source(torch.cat([target, source])).chunk(2)
+            same = self._error(same_target, target) + self._error(same_source, source)
+            losses["identity"] = config.cycle_weight * config.identity_weight * same
+        else:
+            to_target, to_source = self._to_target(given), self._to_source(target)
+        penalties = self._adversary("target").penalty(to_target), self._adversary("source").penalty(to_source)
+        losses["adversarial"] = torch.stack(penalties).sum()
+        back = self._to_source(to_target), self._to_target(self._in_place_of_source(given, to_source))
+        losses["cycle"] = config.cycle_weight * (self._error(back[0], source) + self._error(back[1], target))
+        if "shape" in self.terms:
+            difference = self.shape_loss(to_target, source) + self.shape_loss(to_source, target)
+            losses["shape"] = config.shape_weight * difference
+        return torch.stack([losses[term] for term in self.terms]), to_target.detach(), to_source.detach()
+
+    def _pass_discriminators(self, target: Tensor, source: Tensor, to_target: Tensor, to_source: Tensor) -> Tensor:
+        """Return the loss of both discriminators, a scalar."""
+        pairs = {"target": (target, to_target), "source": (source, to_source)}
+        return torch.stack([self._adversary(side).discriminator_loss(*pair) for side, pair in pairs.items()]).mean()
 
     def _to_target(self, given: Tensor) -> Tensor:
         images: Tensor = self.generators["to_target"](in_fast_layout(given))

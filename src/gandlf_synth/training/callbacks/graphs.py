@@ -12,6 +12,8 @@ from gandlf_synth.config import Config
 from gandlf_synth.models.base import GenerativeModule
 
 _WARM_UP = 3
+_MOST_RECORDINGS = 2
+"""Of a network: of whole batches, and of the last batch of an epoch."""
 _MOST_MEMORY = 0.4
 """Share of the GPU's memory that a step may need: a graph keeps its own, beside what other passes need."""
 
@@ -29,7 +31,7 @@ class CudaGraphs(Callback):
     """Runs the networks of ``module.networks_for_graphs()`` as CUDA graphs while they train.
 
     A small network is through sooner than the CPU can launch its kernels, and the GPU waits for every one. Batches of
-    another size, validation and sampling go the usual way; so does all the rest where a graph cannot be made.
+    a third size, validation and sampling go the usual way; so does all the rest where a graph cannot be made.
     """
 
     def __init__(self) -> None:
@@ -57,34 +59,36 @@ class CudaGraphs(Callback):
 
 
 class _GraphedForward:
-    """The pass of ``network``, recorded at the first training batch and replayed for all that are like it."""
+    """The pass of ``network``, recorded at the first training batch and replayed for all that are like it.
+
+    The last batch of an epoch, which is often smaller, has a recording of its own.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
-        self._forward: Callable[..., Tensor] = network.forward
-        self._likeness: object = None
-        self._recording: _Recording | None = None
+        self._forward: Callable[..., Any] = network.forward
+        self.recordings: dict[tuple[object, ...], _Recording | None] = {}
+        """By the sizes of the inputs; None where no graph could be made."""
 
-    def __call__(self, *inputs: Tensor, **more: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor, **more: Tensor) -> Any:
         """Return what the network makes of its inputs."""
         trains = self._network.training and torch.is_grad_enabled()
         if not trains or any(each.requires_grad for each in (*inputs, *more.values())):
             return self._forward(*inputs, **more)
-        likeness = [(name, each.shape, each.dtype) for name, each in (*enumerate(inputs), *more.items())]
-        if self._likeness is None:
-            self._likeness = likeness
-            self._recording = self._record((*inputs, *more.values()), len(inputs), tuple(more))
-        if self._recording is None or likeness != self._likeness:
+        likeness = tuple((name, each.shape, each.dtype) for name, each in (*enumerate(inputs), *more.items()))
+        if likeness not in self.recordings and len(self.recordings) < _MOST_RECORDINGS:
+            self.recordings[likeness] = self._record((*inputs, *more.values()), len(inputs), tuple(more))
+        recording = self.recordings.get(likeness)
+        if recording is None:
             return self._forward(*inputs, **more)
-        held = (*inputs, *more.values(), *self._recording.weights)
-        output: Tensor = _Replay.apply(self._recording, *held)  # type: ignore[no-untyped-call, unused-ignore]
-        return output
+        outputs = _Replay.apply(recording, *inputs, *more.values(), *recording.weights)  # type: ignore[no-untyped-call, unused-ignore]
+        return outputs if recording.is_tuple else outputs[0]
 
     def _record(self, inputs: Sequence[Tensor], by_place: int, names: Sequence[str]) -> "_Recording | None":
         device = inputs[0].device
         random_numbers = torch.cuda.get_rng_state(device)
 
-        def call(*held: Tensor) -> Tensor:
+        def call(*held: Tensor) -> Any:
             return self._forward(*held[:by_place], **dict(zip(names, held[by_place:], strict=True)))
 
         try:
@@ -113,15 +117,15 @@ class _Recording:
         RuntimeError: an operation that no graph can hold, or too little memory.
     """
 
-    def __init__(self, call: Callable[..., Tensor], inputs: Sequence[Tensor], weights: Sequence[nn.Parameter]) -> None:
+    def __init__(self, call: Callable[..., Any], inputs: Sequence[Tensor], weights: Sequence[nn.Parameter]) -> None:
         self.inputs = [each.detach().clone() for each in inputs]
         self.weights = weights
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             for _ in range(_WARM_UP):
-                output = call(*self.inputs)
-                torch.autograd.grad(output, weights, torch.zeros_like(output), allow_unused=True)
+                outputs = [each for each in _as_tuple(call(*self.inputs)) if each.requires_grad]
+                torch.autograd.grad(outputs, weights, [torch.zeros_like(each) for each in outputs], allow_unused=True)
         torch.cuda.current_stream().wait_stream(beside)
         torch.cuda.synchronize()
         if torch.cuda.max_memory_allocated() > _MOST_MEMORY * torch.cuda.get_device_properties().total_memory:
@@ -130,29 +134,42 @@ class _Recording:
         options: dict[str, Any] = {"pool": torch.cuda.graph_pool_handle(), "capture_error_mode": "thread_local"}
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.forward, **options):
-            output = call(*self.inputs)
-        self.gradient = torch.zeros_like(output)
+            made = call(*self.inputs)
+        self.is_tuple = isinstance(made, tuple)
+        outputs = [each for each in _as_tuple(made) if each.requires_grad]
+        self.output_gradients = [torch.zeros_like(each) if each.requires_grad else None for each in _as_tuple(made)]
+        given = [each for each in self.output_gradients if each is not None]
         with torch.cuda.graph(self.backward, **options):
-            self.gradients = torch.autograd.grad(output, weights, self.gradient, allow_unused=True)
-        self.output = output.detach()  # the rest of its graph belongs to the stream of the recording
+            self.gradients = torch.autograd.grad(outputs, weights, given, allow_unused=True)
+        # The rest of their graph belongs to the stream of the recording.
+        self.outputs = tuple(each.detach() for each in _as_tuple(made))
+
+
+def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 class _Replay(torch.autograd.Function):
     """A recorded pass as one node of autograd."""
 
     @staticmethod
-    def forward(context: Any, recording: _Recording, *inputs_and_weights: Tensor) -> Tensor:
+    def forward(context: Any, recording: _Recording, *inputs_and_weights: Tensor) -> tuple[Tensor, ...]:
         context.recording = recording
         for held, new in zip(recording.inputs, inputs_and_weights, strict=False):
             held.copy_(new)
         recording.forward.replay()
-        return recording.output.detach()
+        outputs = tuple(each.detach() for each in recording.outputs)
+        known = zip(outputs, recording.output_gradients, strict=True)
+        context.mark_non_differentiable(*(each for each, gradient in known if gradient is None))
+        return outputs
 
     @staticmethod
     @once_differentiable
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         recording: _Recording = context.recording
-        recording.gradient.copy_(gradient)
+        for held, gradient in zip(recording.output_gradients, gradients, strict=True):
+            if held is not None:
+                held.copy_(gradient)
         recording.backward.replay()
         before: list[None] = [None] * (1 + len(recording.inputs))
         return (*before, *(each if each is None else each.detach() for each in recording.gradients))
