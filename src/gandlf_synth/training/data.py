@@ -14,7 +14,7 @@ from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.loading.cache import shrink
 from gandlf_synth.data.loading.conditioners import ConditionPart, fit_conditioners, images_read
-from gandlf_synth.data.loading.conditioning.row_checks import check_before_fit, check_rows
+from gandlf_synth.data.loading.conditioning.row_checks import check_before_fit, check_rows, check_sources
 from gandlf_synth.data.loading.patches import Patches
 from gandlf_synth.data.loading.prepared import PreparedSamples
 from gandlf_synth.data.loading.spec import DataSpec
@@ -223,8 +223,11 @@ def check_conditions(config: Config, manifests: Mapping[Phase, Manifest], scans:
     """
     check_before_fit(list(manifests.values()), _conditioners(config), scans)
     parts = conditions_of(config, data, manifests["train"])
+    model = config.model
     for manifest in manifests.values():
         check_rows(manifest, parts, scans)
+        if model.required_kind == "channels" and not model.compares_sides:
+            check_sources(manifest, parts)
 
 
 def _conditioners(config: Config) -> list[Step]:

@@ -15,7 +15,7 @@ from gandlf_synth.config.phases import PHASES
 from gandlf_synth.config.schema import Precision
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
-from gandlf_synth.data.inspection.sides import differing_sides
+from gandlf_synth.data.inspection.sides import differing_sides, rows_without_targets
 from gandlf_synth.data.processing.pipeline import final_shape, keeps_grid, lays_alike, normalizes
 from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, counted, raise_if_any
@@ -126,6 +126,8 @@ def plan_survey(survey: Survey, *, seconds: float | None = None, measured: bool 
     plan.notes += cut_off(loaded.config.data_preprocessing.train or [], facts)
     if loaded.config.model.compares_sides:
         plan.notes += differing_sides(splits["train"], survey.images.scans)
+    else:
+        plan.notes += rows_without_targets(splits["train"])
     if odd := sum(len(units.problems) for units in facts.units):
         plan.notes.append(f"{counted(odd, 'image')} in another unit than most of the column; check names the rows")
     return PlannedRun(plan, loaded.document, splits, survey.images.scans, facts, survey.cache)

@@ -32,6 +32,15 @@ def differing_sides(manifest: Manifest, scans: Scans) -> list[str]:
     return [f"{'; '.join(found)}: translation makes the sides alike, so it invents or removes what differs; {advice}"]
 
 
+def rows_without_targets(manifest: Manifest) -> list[str]:
+    """Return how many rows a model of pairs leaves out, since they hold nothing to be made; empty without such rows."""
+    left = [sample.row for sample in manifest.samples if not sample.channels]
+    if not left:
+        return []
+    what = f"row {left[0]} has" if len(left) == 1 else f"{len(left)} rows have"
+    return [f"{what} no image in Channel_0, and nothing is learned from {'it' if len(left) == 1 else 'them'}"]
+
+
 def _mask_labels(side: Sequence[Sample], scans: Scans) -> Iterable[Sequence[int]]:
     return (scans[sample.mask].labels for sample in side if sample.mask is not None)
 

@@ -103,6 +103,10 @@ class Conditioner(Parameters, ABC):
         """Return whether a row has what it reads."""
         return bool(sample.named_files.get(self.cell) or sample.extra.get(self.cell))
 
+    def teaches(self, sample: Sample) -> bool:
+        """Return whether there is something to learn from in a training row."""
+        return self.says(sample)
+
     def learns_without(self, train: Manifest) -> bool:
         """Return whether a model that is trained on ``train`` learns what to do where a row does not say."""
         return self.drop_fraction > 0 or not all(map(self.says, train.samples))

@@ -54,10 +54,12 @@ class ShapeLoss(nn.Module):
         pool, voxels = _POOLS[self.spatial_dims], _WINDOW**self.spatial_dims
 
         def total(values: Tensor) -> Tensor:
-            return pool(values, _WINDOW, 1, _WINDOW // 2) * voxels
+            sums: Tensor = pool(values, _WINDOW, 1, _WINDOW // 2) * voxels
+            return sums
 
         sums, other_sums = total(one), total(other)
         shared = total(one * other) - sums * other_sums / voxels
         variance = (total(one * one) - sums**2 / voxels).clamp(min=_SMALL)
         other_variance = (total(other * other) - other_sums**2 / voxels).clamp(min=_SMALL)
-        return (shared**2 / (variance * other_variance)).mean()
+        correlation: Tensor = (shared**2 / (variance * other_variance)).mean()
+        return correlation

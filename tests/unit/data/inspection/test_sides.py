@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gandlf_synth.data.formats.scan import FileScan
-from gandlf_synth.data.inspection.sides import differing_sides
+from gandlf_synth.data.inspection.sides import differing_sides, rows_without_targets
 from gandlf_synth.data.table.manifest import Manifest, Sample
 
 TUMOUR = 1
@@ -49,3 +49,15 @@ def test_rows_that_are_pairs_are_said_to_be() -> None:
     (note,) = differing_sides(Manifest(Path("data.csv"), (pair,), "each row"), {})
 
     assert "pix2pix learns more from such pairs" in note
+
+
+def test_rows_that_hold_nothing_to_be_made_are_counted() -> None:
+    pair = Sample(1, "a", (Path("a.nii"),), sources=(Path("s.nii"),))
+    alone = Sample(2, "b", (), sources=(Path("t.nii"),))
+
+    def notes_of(*samples: Sample) -> list[str]:
+        return rows_without_targets(Manifest(Path("data.csv"), samples, "each row"))
+
+    assert notes_of(pair) == []
+    assert notes_of(pair, alone) == ["row 2 has no image in Channel_0, and nothing is learned from it"]
+    assert notes_of(alone, alone, pair) == ["2 rows have no image in Channel_0, and nothing is learned from them"]

@@ -15,7 +15,13 @@ from gandlf_synth.data.loading.conditioners import ConditionPart, encode_rows, f
 from gandlf_synth.data.loading.conditioning.low_resolution import coarsened
 from gandlf_synth.data.loading.conditioning.mask_labels import MaskLabels
 from gandlf_synth.data.loading.conditioning.region_voided import RegionVoided, random_holes
-from gandlf_synth.data.loading.conditioning.row_checks import check_before_fit, check_inputs, check_rows, warnings_of
+from gandlf_synth.data.loading.conditioning.row_checks import (
+    check_before_fit,
+    check_inputs,
+    check_rows,
+    check_sources,
+    warnings_of,
+)
 from gandlf_synth.data.loading.sample_images import SampleImages
 from gandlf_synth.data.table.manifest import Manifest, read_manifest
 from gandlf_synth.errors import DataError
@@ -244,3 +250,22 @@ def test_low_resolution_of_two_is_the_mean_of_two_at_the_least_blur() -> None:
     means = image.reshape(4, 2).mean(1)
     places = (np.arange(8) + 0.5) / 2 - 0.5
     assert np.allclose(coarse[0], np.interp(places, np.arange(4), means), atol=1e-6)
+
+
+# Rows that have nothing to be made from
+
+
+def test_an_image_with_nothing_to_be_made_from_is_refused_with_its_row(tmp_path: Path) -> None:
+    source = np.ones(SHAPE)
+    manifest, scans = rows_of(tmp_path, [{"Source_0": source}, {"Source_0": ""}, {"Source_0": source}])
+    part = fit("image", {}, manifest, scans)
+
+    with pytest.raises(DataError, match=r"row 2, column Source_0: is empty.*leave the row out"):
+        check_sources(manifest, [part])
+
+
+def test_holes_at_random_are_enough_to_learn_from(tmp_path: Path) -> None:
+    manifest, scans = rows_of(tmp_path, [{"Source_0": np.ones(SHAPE)}, {"Source_0": ""}])
+    parts = [fit("image", {}, manifest, scans), fit("region", {"holes": "random"}, manifest, scans)]
+
+    check_sources(manifest, parts)

@@ -65,6 +65,10 @@ class RegionVoided(ImageConditioner):
         """The column of the holes of a trained model."""
         return "Mask" if self.holes == "Mask" else "Region"
 
+    def teaches(self, sample: Sample) -> bool:
+        """Return whether a row has a hole, or gets one at random."""
+        return self.holes == "random" or self.says(sample)
+
     def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
         """Return an image of the region."""
         return [CellInput(column=self.cell, kind="image", about="an image that is not 0 where the other is made anew")]

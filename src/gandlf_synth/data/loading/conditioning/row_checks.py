@@ -44,6 +44,20 @@ def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scan
     raise_if_any(problems, DataError)
 
 
+def check_sources(manifest: Manifest, parts: Sequence[ConditionPart]) -> None:
+    """Refuse images to be learned that have nothing beside them to be made from; for a model that makes no others.
+
+    Raises:
+        DataError: each of them.
+    """
+    images = [_learned(part)[0] for part in parts if part.kind == "channels"]
+    learned = [sample for sample in manifest.samples if sample.channels]
+    lacking = [sample for sample in learned if not any(each.teaches(sample) for each in images)]
+    what = "is empty, and nothing else says what the image of this row is made from"
+    fix = f"{images[0].needs}; or leave the row out" if images else ""
+    raise_if_any([Problem(_place(manifest, sample, images[0].cell), what, fix) for sample in lacking], DataError)
+
+
 def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans: Scans) -> None:
     """Refuse rows that no model can use whatever it learns from the training rows; see ``Conditioner.check``.
 
