@@ -261,7 +261,9 @@ def test_what_is_written_and_needs_all_weights_is_refused_where_they_are_shared_
 
 @pytest.mark.parametrize("precision", ["16-true", "bf16-true", "64-true", "64", "transformer-engine"])
 def test_weights_in_other_than_32_bits_are_refused(precision: str) -> None:
-    with pytest.raises(ConfigError, match=f"compute.precision: {precision}: does not store the weights .* use bf16-mixed"):
+    with pytest.raises(
+        ConfigError, match=f"compute.precision: {precision}: does not store the weights .* use bf16-mixed"
+    ):
         check_compute(ComputeConfig(precision=precision))
 
 
