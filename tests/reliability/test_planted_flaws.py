@@ -21,7 +21,7 @@ from gandlf_synth.evaluation.causes.outlier_images import find_outliers
 from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS, cause_of, reproduce
 from gandlf_synth.evaluation.causes.sides import lying_otherwise
 from gandlf_synth.evaluation.causes.twins import are_variants
-from gandlf_synth.metrics.image_set import ImageSets
+from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 
 BY_NAME = {flaw.name: flaw for flaw in FLAWS}
 NULLS = 20
@@ -166,6 +166,35 @@ def test_plain_tiles_with_the_grain_of_the_camera_are_no_noise() -> None:
     sets = in_memory(real, Labeled([*plain, *other.images[2:]], other.labels))
 
     assert not any("noise" in cause.sentence for cause in find_outliers(sets))
+
+
+@pytest.mark.parametrize("raised", [slice(10), slice(10, None)])
+def test_a_seam_of_volumes_is_seen_in_both_stacks_of_slices(raised: slice) -> None:
+    volumes = gaussian_filter(np.random.default_rng(0).random((80, 24, 24, 24), dtype=np.float32), (0, 2, 2, 2))
+    volumes = 0.5 + (volumes - 0.5) * 0.15 / volumes.std()
+    volumes[40:, :, :, raised] += 0.15
+    planes = np.stack([volumes[:, 12], volumes[:, :, 12], volumes[:, :, :, 12]], axis=1)[:, :, None, None]
+    empty = np.zeros((40, 1))
+    names = [tuple(f"{part}-{k}" for k in range(40)) for part in "rs"]
+    real, synthetic = (
+        ImageSetFeatures(
+            part[0],
+            planes[rows].astype(np.float16),
+            empty[:, None],
+            empty,
+            empty,
+            empty,
+            np.array(part),
+            None,
+            part,
+            part,
+        )
+        for part, rows in zip(names, (slice(40), slice(40, None)), strict=True)
+    )
+
+    (cause,) = whole(ImageSets(real, synthetic))
+
+    assert "a seam runs through the images between columns 9 and 10 of axial slices" in cause.sentence
 
 
 def test_many_images_are_no_variants_of_a_few() -> None:

@@ -9,7 +9,7 @@ from gandlf_synth.evaluation.causes.appearance import Planes
 from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation
 from gandlf_synth.metrics.slicing import STACKS
 
-_SIDES = (("left and right", {0: -1, 1: -1}), ("front and back", {0: -2, 2: -1}), ("top and bottom", {1: -2, 2: -2}))
+BODY_AXES = (("left and right", {0: -1, 1: -1}), ("front and back", {0: -2, 2: -1}), ("top and bottom", {1: -2, 2: -2}))
 """Per body axis of a volume, the axis of each stack's planes that runs along it."""
 _MOST_CHANNELS = 4
 """Channels of which every order is tried."""
@@ -19,7 +19,7 @@ def orientations(compared: ComparedPlanes) -> Iterator[Degradation]:
     """Give every way in which images may lie that is not that of the real ones."""
     planes = compared.real
     if planes.shape[1] == len(STACKS):
-        for ends, axes in _SIDES:
+        for ends, axes in BODY_AXES:
             yield Degradation("mirrored", f"images are mirrored: {ends} are exchanged", _flip(axes))
     else:
         yield Degradation("mirrored", "images are mirrored: left and right are exchanged", _flip({0: -1}))
