@@ -8,7 +8,7 @@ depend on the size of the sets the mean at this size: half of the repetitions gi
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ from gandlf_synth.metrics.train_synthetic_test_real import Accuracy
 
 _RESULTS = Path(__file__).parent / "results" / "coverage.json"
 _DIMENSION = 8
+_Z = 1.96
 _OF_SUBJECT = 0.7
 """The share of the variance that lies between subjects."""
 _METRICS: tuple[SetMetric, ...] = (
@@ -59,7 +60,9 @@ class Case:
         return f"{sizes}, shift {self.shift:g}"
 
 
-CASES = [Case(*sizes, shift) for sizes in ((20, 1, 20, 1), (40, 4, 80, 1), (100, 1, 100, 1)) for shift in (0.0, 1.0)]
+CASES = [
+    Case(*sizes, shift) for sizes in ((20, 1, 20, 1), (40, 4, 80, 1), (100, 1, 100, 1)) for shift in (0.0, 1.0, 2.0)
+]
 
 
 def image_set(name: str, subjects: int, images: int, shift: float, rng: np.random.Generator) -> ImageSetFeatures:
@@ -86,19 +89,22 @@ def _histograms(hidden: Floats) -> Floats:
     return np.asarray((density / density.sum(axis=1, keepdims=True))[:, None])
 
 
-def numbers_of(case: Case, seed: int) -> tuple[dict[str, Estimate], list[Check]]:
+def numbers_of(
+    case: Case, seed: int, metrics: Sequence[SetMetric] = _METRICS
+) -> tuple[dict[str, Estimate], list[Check]]:
     """Return every number of two sets that are drawn for ``seed``, with the checks of those that are judged."""
     rng = np.random.default_rng(seed)
     real = image_set("real", case.real, case.real_images, 0, rng)
     synthetic = image_set("synthetic", case.synthetic, case.synthetic_images, case.shift, rng)
     found: dict[str, Estimate] = {}
     checks: list[Check] = []
-    for metric in _METRICS:
+    for metric in metrics:
         measurement = metric.compute(ImageSets(real, synthetic), MeasureSettings(seed))
         checks += metric.checks(measurement, default_thresholds())
         found |= {number.name: number.value for number in measurement.metrics if number.value is not None}
-    found["ms_ssim"] = _likeness(synthetic, rng)
-    found["train_synthetic"], found["usefulness"] = _accuracies(case, rng)
+    if metrics == _METRICS:
+        found["ms_ssim"] = _likeness(synthetic, rng)
+        found["train_synthetic"], found["usefulness"] = _accuracies(case, rng)
     return found, checks
 
 
@@ -120,9 +126,12 @@ def _accuracies(case: Case, rng: np.random.Generator) -> tuple[Estimate, Estimat
     return synthetic.estimate(), synthetic.share_of(real, 0.5)
 
 
-def simulate(case: Case, repeats: int) -> dict[str, Any]:
-    """Return the share of intervals that hold the truth, number by number, and the share of false alarms."""
-    runs = [numbers_of(case, seed) for seed in range(repeats)]
+def simulate(case: Case, repeats: int, metrics: Sequence[SetMetric] = _METRICS) -> dict[str, Any]:
+    """Return the share of intervals that hold the truth, number by number, and the share of false alarms.
+
+    ``width`` is that of the mean interval over that of 1.96 deviations of the number to each side.
+    """
+    runs = [numbers_of(case, seed, metrics) for seed in range(repeats)]
     result: dict[str, Any] = {}
     for name in runs[0][0]:
         estimates = [found[name] for found, _ in runs]
@@ -130,7 +139,11 @@ def simulate(case: Case, repeats: int) -> dict[str, Any]:
         judged = estimates if truth.exact else estimates[repeats // 2 :]
         held = [estimate.low <= truth.value + 1e-12 and estimate.high >= truth.value for estimate in judged]
         share = round(float(np.mean(held)), 3) if judged[0].has_interval else None
-        result[name] = {"truth": round(truth.value, 5), "coverage": share}
+        needed = _Z * float(np.std([estimate.value for estimate in estimates], ddof=1))
+        width = float(np.mean([estimate.spread for estimate in estimates])) / needed if share is not None else None
+        result[name] = {
+            "truth": round(truth.value, 5), "coverage": share, "width": width and round(width, 2)
+        }  # fmt: skip
     if case.shift == 0:
         bad = [any(check.outcome == "bad" for check in control_false_alarms(checks)) for _, checks in runs]
         result["false alarms"] = float(np.mean(bad))
@@ -181,11 +194,12 @@ def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage")
     parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--neighbors", action="store_true", help="only precision, recall, density and coverage")
     parser.add_argument("-o", "--output", type=Path, default=_RESULTS)
     options = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
     for case in CASES:
-        results[case.name] = simulate(case, options.repeats)
+        results[case.name] = simulate(case, options.repeats, _METRICS[-1:] if options.neighbors else _METRICS)
         print(case.name, json.dumps(results[case.name]), flush=True)
         options.output.write_text(json.dumps({"repeats": options.repeats, "cases": results}, indent=2) + "\n")
     print(*rows(results), sep="\n")
