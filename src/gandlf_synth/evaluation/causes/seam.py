@@ -54,7 +54,7 @@ def _strongest(real: Planes, synthetic: Planes, axes: Mapping[int, int]) -> tupl
 
 
 def _stacks_within(real: Planes, synthetic: Planes, axes: Mapping[int, int], height: float) -> list[int]:
-    """Return the stacks along the seam whose middle slice lies on the changed side: it is brighter by about the step."""
+    """Return the stacks along the seam whose middle slice lies on the changed side: brighter by about the step."""
     others = [stack for stack in range(real.shape[1]) if stack not in axes]
     brighter = {stack: float(synthetic[:, stack].mean() - real[:, stack].mean()) for stack in others}
     return [stack for stack, value in brighter.items() if value / height > 0.5]
