@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai.networks.blocks.spatialattention import SpatialAttentionBlock
 from torch import Tensor, nn
 
 from gandlf_synth.models.components.denoiser_config import UNetArchitecture
@@ -50,6 +51,13 @@ def test_numbers_and_images_condition_it_and_none_is_zero() -> None:
     assert torch.equal(predicted(network, vector=torch.zeros(2, 3), channels=torch.zeros(2, 2, 9, 7)), without)
     assert not torch.allclose(predicted(network, vector=vector), without)
     assert not torch.allclose(predicted(network, channels=channels), without)
+
+
+def test_numbers_and_classes_leave_self_attention_where_it_is() -> None:
+    def attentions_of(network: UNetDenoiser) -> list[str]:
+        return [name for name, module in network.named_modules() if isinstance(module, SpatialAttentionBlock)]
+
+    assert attentions_of(denoiser_of(num_classes=2, vector_size=3)) == attentions_of(denoiser_of()) != []
 
 
 @pytest.mark.parametrize("with_conditioning", [False, True])
