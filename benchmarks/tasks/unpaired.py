@@ -12,6 +12,7 @@ UNPAIRED: Mapping[str, Mapping[str, object]] = {
     "unpaired without identity": {"identity_weight": 0},
     "unpaired without shape": {"shape_weight": 0},
     "unpaired without either": {"identity_weight": 0, "shape_weight": 0},
+    "unpaired with ten times the shape": {"shape_weight": 1.0},
     "unpaired by mutual information": {"identity_weight": 0, "shape_loss": "mutual_information"},
 }
 """By name: what differs from ``cyclegan`` as it comes."""

@@ -40,8 +40,9 @@ class CycleGANConfig(ModelConfig):
     identity_weight: float = Field(0.5, ge=0)
     """Weight, times ``cycle_weight``, of what a generator changes in an image that is of its own side already; used
     where source and target have equally many channels. 0: none."""
-    shape_weight: float = Field(1.0, ge=0)
-    """Weight of how much the shapes of an image and of its translation differ, against anatomy that moves. 0: none."""
+    shape_weight: float = Field(0.1, ge=0)
+    """Weight of how much the shapes of an image and of its translation differ, against anatomy that moves. 0: none.
+    Ten times as much holds a contrast as it is for long that is to be turned."""
     shape_loss: Literal["local_correlation", "mutual_information"] = "local_correlation"
     """How shapes are compared across contrasts: by the squared correlation around every voxel, which a turned contrast
     leaves as it is, or by the information that whole images have of each other."""
