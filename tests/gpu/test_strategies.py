@@ -23,7 +23,7 @@ DEEPSPEED = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed
     [
         pytest.param("fsdp", "bf16-mixed", marks=TWO_GPUS),
         pytest.param("deepspeed", "bf16-mixed", marks=DEEPSPEED),
-        pytest.param("deepspeed", "16-mixed", marks=DEEPSPEED),
+        pytest.param("deepspeed", "32-true", marks=DEEPSPEED),
     ],
 )
 def test_weights_that_are_shared_out_train_resume_and_are_sampled_from(
@@ -62,6 +62,24 @@ def test_a_group_of_one_gpu_trains_the_model_that_is_not_shared(
 
     assert longer.result.steps == 9
     assert distance(_average(whole), _average(shared)) < (1e-4 if precision == "32-true" else 2**-8)
+
+
+@DEEPSPEED
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_deepspeed_trains_and_resumes_the_model_of_other_strategies(precision: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"samples": 12, "section": {**SGD, "gradient_clip_val": 0.1, "ema_decay": 0.0}}
+    ways: dict[str, dict[str, Any]] = {"whole": {}, "shared": {"strategy": "deepspeed"}}
+    ends = []
+    for name, strategy in ways.items():
+        compute = {"accelerator": "cuda", "precision": precision, **strategy}
+        first = train("ddpm", tmp_path / name, compute=compute, **options)
+        longer = train(
+            "ddpm", tmp_path / f"{name} longer", compute=compute, **options, epochs=3, resume_from=first.folder.last
+        )
+        ends.append(longer)
+
+    assert [run.result.steps for run in ends] == [9, 9]
+    assert distance(*map(_average, ends)) < (1e-4 if precision == "32-true" else 2**-8)
 
 
 def test_one_process_of_torchrun_trains_through_nccl(pictures_table: Path, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Lightning's strategy for DeepSpeed, with checkpoints that every command reads."""
+"""Lightning's strategy for DeepSpeed: computing as other strategies do, with checkpoints that every command reads."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DeepSpeedStrategy
 
 from gandlf_synth.errors import CheckpointError, Problem
@@ -19,7 +20,15 @@ class ReadableDeepSpeedStrategy(DeepSpeedStrategy):  # type: ignore[misc, unused
     """DeepSpeed, with checkpoints as of one process; a folder beside each holds what DeepSpeed itself goes on with.
 
     Lightning would make the checkpoint itself that folder, which holds weights and optimizer as DeepSpeed has cut them.
+    And under ``bf16-mixed`` it would keep images, noise levels and weights in 16 bits, where others only compute so.
     """
+
+    def setup_environment(self) -> None:
+        """Let torch choose the operations for 16 bits; weights and images stay in 32."""
+        if self.precision_plugin.precision == "bf16-mixed":  # type: ignore[has-type, unused-ignore]
+            self.config["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
+        self.precision_plugin = DeepSpeedPrecision("32-true")
+        super().setup_environment()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
         """Write DeepSpeed's folder, then the file that names it; until then the earlier one is intact.

@@ -131,14 +131,18 @@ def _build_sharded(compute: ComputeConfig) -> Any:
     if processes == 1:
         fix = "set compute.num_devices, start several processes, or use strategy: ddp"
         raise ConfigError(Problem(where, "shares the weights among processes, and there is one", fix=fix))
-    if compute.precision not in _SHARED_PRECISIONS:
-        what = f"does not go with compute.precision: {compute.precision}"
-        raise ConfigError(Problem(where, what, fix="use bf16-mixed or 32-true"))
+    _check_shared_precision(compute)
     data, tensor = _mesh_sizes(compute, processes)
 
     from gandlf_synth.training.sharded_strategy import ShardedStrategy
 
     return ShardedStrategy(data, tensor)
+
+
+def _check_shared_precision(compute: ComputeConfig) -> None:
+    if compute.precision not in _SHARED_PRECISIONS:
+        what = f"does not go with compute.precision: {compute.precision}"
+        raise ConfigError(Problem(f"compute.strategy: {compute.strategy}", what, fix="use bf16-mixed or 32-true"))
 
 
 def _mesh_sizes(compute: ComputeConfig, processes: int) -> tuple[int, int]:
@@ -184,6 +188,7 @@ def _build_deepspeed(compute: ComputeConfig, several_optimizers: bool) -> Any:
     if several_optimizers:
         fix = "use strategy: fsdp or ddp, or a family with one network to train, such as ddpm"
         raise ConfigError(Problem(where, "shards the weights of one optimizer, and this family has several", fix=fix))
+    _check_shared_precision(compute)
     if not find_spec("deepspeed"):
         raise MissingExtraError(where, "deepspeed", "deepspeed")
     if not torch.cuda.is_available():

@@ -173,13 +173,13 @@ def test_layers_that_cannot_be_split_are_named_before_the_run() -> None:
         check_splits(compute, module)
 
 
-def test_with_cuda_deepspeed_means_lightnings_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_cuda_deepspeed_means_a_strategy_of_lightnings_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("deepspeed")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
 
     made = strategy_for(ComputeConfig(strategy="deepspeed", strategy_config={"stage": 3}))
 
-    assert type(made).__name__ == "DeepSpeedStrategy"
+    assert type(made).__name__ == "ReadableDeepSpeedStrategy"
 
 
 def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +188,15 @@ def test_deepspeed_without_cuda_is_refused_before_training(monkeypatch: pytest.M
 
     with pytest.raises(ResourceError, match="needs a CUDA device; use strategy: fsdp or ddp"):
         strategy_for(ComputeConfig(strategy="deepspeed"))
+
+
+def test_deepspeed_with_fp16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gandlf_synth.training.strategy.find_spec", lambda _: object())
+
+    with pytest.raises(
+        ConfigError, match=r"deepspeed: does not go with compute.precision: 16-mixed; use bf16-mixed or"
+    ):
+        strategy_for(ComputeConfig(strategy="deepspeed", precision="16-mixed"))
 
 
 def test_an_architecture_that_decides_the_size_sets_the_written_one_aside() -> None:

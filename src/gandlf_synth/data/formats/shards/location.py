@@ -18,6 +18,7 @@ from gandlf_synth.data.formats.shards.transport import (
     READ_ONLY,
     connect,
     failure_of,
+    fetch_file,
     library_errors,
     missing,
     refusal_of,
@@ -126,7 +127,7 @@ class Location:
         if self.folder is not None:
             copyfile(self.folder / name, target)
         else:
-            files.get_file(f"{self.url}/{name}", str(target))
+            fetch_file(files, f"{self.url}/{name}", str(target))
 
     def _check_whole(self, path: Path, size: int, checksum: int) -> None:
         found = path.stat().st_size
@@ -145,7 +146,7 @@ class Location:
             write_bytes(self.folder / name, content)
             return
         self.check_writable()
-        self._tried(name, lambda files: files.pipe_file(f"{self.url}/{name}", content))
+        self._tried(name, lambda files: files.pipe_file(f"{self.url}/{name}", content), writes=True)
 
     def upload(self, path: Path, name: str) -> None:
         """Move a file of this disk here.
@@ -158,7 +159,7 @@ class Location:
                 path.replace(temporary)
             return
         self.check_writable()
-        self._tried(name, lambda files: files.put_file(str(path), f"{self.url}/{name}"))
+        self._tried(name, lambda files: files.put_file(str(path), f"{self.url}/{name}"), writes=True)
         path.unlink()
 
     def has(self, name: str) -> bool:
@@ -213,7 +214,7 @@ class Location:
             fix = "write to a folder or to an object store, such as s3://bucket/store"
             raise ResourceError(Problem(str(self), f"cannot be written: {protocol} only reads", fix=fix))
 
-    def _tried(self, name: str, use: Callable[[Any], T]) -> T:
+    def _tried(self, name: str, use: Callable[[Any], T], *, writes: bool = False) -> T:
         """Return what ``use`` makes of the file system, tried again where that may help."""
         where = self.at(name) if name else str(self)
         for number, pause in enumerate([*PAUSES, None], 1):
@@ -227,7 +228,7 @@ class Location:
                 failure: GandlfSynthError = DataError(Problem(where, what, fix=fix))
             except library_errors(_TransportError) as error:
                 cause = error.cause if isinstance(error, _TransportError) else error
-                if (refusal := refusal_of(where, cause)) is not None:
+                if (refusal := refusal_of(where, cause, writes=writes)) is not None:
                     raise refusal from error
                 failure = failure_of(where, cause, number)
             if pause is None:

@@ -1,7 +1,9 @@
 """The connections of fsspec: how each is opened, and what its errors mean."""
 
+import os
 import sys
 from http import HTTPStatus
+from types import MethodType
 from typing import Any
 
 from gandlf_synth.errors import DataError, GandlfSynthError, MissingExtraError, Problem, ResourceError
@@ -23,8 +25,12 @@ _NO_CREDENTIALS = (
     ("botocore.exceptions", "TokenRetrievalError"), ("botocore.exceptions", "SSOError"),
     ("google.auth.exceptions", "GoogleAuthError"), ("azure.core.exceptions", "ClientAuthenticationError"),
 )  # fmt: skip
-_NO_BUCKET = "specified bucket does not exist"
-_CREDENTIALS = "give credentials as the tools of this storage take them, such as AWS_ACCESS_KEY_ID"
+_NO_BUCKET = ("specified bucket does not exist", "specified container does not exist")
+_CREDENTIALS = {
+    **dict.fromkeys(("gs", "gcs"), "GOOGLE_APPLICATION_CREDENTIALS"),
+    **dict.fromkeys(("az", "abfs"), "AZURE_STORAGE_CONNECTION_STRING"),
+}
+"""The variable that is named where access is refused; that of S3 for all others."""
 
 
 def connect(url: str) -> Any:
@@ -38,6 +44,8 @@ def connect(url: str) -> Any:
     import fsspec
 
     protocol = url.partition(":")[0]
+    # Of buckets of one zone, gcsfs reads by a second way with attempts of its own; who has one sets this variable.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     if protocol not in fsspec.available_protocols():
         allowed = "s3://, gs://, az://, http://, https://, or the path of a folder"
         raise DataError(Problem(url, f"cannot be read: {protocol}:// is no protocol that fsspec knows", allowed))
@@ -47,9 +55,28 @@ def connect(url: str) -> Any:
         raise MissingExtraError(url, _PACKAGES.get(protocol, error.name or protocol), "cloud") from error
     except ValueError as error:  # adlfs asks for the account so
         raise _forbidden(url, error) from error
-    if protocol in _S3:
-        files.retries = 1  # it has no argument for that
+    _ask_once(files)
     return files
+
+
+def _ask_once(files: Any) -> None:
+    """Let a file system give up after one attempt, for which none of them has an argument: we try again ourselves."""
+    if hasattr(files, "retries"):  # s3fs
+        files.retries = 1
+    for name in ("_request", "_get_file_request"):  # gcsfs: up to 32 s between its attempts
+        once = getattr(getattr(type(files), name, None), "__wrapped__", None)
+        if once is not None:
+            setattr(files, name, MethodType(once, files))
+    settings = getattr(getattr(files, "service_client", None), "_config", None)  # adlfs
+    if (policy := getattr(settings, "retry_policy", None)) is not None:
+        policy.total_retries = 0
+
+
+def fetch_file(files: Any, url: str, target: str) -> None:
+    """Write what ``url`` names into a file of this machine, asking once."""
+    # In one stream: gcsfs asks again for each of several. Shards come beside each other anyway.
+    options = {"concurrency": 1} if url.startswith(("gs:", "gcs:")) else {}
+    files.get_file(url, target, **options)
 
 
 def _options(protocol: str) -> dict[str, Any]:
@@ -74,17 +101,25 @@ def _loaded(names: tuple[tuple[str, str], ...]) -> list[type[Exception]]:
     return [getattr(module, name) for module, name in modules if hasattr(module, name)]
 
 
-def refusal_of(where: str, error: BaseException) -> GandlfSynthError | None:
-    """Return what no further attempt changes: there is no such file, or it may not be read."""
-    status = getattr(error, "status", None)
+def refusal_of(where: str, error: BaseException, *, writes: bool) -> GandlfSynthError | None:
+    """Return what no further attempt changes: no such file (where one writes: no bucket), or it is forbidden."""
+    status, text = _status(error), str(error)
     if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
-        return missing(where, _NO_BUCKET in str(error))
-    refused = isinstance(error, (PermissionError, *_loaded(_NO_CREDENTIALS)))
+        return missing(where, writes or any(words in text for words in _NO_BUCKET))
+    refused = isinstance(error, (PermissionError, *_loaded(_NO_CREDENTIALS))) or text.startswith("Forbidden:")  # gcsfs
     return _forbidden(where, error) if refused or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else None
 
 
+def _status(error: BaseException) -> int | None:
+    """Return the status that a server answered: aiohttp, azure and gcsfs have a name each for it."""
+    known = (str(getattr(error, name, None)) for name in ("status", "status_code", "code"))
+    return next((int(each) for each in known if each.isdigit()), None)
+
+
 def _forbidden(where: str, error: BaseException) -> ResourceError:
-    return ResourceError(Problem(where, f"may not be read or written: {_reason(error)}", fix=_CREDENTIALS))
+    variable = _CREDENTIALS.get(where.partition(":")[0], "AWS_ACCESS_KEY_ID")
+    fix = f"give credentials as the tools of this storage take them, such as {variable}"
+    return ResourceError(Problem(where, f"may not be read or written: {_reason(error)}", fix=fix))
 
 
 def failure_of(where: str, error: BaseException, number: int) -> ResourceError:
@@ -103,7 +138,7 @@ def missing(where: str, is_bucket: bool = False) -> DataError:
 
 
 def _reason(error: BaseException) -> str:
-    status, message = getattr(error, "status", None), getattr(error, "message", "")
+    status, message = _status(error), getattr(error, "message", "")
     if status:
-        return f"the server answers {status} {message}".strip()
+        return f"the server answers {status} {message}".strip().partition("\n")[0]
     return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
