@@ -61,7 +61,7 @@ class Cohort:
 
 COHORTS = {
     "pneumonia": Cohort((30, 100, 300, 1000), 200, 200, steps=1000, batch=16, rows=1000, format="png"),
-    "hippocampus": Cohort((30, 60, 120, 160), 40, 100, steps=600, batch=8, rows=160, format="nii.gz"),
+    "hippocampus": Cohort((30, 60, 120, 160), 40, 60, steps=500, batch=8, rows=160, format="nii.gz"),
 }
 MODEL = {
     "model_name": "ddpm",

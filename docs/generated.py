@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cohort_table import cohort_table
+from cohorts import cohorts
 from measured import benchmarks_page
 from notebooks import notebooks, offer_notebook
 from planted_table import planted_table
@@ -44,7 +44,7 @@ _SHELL = re.compile(r"^```(?:sh|bash|text)\n(?P<lines>.*?)^```$", re.MULTILINE |
 _KEY_CELL = re.compile(r"<td><code>[\w.]+</code>")
 _MOST_EXAMPLES = 3
 _TABLE_OF_GROUPS = "<!-- table of groups -->"
-_TABLE_OF_COHORTS = "<!-- table of cohort sizes -->"
+_COHORTS = "<!-- cohort sizes -->"
 _TABLE_OF_FLAWS = "<!-- table of planted flaws -->"
 """Stand on a page of ``docs`` where the table goes."""
 
@@ -63,7 +63,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     return (
         offer_notebook(_DOCS / page.file.src_uri, markdown)
         .replace(_TABLE_OF_GROUPS, groups_table())
-        .replace(_TABLE_OF_COHORTS, cohort_table())
+        .replace(_COHORTS, cohorts())
         .replace(_TABLE_OF_FLAWS, planted_table())
     )
 
