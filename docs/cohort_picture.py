@@ -1,6 +1,7 @@
 """``python docs/cohort_picture.py PROJECT``: draws README's cohort, and the card of the report on the same images.
 
-PROJECT is what ``gandlf-synth init`` wrote, with ``model_inference_output`` and ``evaluation`` in it. The card needs Chromium.
+PROJECT is what ``gandlf-synth init`` wrote, with ``model_inference_output`` and ``evaluation`` in it. The card needs
+Chromium.
 """
 
 import argparse
@@ -14,10 +15,11 @@ from PIL import Image
 
 from gandlf_synth.data.formats.readers import read_image
 from gandlf_synth.display import SheetRow, contact_sheet, save_png
+from gandlf_synth.evaluation.report.pdf import find_browser
 
 _IMAGES = Path(__file__).parent / "images"
 _SHOWN, _TILE = 10, 64
-_CARD = (880, 1000)
+_CARD = (880, 945)
 """Of the browser's window, in pixels: the verdicts and what they rest on."""
 
 
@@ -52,9 +54,9 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
 
 
 def _photograph(page: Path, picture: Path) -> None:
-    width, height = _CARD
-    flags = ["--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={width},{height}"]
-    subprocess.run(["chromium", *flags, f"--screenshot={picture}", page.resolve().as_uri()], check=True, capture_output=True)
+    size = f"--window-size={_CARD[0]},{_CARD[1]}"
+    command = [find_browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", size, f"--screenshot={picture}"]
+    subprocess.run([*command, page.resolve().as_uri()], check=True, capture_output=True)  # noqa: S603
     Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 

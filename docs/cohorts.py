@@ -17,8 +17,8 @@ _COLUMNS = {
     "membership": "attack",
 }
 _CURVES = {"kid": "KID", "copies": "share like a training image", "membership": "attack: 0.5 is a coin"}
-_WIDTH, _HEIGHT = 230, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 222, 26, 138
+_WIDTH, _HEIGHT = 210, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 204, 26, 138
 _ROOM = 1.15
 _COLOR = "var(--md-typeset-a-color)"
 Point = Mapping[str, Any]
@@ -66,7 +66,7 @@ def _number(value: float, low: float, high: float) -> str:
 
 def _curves(points: Sequence[Point]) -> str:
     drawn = "".join(_curve(points, name, title) for name, title in _CURVES.items())
-    return f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{drawn}</div>'
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 4px">{drawn}</div>'
 
 
 def _curve(points: Sequence[Point], name: str, title: str) -> str:
@@ -87,7 +87,7 @@ def _curve(points: Sequence[Point], name: str, title: str) -> str:
         return _BOTTOM - (_BOTTOM - _TOP) * (max(value, least) - least) / (most - least)
 
     parts = [
-        *_axes(name, (least, most), up),
+        *_axes((least, most), up),
         f'<path d="M{_LEFT} {up(real):.1f}H{_RIGHT}" stroke="currentColor" stroke-dasharray="4 3" opacity="0.6"/>',
         *(_text(across(count), _BOTTOM + 14, str(count), "middle") for count in counts),
         _text((_LEFT + _RIGHT) / 2, _HEIGHT - 4, "subjects", "middle"),
@@ -102,7 +102,7 @@ def _curve(points: Sequence[Point], name: str, title: str) -> str:
     return f'<svg {size} role="img" aria-label="{label}" font-size="11">{"".join(parts)}</svg>'
 
 
-def _axes(name: str, span: tuple[float, float], up: Any) -> Iterator[str]:
+def _axes(span: tuple[float, float], up: Any) -> Iterator[str]:
     yield f'<path d="M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}" fill="none" stroke="currentColor" opacity="0.5"/>'
     for share in (0, 0.5, 1):
         value = span[0] + share * (span[1] - span[0]) / _ROOM

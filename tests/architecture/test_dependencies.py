@@ -15,7 +15,7 @@ NOT_DISTRIBUTED = {
     "gandlf_synth",
     "tests",
     "benchmarks",
-    "cohort_table",
+    "cohorts",
     "generated",
     "measured",
     "notebooks",
