@@ -81,10 +81,12 @@ def _curve(points: Sequence[Point], name: str, title: str) -> str:
     counts = sorted({count for count, _ in known})
 
     def across(count: int) -> float:
-        return _LEFT + 14 + (_RIGHT - _LEFT - 28) * log(count / counts[0]) / log(counts[-1] / counts[0])
+        share = log(count / counts[0]) / log(counts[-1] / counts[0])
+        return _LEFT + 14 + (_RIGHT - _LEFT - 28) * share
 
     def up(value: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * (max(value, least) - least) / (most - least)
+        share: float = (max(value, least) - least) / (most - least)
+        return _BOTTOM - (_BOTTOM - _TOP) * share
 
     parts = [
         *_axes((least, most), up),
