@@ -140,6 +140,9 @@ def _tasks(record: Record) -> Iterator[str]:
         if rows:
             yield from _table(("of", "images", "steps", *_METRICS.values()), rows)
         segmenters = [(images, f"{each['dice']:.3f} ± {each['interval']:.3f}") for images, each in _segmenters(task)]
+        if "runs" in task:
+            settings = ((run["name"], run["steps"], run["peak_signal_noise_ratio"]) for run in task["runs"])
+            yield from _table(("settings", "steps", _METRICS["peak_signal_noise_ratio"]), settings)
         if segmenters:
             yield from _table((f"trained on ({task['steps']} steps)", "Dice on 40 other subjects"), segmenters)
 
