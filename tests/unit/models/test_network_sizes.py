@@ -129,3 +129,19 @@ def test_the_parts_of_a_training_make_a_whole(family: str) -> None:
 
     assert sum(stretch.share for stretch in stretches) == pytest.approx(1)
     assert all(0 <= stretch.progress <= 1 for stretch in stretches)
+
+
+@pytest.mark.parametrize(
+    ("family", "thin", "wide"), [("autoencoder_kl", 1e-3, 5e-4), ("dcgan", 5e-4, 2e-4), ("stylegan", 3e-3, 1e-3)]
+)
+def test_thin_networks_learn_faster(family: str, thin: float, wide: float) -> None:
+    rates = [model_of(family, [32, 32], size).optimizers.parameters["lr"] for size in ("XS", "S", "M")]
+
+    assert rates == [thin, thin, wide]
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride"), [([32, 32, 32], 2), ([24, 32, 40], 2), ([48, 64, 48], 4), ([128] * 3, 8), ([32, 32], 4)]
+)
+def test_latents_are_as_coarse_as_images_are_large(shape: list[int], stride: int) -> None:
+    assert model_of("autoencoder_kl", shape).architecture.stride == stride

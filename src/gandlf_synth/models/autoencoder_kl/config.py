@@ -12,6 +12,8 @@ _WIDTHS: dict[int, dict[Size, tuple[int, int, int]]] = {
     2: {"XS": (16, 32, 64), "S": (32, 64, 96), "M": (64, 128, 128), "L": (64, 128, 256), "XL": (128, 256, 384)},
     3: {"XS": (8, 16, 32), "S": (16, 32, 64), "M": (32, 64, 96), "L": (32, 64, 128), "XL": (64, 128, 256)},
 }
+_THIN, _RATE_OF_THIN = ("XS", "S"), 1e-3
+"""Thin networks, which short trainings have, learn twice as fast."""
 _CHANNELS_PER_GROUP = 4
 """At the finest resolution: with one channel a group, brightness and contrast do not come through."""
 _LONGEST_HALVED, _LONGEST_QUARTERED = {2: 0, 3: 40}, {2: 160, 3: 96}
@@ -131,4 +133,7 @@ class AutoencoderKLConfig(ReconstructionConfig):
             widths = widths[:2]
         elif setting.longest > _LONGEST_QUARTERED[setting.dims]:
             widths.append(widths[-1])
-        return {"architecture": {"num_channels": widths, "norm_num_groups": widths[0] // _CHANNELS_PER_GROUP}}
+        architecture = {"num_channels": widths, "norm_num_groups": widths[0] // _CHANNELS_PER_GROUP}
+        if size not in _THIN:
+            return {"architecture": architecture}
+        return {"architecture": architecture, "optimizers": {"name": "adamw", "lr": _RATE_OF_THIN, "weight_decay": 0.0}}

@@ -21,6 +21,8 @@ _STAGES = 8
 _EPOCHS = 30.0
 _WIDTHS: dict[Size, int] = {"XS": 64, "S": 128, "M": 256, "L": 384, "XL": 512}
 """Channels of a picture's coarsest stages, half as many for volumes; and numbers of a style."""
+_THIN, _RATE_OF_THIN = ("XS", "S"), 3e-3
+"""Thin networks, which short trainings have, learn three times as fast."""
 _COARSEST_SIDES = range(4, 16)
 _FULL_WIDTH_STAGES = 2
 
@@ -171,7 +173,8 @@ class StyleGANConfig(GANConfig):
             ],
             "progressive_epochs": [*[round(share, 2)] * (stages - 1), round(2 * share, 2)],
         }
-        return {"architecture": architecture}
+        thin = adam_without_decay(lr=_RATE_OF_THIN, betas=(0.0, 0.99))
+        return {"architecture": architecture} | ({"optimizers": thin} if size in _THIN else {})
 
     def stretches(self) -> Sequence[Stretch]:
         """Return the stages, each while its resolution is faded in."""
