@@ -109,7 +109,9 @@ def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
     longest = min(cap, rounded(max(data.shape)))
     shape = [max(MULTIPLE, rounded(longest * length)) for length in extent / extent.max()]
     size = "×".join(str(length) for length in data.shape)
-    reason = f"images are {size}; {cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
+    steps = f", and sides are multiples of {MULTIPLE}" if any(length % MULTIPLE for length in data.shape) else ""
+    limit = f"{cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
+    reason = f"images are {size}{steps}; {limit}"
     return Choice("model_config.tensor_shape", shape, reason)
 
 
