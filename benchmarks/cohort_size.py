@@ -1,9 +1,9 @@
 """``python -m benchmarks.cohort_size``: what more subjects are worth, at equal training.
 
-Chest radiographs of 30, 100, 300 and 1,000 children, and hippocampi of 30, 60, 120 and 160 adults, train the same
-network for the same number of steps, with the same commands as a user's. Each model makes as many images, which are
-compared with those of held-out subjects and searched for among its own training images. A run that ended early goes on
-in the same ``--work``; points that stand in the output are kept.
+Chest radiographs of 30, 100, 300 and 1,000 children, and hippocampi of 30, 60, 120 and 160 adults (the middle plane of
+each, or volumes), train the same network for the same number of steps, with the same commands as a user's. Each model
+makes as many images, which are compared with those of held-out subjects and searched for among its own training images.
+A run that ended early goes on in the same ``--work``; points that stand in the output are kept.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from gandlf_synth.metrics.results import Metric
 _SHOWN = 8
 _AS_RUN = "as_run.json"
 _TOGETHER = 50
+_PLANES = "_planes"
 _KEYS = ("data", "seed", "subjects")
 
 
@@ -61,6 +62,7 @@ class Cohort:
 
 COHORTS = {
     "pneumonia": Cohort((30, 100, 300, 1000), 200, 200, steps=1000, batch=16, rows=1000, format="png"),
+    "hippocampus_planes": Cohort((30, 60, 120, 160), 40, 60, steps=400, batch=8, rows=160, format="png"),
     "hippocampus": Cohort((30, 60, 120, 160), 40, 60, steps=500, batch=8, rows=160, format="nii.gz"),
 }
 MODEL = {
@@ -184,7 +186,16 @@ class Point:
 def _point(name: str, subjects: int, seed: int, root: Path, options: argparse.Namespace) -> Point:
     given = {key: value for key in ("steps", "images") if (value := getattr(options, key)) is not None}
     folder = root / name / f"{subjects}_{seed}"
-    return Point(name, subjects, seed, replace(COHORTS[name], **given), folder, load_image_set(name, options.cache))
+    return Point(name, subjects, seed, replace(COHORTS[name], **given), folder, load_images(name, options.cache))
+
+
+def load_images(name: str, cache: Path) -> ImageSet:
+    """Return the images of a cohort; ``…_planes`` are the middle axial planes of volumes."""
+    whole = load_image_set(name.removesuffix(_PLANES), cache)
+    if not name.endswith(_PLANES):
+        return whole
+    middle = whole.shape[-1] // 2
+    return ImageSet(name, whole.train[..., middle], whole.test[..., middle], None)
 
 
 def keep(output: Path, point: dict[str, Any]) -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 _RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "cohort_size.json"
-_TITLES = {"pneumonia": "Chest radiographs, 32×32", "hippocampus": "Hippocampi, 32×32×32"}
+_TITLES = {
+    "pneumonia": "Chest radiographs, 32×32",
+    "hippocampus_planes": "Hippocampi, one plane of each, 32×32",
+    "hippocampus": "Hippocampi, 32×32×32",
+}
 _COLUMNS = {
     "kid": "KID",
     "precision": "precision",
