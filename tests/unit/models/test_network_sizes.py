@@ -140,8 +140,6 @@ def test_thin_networks_learn_faster(family: str, thin: float, wide: float) -> No
     assert rates == [thin, thin, wide]
 
 
-@pytest.mark.parametrize(
-    ("shape", "stride"), [([32, 32, 32], 2), ([24, 32, 40], 2), ([48, 64, 48], 4), ([128] * 3, 8), ([32, 32], 4)]
-)
+@pytest.mark.parametrize(("shape", "stride"), [([32, 32, 32], 4), ([48, 64, 48], 4), ([128] * 3, 8), ([32, 32], 4)])
 def test_latents_are_as_coarse_as_images_are_large(shape: list[int], stride: int) -> None:
     assert model_of("autoencoder_kl", shape).architecture.stride == stride
