@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gandlf_synth.data.inspection.fingerprint import Fingerprint, fingerprint
 from gandlf_synth.data.inspection.units import check_depths
 from gandlf_synth.data.table.manifest import Sample
-from gandlf_synth.errors import listing
+from gandlf_synth.errors import DataError, Problem, listing
 from gandlf_synth.evaluation.image_sets import ImageSet
 from gandlf_synth.evaluation.request import EvaluationRequest
 from gandlf_synth.evaluation.set_units import (
@@ -109,11 +109,12 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> Grid
     The size is the smaller of the real and the synthetic images' median sizes, so that neither gains detail.
 
     Raises:
-        DataError: every unusable file; sets of different dimensions or channels.
+        DataError: every unusable file; sets of different dimensions or channels; real images of one value each.
     """
     scans = {path: scan for source in sources for path, scan in source.scans.items()}
     whole = fingerprint([source.unmasked for source in sources], scans)
     both = [fingerprint([source.unmasked], scans) for source in sources[:2]]
+    _check_content(sources[0])
     size, cautions = _size(both, whole.spatial_dims, request)
     low, high = _window(whole, both, sources[0], request)
     differences: list[UnitDifference] = []
@@ -140,6 +141,14 @@ def choose_grid(sources: Sequence[ImageSet], request: EvaluationRequest) -> Grid
     slices = request.slices if whole.spatial_dims == len(STACKS) else 1
     grid = Grid(size, whole.spatial_dims, slices, whole.column_channels, low, high, own, odd)
     return GridChoice(grid, differences, cautions, list(whole.notes))
+
+
+def _check_content(real: ImageSet) -> None:
+    """Refuse real images that all hold one value: nothing can be compared with them."""
+    scans = [real.scans[path] for sample in real.manifest.samples for path in sample.channels]
+    if all(low == high for scan in scans for low, high in zip(scan.low, scan.high, strict=True)):
+        what = f"holds {len(scans)} real images of one value each"
+        raise DataError(Problem(str(real.path), what, "images that show something", "look at the files"))
 
 
 def _odd_notes(source: ImageSet, odd: Mapping[str, Window]) -> list[str]:

@@ -6,6 +6,7 @@ from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.changed_images import find_changed_images
 from gandlf_synth.evaluation.causes.clipped_files import clipped_ends
 from gandlf_synth.evaluation.causes.collapse import find_collapse
+from gandlf_synth.evaluation.causes.color import find_other_colors
 from gandlf_synth.evaluation.causes.missing_classes import find_missing_classes
 from gandlf_synth.evaluation.causes.other_units import find_other_units
 from gandlf_synth.evaluation.causes.outlier_images import find_outliers
@@ -34,6 +35,9 @@ def find_causes(
         thresholds: all of them by name.
         seed: of everything random.
     """
+    colors = find_other_colors(sets)
+    if colors:
+        return [*find_other_units(differences), *colors, *find_missing_classes(sets)]
     reproduced = reproduce(sets, seed, clipped_ends(*sources[:2]), thresholds["difference_good"])
     changed = find_changed_images(sets) if reproduced is None or reproduced.explained < _SURE else []
     if any(cause.strength > _MANY for cause in changed):
@@ -41,7 +45,12 @@ def find_causes(
     change = reproduced.degradation.apply if reproduced else None
     changed = [] if reproduced else changed
     known = {file for cause in changed for file in cause.images}
-    outliers = [cause for cause in find_outliers(sets, change) if not known.issuperset(cause.images)]
+    outliers = [
+        cause for cause in find_outliers(sets, change) if not cause.images or not known.issuperset(cause.images)
+    ]
+    if any(cause.name == "other_content" for cause in outliers):
+        # What is unlike all real images, changed or not, was not changed in that way.
+        reproduced, changed = None, []
     units = find_other_units(differences)
     if reproduced and reproduced.degradation.name == "inverted":
         # What is dark in an inverted image is bright in a real one: the offset between them is none of a unit.

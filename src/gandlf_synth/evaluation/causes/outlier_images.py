@@ -1,7 +1,7 @@
 """Single synthetic images that are unlike every real one: which they are, and what they look like."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gandlf_synth.errors import listing
 from gandlf_synth.evaluation.causes.appearance import Groups, Planes, Yardstick, describe, middle_planes
-from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.cause import FIDELITY, VARIETY, Cause
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Floats, Subjects, share
 
@@ -38,6 +38,8 @@ _CLIP = 4.0
 _MOST, _MOST_CHANGED = 0.6, 0.4
 """Share of the set above which it is not some images that are odd but the set, which the measures of sets tell; and the
 same where all images were changed in a way that is known."""
+_ALL = 0.9
+"""Share of the set from which all images show something else."""
 _BAD = 0.1
 _SHOWN = 8
 _WHITE = 0.4
@@ -71,6 +73,8 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     all_changed = change is not None or _lies_outside(far[~kind])
     limit, most = (_BEYOND_CHANGED, _MOST_CHANGED) if all_changed else (_BEYOND, _MOST)
     odd = np.flatnonzero((far > limit) | kind)
+    if (far > _BEYOND).mean() >= _ALL or any(which.mean() >= _ALL for which in kinds.values()):
+        return [_unlike_all(far, kinds)]
     fewest = _FEWEST_ODD if kind.any() else max(_FEWEST_ODD, _LEAST_ODD * len(far))
     if not fewest <= len(odd) <= most * len(far):
         return []
@@ -87,6 +91,21 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
             strength=float(far.max()), limit=limit, images=files,
         )
     ]  # fmt: skip
+
+
+def _unlike_all(far: Floats, kinds: Mapping[str, NDArray[np.bool_]]) -> Cause:
+    what, count = max(((word, int(which.sum())) for word, which in kinds.items()), key=lambda each: each[1])
+    sentence = f"{count} of {len(far)} images are {what}"
+    if count < _ALL * len(far):
+        count = int((far > _BEYOND).sum())
+        sentence = (
+            f"{count} of {len(far)} images are unlike every real one: they show something else (another organ, view or "
+            "modality), were changed in a way that is not known here, or the model has not learned yet"
+        )
+    return Cause(
+        name="other_content", question="faithful", outcome="bad", sentence=sentence, strength=count / len(far),
+        limit=_ALL, explains=(*FIDELITY, *VARIETY),
+    )  # fmt: skip
 
 
 def short_names(files: Sequence[str], all_files: Sequence[str]) -> list[str]:
