@@ -120,7 +120,7 @@ def _family(facts: Fingerprint, task: Task) -> tuple[str, str]:
     if task.family:
         return task.family, task.reason
     if facts.spatial_dims == _VOLUME and min(facts.shape) >= _SMALLEST_FOR_LATENTS:
-        return "latent_diffusion", "volumes: diffusion of an autoencoder's latents, sharper in the same time"
+        return "latent_diffusion", "volumes: diffusion of latents shows anatomy sooner, with soft edges"
     return "ddpm", "diffusion: nearest to real images at 32 a side in equal time, and its images vary most"
 
 
