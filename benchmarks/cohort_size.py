@@ -241,7 +241,7 @@ def repeat(rows: Sequence[Sequence[object]], count: int, folder: Path) -> list[l
 def save_picture(folder: Path, points: Sequence[Point]) -> None:
     """Write a sheet for each data set: real images, and synthetic ones for each number of subjects."""
     for name in {point.name for point in points}:
-        mine = [point for point in points if point.name == name]
+        mine = sorted((point for point in points if point.name == name), key=lambda point: point.subjects)
         held_out = [Path(str(row[1])) for row in mine[0].rows("held_out", mine[0].images.test, _SHOWN)]
         rows = [SheetRow("real", [_plane(file) for file in held_out])]
         for point in mine:
