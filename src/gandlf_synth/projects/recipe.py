@@ -128,7 +128,10 @@ def _epochs(samples: int, batch: int, device: Device) -> tuple[int, str]:
     budget = _STEP_BUDGET[device.kind]
     per_epoch = ceil(samples / batch)
     epochs = max(10, ceil(budget / per_epoch))
-    return epochs, f"about {budget:,} steps of {per_epoch} an epoch; train --minutes N stops by the clock"
+    return (
+        epochs,
+        f"about {budget:,} steps of {per_epoch} an epoch; without this line train --minutes N ends by the clock alone",
+    )
 
 
 def _data_lines(plan: Plan, facts: Fingerprint) -> list[str]:

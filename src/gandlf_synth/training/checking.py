@@ -17,7 +17,7 @@ from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.training.cost import StageCost, in_words
-from gandlf_synth.training.expectation import expect
+from gandlf_synth.training.expectation import expect, unused_time
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.request import TrainingRequest, read_configuration
@@ -142,13 +142,15 @@ def _cost(planned: PlannedRun, seconds: float | None, console: Console) -> dict[
     prepare_data(planned.splits, planned.scans, config, planned.facts, planned.cache, progress_bar(console))
     cost = planned.plan.cost or measure_cost(config, planned.facts, planned.splits["train"])
     expected = expect(planned, cost, seconds)
-    return {
+    rows = {
         "weights": ", then ".join(f"{stage.parameters:,}" for stage in cost.stages),
         "one training step": ", then ".join(_step_of(stage) for stage in cost.stages),
         "whole training": f"{expected.steps:,} steps, about {in_words(expected.seconds)}",
         "images seen": f"{expected.images:,}",
         "memory": f"{expected.memory_mb:,.0f} MiB",
     }
+    unused = unused_time(expected, seconds, config.num_epochs)
+    return rows | ({"note": unused[0]} if unused else {})
 
 
 def _step_of(stage: StageCost) -> str:

@@ -11,6 +11,8 @@ _FORWARD_SHARE = 0.4
 """Of the time of a training step, what looking at a batch takes without learning from it."""
 _GRIDS = 10
 """That are drawn where they come by tenths of the run."""
+_NEARLY = 0.8
+"""The share of its time of which a run is told that it uses less."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,36 @@ class Expectation:
 
 
 def expect(planned: PlannedRun, cost: Cost, seconds: float | None) -> Expectation:
-    """Return what a run takes.
+    """Return what a run takes: until its epochs or, where that is sooner, its seconds are over.
 
     Args:
         planned: the run.
         cost: of its steps.
         seconds: that the run may take; None: as many epochs as the configuration says.
     """
+    by_epochs = _by_epochs(planned, cost)
+    if seconds is None or by_epochs.seconds < seconds:
+        return by_epochs
     last = cost.stages[-1]
-    if seconds is not None:
-        steps = last.steps_in(seconds * last.share)
-        return Expectation(steps, steps * last.batch_size, seconds, cost.memory_mb)
-    config = planned.plan.config
+    steps = last.steps_in(seconds * last.share)
+    return Expectation(steps, steps * last.batch_size, seconds, cost.memory_mb)
+
+
+def unused_time(expected: Expectation | None, seconds: float | None, num_epochs: int) -> list[str]:
+    """Return what to say where the epochs of a run are over long before the time that it was given.
+
+    >>> unused_time(Expectation(450, 7200, 60.0, 500.0), 480.0, 30)
+    ['num_epochs: 30 ends the run after about 1.0 minutes of its 8.0 minutes; without it the clock alone ends it']
+    """
+    if expected is None or seconds is None or expected.seconds > _NEARLY * seconds:
+        return []
+    used, given = in_words(expected.seconds), in_words(seconds)
+    ends = f"num_epochs: {num_epochs} ends the run after about {used} of its {given}"
+    return [f"{ends}; without it the clock alone ends it"]
+
+
+def _by_epochs(planned: PlannedRun, cost: Cost) -> Expectation:
+    config, last = planned.plan.config, cost.stages[-1]
     per_volume = config.patch_sampler.patches_per_volume if config.patch_sampler else 1
     samples = {phase: len(manifest.samples) * per_volume for phase, manifest in planned.splits.items()}
     total, steps = 0.0, 0
