@@ -97,6 +97,21 @@ def check_launch() -> None:
         raise ConfigError(Problem(where, what, fix="give srun --ntasks-per-node"))
 
 
+def launcher_began() -> float | None:
+    """Return when torchrun was started, which starts its processes again where one of them ends; None without it.
+
+    In seconds since 1970, as files tell when they were written.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    import psutil
+
+    try:
+        return float(psutil.Process(os.getppid()).create_time())
+    except psutil.Error:
+        return None
+
+
 def is_lightnings_own() -> bool:
     """Say whether Lightning started this process, after the one that it belongs to had planned the run."""
     launched = "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_PROCID" in os.environ

@@ -134,6 +134,19 @@ class ModelFolder:
         """Say whether a training wrote here before."""
         return self.checkpoints.is_dir() or self.record.exists() or self.resolved_config.exists()
 
+    def mode_after(self, moment: float, mode: Mode) -> Mode:
+        """Return how a run goes on that began here after ``moment``, and was ended; ``mode`` where none did.
+
+        Args:
+            moment: in seconds since 1970.
+            mode: what was asked for then.
+        """
+        written = [file.stat().st_mtime for file in (self.last, self.first_stage.last) if file.is_file()]
+        if written:
+            return "resume" if max(written) >= moment else mode
+        begun = [file.stat().st_mtime for file in (self.record, self.resolved_config) if file.is_file()]
+        return "reset" if begun and min(begun) >= moment else mode
+
     def check(self, mode: Mode, checkpoint: Path | None = None) -> None:
         """Refuse to write over a run, or to resume what is not there; changes nothing.
 

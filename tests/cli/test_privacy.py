@@ -12,7 +12,8 @@ from tests.factories import TINY, Cli, blob_picture, write_picture, write_table
 
 from gandlf_synth.cli.main import main
 from gandlf_synth.config import load_config
-from gandlf_synth.models.checkpoint import read_checkpoint
+from gandlf_synth.models.checkpoint import load_module, read_checkpoint
+from gandlf_synth.models.stored_averages import load_average
 
 PRIVATE = """\
 model_config: {model_name: ddpm, lora: {rank: 2, where: all}, save_eval_images_every_n_epochs: -1}
@@ -143,6 +144,31 @@ def test_a_private_run_is_another_one_each_time(home: Path, cli: Cli) -> None:
     changed = [name for name in first if not torch.equal(first[name], second[name])]
     assert changed
     assert all(".parametrizations.weight.0." in name for name in changed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "widths"), [("ema_widths: [0.05, 0.2]", [0.05, 0.2]), ("labeled_augmentation: 0.5", [])]
+)
+def test_averages_and_labeled_augmentation_go_with_a_budget(
+    home: Path, cli: Cli, tmp_path: Path, option: str, widths: list[float]
+) -> None:
+    """Averages are made of weights that may be told; an augmented image is still one of its subject alone."""
+    text = PRIVATE.replace("model_name: ddpm,", f"model_name: ddpm, {option},")
+    (tmp_path / "config.yaml").write_text(text)
+    words = ("train", "-c", tmp_path / "config.yaml", "-dt", home / "private.csv", "-m-dir", tmp_path / "model")
+
+    code, _, err = cli(*words, "--init-from", home / "public_model")
+
+    assert code == 0, err
+    spent = json.loads((tmp_path / "model" / "run.json").read_text())["privacy"]
+    assert 0 < spent["epsilon"] <= 4
+    last = tmp_path / "model" / "checkpoints" / "last.ckpt"
+    before = load_module(home / "public_model" / "checkpoints" / "last.ckpt").state_dict()
+    for width in widths:
+        average = load_average(last, width).state_dict()
+        assert any(not torch.equal(value, average[name]) for name, value in before.items() if name in average)
+    assert cli("generate", "-m-dir", tmp_path / "model", "-n", 2)[0] == 0
 
 
 def test_random_weights_learn_within_the_budget_and_a_given_time(home: Path, cli: Cli, tmp_path: Path) -> None:

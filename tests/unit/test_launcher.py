@@ -1,13 +1,15 @@
-"""The cores that a process may use."""
+"""The cores that a process may use, and how it goes on where its launcher starts it again."""
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from gandlf_synth.launcher import cgroup_quota, processes_here, usable_cores, yield_waiting_cores
+from gandlf_synth.launcher import cgroup_quota, launcher_began, processes_here, usable_cores, yield_waiting_cores
+from gandlf_synth.model_folder import Mode, ModelFolder
 
 LAUNCHERS = ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_ON_NODE")
 
@@ -79,3 +81,38 @@ def test_waiting_threads_give_their_core_up_unless_the_user_chose(
 
     set_now = {name: os.environ[name] for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY") if name in os.environ}
     assert set_now == (chosen or {"GOMP_SPINCOUNT": "10000"})
+
+
+def test_torchrun_began_before_the_process_that_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert launcher_began() is None
+
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    began = launcher_began()
+
+    assert began is not None
+    assert began <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("files", "moment", "asked", "mode"),
+    [
+        ([], 100, "new", "new"),
+        (["run.json", "checkpoints/last.ckpt"], 100, "new", "resume"),
+        (["run.json", "checkpoints/last.ckpt"], 100, "reset", "resume"),
+        (["run.json", "checkpoints/last.ckpt"], 300, "new", "new"),
+        (["run.json", "first_stage/checkpoints/last.ckpt"], 100, "new", "resume"),
+        (["run.json"], 100, "new", "reset"),
+        (["run.json"], 300, "new", "new"),
+    ],
+)
+def test_only_a_run_that_this_launcher_began_goes_on_by_itself(
+    files: list[str], moment: float, asked: Mode, mode: Mode, tmp_path: Path
+) -> None:
+    for name in files:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        os.utime(file, (200, 200))
+
+    assert ModelFolder(tmp_path).mode_after(moment, asked) == mode

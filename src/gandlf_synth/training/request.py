@@ -10,7 +10,9 @@ from gandlf_synth.config.messages import problems_of
 from gandlf_synth.config.spellings import with_own_names
 from gandlf_synth.errors import ConfigError, Problem, option
 from gandlf_synth.files import TakesPaths
+from gandlf_synth.launcher import launcher_began
 from gandlf_synth.model_folder import Mode, ModelFolder
+from gandlf_synth.ranks import Ranks
 
 SAMPLE_METRICS = ["sample_kid", "sample_precision", "sample_recall", "sample_density", "sample_coverage"]
 """What ``sample_metrics_config`` logs."""
@@ -66,6 +68,14 @@ class TrainingRequest(TakesPaths):
             return self.checkpoint if self.mode == "resume" else None
         in_first_stage = self.folder.first_stage.last.is_file() and not self.folder.last.is_file()
         return None if in_first_stage else self.folder.last
+
+
+def after_restart(request: TrainingRequest, ranks: Ranks) -> TrainingRequest:
+    """Return the request of processes that torchrun may have started before: their run goes on, whatever began it."""
+    began = launcher_began() if ranks.is_first else None
+    mode: Mode = ranks.broadcast(request.mode if began is None else request.folder.mode_after(began, request.mode))
+    goes_on = mode == "resume" != request.mode
+    return replace(request, mode=mode, init_from=None if goes_on else request.init_from)
 
 
 def read_written(config: Path | Document) -> Document:

@@ -26,7 +26,7 @@ from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.privacy.limits import check_budget, check_processes
 from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
-from gandlf_synth.training.request import TrainingRequest, read_configuration, read_written
+from gandlf_synth.training.request import TrainingRequest, after_restart, read_configuration, read_written
 from gandlf_synth.training.resume import (
     EarlierRun,
     changes,
@@ -145,6 +145,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     started, first, ranks = time.monotonic(), is_first_process(), meet()
     console = console if first else Console(quiet=True)
     seen = request.folder.state()
+    request = after_restart(request, ranks)
     with ranks.together():
         earlier = EarlierRun.of(request)
     planned = _plan(request, earlier, console)
