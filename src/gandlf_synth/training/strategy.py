@@ -84,13 +84,27 @@ def strategy_for(compute: ComputeConfig, *, several_optimizers: bool = False) ->
     if compute.strategy == "ddp":
         from lightning.pytorch.strategies import DDPStrategy
 
-        options = {"find_unused_parameters": several_optimizers} | compute.strategy_config
+        looks = several_optimizers or (_adds_up_alike(compute) and "static_graph" not in compute.strategy_config)
+        options = {"find_unused_parameters": looks} | compute.strategy_config
         return _build_strategy(DDPStrategy, options)
     if compute.strategy == "fsdp":
         return _build_sharded(compute)
     if compute.strategy == "deepspeed":
         return _build_deepspeed(compute, several_optimizers)
-    return "ddp_find_unused_parameters_true" if several_optimizers and in_several_processes(compute) else "auto"
+    looks = several_optimizers or _adds_up_alike(compute)
+    return "ddp_find_unused_parameters_true" if looks and in_several_processes(compute) else "auto"
+
+
+def _adds_up_alike(compute: ComputeConfig) -> bool:
+    """Say whether gradients of more than two processes are to be added up in one order from the first step on.
+
+    Unless it looks for unused weights, DDP lays gradients out anew after its first step, and sums round otherwise: a
+    run that goes on would not be the same to the last bit.
+    """
+    import torch
+
+    repeats = bool(compute.deterministic) or compute.accelerator == "cpu" or not torch.cuda.is_available()
+    return repeats and count_processes(compute) > 2  # the sum of two numbers has one order
 
 
 def total_processes(compute: ComputeConfig) -> int:

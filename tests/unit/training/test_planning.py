@@ -126,6 +126,16 @@ def test_ddp_takes_its_options_and_refuses_others() -> None:
     assert static._ddp_kwargs == {"find_unused_parameters": False, "static_graph": True}
 
 
+@pytest.mark.parametrize(
+    ("compute", "looks"),
+    [({"accelerator": "cpu", "num_devices": 4}, True), ({"accelerator": "cpu", "num_devices": 2}, False)],
+)
+def test_processes_on_a_cpu_add_gradients_up_in_one_order_from_the_first_step_on(
+    compute: dict[str, object], looks: bool
+) -> None:
+    assert (strategy_for(ComputeConfig.model_validate(compute)) == "ddp_find_unused_parameters_true") is looks
+
+
 def test_deepspeed_does_not_train_networks_that_take_turns() -> None:
     with pytest.raises(ConfigError, match="this family has several; use strategy: fsdp or ddp"):
         check_compute(ComputeConfig(strategy="deepspeed"), several_optimizers=True)
