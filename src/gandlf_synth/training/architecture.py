@@ -1,5 +1,6 @@
 """Which size of networks a run gets: enough steps come first, width comes with what time is left; imports no torch."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -15,6 +16,8 @@ _MOST_MEMORY = 0.85
 
 _TRIALS, _WORTH_A_SECOND = 2, 120.0
 """Trials of a size before wider ones are given up, in runs of so many seconds and more."""
+_MOST_FOR_TRIALS = 0.15
+"""The share of a run's time after which no further trial is begun: on a busy machine each takes long."""
 _USUAL_BATCH = 8
 """Images in a batch for which families say how many steps are enough."""
 
@@ -205,7 +208,12 @@ def size_for_steps(steps: int, enough: Mapping[Size, int], *, on_gpu: bool, dims
     return SizeChoice(size, f"{size}: {steps:,} steps{_next(size, enough)}")
 
 
-def size_for_time(seconds: float, enough: Mapping[Size, int], measure: Callable[[Size], Cost]) -> SizeChoice:
+def size_for_time(
+    seconds: float,
+    enough: Mapping[Size, int],
+    measure: Callable[[Size], Cost],
+    clock: Callable[[], float] = time.monotonic,
+) -> SizeChoice:
     """Return the widest networks that get enough steps in so many ``seconds``, trying thin ones first.
 
     Wider ones are given up only after a second trial: a program that began to work beside the first may be done.
@@ -214,23 +222,28 @@ def size_for_time(seconds: float, enough: Mapping[Size, int], measure: Callable[
         seconds: of training.
         enough: steps from which a size is better than thinner ones, with batches of 8.
         measure: tries a few steps of a size; asked again, it returns the better of both trials.
+        clock: seconds that pass during trials.
     """
     tried: dict[Size, int] = {}
     chosen, needs = SIZES[0], dict(enough)
+    until = clock() + _MOST_FOR_TRIALS * seconds
     for size, wider in zip(SIZES, (*SIZES[1:], None), strict=True):
         for _ in range(_TRIALS if seconds >= _WORTH_A_SECOND else 1):
             cost = measure(size)
             tried[size] = cost.fewest_steps(seconds)
             needs = enough_with(cost.stages[-1].batch_size, enough)
             goes_on = tried[size] >= max(needs.get(size, 0), needs.get(wider, 0) if wider else 0)
-            if goes_on:
+            if goes_on or clock() > until:
                 break
         if tried[size] >= needs.get(size, 0):
             chosen = size
-        if not goes_on:
-            break  # wider networks take fewer steps still
+        if not goes_on or clock() > until:
+            break  # wider networks take fewer steps still, and longer trials
     figures = ", ".join(f"{size} takes {steps:,} steps" for size, steps in tried.items())
-    return SizeChoice(chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{_next(chosen, needs)}")
+    late = "; no time for trials of wider ones" if goes_on and size != SIZES[-1] else ""
+    return SizeChoice(
+        chosen, f"{chosen}: measured here, in {in_words(seconds)} {figures}{late or _next(chosen, needs)}"
+    )
 
 
 def _next(size: Size, enough: Mapping[Size, int]) -> str:

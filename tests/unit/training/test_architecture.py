@@ -66,6 +66,20 @@ def test_a_trial_that_other_work_held_up_does_not_choose_the_networks(slow_trial
     assert choice.startswith(f"{size}: measured here")
 
 
+def test_trials_that_take_long_leave_most_of_the_time_to_the_run() -> None:
+    now = [0.0]
+
+    def measure(size: Size) -> Cost:
+        now[0] += 25.0
+        return cost_of(0.001)
+
+    choice = size_for_time(240, ENOUGH, measure, clock=lambda: now[0])
+
+    assert now[0] == 50.0
+    assert choice.reason.startswith("S: measured here")
+    assert choice.reason.endswith("; no time for trials of wider ones")
+
+
 def test_a_run_of_seconds_has_no_time_for_second_trials() -> None:
     trials: list[Config] = []
 
