@@ -175,7 +175,7 @@ def test_anatomy_is_never_upside_down_and_mirrored_only_when_allowed() -> None:
     torch.manual_seed(0)
     image = torch.zeros(64, 1, 16, 16)
     image[:, :, :4, :8] = 1
-    still = {"rotation_degrees": 0, "scaling": 0, "translation": 0, "brightness": 0, "contrast": 0}
+    still = {"rotation_degrees": 0, "translation": 0, "brightness": 0, "contrast": 0}
 
     plain = AnatomicalAugmentation(**still)(image, 1.0)
     mirrored = AnatomicalAugmentation(**still, mirror_axis=1)(image, 1.0)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gandlf_synth.errors import ConfigError, Problem, did_you_mean, listing, option, raise_if_any
-from gandlf_synth.evaluation.causes.reproduction import THRESHOLDS
+from gandlf_synth.evaluation.causes import outlier_images, reproduction
 from gandlf_synth.metrics.set_metric import MeasureSettings, registered_set_metrics
 
 Thresholds = Mapping[str, float]
@@ -16,11 +16,11 @@ def default_thresholds() -> dict[str, float]:
     Some distances are judged by how far they lie above real against real, which is the same distance between real
     images of different subjects. Shares named ``…_of_real`` are divided by it. ``false_alarm`` is the share of held-out
     real images that may be taken for copies. ``difference_…`` are of the whole look of the images, whose cause is
-    sought.
+    sought; ``other_content_good`` is the share of images that may be unlike every real one before all of them are.
     """
     measures = [measure for metric in registered_set_metrics() for measure in metric.measures]
     criteria = [measure.criterion for measure in measures if measure.criterion]
-    thresholds = {"false_alarm": MeasureSettings().false_alarm, **THRESHOLDS}
+    thresholds = {"false_alarm": MeasureSettings().false_alarm, **reproduction.THRESHOLDS, **outlier_images.THRESHOLDS}
     for criterion in criteria:
         thresholds |= criterion.defaults
     return thresholds

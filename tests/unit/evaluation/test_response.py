@@ -202,6 +202,7 @@ def test_thresholds_decide(saved: Callable[..., Path], evaluated: Callable[..., 
             "histogram_good=1",
             "precision_of_real_good=0",
             "difference_good=999",
+            "other_content_good=1",
         ]
     )
 

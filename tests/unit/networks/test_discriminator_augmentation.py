@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gandlf_synth.networks.discriminator_augmentation import AnatomicalAugmentation, DiffAugment
 
-STILL = {"rotation_degrees": 0.0, "scaling": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0}
+STILL = {"rotation_degrees": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0}
 
 
 def ramps(*shape: int) -> Tensor:
@@ -22,7 +22,7 @@ def augmented(augment: AnatomicalAugmentation, images: Tensor, *, bf16: bool, pr
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (256, 160), (48, 64, 40)])
-@pytest.mark.parametrize("change", [{"translation": 0.08}, {"rotation_degrees": 7.0}, {"scaling": 0.1}])
+@pytest.mark.parametrize("change", [{"translation": 0.08}, {"rotation_degrees": 7.0}])
 def test_voxels_go_to_the_same_place_in_bfloat16_as_in_32_bits(
     shape: tuple[int, ...], change: dict[str, float]
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_discriminator_still_sees_checkerboards(shape: tuple[int, ...], probab
 
     seen = augmented(augment, board, bf16=False, probability=probability)[(..., *[slice(8, -8)] * len(shape))]
 
-    assert float(seen.square().mean()) > 0.5
+    assert float(seen.square().mean()) > 0.99
 
 
 def test_gradients_reach_images_that_moved_and_images_that_did_not() -> None:

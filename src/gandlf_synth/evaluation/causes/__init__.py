@@ -45,9 +45,8 @@ def find_causes(
     change = reproduced.degradation.apply if reproduced else None
     changed = [] if reproduced else changed
     known = {file for cause in changed for file in cause.images}
-    outliers = [
-        cause for cause in find_outliers(sets, change) if not cause.images or not known.issuperset(cause.images)
-    ]
+    odd = find_outliers(sets, change, thresholds["other_content_good"])
+    outliers = [cause for cause in odd if not cause.images or not known.issuperset(cause.images)]
     if any(cause.name == "other_content" for cause in outliers):
         # What is unlike all real images, changed or not, was not changed in that way.
         reproduced, changed = None, []

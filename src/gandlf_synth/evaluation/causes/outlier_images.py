@@ -38,8 +38,8 @@ _CLIP = 4.0
 _MOST, _MOST_CHANGED = 0.6, 0.4
 """Share of the set above which it is not some images that are odd but the set, which the measures of sets tell; and the
 same where all images were changed in a way that is known."""
-_ALL = 0.9
-"""Share of the set from which all images show something else."""
+THRESHOLDS = {"other_content_good": 0.9}
+"""The share of the set above which it is not some images that show something else, or nothing, but all."""
 _BAD = 0.1
 _SHOWN = 8
 _WHITE = 0.4
@@ -53,12 +53,17 @@ _RARER = 4.0
 """How many times rarer noisy or empty images must be among the real ones."""
 
 
-def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = None) -> list[Cause]:
+def find_outliers(
+    sets: ImageSets,
+    change: Callable[[Planes], Planes] | None = None,
+    share_of_all: float = THRESHOLDS["other_content_good"],
+) -> list[Cause]:
     """Return the images that are unlike every real one, as one cause.
 
     Args:
         sets: the images.
         change: what has to be done to all real images to make them look like the synthetic ones.
+        share_of_all: of the set, above which all of it shows something else.
     """
     if min(len(sets.real), len(sets.synthetic)) < _FEWEST or len(np.unique(sets.real.subjects)) < _FEWEST_SUBJECTS:
         return []
@@ -73,8 +78,8 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     all_changed = change is not None or _lies_outside(far[~kind])
     limit, most = (_BEYOND_CHANGED, _MOST_CHANGED) if all_changed else (_BEYOND, _MOST)
     odd = np.flatnonzero((far > limit) | kind)
-    if (far > _BEYOND).mean() >= _ALL or any(which.mean() >= _ALL for which in kinds.values()):
-        return [_unlike_all(far, kinds)]
+    if (far > _BEYOND).mean() > share_of_all or any(which.mean() > share_of_all for which in kinds.values()):
+        return [_unlike_all(far, kinds, share_of_all)]
     fewest = _FEWEST_ODD if kind.any() else max(_FEWEST_ODD, _LEAST_ODD * len(far))
     if not fewest <= len(odd) <= most * len(far):
         return []
@@ -93,10 +98,10 @@ def find_outliers(sets: ImageSets, change: Callable[[Planes], Planes] | None = N
     ]  # fmt: skip
 
 
-def _unlike_all(far: Floats, kinds: Mapping[str, NDArray[np.bool_]]) -> Cause:
+def _unlike_all(far: Floats, kinds: Mapping[str, NDArray[np.bool_]], limit: float) -> Cause:
     what, count = max(((word, int(which.sum())) for word, which in kinds.items()), key=lambda each: each[1])
     sentence = f"{count} of {len(far)} images are {what}"
-    if count < _ALL * len(far):
+    if count <= limit * len(far):
         count = int((far > _BEYOND).sum())
         sentence = (
             f"{count} of {len(far)} images are unlike every real one: they show something else (another organ, view or "
@@ -104,7 +109,7 @@ def _unlike_all(far: Floats, kinds: Mapping[str, NDArray[np.bool_]]) -> Cause:
         )
     return Cause(
         name="other_content", question="faithful", outcome="bad", sentence=sentence, strength=count / len(far),
-        limit=_ALL, explains=(*FIDELITY, *VARIETY),
+        limit=limit, explains=(*FIDELITY, *VARIETY),
     )  # fmt: skip
 
 

@@ -70,8 +70,8 @@ class StyleGAN2Config(GANConfig):
     rises above 0.8, where changed images begin to pass for real ones (2006.06676, sec. 2.2)."""
     augmentation_mirrors: bool = False
     """Whether left and right may be exchanged (along the first axis of the image); never upside down."""
-    augmentation_rotation_degrees: float = Field(7.0, ge=0, le=180)
-    """Largest rotation."""
+    augmentation_rotation_degrees: float = Field(0.0, ge=0, le=180)
+    """Largest rotation, such as 7; it blurs what the discriminator sees, which then lets checkerboards pass."""
     augmentation_translation: float = Field(0.08, ge=0, lt=1)
     """Largest shift, as a share of each side."""
 
