@@ -206,6 +206,15 @@ _GRID16_SECOND = {"architecture": {"num_channels": [32, 64], "attention_levels":
 _FAMILIES_2D = {
     "stylegan2": _stylegan2(2.5e-3),
     "stylegan2-rate5e-3": _stylegan2(5e-3),
+    "stylegan2-turned": Recipe(
+        {
+            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
+            "augmentation_images": 20000, "augmentation_rotation_degrees": 7, "optimizers": {**_ADAM, "lr": 2.5e-3},
+            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
+                             "channel_base": 1024, "channel_max": 128},
+        },
+        16,
+    ),
     "stylegan2-batch8": Recipe(
         {
             "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.9975,
