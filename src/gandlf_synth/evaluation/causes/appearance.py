@@ -202,5 +202,8 @@ def differs(a: Groups, b: Groups, a_subjects: Subjects, b_subjects: Subjects, se
 
 
 def _statistic(distances: Floats, first: NDArray[np.bool_]) -> float:
+    """Return the energy distance; of a single image, which has no distance to others of its set, the largest."""
+    if min(first.sum(), (~first).sum()) < 2:
+        return float("inf")
     inside, outside = distances[np.ix_(first, first)], distances[np.ix_(~first, ~first)]
     return energy_distance(inside, outside, distances[np.ix_(first, ~first)])
