@@ -168,15 +168,15 @@ def _dcgan(architecture: dict[str, Any] | None = None, **settings: Any) -> Recip
     return Recipe({**model, "architecture": {**networks, **(architecture or {})}, **settings}, 16)
 
 
-def _stylegan2(rate: float) -> Recipe:
+def _stylegan2(batch: int = 16, rate: float = 2.5e-3, **changes: Any) -> Recipe:
     """Return the recipe of thin networks of ``stylegan2`` at 64x64."""
-    networks = {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
-                "channel_base": 1024, "channel_max": 128}  # fmt: skip
-    return Recipe(
-        {"model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
-         "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": rate}, "architecture": networks},
-        16,
-    )  # fmt: skip
+    model = {
+        "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
+        "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": rate},
+        "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
+                         "channel_base": 1024, "channel_max": 128},
+    }  # fmt: skip
+    return Recipe({**model, **changes}, batch)
 
 
 def _stylegan(stages: list[float], **settings: Any) -> Recipe:
@@ -204,26 +204,10 @@ _GRID16_SECOND = {"architecture": {"num_channels": [32, 64], "attention_levels":
                                    "num_head_channels": 32, "norm_num_groups": 16}}  # fmt: skip
 
 _FAMILIES_2D = {
-    "stylegan2": _stylegan2(2.5e-3),
-    "stylegan2-rate5e-3": _stylegan2(5e-3),
-    "stylegan2-turned": Recipe(
-        {
-            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
-            "augmentation_images": 20000, "augmentation_rotation_degrees": 7, "optimizers": {**_ADAM, "lr": 2.5e-3},
-            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
-                             "channel_base": 1024, "channel_max": 128},
-        },
-        16,
-    ),
-    "stylegan2-batch8": Recipe(
-        {
-            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.9975,
-            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
-            "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
-                             "channel_base": 1024, "channel_max": 128},
-        },
-        8,
-    ),
+    "stylegan2": _stylegan2(),
+    "stylegan2-rate5e-3": _stylegan2(rate=5e-3),
+    "stylegan2-turned": _stylegan2(augmentation_rotation_degrees=7),
+    "stylegan2-batch8": _stylegan2(batch=8, ema_decay=0.9975),
     "dcgan": _dcgan(),
     "dcgan-rate1e-3": _dcgan(optimizers={**_DCGAN_ADAM, "lr": 1e-3}),
     "dcgan-all-augmentations": _dcgan(diffaugment=["brightness", "contrast", "translation", "cutout"]),
