@@ -66,23 +66,15 @@ def _measure(count: int) -> dict[str, Any]:
         store = _made_up(root, count)
         probe = subprocess.run([sys.executable, "-c", _PROBE, str(store)], capture_output=True, text=True, check=True)
         memory = json.loads(probe.stdout.splitlines()[-1])
-        words = (
-            "train",
-            "--plugin",
-            root / "stop.py",
-            "-c",
-            root / "config.yaml",
-            "-dt",
-            store,
-            "-m-dir",
-            root / "one",
-        )
+        source = ("-c", root / "config.yaml", "-dt", store)
+        words = ("train", "--plugin", root / "stop.py", *source, "-m-dir", root / "one")
         files = [path.stat().st_size for path in (store / "index.bin", store / "text.bin")]
         return {
             "rows": count,
             "index_bytes_per_row": sum(files) / count,
             "imports": cost_of(root, sys.executable, "-c", "import gandlf_synth.training.fit"),
             "train to the first step": cost_of(root, *PROGRAM, *words),
+            "check --fast": cost_of(root, *PROGRAM, "check", "--fast", *source),
             **{name: round(value, 2) for name, value in memory.items()},
             f"mib_on_a_machine_with_{_RANKS}_processes": round(
                 memory["shared_mib"] + _RANKS * memory["private_mib"], 1

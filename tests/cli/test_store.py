@@ -100,6 +100,29 @@ def test_masks_labels_and_columns_travel(tiny_config: TinyConfig, tmp_path: Path
     assert [(each.subject, each.label, each.extra["Age"]) for each in written.samples] == [
         (f"s{n}", n % 2, str(50 + n)) for n in range(4)
     ]
+    assert written.presence.targets.all()
+    assert not written.presence.sources.any()
+    assert not written.presence.regions.any()
+    assert written.presence.masks.tolist() == [True, True, True, False]
+    assert written.label_counts == {0: 2, 1: 2}
+
+
+def test_rows_without_an_image_or_a_source_are_told_apart_in_a_store_too(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    images = [write_picture(tmp_path / f"{n}.png", blob_picture(16, n)) for n in range(6)]
+    rows = [("a", images[0], images[1]), ("b", "", images[2]), ("c", images[3], images[4]), ("d", images[5], images[0])]
+    table = write_table(tmp_path / "data.csv", ("SubjectID", "Channel_0", "Source_0"), rows)
+    config = tiny_config([16, 16])
+    text = config.read_text().replace("model_config:", "model_config:\n  conditioning: [image]", 1)
+    config.write_text(text)
+
+    api.prepare(PreparationRequest(config, table, tmp_path / "store"))
+    written = StoredManifest.of(samples_of(tmp_path / "store").store)
+
+    assert written.presence.targets.tolist() == [True, False, True, True]
+    assert written.presence.sources.all()
+    assert written.presence.sources.tolist() == [any(sample.sources) for sample in written.samples]
 
 
 def test_what_is_wrong_with_a_call_is_said(cli: Cli, tiny_config: TinyConfig, table: Path, tmp_path: Path) -> None:

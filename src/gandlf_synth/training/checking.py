@@ -122,13 +122,13 @@ def _facts(plan: Plan, splits: Mapping[Phase, Manifest]) -> dict[str, str]:
 
 def _pairs(train: Manifest) -> str:
     """Return how many rows have what an image is made from; nothing without such columns."""
-    both = sum(bool(sample.channels) and any(sample.sources) for sample in train.samples)
+    held, paired = train.presence, train.num_sources > 0
     counts = {
-        "with image and source": both if train.num_sources else 0,
-        "with an image alone": sum(not any(sample.sources) for sample in train.samples) if train.num_sources else 0,
-        "with sources alone": sum(not sample.channels for sample in train.samples),
-        "with a mask": sum(sample.mask is not None for sample in train.samples) if train.num_sources else 0,
-        "with a region": sum(sample.region is not None for sample in train.samples),
+        "with image and source": int((held.targets & held.sources).sum()) if paired else 0,
+        "with an image alone": int((~held.sources).sum()) if paired else 0,
+        "with sources alone": int((~held.targets).sum()),
+        "with a mask": int(held.masks.sum()) if paired else 0,
+        "with a region": int(held.regions.sum()),
     }
     return ", ".join(f"{counted(count, 'row')} {what}" for what, count in counts.items() if count)
 

@@ -1,7 +1,6 @@
 """What a person should know of a data set beyond what stops a run: constant images, outliers, rare classes."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -87,16 +86,20 @@ def remarks(manifests: Iterable[Manifest], scans: Scans) -> list[Finding]:
 def imbalance(train: Manifest) -> list[Finding]:
     """Return the rare classes of the training split, and whether it has few subjects."""
     findings = []
-    counts = Counter(sample.label for sample in train.samples if sample.label is not None)
+    counts = train.label_counts
     most = max(counts.values(), default=0)
     for label, name in train.labels.items():
         count = counts[label]
         if count * _RATIO < most or count < _FEW_PER_CLASS:
             what = f"has {count} images, where the largest class has {most}; its synthetic images will look alike"
             findings.append(Finding("warning", "rare class", f"{train.path}: class {name}", what))
-    subjects = len({sample.subject for sample in train.samples})
-    if subjects < _FEW_SUBJECTS:
-        what = f"{subjects} subjects to train on: expect copies of them among the synthetic images"
+    subjects: set[str] = set()
+    for sample in train.samples:
+        subjects.add(sample.subject)
+        if len(subjects) == _FEW_SUBJECTS:
+            break
+    if len(subjects) < _FEW_SUBJECTS:
+        what = f"{len(subjects)} subjects to train on: expect copies of them among the synthetic images"
         findings.append(Finding("warning", "few subjects", str(train.path), what))
     return findings
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from gandlf_synth.data.formats.scan import Scans
 from gandlf_synth.data.table.manifest import Manifest, Sample
 
@@ -34,10 +36,10 @@ def differing_sides(manifest: Manifest, scans: Scans) -> list[str]:
 
 def rows_without_targets(manifest: Manifest) -> list[str]:
     """Return how many rows a model of pairs leaves out, since they hold nothing to be made; empty without such rows."""
-    left = [sample.row for sample in manifest.samples if not sample.channels]
-    if not left:
+    left = np.flatnonzero(~manifest.presence.targets)
+    if not len(left):
         return []
-    what = f"row {left[0]} has" if len(left) == 1 else f"{len(left)} rows have"
+    what = f"row {manifest.samples[int(left[0])].row} has" if len(left) == 1 else f"{len(left)} rows have"
     return [f"{what} no image in Channel_0, and nothing is learned from {'it' if len(left) == 1 else 'them'}"]
 
 

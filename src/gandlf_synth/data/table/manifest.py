@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gandlf_synth.config import LabelingParadigm
 from gandlf_synth.data.table.class_names import renumbered, with_numbered_names
 from gandlf_synth.data.table.csv_rows import Row, columns_of, extra_columns_of, names_files, read_records
@@ -71,6 +74,23 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Presence:
+    """Which rows of a table hold what, ``(rows,)`` each.
+
+    Args:
+        targets: an image of the channels.
+        sources: an image of the sources, one at least.
+        masks: a label map.
+        regions: a region.
+    """
+
+    targets: NDArray[np.bool_]
+    sources: NDArray[np.bool_]
+    masks: NDArray[np.bool_]
+    regions: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The samples of a data set or of one split of it.
 
@@ -101,6 +121,20 @@ class Manifest:
     def num_sources(self) -> int:
         """The number of source columns."""
         return max((len(sample.sources) for sample in self.samples), default=0)
+
+    @property
+    def presence(self) -> Presence:
+        """Which rows hold what."""
+        held = [
+            (bool(sample.channels), any(sample.sources), sample.mask is not None, sample.region is not None)
+            for sample in self.samples
+        ]
+        return Presence(*np.array(held, dtype=bool).reshape(-1, 4).T)
+
+    @property
+    def label_counts(self) -> Counter[int]:
+        """The number of rows of every label."""
+        return Counter(sample.label for sample in self.samples if sample.label is not None)
 
     @property
     def labels(self) -> dict[int, str]:

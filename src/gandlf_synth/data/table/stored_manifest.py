@@ -1,6 +1,7 @@
 """The rows of a store as a table: made from its index when they are asked for, so that a million take no memory."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store, open_store, store_location
 from gandlf_synth.data.formats.shards.location import as_place
 from gandlf_synth.data.formats.shards.mirror import store_on_disk
-from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.manifest import Manifest, Presence, Sample
 from gandlf_synth.provenance import digest
 
 Places = NDArray[np.int64]
@@ -97,6 +98,26 @@ class StoredManifest(Manifest):
     def store(self) -> Store:
         """The store."""
         return self.samples.store
+
+    @property
+    def presence(self) -> Presence:
+        """Which rows hold what, from the index alone: a sample for each of a million rows takes half a minute."""
+        about, rows, places = self.store.description.preparation, self.store.rows, self.samples.places
+        given = np.isfinite(rows["scale_values"][places])
+        first = sum(about.column_channels)
+        return Presence(
+            targets=given[:, :first].all(axis=1),
+            sources=given[:, first : first + sum(about.source_channels)].any(axis=1),
+            masks=rows["mask"][places] >= 0,
+            regions=rows["region"][places] >= 0,
+        )
+
+    @property
+    def label_counts(self) -> Counter[int]:
+        """The number of rows of every label."""
+        rows, places = self.store.rows, self.samples.places
+        labels, counts = np.unique(rows["label"][places][rows["is_labelled"][places] != 0], return_counts=True)
+        return Counter(dict(zip(labels.tolist(), counts.tolist(), strict=True)))
 
     @property
     def num_columns(self) -> int:

@@ -49,7 +49,9 @@ def test_patients_with_one_side_only_are_unpaired_rows_and_said_so(tmp_path: Pat
     report = construct(root, Endings(("t2.png",), ("t1.png",)))
 
     assert rows(root)[1:] == [["a", "", "a/t1.png"], ["b", "", "b/t1.png"], ["c", "c/t2.png", ""]]
-    assert any("2 samples have sources and no image to learn from them" in note and "a, b" in note for note in report.warnings)
+    assert any(
+        "2 samples have sources and no image to learn from them" in note and "a, b" in note for note in report.warnings
+    )
     assert any("1 samples have no source: c" in note for note in report.warnings)
 
 
