@@ -302,14 +302,10 @@ _FAMILIES_3D = {
          "optimizers": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
         4, averages=(0.05, 0.1), first=Recipe(_autoencoder([16, 32], 4), 4),
     ),
-    "stylegan2-3d": Recipe(
-        {
-            "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
-            "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": 2.5e-3},
-            "architecture": {"latent_vector_size": 64, "intermediate_latent_size": 64, "num_mapping_layers": 2,
-                             "channel_base": 256, "channel_max": 64},
-        },
-        8,
+    "stylegan2-3d": _stylegan2(
+        batch=8,
+        architecture={"latent_vector_size": 64, "intermediate_latent_size": 64, "num_mapping_layers": 2,
+                      "channel_base": 256, "channel_max": 64},
     ),
     "edm-3d": denoiser("edm", "thin", batch=2, groups=8),
     "edm-3d-mean-0.7": denoiser("edm", "thin", batch=2, groups=8, levels={"p_mean": -0.7}),

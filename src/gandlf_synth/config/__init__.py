@@ -14,7 +14,7 @@ from gandlf_synth.config.model import (
     Stretch,
     resolved,
 )
-from gandlf_synth.config.network_size import SIZES, NetworkSize, Setting, Size, Sized
+from gandlf_synth.config.network_size import SIZES, THIN, NetworkSize, Setting, Size, Sized
 from gandlf_synth.config.phases import LoaderOptions, Phase, PhasedSteps
 from gandlf_synth.config.privacy import Privacy
 from gandlf_synth.config.reference import KeyDescription, describe_keys, json_schema
@@ -24,6 +24,7 @@ from gandlf_synth.config.starting_point import WITHOUT_STARTING_POINT, InitFrom,
 
 __all__ = [
     "SIZES",
+    "THIN",
     "WITHOUT_STARTING_POINT",
     "ArchitectureConfig",
     "Auto",

@@ -12,6 +12,9 @@ Size = Literal["XS", "S", "M", "L", "XL"]
 NetworkSize = Literal["auto", "XS", "S", "M", "L", "XL"]
 """What may be written in place of an ``architecture`` section."""
 SIZES: tuple[Size, ...] = get_args(Size)
+THIN: tuple[Size, ...] = ("XS", "S")
+"""Networks that short trainings have, with fewer layers and other rates than the others."""
+
 
 A = TypeVar("A")
 

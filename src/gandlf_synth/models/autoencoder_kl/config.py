@@ -5,14 +5,14 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized
+from gandlf_synth.config import THIN, ArchitectureConfig, Component, Components, Setting, Size, Sized
 from gandlf_synth.models.components.reconstruction_config import ReconstructionConfig
 
 _WIDTHS: dict[int, dict[Size, tuple[int, int, int]]] = {
     2: {"XS": (16, 32, 64), "S": (32, 64, 96), "M": (64, 128, 128), "L": (64, 128, 256), "XL": (128, 256, 384)},
     3: {"XS": (8, 16, 32), "S": (16, 32, 64), "M": (32, 64, 96), "L": (32, 64, 128), "XL": (64, 128, 256)},
 }
-_THIN, _RATE_OF_THIN = ("XS", "S"), 1e-3
+_RATE_OF_THIN = 1e-3
 """Thin networks, which short trainings have, learn twice as fast."""
 _CHANNELS_PER_GROUP = 4
 """At the finest resolution: with one channel a group, brightness and contrast do not come through."""
@@ -133,6 +133,6 @@ class AutoencoderKLConfig(ReconstructionConfig):
         if setting.longest > _LONGEST_QUARTERED[setting.dims]:
             widths.append(widths[-1])
         architecture = {"num_channels": widths, "norm_num_groups": widths[0] // _CHANNELS_PER_GROUP}
-        if size not in _THIN:
+        if size not in THIN:
             return {"architecture": architecture}
         return {"architecture": architecture, "optimizers": {"name": "adamw", "lr": _RATE_OF_THIN, "weight_decay": 0.0}}

@@ -2,7 +2,7 @@
 
 from math import gcd
 
-from gandlf_synth.config import Setting, Size
+from gandlf_synth.config import THIN, Setting, Size
 
 _WIDTHS: dict[int, dict[Size, int]] = {
     2: {"XS": 16, "S": 32, "M": 64, "L": 96, "XL": 128},
@@ -10,7 +10,6 @@ _WIDTHS: dict[int, dict[Size, int]] = {
 }
 """Feature channels at the finest resolution: they double with each coarser one, up to four times as many."""
 _RATES: dict[Size, float] = {"XS": 2e-3, "S": 1e-3, "M": 5e-4, "L": 3e-4, "XL": 2e-4}
-_THIN = ("XS", "S")
 _CHANNELS_PER_GROUP = 4
 _WIDEST = 256
 _COARSEST = {2: 16, 3: 12}
@@ -39,7 +38,7 @@ def unet_keys(setting: Setting, size: Size, *, widen: int = 1) -> dict[str, obje
     return {
         "num_channels": [base * min(2**level, 4) for level in range(levels)],
         "attention_levels": attends,
-        "num_res_blocks": 1 if size in _THIN else 2,
+        "num_res_blocks": 1 if size in THIN else 2,
         "num_head_channels": min(32, base),
         "norm_num_groups": _count_groups(base, size),
     }
@@ -47,7 +46,7 @@ def unet_keys(setting: Setting, size: Size, *, widen: int = 1) -> dict[str, obje
 
 def _count_groups(base: int, size: Size) -> int:
     # One channel a group at the finest resolution takes away brightness and contrast (docs/decisions/0010-recipes.md).
-    return max(1, base // _CHANNELS_PER_GROUP) if size == "XS" else gcd(base, 16 if size in _THIN else 32)
+    return max(1, base // _CHANNELS_PER_GROUP) if size == "XS" else gcd(base, 16 if size in THIN else 32)
 
 
 def unet_optimizer(size: Size) -> dict[str, object]:

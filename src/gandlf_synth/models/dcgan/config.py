@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized, resolved
+from gandlf_synth.config import THIN, ArchitectureConfig, Component, Components, Setting, Size, Sized, resolved
 from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 Norm = Literal["batch", "group", "none"]
@@ -13,7 +13,7 @@ _CHANNELS: dict[int, dict[Size, tuple[int, int]]] = {
     3: {"XS": (64, 8), "S": (128, 16), "M": (256, 32), "L": (384, 48), "XL": (512, 64)},
 }
 """Of the generator at its coarsest resolution, and of the discriminator at its finest."""
-_THIN, _RATE_OF_THIN = ("XS", "S"), 5e-4
+_RATE_OF_THIN = 5e-4
 """Thin networks, which short trainings have, learn faster."""
 
 
@@ -88,4 +88,4 @@ class DCGANConfig(GANConfig):
         }
         keys: dict[str, object] = {"architecture": architecture, "diffaugment": ["translation"]}
         thin = adam_without_decay(lr=_RATE_OF_THIN, betas=(0.5, 0.999))
-        return keys | {"optimizers": thin} if size in _THIN else keys
+        return keys | {"optimizers": thin} if size in THIN else keys

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import log
 from typing import ClassVar
 
-from gandlf_synth.config import Setting, Size
+from gandlf_synth.config import THIN, Setting, Size
 from gandlf_synth.models.components.diffusion_config import (
     ControlledModelConfig,
     DiffusionSettings,
@@ -12,7 +12,6 @@ from gandlf_synth.models.components.diffusion_config import (
     noise_shift,
 )
 
-_THIN = ("XS", "S")
 _OTHER_LEVELS = {"prediction_type", "beta_schedule", "zero_terminal_snr", "min_snr_gamma", "sampler"}
 
 
@@ -31,7 +30,7 @@ class DDPMConfig(DiffusionSettings, ControlledModelConfig):
         chosen = super().choose_networks(setting, size)
         if self.controlnet_from is not None:
             return chosen
-        if self.prediction_type != "edm" and (size not in _THIN or self.model_fields_set & _OTHER_LEVELS):
+        if self.prediction_type != "edm" and (size not in THIN or self.model_fields_set & _OTHER_LEVELS):
             return chosen
         return {**chosen, "prediction_type": "edm", **_levels(noise_shift(setting.shape))}
 

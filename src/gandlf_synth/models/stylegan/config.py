@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
 from gandlf_synth.config import (
+    THIN,
     ArchitectureConfig,
     Component,
     Components,
@@ -21,7 +22,7 @@ _STAGES = 8
 _EPOCHS = 30.0
 _WIDTHS: dict[Size, int] = {"XS": 64, "S": 128, "M": 256, "L": 384, "XL": 512}
 """Channels of a picture's coarsest stages, half as many for volumes; and numbers of a style."""
-_THIN, _RATE_OF_THIN = ("XS", "S"), 3e-3
+_RATE_OF_THIN = 3e-3
 """Thin networks, which short trainings have, learn three times as fast."""
 _COARSEST_SIDES = range(4, 16)
 _FULL_WIDTH_STAGES = 2
@@ -174,7 +175,7 @@ class StyleGANConfig(GANConfig):
             "progressive_epochs": [*[round(share, 2)] * (stages - 1), round(2 * share, 2)],
         }
         thin = adam_without_decay(lr=_RATE_OF_THIN, betas=(0.0, 0.99))
-        return {"architecture": architecture} | ({"optimizers": thin} if size in _THIN else {})
+        return {"architecture": architecture} | ({"optimizers": thin} if size in THIN else {})
 
     def stretches(self) -> Sequence[Stretch]:
         """Return the stages, each while its resolution is faded in."""

@@ -5,14 +5,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gandlf_synth.config import ArchitectureConfig, Component, Components, Setting, Size, Sized
+from gandlf_synth.config import THIN, ArchitectureConfig, Component, Components, Setting, Size, Sized
 from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 _WIDTHS: dict[Size, tuple[int, int]] = {
     "XS": (64, 8), "S": (128, 16), "M": (192, 24), "L": (256, 32), "XL": (512, 64),
 }  # fmt: skip
 """Most feature channels at any resolution, and those at the finest."""
-_THIN = ("XS", "S")
 
 
 class StyleGAN2Architecture(ArchitectureConfig):
@@ -87,9 +86,9 @@ class StyleGAN2Config(GANConfig):
         architecture = {
             "latent_vector_size": most,
             "intermediate_latent_size": most,
-            "num_mapping_layers": 2 if size in _THIN else 4,
+            "num_mapping_layers": 2 if size in THIN else 4,
             "channel_base": finest * setting.longest,
             "channel_max": most,
         }
         keys: dict[str, object] = {"architecture": architecture}
-        return keys | {"path_length_weight": 0.0} if size in _THIN else keys
+        return keys | {"path_length_weight": 0.0} if size in THIN else keys
