@@ -6,10 +6,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gandlf_synth.batch_draws import draw_rand, draw_randint
-from gandlf_synth.networks.placement import place, turn
+from gandlf_synth.networks.placement import place, shift_whole_voxels, turn
 
 Operation = Literal["brightness", "contrast", "translation", "cutout"]
 _BACKGROUND = -1.0
@@ -89,25 +88,30 @@ class AnatomicalAugmentation:
         return images + contrast * (images - mean) + self._brightness * brightness
 
     def _move(self, images: Tensor, probability: float | Tensor) -> Tensor:
-        """Resample around the center, background outside."""
+        """Return the images moved about the center, in 32 bits; background comes in."""
+        images = images.float()
+        if not self._radians:
+            voxels = self._draw_shift(images, probability).flip(1)
+            return shift_whole_voxels(images, voxels, background=_BACKGROUND)
         with torch.autocast(images.device.type, enabled=False):
-            matrix, shift = self._draw_placement(images, probability)
-        return place(images, matrix, shift, background=_BACKGROUND)
+            matrix = self._draw_turn(images, probability)
+        voxels = self._draw_shift(images, probability)
+        moves = [moved * (2 / side) for moved, side in zip(voxels.unbind(1), images.shape[:1:-1], strict=True)]
+        return place(images, matrix, torch.stack(moves, 1), background=_BACKGROUND)
 
-    def _draw_placement(self, images: Tensor, probability: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return turns ``(batch, axes, axes)`` in voxels, and shifts ``(batch, axes)`` in half sides."""
-        batch, dims = len(images), images.ndim - 2
-        matrix = torch.eye(dims, device=images.device).expand(batch, dims, dims)
-        if self._radians:
-            turned = (_uniform(images) < _MOST_BETWEEN_VOXELS * probability).float()
-            for first, second in combinations(range(dims), 2):
-                angle = self._radians * _signed(images, turned).flatten()
-                matrix = matrix @ turn(angle, dims, first, second)
-        moves = [
-            (self._translation * side * _signed(images, probability).flatten()).round() * (2 / side)
-            for side in images.shape[:1:-1]
-        ]
-        return matrix, torch.stack(moves, 1)
+    def _draw_turn(self, images: Tensor, probability: float | Tensor) -> Tensor:
+        """Return turns ``(batch, axes, axes)`` in voxels."""
+        dims = images.ndim - 2
+        matrix = torch.eye(dims, device=images.device).expand(len(images), dims, dims)
+        turned = (_uniform(images) < _MOST_BETWEEN_VOXELS * probability).float()
+        for first, second in combinations(range(dims), 2):
+            matrix = matrix @ turn(self._radians * _signed(images, turned).flatten(), dims, first, second)
+        return matrix
+
+    def _draw_shift(self, images: Tensor, probability: float | Tensor) -> Tensor:
+        """Return whole voxels ``(batch, axes)``, the last axis first."""
+        largest = [self._translation * side for side in images.shape[:1:-1]]
+        return torch.stack([(most * _signed(images, probability).flatten()).round() for most in largest], 1)
 
 
 def _uniform(images: Tensor) -> Tensor:
@@ -130,22 +134,10 @@ def _change_contrast(images: Tensor) -> Tensor:
 
 
 def _translate(images: Tensor) -> Tensor:
-    for axis in range(2, images.ndim):
-        images = _shift(images, axis)
-    return images
-
-
-def _shift(images: Tensor, axis: int) -> Tensor:
-    """Move every image by whole voxels along ``axis``; what comes in is background."""
-    length = images.shape[axis]
-    largest = round(length * _SHIFT)
-    shift = draw_randint(-largest, largest + 1, (len(images), 1), images.device)
-    source = torch.arange(length, device=images.device) - shift
-    source = source.clamp(-1, length) + 1
-    padding = [0, 0] * (images.ndim - 1 - axis) + [1, 1]
-    padded = functional.pad(images, padding, value=_BACKGROUND)
-    shape = [len(images) if dim == 0 else length if dim == axis else 1 for dim in range(images.ndim)]
-    return padded.gather(axis, source.view(shape).expand_as(images))
+    """Move every image by whole voxels along every axis; what comes in is background."""
+    largest = [round(side * _SHIFT) for side in images.shape[2:]]
+    draws = [draw_randint(-most, most + 1, (len(images), 1), images.device) for most in largest]
+    return shift_whole_voxels(images, -torch.cat(draws, 1), background=_BACKGROUND)
 
 
 def _cut_out(images: Tensor) -> Tensor:

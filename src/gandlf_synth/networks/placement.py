@@ -49,6 +49,31 @@ def place(images: Tensor, matrix: Tensor, shift: Tensor, *, background: float | 
         return torch.where(unmoved.view(-1, *[1] * (images.ndim - 1)), images, moved)
 
 
+def shift_whole_voxels(images: Tensor, voxels: Tensor, *, background: float) -> Tensor:
+    """Return ``images (batch, channels, *spatial)`` moved by whole voxels, each value as it was.
+
+    Args:
+        images: what is moved.
+        voxels: from new places to old ones, whole numbers ``(batch, axes)``, axes as in ``images``.
+        background: the value outside of the images.
+
+    Example:
+        >>> row = torch.arange(4.0).view(1, 1, 1, 4)
+        >>> shift_whole_voxels(row, torch.tensor([[0, 1]]), background=-1.0).tolist()
+        [[[[1.0, 2.0, 3.0, -1.0]]]]
+    """
+    batch, channels, *sides = images.shape
+    index = torch.zeros((), dtype=torch.long, device=images.device)
+    inside = torch.ones((), dtype=torch.bool, device=images.device)
+    for axis, side in enumerate(sides):
+        old = torch.arange(side, device=images.device) + voxels[:, axis, None].long()
+        old = old.view(batch, *[side if other == axis else 1 for other in range(len(sides))])
+        inside = inside & (old >= 0) & (old < side)
+        index = index * side + old.clamp(0, side - 1)
+    moved = images.flatten(2).gather(2, index.view(batch, 1, -1).expand(-1, channels, -1))
+    return torch.where(inside[:, None], moved.view_as(images), background)
+
+
 def _mirrored(grid: Tensor, sides: tuple[int, ...]) -> Tensor:
     """Return the places inside of the images that stand for those of ``grid``: of a mirror at every border."""
     inside = 1 - ((grid + 1) % 4 - 2).abs()

@@ -44,15 +44,28 @@ def test_images_of_probability_zero_are_the_same_to_the_bit(shape: tuple[int, ..
     assert torch.equal(unchanged, images.float())
 
 
-def test_a_shift_moves_the_image_by_that_share_of_its_sides() -> None:
-    columns = ramps(64, 256)[1:]
+def test_a_shift_moves_the_image_by_whole_voxels_up_to_that_share_of_its_sides() -> None:
+    columns = ramps(64, 256)[1:].expand(32, -1, -1, -1)
     augment = AnatomicalAugmentation(**{**STILL, "translation": 0.08})
 
-    moved = augmented(augment, columns, bf16=True)[0, 0]
+    moved = augmented(augment, columns, bf16=True)
 
-    inner = (moved - columns[0, 0])[16:-16, 32:-32]
-    assert 0 < float(inner.abs().mean()) <= 0.08 * 256
-    assert float(inner.std()) < 1e-2
+    steps = (moved - columns)[:, 0, 16:-16, 32:-32].flatten(1)
+    assert bool((steps == steps[:, :1]).all())
+    assert bool((steps == steps.round()).all())
+    assert 0.04 * 256 < float(steps.abs().max()) <= 0.08 * 256 + 0.5
+
+
+@pytest.mark.parametrize("shape", [(33, 17), (13, 9, 7)])
+def test_voxels_keep_their_values_to_the_bit_where_images_are_only_shifted_and_mirrored(shape: tuple[int, ...]) -> None:
+    images = torch.randn(16, 2, *shape)
+    augment = AnatomicalAugmentation(**{**STILL, "translation": 0.2}, mirror_axis=0)
+
+    seen = augmented(augment, images, bf16=False)
+
+    assert not torch.equal(seen, images)
+    for image, moved in zip(images, seen, strict=True):
+        assert set(moved.flatten().tolist()) <= {*image.flatten().tolist(), -1.0}
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (24, 24, 24)])
