@@ -96,7 +96,13 @@ def run_evaluation(
         warnings=[difference.warning for difference in choice.differences],
         causes=causes,
         verdicts=verdicts(measured, thresholds, causes),
-        cautions=[*_identical(planes), *_cautions(sources), *choice.cautions, *filter(None, [extractor.caution])],
+        cautions=[
+            *_identical(planes),
+            *_seen(sources, planes),
+            *_cautions(sources),
+            *choice.cautions,
+            *filter(None, [extractor.caution]),
+        ],
         facts=[*_facts(sources), *choice.facts, *_budget(run_record)],
         versions=software_versions(),
         seconds=round(time.monotonic() - started, 1),
@@ -167,6 +173,27 @@ def _identical(planes: list[PlaneSet]) -> list[str]:
         same = sum(content in set(other.content) for content in synthetic.content)
         if same:
             notes.append(f"{same} of {len(synthetic)} synthetic files are byte for byte {other.name} files")
+    return notes
+
+
+def _seen(sources: list[ImageSet], planes: list[PlaneSet]) -> list[str]:
+    """Return a note where the real images, or their subjects, are those that the model was trained on."""
+    real, _, *train = planes
+    if not train:
+        return []
+    fix = "give images of other patients with --real"
+    known = np.isin(real.content, train[0].content)
+    if known.all():
+        what = "all real images are training images: the more a model copies them, the better most numbers look"
+        return [f"{what}; {fix}"]
+    what = "which makes copies look good"
+    notes = [f"{known.sum()} of {len(real)} real images are training images, {what}; {fix}"] if known.any() else []
+    subjects = np.unique(real.subjects[~known])
+    both = np.isin(subjects, train[0].subjects).sum()
+    if both and sources[0].manifest.names_identify and sources[2].manifest.names_identify:
+        notes.append(
+            f"{both} of {len(subjects)} subjects of real images are in the training images, too, {what}; {fix}"
+        )
     return notes
 
 

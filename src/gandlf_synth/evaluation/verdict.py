@@ -108,7 +108,9 @@ def _verdict(question: Question, checks: list[Check], causes: Sequence[Cause]) -
         return Verdict(question=question, outcome="unknown", sentence=f"Unknown: {reason}.", checks=checks)
     worst = "good" if worst == "unknown" else worst
     if worst == "good":
-        return Verdict(question=question, outcome=worst, sentence=_ANSWERS[question, worst], checks=checks)
+        told = [check.sentence for check in checks if check.told]
+        answer = " ".join([_ANSWERS[question, worst], *([_sentence(told)] if told else [])])
+        return Verdict(question=question, outcome=worst, sentence=answer, checks=checks)
     followers = {name: cause for cause in reversed(causes) for name in cause.explains}
     measured = [check for check in checks if check.metric in _MEASURED_CAUSES and check.outcome in ("look", "bad")]
     explained = {*followers, *(name for check in measured for name in _MEASURED_CAUSES[check.metric])}
@@ -135,4 +137,4 @@ def _follows(question: Question, checks: list[Check], cause: Cause) -> Verdict:
 
 def _sentence(reasons: Sequence[str]) -> str:
     text = "; ".join(reasons)
-    return text[:1].upper() + text[1:] + "."
+    return text[:1].upper() + text[1:] + ("" if text.endswith("?") else ".")

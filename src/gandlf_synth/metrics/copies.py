@@ -106,16 +106,18 @@ class Copies(SetMetric):
         count = f"of {metric.num_synthetic} synthetic images"
         others = details.get("held_out_flagged", 0), details.get("held_out", 0)
         compared = f"of {others[1]:.0f} held-out real images, {others[0]:.0f} are"
+        told = False
         if details["identical"]:
             outcome = "bad"
-            what = (
-                "the same as a training image to the pixel"
-                if details["has_train"]
-                else "the same as a real image to the pixel"
-            )
             identical = [pair for pair in measurement.copies if pair.identical]
             names = f": {_named(identical)}" if identical else ""
-            sentence = f"{details['identical']:.0f} {count} are {what}{names}{_among_real(metric)}"
+            further = ""
+            if details["flagged"] > details["identical"]:
+                more = f"{details['flagged'] - details['identical']:.0f} more are too like one"
+                further = f"; {more} ({compared})" if "held_out" in details else f"; {more}"
+            which = "training" if details["has_train"] else "real"
+            what = f"the same as a {which} image to the pixel"
+            sentence = f"{details['identical']:.0f} {count} are {what}{names}{further}{_among_real(metric)}"
         elif "limit" not in details and details["flagged"]:
             outcome = "look"
             sentence = (
@@ -126,10 +128,14 @@ class Copies(SetMetric):
             copies = f"{details['flagged']:.0f} {count} are copies of training images{share_detail(metric)}"
             sentence = f"{copies}; {compared}; {_named(measurement.copies)}{_among_real(metric)}"
         elif outcome == "good":
-            good = f"{sentence}: {details['flagged']:.0f} {count}; {compared}"
+            good = f"{details['flagged']:.0f} {count} are more like a training image than is usual; {compared}"
             outcome, sentence = _second_look(metric, measurement.copies, good)
+            told = details["flagged"] > 0
+        elif metric.refused:
+            sentence = metric.refused
         suffices = ENOUGH if outcome == "unknown" and details["has_train"] else 0
-        return [check.model_copy(update={"outcome": outcome, "sentence": sentence, "suffices": suffices})]
+        facts = {"outcome": outcome, "sentence": sentence, "suffices": suffices, "told": told}
+        return [check.model_copy(update=facts)]
 
     def _find_real(self, sets: ImageSets) -> Measurement:
         matches, same = _named_by_content(sets, sets.real, CopySearch(sets.real.whole).find(sets.synthetic.whole))
@@ -219,6 +225,8 @@ def _as_bytes(pictures: Sequence[NDArray[np.float16]]) -> NDArray[np.uint8]:
 
 def _too_few(count: int, held_out: Matches | None) -> str:
     enough = f"{FEWEST} are needed to tell what is unusual, {ENOUGH} for a limit of 1 %"
+    if not count:
+        return f"all real images are training images; {enough}: give other real images"
     if held_out is None:
         return f"only {count} real images are not among the training images; {enough}: give other real images"
     return (

@@ -146,11 +146,12 @@ class TextureDistance(SetMetric):
     position: ClassVar[int] = 50
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "texture", "First-order and texture", "faithful", "lower", "standard deviations",
+            "texture", "Texture (first-order features)", "faithful", "lower", "standard deviations",
             Criterion(
                 "texture",
                 "Difference of the distributions of first-order and texture features in standard deviations.",
-                0.3, 1.0, itself, "texture is as in real images", "texture differs", _FEWEST_FOR_INTERVAL,
+                0.3, 1.0, itself, "gray values and texture are as in real images",
+                "gray values or texture differ", _FEWEST_FOR_INTERVAL,
             ),
         ),
     )  # fmt: skip

@@ -78,7 +78,7 @@ class FrechetDistance(SetMetric):
     """Random halves from which interval and floor follow."""
 
     position: ClassVar[int] = 20
-    measures: ClassVar[tuple[Measure, ...]] = (Measure("fid", "Fréchet distance (FID)", "faithful", "lower"),)
+    measures: ClassVar[tuple[Measure, ...]] = (Measure("fid", "Distance of features (FID)", "faithful", "lower"),)
 
     def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:
         """Return the distance of all images, mean over stacks, or why there is none."""
@@ -106,5 +106,8 @@ class FrechetDistance(SetMetric):
             )
         half = len(real.row_subjects) // 2
         note = f"biased upwards at small n; real against real: halves of {half} {real.rows}, above what all would give"
-        value, floor = of_subsamples(values, whole=float(whole)), of_subsamples(floors)
+        value, floor = (
+            estimate.within(0, np.inf)
+            for estimate in (of_subsamples(values, whole=float(whole)), of_subsamples(floors))
+        )
         return Measurement([self.metric("fid", sets, value, floor, extractor=extractor, note=note)])

@@ -74,7 +74,7 @@ class HistogramDistance(SetMetric):
     position: ClassVar[int] = 40
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "histogram", "Intensity histogram", "faithful", "lower", "of the range",
+            "histogram", "Brightness and contrast (histogram)", "faithful", "lower", "of the range",
             Criterion(
                 "histogram", "Difference of the intensity histograms as a share of the range.",
                 0.02, 0.08, itself, "intensities are as in real images", "intensities differ", FEWEST,

@@ -1,5 +1,6 @@
 """Kernel distance (KID): the unbiased squared maximum mean discrepancy with a cubic kernel (Bińkowski et al. 2018)."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -7,8 +8,11 @@ import numpy as np
 from gandlf_synth.metrics.discrepancy import LARGEST, squared_distance
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Estimate, Floats, Groups
-from gandlf_synth.metrics.results import Measurement
+from gandlf_synth.metrics.results import Check, Measurement
 from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureSettings, SetMetric, itself, too_few
+
+_USUAL_POWER = (0.02, 20.0)
+"""Mean squares of features between which thresholds of the distance mean something."""
 
 
 def cubic_kernel(a: Floats, b: Floats) -> Floats:
@@ -84,7 +88,7 @@ class KernelDistance(SetMetric):
     position: ClassVar[int] = 10
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "kid", "Kernel distance (KID)", "faithful", "lower",
+            "kid", "Distance of features (KID)", "faithful", "lower",
             criterion=Criterion(
                 "kid", "Kernel distance; it is 0 on average for real images.", 0.02, 0.2, itself,
                 "features are distributed like real ones", "features are distributed unlike real ones", FEWEST,
@@ -102,10 +106,28 @@ class KernelDistance(SetMetric):
             [(real.stack(k), synthetic.stack(k)) for k in range(real.num_stacks)],
             real.row_subjects, synthetic.row_subjects, cubic_kernel, seed=settings.seed, largest=self.largest,
         )  # fmt: skip
+        power = float(np.mean([np.square(real.stack(k), dtype=np.float64).mean() for k in range(real.num_stacks)]))
         note = (
             f"unbiased; of up to {self.largest} {real.rows} of a set, without pairs of one subject; "
             "not multiplied by 1000"
         )
-        return Measurement(
-            [self.metric("kid", sets, distance.estimate(), distance.band(), extractor=extractor, note=note)]
+        value, band, details = distance.estimate(), distance.band(), {"mean_square": power}
+        metric = self.metric("kid", sets, value, band, extractor=extractor, note=note, details=details)
+        return Measurement([metric])
+
+    def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
+        """Return the check; unknown where features are too small, or too large, for thresholds of the distance.
+
+        The kernel presumes features with a mean square of about 1 (0.2 to 1 for networks that learned from ImageNet).
+        For an extractor that gives vectors of length 1, no distance ever reaches the thresholds.
+        """
+        (check,) = super().checks(measurement, thresholds)
+        power = measurement.metrics[0].details.get("mean_square", 1.0)
+        small, large = power < _USUAL_POWER[0], power > _USUAL_POWER[1]
+        if not ((small and check.outcome in ("good", "look")) or (large and check.outcome in ("look", "bad"))):
+            return [check]
+        sentence = (
+            f"the features have a mean square of {power:.2g}, for which the thresholds of this distance are not made; "
+            "compare it with real against real"
         )
+        return [check.model_copy(update={"outcome": "unknown", "sentence": sentence, "p_value": None})]

@@ -1,5 +1,6 @@
 """Whether one can tell who was in the training data (Hayes et al. 2019; Chen et al. 2020, full black-box attack)."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -8,8 +9,8 @@ from gandlf_synth.metrics.copy_limit import FEWEST
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Estimate, Floats, auc, bootstrap
 from gandlf_synth.metrics.memorization import CopySearch
-from gandlf_synth.metrics.results import Measurement
-from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, low_end
+from gandlf_synth.metrics.results import Check, Measurement, Metric
+from gandlf_synth.metrics.set_metric import Criterion, Limits, Measure, MeasureSettings, SetMetric, low_end
 
 _FALSE_POSITIVES = 0.01
 _FEWEST_FOR_RATE = 100
@@ -23,6 +24,17 @@ def true_positive_rate(members: Floats, others: Floats, false_positives: float =
     """
     limit = np.quantile(others, 1 - false_positives, method="higher")
     return float((members > limit).mean())
+
+
+def _unless_unsure(check: Check, metric: Metric) -> Check:
+    """Return the check, unknown where the interval of a number that seems good reaches to bad ones."""
+    value = metric.value
+    if value is None or check.outcome != "good" or value.high < check.bad:
+        return check
+    needed = Limits(check.good, check.bad, higher=False).sufficient(value, metric.num_real)
+    sentence = f"the interval of {metric.title!r} reaches from good to bad; about {needed} held-out images are enough"
+    suffices = needed if metric.name == "membership" else 0
+    return check.model_copy(update={"outcome": "unknown", "sentence": sentence, "suffices": suffices})
 
 
 class Membership(SetMetric):
@@ -80,3 +92,8 @@ class Membership(SetMetric):
             note = "0.01: the attack finds as many training images as it takes others for them"
             numbers.append(self.metric("membership_tpr", sets, rate, floor, note=note))
         return Measurement([n.model_copy(update={"num_real": len(outside), "num_subjects": 0}) for n in numbers])
+
+    def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
+        """Return the checks: an attack is bad where it surely works, and good where it surely does not."""
+        checks = super().checks(measurement, thresholds)
+        return [_unless_unsure(check, metric) for check, metric in zip(checks, measurement.metrics, strict=True)]

@@ -176,7 +176,7 @@ class Overlap(SetMetric):
     position: ClassVar[int] = 80
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "precision", "Precision", "faithful", "higher",
+            "precision", "Synthetic images among the real ones (precision)", "faithful", "higher",
             criterion=Criterion(
                 "precision_of_real",
                 "Share of synthetic images that lie among the real ones, over the same share for real ones.",
@@ -184,9 +184,9 @@ class Overlap(SetMetric):
                 _FEWEST,
             ),
         ),
-        Measure("density", "Density", "faithful", "higher"),
+        Measure("density", "Crowding around real images (density)", "faithful", "higher"),
         Measure(
-            "recall", "Recall", "diverse", "higher",
+            "recall", "Real images among the synthetic ones (recall)", "diverse", "higher",
             criterion=Criterion(
                 "recall_of_real",
                 "Share of real images that lie among the synthetic ones, over the same share for real ones.",
@@ -195,7 +195,7 @@ class Overlap(SetMetric):
             ),
         ),
         Measure(
-            "coverage", "Coverage", "diverse", "higher",
+            "coverage", "Real images with a synthetic one nearby (coverage)", "diverse", "higher",
             criterion=Criterion(
                 "coverage_of_real",
                 "Share of real images with a synthetic one in their neighborhood, over the same share for real ones.",

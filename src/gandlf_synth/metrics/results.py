@@ -78,6 +78,8 @@ class Check(BaseModel):
     """The chance of such a number if the truth were just good, before correction for several checks."""
     suffices: int = 0
     """About how many subjects of each set would tell; 0 where that is not what is missing."""
+    told: bool = False
+    """Whether a reader has to know the sentence of a good number, too, such as how many images look like copies."""
 
 
 class ClassRow(BaseModel):

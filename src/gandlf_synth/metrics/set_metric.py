@@ -166,7 +166,7 @@ class SetMetric(BaseModel, ABC):
         if outcome == "unknown":
             needed = limits.sufficient(compared, _subjects(metric))
             enough = f"about {needed} subjects in each set would be enough"
-            sentence = f"{metric.title} cannot be told good from bad; {enough}"
+            sentence = f"the interval of {metric.title!r} reaches from good to bad; {enough}"
             return limits.check(metric.name, outcome, sentence, compared, suffices=needed)
         sentence = criterion.good_sentence if outcome == "good" else criterion.bad_sentence + self.detail(metric)
         return limits.check(metric.name, outcome, sentence, compared)

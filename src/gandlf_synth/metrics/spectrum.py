@@ -12,6 +12,8 @@ from gandlf_synth.metrics.results import Measurement, Metric
 from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureSettings, SetMetric, itself, too_few
 
 SPECTRUM_BINS = 32
+_ALL_OVER = 0.5
+"""Share of the change of fine detail from which one of coarse structure is no blur or noise but a change of both."""
 _FLOOR = 1e-10
 """Power below this (of images in [0, 1]) counts as none."""
 
@@ -51,16 +53,26 @@ def fine_detail(real: Floats, synthetic: Floats) -> float:
     return float((synthetic.mean(axis=0) - real.mean(axis=0))[upper:].mean())
 
 
+def coarse_structure(real: Floats, synthetic: Floats) -> float:
+    """Return the same for the lower half of the frequencies.
+
+    >>> coarse_structure(np.zeros((5, 4)), np.array([[-1.0, -3.0, 0.0, 0.0]]))
+    -2.0
+    """
+    lower = real.shape[1] // 2
+    return float((synthetic.mean(axis=0) - real.mean(axis=0))[:lower].mean())
+
+
 class SpectrumDistance(SetMetric):
     """Difference of the power spectra, and whether fine detail is missing (blur) or too much (noise)."""
 
     position: ClassVar[int] = 30
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "spectrum", "Power spectrum", "faithful", "lower", "dB",
+            "spectrum", "Sharpness and noise (power spectrum)", "faithful", "lower", "dB",
             Criterion(
                 "spectrum", "Difference of the power spectra in dB, root mean square over the frequencies.",
-                1.0, 3.0, itself, "sharpness and noise are as in real images", "sharpness or noise differs", FEWEST,
+                1.0, 3.0, itself, "sharpness and noise are as in real images", "the spectrum differs", FEWEST,
             ),
         ),
     )  # fmt: skip
@@ -76,12 +88,17 @@ class SpectrumDistance(SetMetric):
             real.spectra, synthetic.spectra, real.subjects, synthetic.subjects, settings.seed
         )
         note = f"fine detail (upper half of the frequencies): {excess:+.1f} dB against real"
-        details = {"fine_detail_db": excess}
+        details = {"fine_detail_db": excess, "coarse_structure_db": coarse_structure(real.spectra, synthetic.spectra)}
         return Measurement([self.metric("spectrum", sets, value, floor, note=note, details=details)])
 
     def detail(self, metric: Metric) -> str:
         """Return which way the spectrum differs."""
-        excess = metric.details["fine_detail_db"]
-        if excess < 0:
-            return f": too little fine detail ({excess:+.1f} dB: blur)"
-        return f": too much fine detail ({excess:+.1f} dB: noise or checkerboard)"
+        fine, coarse = metric.details["fine_detail_db"], metric.details["coarse_structure_db"]
+        if abs(fine) < self.measures[0].criterion.good:  # type: ignore[union-attr]
+            return f": coarse structure differs ({coarse:+.1f} dB) and fine detail does not ({fine:+.1f} dB)"
+        if coarse / fine > _ALL_OVER:
+            which = "stronger" if fine > 0 else "weaker"
+            return f": coarse structure ({coarse:+.1f} dB) and fine detail ({fine:+.1f} dB) are both {which}: contrast"
+        if fine < 0:
+            return f": too little fine detail ({fine:+.1f} dB: blur)"
+        return f": too much fine detail ({fine:+.1f} dB: noise or checkerboard)"

@@ -180,7 +180,7 @@ class TrainSyntheticTestReal(SetMetric):
                 "labels are those of the images", "labels are not those of the images", FEWEST,
             ),
         ),
-        Measure("augmentation_gain", "Gain from adding synthetic to real", "useful", "higher"),
+        Measure("augmentation_gain", "Accuracy gained by adding them to real images", "useful", "higher"),
     )  # fmt: skip
 
     def compute(self, sets: ImageSets, settings: MeasureSettings) -> Measurement:

@@ -83,7 +83,7 @@ def test_the_command_writes_a_page_with_one_strip_per_measure(flat: Path, cli: C
     assert stored["names"] == ["out", "other"]
     assert page.count('class="strip"') == len(stored["measures"])
     assert page.count('class="mark-letter') == 2 * len(stored["measures"])
-    assert "Kernel distance (KID): no difference shown" in err
+    assert "Distance of features (KID): no difference shown" in err
 
 
 def test_mistakes_in_what_to_compare_are_told(flat: Path, cli: Cli, tmp_path: Path) -> None:

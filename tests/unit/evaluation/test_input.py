@@ -61,7 +61,7 @@ def test_a_real_set_of_one_subject_is_unknown_with_what_would_suffice(
     found = evaluated(saved("real", heads(14, 1), subject="a"), saved("other", heads(14, 2)))
 
     sentence = "the real images are of one subject; 20 subjects in each set suffice"
-    assert verdict_of(found, "faithful").sentence == f"Unknown: Kernel distance (KID): {sentence}."
+    assert verdict_of(found, "faithful").sentence == f"Unknown: Distance of features (KID): {sentence}."
 
 
 def test_a_damaged_file_is_an_error_or_left_out_and_said(

@@ -193,7 +193,7 @@ def test_the_methods_name_versions_and_sources(flat: Path) -> None:
 
     assert "n = 30 of 30 subjects" in text
     assert f"torch {evaluation.versions['torch']}" in text
-    number = re.search(r"Kernel distance \(KID\) \[(\d+)\] was", text)
+    number = re.search(r"Distance of features \(KID\) \[(\d+)\]: ", text)
     assert number
     assert "Demystifying MMD GANs" in references[int(number.group(1)) - 1]
 

@@ -38,6 +38,12 @@ def test_the_page_fits_every_width_and_no_text_stands_in_a_column_of_single_word
             ".map(each => each.textContent)"
         )
         assert narrow == []
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('svg text')].filter(each => each.textContent).filter(each => {"
+            " const a = each.getBoundingClientRect(), b = each.closest('svg').getBoundingClientRect(); return a.left < b.left - 1 || a.right > b.right + 1 })"
+            ".map(each => each.textContent)"
+        )
+        assert cut == []
         assert width < 1600 or browser.execute_script("return document.querySelector('main').clientWidth") > 1500
 
 

@@ -51,7 +51,7 @@ def _row(measure: ComparedMeasure, judge: Judge | None) -> ComparedRow:
     return ComparedRow(
         measure,
         {run: build_strip(value, real, judge, also=shown) for run, value in measure.values.items()},
-        {run: format_interval(value) for run, value in measure.values.items()},
+        {run: format_interval(value, measure.unit) for run, value in measure.values.items()},
         _best(measure),
     )
 

@@ -13,7 +13,7 @@ from gandlf_synth.metrics.intervals import Floats
 WIDTH, HEIGHT = 520, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 44
 _TICKS = 5
-_NAMES, _ROW = 140, 26
+_NAMES, _ROW = 164, 26
 """Of box plots: room for the names of the rows, and the height of a row."""
 
 

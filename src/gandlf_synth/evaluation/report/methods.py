@@ -1,6 +1,8 @@
 """A methods paragraph for a paper: what was compared and how, with versions and sources."""
 
-from gandlf_synth.evaluation.report.templates import format_interval
+import re
+
+from gandlf_synth.evaluation.report.templates import format_interval, format_reference
 from gandlf_synth.evaluation.results import Evaluation
 
 SOFTWARE = "Pati S, et al. GaNDLF-Synth: A Framework to Democratize Generative AI for (Bio)Medical Imaging. arXiv:2410.00173, 2024."  # fmt: skip  # noqa: E501
@@ -36,9 +38,8 @@ def write_methods(evaluation: Evaluation) -> tuple[str, list[str]]:
         f"({_count(evaluation, 'real')}) using GaNDLF-Synth {versions.get('gandlf-synth', '')} [1].",
         f"Images were brought to one grid ({evaluation.comparison['resize_rule']}) and to one range of intensities "
         f"({evaluation.comparison['intensity_rule']}).",
-        f"Features were those of {evaluation.extractor['name']} (weights SHA-256 "
-        f"{str(evaluation.extractor['weights_sha256'])[:12]}, {evaluation.extractor['features']} features per "
-        "plane or volume).",
+        f"Features were those of {evaluation.extractor['name']} ({_weights(evaluation)}, "
+        f"{evaluation.extractor['features']} features per plane or volume).",
     ]
     if "train" in evaluation.inputs:
         parts.append(f"Copies were searched for among the training images ({_count(evaluation, 'train')}).")
@@ -50,18 +51,23 @@ def write_methods(evaluation: Evaluation) -> tuple[str, list[str]]:
             if source not in references:
                 references.append(source)
             cited = f" [{references.index(source) + 1}]"
-        real = f"; real against real {format_interval(metric.floor)}" if metric.floor else ""
-        value = f"{format_interval(metric.value)} {metric.unit}".strip()
-        texts.append(f"{metric.title}{cited} was {value}{real}")
+        real = f"; {format_reference(metric.floor, metric.unit)}" if metric.floor else ""
+        texts.append(f"{metric.title}{cited}: {format_interval(metric.value, metric.unit)}{real}")
     ways = sorted({metric.interval_method for metric in measured if metric.interval_method})
     parts.append(
-        f"Values are given with 95 % intervals ({', '.join(ways)}), and beside the same value between real images of "
+        f"Values are given with 95 % intervals ({'; '.join(ways)}), and beside the same value between real images of "
         "different subjects, which equally good synthetic images would get."
     )
     parts.append(". ".join(texts) + ".")
     software = ", ".join(f"{name} {versions[name]}" for name in _LIBRARIES if name in versions)
     parts.append(f"The random seed was {evaluation.comparison['seed']}; software: {software}.")
     return " ".join(parts), [f"[{k}] {text}" for k, text in enumerate(references, 1)]
+
+
+def _weights(evaluation: Evaluation) -> str:
+    """Return which weights the extractor has: the begin of their checksum, or what stands for it."""
+    checksum = str(evaluation.extractor["weights_sha256"])
+    return f"weights SHA-256 {checksum[:12]}" if re.fullmatch("[0-9a-f]{64}", checksum) else f"weights {checksum}"
 
 
 def _count(evaluation: Evaluation, name: str) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gandlf_synth.evaluation.report.templates import format_interval, format_number
+from gandlf_synth.evaluation.report.templates import SHARE, format_interval, format_number, format_reference
 from gandlf_synth.evaluation.results import Evaluation
 from gandlf_synth.metrics.intervals import Estimate
 from gandlf_synth.metrics.results import Check, ClassRow, Metric, Outcome
@@ -180,8 +180,8 @@ def _row(metric: Metric, check: Check | None, criterion: Criterion | None) -> Ro
         strip = build_strip(metric.value, metric.floor, judge_of(metric, check, criterion))
     return Row(
         metric.title,
-        f"{format_interval(metric.value)} {metric.unit}".strip(),
-        format_interval(metric.floor),
+        format_interval(metric.value, metric.unit),
+        format_reference(metric.floor, metric.unit),
         check.outcome if check else None,
         strip,
         metric.better,
@@ -225,7 +225,7 @@ def _class_row(row: ClassRow, limits: Limits | None, checks: Sequence[Check]) ->
         outcome = own[0] if own else unseen
     count = "no labels" if row.num_synthetic is None else f"{row.num_synthetic} synthetic"
     return Row(
-        row.name, format_interval(row.coverage), format_interval(row.floor), outcome,
+        row.name, format_interval(row.coverage, SHARE), format_reference(row.floor, SHARE), outcome,
         build_strip(row.coverage, row.floor, judge), "higher", counts=f"{row.num_real} real, {count}",
     )  # fmt: skip
 

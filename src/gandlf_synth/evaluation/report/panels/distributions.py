@@ -6,6 +6,9 @@ from gandlf_synth.evaluation.report.figures import Axes, bands, boxes, data_rang
 from gandlf_synth.evaluation.report.panels.panel import Panel, StoredEvaluation
 from gandlf_synth.metrics.first_order import NAMES
 
+_FARTHEST = 8
+"""Interquartile ranges that box plots show; one feature that lies far off would flatten all others."""
+
 
 def spectrum_panel(stored: StoredEvaluation) -> Panel:
     """Return power against spatial frequency."""
@@ -63,11 +66,14 @@ def first_order_panel(stored: StoredEvaluation) -> Panel:
     sets = {name: (part - real[2]) / scale for name, part in (("real", real), ("synthetic", synthetic))}
     farthest = int(np.abs(sets["synthetic"][2]).argmax())
     text = f"box plots of {len(NAMES)} features; the medians are farthest apart in {NAMES[farthest]}"
-    title = "interquartile ranges of the real images, from their median"
-    content = legend() + boxes(sets, NAMES, title, text)
+    title = "interquartile ranges from the median of real images"
+    beyond = any((np.abs(part) > _FARTHEST).any() for part in sets.values())
+    shown = {name: part.clip(-_FARTHEST, _FARTHEST) for name, part in sets.items()}
+    content = legend() + boxes(shown, NAMES, title, text)
     return Panel(
         "First-order and texture features",
-        "Box: the middle half of the images with its median; lines: 5 to 95 %.",
+        "Box: the middle half of the images with its median; lines: 5 to 95 %."
+        + (f" What lies beyond {_FARTHEST} is drawn there." if beyond else ""),
         "Boxes of one feature lie under each other and are equally wide.",
         "A box beside the other: a property that is off. A narrower box: missing variety.",
         "The feature names the cause: 90th percentile the bright parts, texture contrast noise.",

@@ -83,8 +83,11 @@ def nearest_training_panel(stored: StoredEvaluation) -> Panel | None:
     if not stored.evaluation.copies or not len(arrays["correlation"]):
         return None
     others = render_pairs(stored, flagged=False, held_out=True)
+    pairs = render_pairs(stored, flagged=False)
+    if pairs:
+        pairs = Markup("<h3>Synthetic images most like a training image, and no copies</h3>{}").format(pairs)
     if others:
-        others = Markup("<h4>For comparison: held-out real images most like a training image</h4>{}").format(others)
+        others = Markup("<h3>For comparison: held-out real images most like a training image</h3>{}").format(others)
     return Panel(
         "Nearest training images",
         "How alike each image and the nearest training image are, and the pairs that are most alike and no copies; "
@@ -93,9 +96,7 @@ def nearest_training_panel(stored: StoredEvaluation) -> Panel | None:
         "Synthetic images beyond the limit, pairs that show the same patient.",
         "Do not share flagged images. Train shorter, with more images or augmentation; "
         "then evaluate again with --train.",
-        Markup('<div class="beside"><div>{}{}</div>{}{}</div>').format(
-            legend("held-out real", "synthetic"), _scores(arrays), render_pairs(stored, flagged=False), others
-        ),
+        Markup("{}{}{}{}").format(legend("held-out real", "synthetic"), _scores(arrays), pairs, others),
         width="full",
     )
 
@@ -118,7 +119,7 @@ def _scores(arrays: Arrays) -> Markup:
     lowest, limit = min(float(np.quantile(part, 0.02)) for part in sets), float(arrays["limit"])
     highest = 3 * max(limit, 1.0)
     sets = [np.minimum(part, highest) for part in sets]
-    title = "likeness to the nearest training image (0: half of the held-out images, 1: a tenth)"
+    title = "likeness to a training image (0: half of held-out images, 1: a tenth)"
     axes = Axes((lowest, highest), (0, 1), title, "share at least so alike")
     drawn: dict[str, tuple[Floats, Floats]] = {
         name: (np.repeat(part, 2)[1:], np.repeat(np.arange(1, len(part) + 1) / len(part), 2)[:-1])
