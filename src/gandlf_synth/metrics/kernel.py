@@ -13,6 +13,10 @@ from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureS
 
 _USUAL_POWER = (0.02, 20.0)
 """Mean squares of features between which thresholds of the distance mean something."""
+_CRITERION = Criterion(
+    "kid", "Kernel distance; it is 0 on average for real images.", 0.02, 0.2, itself,
+    "features are distributed like real ones", "features are distributed unlike real ones", FEWEST,
+)  # fmt: skip
 
 
 def cubic_kernel(a: Floats, b: Floats) -> Floats:
@@ -89,10 +93,7 @@ class KernelDistance(SetMetric):
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
             "kid", "Distance of features (KID)", "faithful", "lower",
-            criterion=Criterion(
-                "kid", "Kernel distance; it is 0 on average for real images.", 0.02, 0.2, itself,
-                "features are distributed like real ones", "features are distributed unlike real ones", FEWEST,
-            ),
+            criterion=_CRITERION,
         ),
     )  # fmt: skip
 
@@ -119,15 +120,17 @@ class KernelDistance(SetMetric):
         """Return the check; unknown where features are too small, or too large, for thresholds of the distance.
 
         The kernel presumes features with a mean square of about 1 (0.2 to 1 for networks that learned from ImageNet).
-        For an extractor that gives vectors of length 1, no distance ever reaches the thresholds.
+        For an extractor that gives vectors of length 1, no distance ever reaches the thresholds. Thresholds that a
+        person has given are taken to be made for the features.
         """
         (check,) = super().checks(measurement, thresholds)
         power = measurement.metrics[0].details.get("mean_square", 1.0)
+        own = any(thresholds[name] != usual for name, usual in _CRITERION.defaults.items())
         small, large = power < _USUAL_POWER[0], power > _USUAL_POWER[1]
-        if not ((small and check.outcome in ("good", "look")) or (large and check.outcome in ("look", "bad"))):
+        if own or not ((small and check.outcome in ("good", "look")) or (large and check.outcome in ("look", "bad"))):
             return [check]
         sentence = (
             f"the features have a mean square of {power:.2g}, for which the thresholds of this distance are not made; "
-            "compare it with real against real"
+            "compare it with real against real, or give kid_good and kid_bad"
         )
         return [check.model_copy(update={"outcome": "unknown", "sentence": sentence, "p_value": None})]

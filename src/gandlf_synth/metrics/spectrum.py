@@ -12,6 +12,8 @@ from gandlf_synth.metrics.results import Measurement, Metric
 from gandlf_synth.metrics.set_metric import FEWEST, Criterion, Measure, MeasureSettings, SetMetric, itself, too_few
 
 SPECTRUM_BINS = 32
+_SEEN = 1.0
+"""Difference in dB up to which spectra are good, and fine detail is as in real images."""
 _ALL_OVER = 0.5
 """Share of the change of fine detail from which one of coarse structure is no blur or noise but a change of both."""
 _FLOOR = 1e-10
@@ -72,7 +74,7 @@ class SpectrumDistance(SetMetric):
             "spectrum", "Sharpness and noise (power spectrum)", "faithful", "lower", "dB",
             Criterion(
                 "spectrum", "Difference of the power spectra in dB, root mean square over the frequencies.",
-                1.0, 3.0, itself, "sharpness and noise are as in real images", "the spectrum differs", FEWEST,
+                _SEEN, 3.0, itself, "sharpness and noise are as in real images", "the spectrum differs", FEWEST,
             ),
         ),
     )  # fmt: skip
@@ -94,7 +96,7 @@ class SpectrumDistance(SetMetric):
     def detail(self, metric: Metric) -> str:
         """Return which way the spectrum differs."""
         fine, coarse = metric.details["fine_detail_db"], metric.details["coarse_structure_db"]
-        if abs(fine) < self.measures[0].criterion.good:  # type: ignore[union-attr]
+        if abs(fine) < _SEEN:
             return f": coarse structure differs ({coarse:+.1f} dB) and fine detail does not ({fine:+.1f} dB)"
         if coarse / fine > _ALL_OVER:
             which = "stronger" if fine > 0 else "weaker"
