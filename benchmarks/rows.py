@@ -70,13 +70,15 @@ def _measure(count: int) -> dict[str, Any]:
         }
 
 
-def write_noise(root: Path, count: int, shape: tuple[int, ...]) -> Path:
-    """Write ``count`` arrays of noise of 8 bits, a subject each; return their CSV, ``root/data.csv``."""
+def write_noise(root: Path, count: int, shape: tuple[int, ...], columns: Sequence[str] = ("Channel_0",)) -> Path:
+    """Write an array of noise of 8 bits for each column of ``count`` subjects; return their CSV, ``root/data.csv``."""
     rng = np.random.default_rng(0)
-    lines = ["SubjectID,Channel_0"]
+    lines = [",".join(("SubjectID", *columns))]
     for index in range(count):
-        np.save(root / f"{index}.npy", rng.integers(0, 255, shape, dtype=np.uint8))
-        lines.append(f"s{index},{root / f'{index}.npy'}")
+        paths = [root / f"{index}_{column}.npy" for column in columns]
+        for path in paths:
+            np.save(path, rng.integers(0, 255, shape, dtype=np.uint8))
+        lines.append(",".join((f"s{index}", *map(str, paths))))
     (root / "data.csv").write_text("\n".join(lines) + "\n")
     return root / "data.csv"
 

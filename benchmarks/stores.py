@@ -51,6 +51,10 @@ print(json.dumps({"open_cpu_seconds": opened, **{f"{k}_mib": after[k] - before[k
 """
 
 
+_PAIRS = TINY.replace("model_config:\n", "model_config:\n  conditioning: [image]\n")
+"""The configuration of a model that makes an image from the one beside it."""
+
+
 def measure_stores(counts: Sequence[int]) -> dict[str, Any]:
     """Return what stores of so many rows cost."""
     load = os.getloadavg()[0]
@@ -75,6 +79,7 @@ def _measure(count: int) -> dict[str, Any]:
             "imports": cost_of(root, sys.executable, "-c", "import gandlf_synth.training.fit"),
             "train to the first step": cost_of(root, *PROGRAM, *words),
             "check --fast": cost_of(root, *PROGRAM, "check", "--fast", *source),
+            "pairs": _measure_pairs(count),
             **{name: round(value, 2) for name, value in memory.items()},
             f"mib_on_a_machine_with_{_RANKS}_processes": round(
                 memory["shared_mib"] + _RANKS * memory["private_mib"], 1
@@ -82,11 +87,25 @@ def _measure(count: int) -> dict[str, Any]:
         }
 
 
-def _made_up(root: Path, count: int) -> Path:
-    """Return a store of ``count`` rows whose voxels are those of a thousand images."""
+def _measure_pairs(count: int) -> dict[str, Any]:
+    """Return what the same commands take where every row has a source."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "config.yaml").write_text(_PAIRS)
+        (root / "stop.py").write_text(STOP_AT_FIRST_STEP)
+        source = ("-c", root / "config.yaml", "-dt", _made_up(root, count, ("Channel_0", "Source_0")))
+        words = ("train", "--plugin", root / "stop.py", *source, "-m-dir", root / "one")
+        return {
+            "train to the first step": cost_of(root, *PROGRAM, *words),
+            "check --fast": cost_of(root, *PROGRAM, "check", "--fast", *source),
+        }
+
+
+def _made_up(root: Path, count: int, columns: Sequence[str] = ("Channel_0",)) -> Path:
+    """Return a store of ``count`` rows whose voxels are those of a thousand images for each column."""
     from rich.console import Console
 
-    table = write_noise(root, _IMAGES, (_SIZE, _SIZE))
+    table = write_noise(root, _IMAGES, (_SIZE, _SIZE), columns)
     store, quiet = root / "store", Console(quiet=True)
     prepare_store(PreparationRequest(root / "config.yaml", table, store), quiet)
     part = IndexPart.from_bytes((store / "shards" / "000000.part").read_bytes(), "the part")

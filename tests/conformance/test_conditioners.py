@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from gandlf_synth import registry
 from gandlf_synth.config import parse_document, validate
 from gandlf_synth.data.loading.conditioners import Conditioner, build_conditioner
+from gandlf_synth.data.loading.conditioning.image_source import ImageSource
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import PluginError
 from gandlf_synth.registry import register
@@ -47,6 +48,20 @@ def test_region_keeps_its_promises_with_holes_of_a_column(holes: str) -> None:
 def test_conditioner_keeps_its_promises(name: str) -> None:
     parameters, rows = CASES[name]
     check_conditioner(name, parameters, rows=rows)
+
+
+class MaskedSource(ImageSource):
+    """Wants a mask beside its source, and does not say so of a whole table."""
+
+    def says(self, sample: Sample) -> bool:
+        return any(sample.sources) and sample.mask is not None
+
+
+def test_a_conditioner_that_says_one_thing_of_a_row_and_another_of_the_table_is_found(plugins: None) -> None:
+    register("conditioners", "masked_source")(MaskedSource)
+
+    with pytest.raises(PluginError, match="rows asked together say and teach what each of them does"):
+        check_conditioner("masked_source")
 
 
 class Rank(Conditioner):

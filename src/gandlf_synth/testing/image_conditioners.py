@@ -73,6 +73,7 @@ def check_image_conditioner(step: Step) -> None:
         promises.add("it looks at nothing but what it says that it reads" + where, _reads, case)
         promises.add("images that differ give different channels" + where, _tells_apart, case)
         promises.add("a sample without what it reads is unknown" + where, _unknown, case)
+        promises.add("rows asked together say and teach what each of them does" + where, _together, case)
         promises.add("what a person is shown has the size of the image, in [-1, 1]" + where, _pictures, case)
     promises.check()
 
@@ -160,6 +161,21 @@ def _unknown(case: _Case) -> str:
         absent = replace(absent, sources=np.zeros_like(images.sources), available=(False, False))
     painted = case.paint(absent)
     return seen_unless(painted is None, "channels")
+
+
+def _together(case: _Case) -> str:
+    whole = _manifest().samples[0]
+    rows = (
+        whole,
+        replace(whole, row=2, channels=()),
+        replace(whole, row=3, mask=None),
+        replace(whole, row=4, region=None),
+        replace(whole, row=5, sources=(None, None)),
+    )
+    table, conditioner = Manifest(Path("data.csv"), rows, "each row"), case.conditioner
+    says, teaches = conditioner.rows_that_say(table).tolist(), conditioner.rows_that_teach(table).tolist()
+    kept = says == [*map(conditioner.says, rows)] and teaches == [*map(conditioner.teaches, rows)]
+    return seen_unless(kept, f"rows that say: {says}, rows that teach: {teaches}")
 
 
 def _pictures(case: _Case) -> str:

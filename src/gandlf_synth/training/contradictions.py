@@ -49,8 +49,8 @@ def _without_pairs(loaded: LoadedConfig, train: Manifest) -> list[Problem]:
     model = loaded.config.model
     if model.compares_sides or all(step.name.lower() != "image" for step in model.conditioning):
         return []
-    sources = [sample for sample in train.samples if any(sample.sources)]
-    if not sources or any(sample.channels for sample in sources):
+    held = train.presence
+    if not held.sources.any() or (held.sources & held.targets).any():
         return []
     what = f"makes an image from the source beside it, and no row of {train.path} has both Channel_0 and a source"
     fix = "put the images of one subject into one row, or use model_name: cyclegan, which learns without pairs"

@@ -151,9 +151,10 @@ def patches_of(config: Config) -> Patches | None:
 
 
 def _without_mask(manifest: Manifest, patches: Patches) -> list[Problem]:
-    rows = [str(sample.row) for sample in manifest.samples if sample.mask is None]
-    if not patches.weighted or not rows:
+    bare = np.flatnonzero(~manifest.presence.masks).tolist() if patches.weighted else []
+    if not bare:
         return []
+    rows = [str(manifest.samples[place].row) for place in bare]
     what = f"has no mask in row {listing(rows)}, and patch_sampler: weighted takes patches from around the mask"
     return [Problem(str(manifest.path), what, fix="add a Mask column, or use patch_sampler: uniform")]
 

@@ -1,12 +1,12 @@
 """Whether the two sides of data without pairs are mixed alike; what only one has, translation invents or removes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gandlf_synth.data.formats.scan import Scans
-from gandlf_synth.data.table.manifest import Manifest, Sample
+from gandlf_synth.data.table.manifest import Manifest
 
 _MOST = 0.1
 """Difference of two shares that is worth a word."""
@@ -19,13 +19,13 @@ def differing_sides(manifest: Manifest, scans: Scans) -> list[str]:
         manifest: the training rows.
         scans: what each file holds.
     """
-    sources = [sample for sample in manifest.samples if any(sample.sources)]
-    targets = [sample for sample in manifest.samples if sample.channels]
-    if any(sample.channels for sample in sources):
+    held = manifest.presence
+    if (held.sources & held.targets).any():
         return ["rows have source and target side by side, which is not used; pix2pix learns more from such pairs"]
     names = manifest.labels
-    classes = [_shares([sample.label] for sample in side if sample.label is not None) for side in (sources, targets)]
-    labels = [_shares(_mask_labels(side, scans)) for side in (sources, targets)]
+    sides = [manifest.at(np.flatnonzero(rows)) for rows in (held.sources, held.targets)]
+    classes = [_shares(((label,), count) for label, count in side.label_counts.items()) for side in sides]
+    labels = [_shares(_mask_labels(side, scans)) for side in sides]
     found = [f"class {names.get(label, label)} is {text}" for label, text in _differences(*classes)]
     found += [f"label {label} is in the masks of {text}" for label, text in _differences(*labels) if label]
     if not found:
@@ -43,15 +43,21 @@ def rows_without_targets(manifest: Manifest) -> list[str]:
     return [f"{what} no image in Channel_0, and nothing is learned from {'it' if len(left) == 1 else 'them'}"]
 
 
-def _mask_labels(side: Sequence[Sample], scans: Scans) -> Iterable[Sequence[int]]:
-    return (scans[sample.mask].labels for sample in side if sample.mask is not None)
+def _mask_labels(side: Manifest, scans: Scans) -> Iterator[tuple[Sequence[int], int]]:
+    """Yield the labels of masks, and how many rows have such a mask."""
+    for rows in side.alike("mask"):
+        if (mask := rows[0].mask) is not None:
+            yield scans[mask].labels, len(rows)
 
 
-def _shares(labels_of_rows: Iterable[Sequence[int]]) -> dict[int, float]:
-    """Return for each label the share of rows that have it; empty without rows."""
-    rows = [set(labels) for labels in labels_of_rows]
-    counts = Counter(label for labels in rows for label in labels)
-    return {label: count / len(rows) for label, count in counts.items()}
+def _shares(labels_of_rows: Iterable[tuple[Sequence[int], int]]) -> dict[int, float]:
+    """Return for each label the share of rows that have it, from labels and numbers of rows; empty without rows."""
+    counts: Counter[int] = Counter()
+    total = 0
+    for labels, rows in labels_of_rows:
+        total += rows
+        counts.update(dict.fromkeys(labels, rows))
+    return {label: count / total for label, count in counts.items()}
 
 
 def _differences(sources: Mapping[int, float], targets: Mapping[int, float]) -> list[tuple[int, str]]:

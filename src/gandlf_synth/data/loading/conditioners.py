@@ -1,11 +1,12 @@
 """Conditioners: what the rows of a CSV say that an image is made from, as numbers that a network takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
@@ -107,9 +108,25 @@ class Conditioner(Parameters, ABC):
         """Return whether there is something to learn from in a training row."""
         return self.says(sample)
 
+    def rows_that_say(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return ``says`` of every row, ``(rows,)``; override it with ``says`` where the table knows at once."""
+        return np.fromiter(map(self.says, manifest.samples), bool, len(manifest.samples))
+
+    def rows_that_teach(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return ``teaches`` of every row, ``(rows,)``."""
+        if type(self).teaches is Conditioner.teaches:
+            return self.rows_that_say(manifest)
+        return np.fromiter(map(self.teaches, manifest.samples), bool, len(manifest.samples))
+
+    def rows_to_check(self, manifest: Manifest) -> Iterable[Sequence[Sample]]:
+        """Yield the rows that ``check`` looks at, those together of which it says the same; each alone by default."""
+        if type(self).check is Conditioner.check:
+            return ()
+        return ([sample] for sample in manifest.samples)
+
     def learns_without(self, train: Manifest) -> bool:
         """Return whether a model that is trained on ``train`` learns what to do where a row does not say."""
-        return self.drop_fraction > 0 or not all(map(self.says, train.samples))
+        return self.drop_fraction > 0 or not self.rows_that_say(train).all()
 
     def inputs(self, facts: Mapping[str, JsonValue]) -> Sequence[CellInput]:
         """Return what a person is asked for: the text of its column, unless overridden.

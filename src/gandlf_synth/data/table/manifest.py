@@ -19,6 +19,8 @@ from gandlf_synth.data.table.path_cells import with_found_paths
 from gandlf_synth.data.table.row_checks import RowProblem, capped, cell_problems, file_problems
 from gandlf_synth.errors import DataError, Problem, raise_if_any
 
+LabelMap = Literal["mask", "region"]
+"""What a row may have beside its images that says something of every voxel."""
 _NOTHING: Mapping[str, str] = {}
 _EXTENSION = re.compile(r"(\.nii|\.ome)?\.\w+$", re.IGNORECASE)
 SUBJECT_COLUMN = "the SubjectID column"
@@ -130,6 +132,17 @@ class Manifest:
             for sample in self.samples
         ]
         return Presence(*np.array(held, dtype=bool).reshape(-1, 4).T)
+
+    def alike(self, label_map: LabelMap) -> Iterable[Sequence[Sample]]:
+        """Yield the rows that have a label map, those together whose maps are known to hold the same labels.
+
+        Of files nothing is known, so that each row stands alone.
+        """
+        return ([sample] for sample in self.samples if getattr(sample, label_map) is not None)
+
+    def at(self, places: NDArray[np.int64]) -> "Manifest":
+        """Return the rows at ``places``, in their order."""
+        return replace(self, samples=tuple(self.samples[place] for place in places.tolist()))
 
     @property
     def label_counts(self) -> Counter[int]:

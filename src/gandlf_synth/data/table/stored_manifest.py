@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gandlf_synth.data.formats.shards.index import DESCRIPTION, Store, open_store, store_location
 from gandlf_synth.data.formats.shards.location import as_place
 from gandlf_synth.data.formats.shards.mirror import store_on_disk
-from gandlf_synth.data.table.manifest import Manifest, Presence, Sample
+from gandlf_synth.data.table.manifest import LabelMap, Manifest, Presence, Sample
 from gandlf_synth.provenance import digest
 
 Places = NDArray[np.int64]
@@ -111,6 +111,18 @@ class StoredManifest(Manifest):
             masks=rows["mask"][places] >= 0,
             regions=rows["region"][places] >= 0,
         )
+
+    def alike(self, label_map: LabelMap) -> Iterator[StoredRows]:
+        """Yield the rows whose maps hold the same labels, which the index knows of masks; regions are all holes."""
+        rows, places = self.store.rows, self.samples.places
+        held = rows[label_map][places] >= 0
+        kinds = rows["mask_labels"][places] if label_map == "mask" else np.zeros(len(places))
+        for kind in np.unique(kinds[held]):
+            yield StoredRows(self.store, places[held & (kinds == kind)])
+
+    def at(self, places: Places) -> "StoredManifest":
+        """Return the rows at ``places``, in their order."""
+        return StoredManifest.of(self.store, self.samples.places[places])
 
     @property
     def label_counts(self) -> Counter[int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
@@ -48,6 +49,10 @@ class ImageSource(ImageConditioner):
     def says(self, sample: Sample) -> bool:
         """Return whether a row has any source."""
         return any(sample.sources)
+
+    def rows_that_say(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return which rows have any source."""
+        return manifest.presence.sources
 
     def learns_without(self, train: Manifest) -> bool:
         """Return whether sources are hidden altogether; rows without any are those of unpaired data."""

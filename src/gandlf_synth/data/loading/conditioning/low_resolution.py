@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue, field_validator
 from scipy.ndimage import gaussian_filter1d
 
@@ -67,6 +68,10 @@ class LowResolution(ImageConditioner):
     def says(self, sample: Sample) -> bool:
         """Return whether a row has an image."""
         return bool(sample.channels)
+
+    def rows_that_say(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return which rows have an image."""
+        return manifest.presence.targets
 
     def learns_without(self, train: Manifest) -> bool:
         """Return whether it is hidden in training."""

@@ -1,9 +1,10 @@
 """The conditioner ``mask``: which class each voxel of the image is to have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from gandlf_synth.data.formats.scan import Scans
@@ -47,6 +48,14 @@ class MaskLabels(ImageConditioner):
         """``Mask``."""
         return "Mask"
 
+    def rows_that_say(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return which rows have a mask."""
+        return manifest.presence.masks
+
+    def rows_to_check(self, manifest: Manifest) -> Iterable[Sequence[Sample]]:
+        """Yield the rows that have masks, those of equal labels together."""
+        return manifest.alike("mask")
+
     def check(self, sample: Sample, scans: Scans, facts: Mapping[str, JsonValue] | None = None) -> str:
         """Return that a mask holds no labels, or one that no training row has."""
         if sample.mask is None:
@@ -66,7 +75,7 @@ class MaskLabels(ImageConditioner):
         Raises:
             DataError: there are no masks, or nothing in them.
         """
-        if not any(sample.mask for sample in train.samples):
+        if not train.presence.masks.any():
             what = "has no Mask column, and the model is conditioned on masks"
             fix = "add Mask with a label map for each image, or leave mask out of conditioning"
             raise DataError(Problem(str(train.path), what, fix=fix))

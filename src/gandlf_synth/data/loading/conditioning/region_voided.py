@@ -1,6 +1,6 @@
 """The conditioner ``region``: an image with a hole, which is to be filled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -65,6 +65,19 @@ class RegionVoided(ImageConditioner):
         """The column of the holes of a trained model."""
         return "Mask" if self.holes == "Mask" else "Region"
 
+    def rows_that_say(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return which rows have a hole in the column."""
+        return manifest.presence.masks if self.holes == "Mask" else manifest.presence.regions
+
+    def rows_that_teach(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """Return which rows have a hole, or get one at random."""
+        says = self.rows_that_say(manifest)
+        return np.ones_like(says) if self.holes == "random" else says
+
+    def rows_to_check(self, manifest: Manifest) -> Iterable[Sequence[Sample]]:
+        """Yield the rows that have holes in the column, those of equal labels together."""
+        return manifest.alike("mask" if self.holes == "Mask" else "region")
+
     def teaches(self, sample: Sample) -> bool:
         """Return whether a row has a hole, or gets one at random."""
         return self.holes == "random" or self.says(sample)
@@ -95,7 +108,7 @@ class RegionVoided(ImageConditioner):
         Raises:
             DataError: the column of the holes is missing.
         """
-        if self.holes != "random" and not any(map(self.says, train.samples)):
+        if self.holes != "random" and not self.rows_that_say(train).any():
             what = f"has no {self.cell} column, and the holes that the model is to fill are there"
             fix = f"add {self.cell}, or write region: {{holes: random}}"
             raise DataError(Problem(str(train.path), what, fix=fix))

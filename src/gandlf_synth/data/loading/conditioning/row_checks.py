@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
+import numpy as np
 from pydantic import JsonValue
 
 from gandlf_synth.config import Step
@@ -38,7 +39,8 @@ def check_inputs(manifest: Manifest, parts: Sequence[ConditionPart], scans: Scan
     problems = []
     for part in parts:
         conditioner, _ = _learned(part)
-        lacking = [] if part.optional else [sample for sample in manifest.samples if not conditioner.says(sample)]
+        absent = [] if part.optional else np.flatnonzero(~conditioner.rows_that_say(manifest)).tolist()
+        lacking = [manifest.samples[place] for place in absent]
         what = f"is empty, and the model never learned to do without ({part.conditioner})"
         problems += [Problem(_place(manifest, sample, conditioner.cell), what, conditioner.needs) for sample in lacking]
     raise_if_any(problems, DataError)
@@ -51,11 +53,13 @@ def check_sources(manifest: Manifest, parts: Sequence[ConditionPart]) -> None:
         DataError: each of them.
     """
     images = [_learned(part)[0] for part in parts if part.kind == "channels"]
-    learned = [sample for sample in manifest.samples if sample.channels]
-    lacking = [sample for sample in learned if not any(each.teaches(sample) for each in images)]
+    lacking = manifest.presence.targets
+    for each in images:
+        lacking = lacking & ~each.rows_that_teach(manifest)
     what = "is empty, and nothing else says what the image of this row is made from"
     fix = f"{images[0].needs}; or leave the row out" if images else ""
-    raise_if_any([Problem(_place(manifest, sample, images[0].cell), what, fix) for sample in lacking], DataError)
+    rows = [manifest.samples[place] for place in np.flatnonzero(lacking).tolist()]
+    raise_if_any([Problem(_place(manifest, sample, images[0].cell), what, fix) for sample in rows], DataError)
 
 
 def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans: Scans) -> None:
@@ -72,9 +76,10 @@ def check_before_fit(manifests: Sequence[Manifest], steps: Sequence[Step], scans
 def _unusable(
     manifest: Manifest, conditioner: Conditioner, facts: Mapping[str, JsonValue] | None, scans: Scans
 ) -> Iterator[Problem]:
-    for sample in manifest.samples:
-        if what := conditioner.check(sample, scans, facts):
-            yield Problem(_place(manifest, sample, conditioner.cell), what)
+    alike = conditioner.rows_to_check(manifest)
+    wrong = [(sample, what) for rows in alike if (what := conditioner.check(rows[0], scans, facts)) for sample in rows]
+    for sample, what in sorted(wrong, key=lambda each: each[0].row):
+        yield Problem(_place(manifest, sample, conditioner.cell), what)
 
 
 def _learned(part: ConditionPart) -> tuple[Conditioner, Mapping[str, JsonValue]]:
