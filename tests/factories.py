@@ -264,6 +264,7 @@ def facts_of(shape: tuple[int, ...], extent: tuple[float, ...] | None = None, **
         "largest_extent": extent or tuple(map(float, shape)), "same_aspect": True, "low": (0.0,), "high": (1.0,),
         "dtype": "float32", "physical": True, "orientations": ("LPS",), "notes": (),
         "units": (Units("arbitrary", "units differ between images"),),
+        "spacing": () if extent else (1.0,) * len(shape),
     }  # fmt: skip
     return Fingerprint(**(own | changes))
 

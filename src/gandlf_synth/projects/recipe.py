@@ -65,7 +65,7 @@ def choose_recipe(
         f"# {_described(facts, samples, subjects)}",
         "model_config:",
         line("  model_name", name, f"{reason}; others: gandlf-synth models"),
-        line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; larger is sharper and slower"),
+        line("  tensor_shape", shape, f"{plan.reason('model_config.tensor_shape')}; {_larger(shape, facts)}"),
         *conditioning,
         *_objective_lines(name, facts),
         *_network_lines(plan),
@@ -149,6 +149,11 @@ def _described(facts: Fingerprint, samples: int, subjects: int) -> str:
     size = "×".join(str(length) for length in facts.shape)
     counts = f"{counted(samples, 'image')} of {counted(subjects, 'subject')}"
     return f"{counts}, {size} voxels, {counted(facts.num_channels, 'channel')}, {facts.dtype}"
+
+
+def _larger(shape: Sequence[int], facts: Fingerprint) -> str:
+    whole = all(size >= own for size, own in zip(shape, facts.shape, strict=True))
+    return "smaller is faster" if whole else "larger is sharper and slower"
 
 
 def _is_large(shape: Sequence[int]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from operator import le
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -103,16 +104,23 @@ def choose_modality(data: Fingerprint) -> Choice[Literal["rad", "histo"]]:
 
 
 def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
-    """Choose the size that the network sees: the images' proportions, at most their size, capped for the device."""
+    """Choose the size that the network sees: the images' own where they share one grid and the device allows it.
+
+    Otherwise it has the images' proportions, no more voxels than they have, and is capped for the device.
+    """
     cap = CAPS[device.kind, data.spatial_dims]
+    size = "×".join(str(length) for length in data.shape)
+    limit = f"{cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
+    if data.spacing and max(data.largest_shape) <= cap:
+        own = [max(MULTIPLE, length) for length in data.largest_shape]
+        padded = "" if data.smallest_shape == tuple(own) else ", padded to one size"
+        return Choice("model_config.tensor_shape", own, f"images are {size}: their own voxels{padded}; {limit}")
     extent = np.array(data.largest_extent)
     longest = min(cap, rounded(max(data.shape)))
-    shape = [max(MULTIPLE, rounded(longest * length)) for length in extent / extent.max()]
-    size = "×".join(str(length) for length in data.shape)
+    wanted = [rounded(longest * length) for length in extent / extent.max()]
+    shape = [max(MULTIPLE, min(pair)) for pair in zip(wanted, data.largest_shape, strict=True)]
     steps = f", and sides are multiples of {MULTIPLE}" if any(length % MULTIPLE for length in data.shape) else ""
-    limit = f"{cap} is the longest side that a {device.kind.upper()} trains in reasonable time"
-    reason = f"images are {size}{steps}; {limit}"
-    return Choice("model_config.tensor_shape", shape, reason)
+    return Choice("model_config.tensor_shape", shape, f"images are {size}{steps}; {limit}")
 
 
 def rounded(length: float) -> int:
@@ -136,6 +144,9 @@ def choose_resizing(data: Fingerprint, shape: Sequence[int], *, isotropic: bool 
     """
     size = list(shape)
     steps = [Step(name="to_canonical")] if data.orientations else []
+    if _keeps_voxels(data, shape, padded=isotropic):
+        reason = "the images' own voxels, padded where an image is smaller than this, not resampled"
+        return Choice("data_preprocessing", [*steps, Step(name="crop_or_pad", parameters=size)], reason)
     if not data.physical:
         name, reason = "resize_and_pad", "pictures of other proportions than this: padded, not distorted"
         if data.same_aspect and _same_proportions(data.largest_extent, shape):
@@ -147,6 +158,13 @@ def choose_resizing(data: Fingerprint, shape: Sequence[int], *, isotropic: bool 
     steps += [Step(name="resample", parameters={"resolution": resolution}), Step(name="crop_or_pad", parameters=size)]
     reason = "the same voxel size for all subjects, at which the largest of them fits"
     return Choice("data_preprocessing", steps, reason)
+
+
+def _keeps_voxels(data: Fingerprint, shape: Sequence[int], *, padded: bool) -> bool:
+    """Say whether all images fit into ``shape`` as they are; ``padded``: with a margin of any width."""
+    own = data.largest_shape
+    exact = list(shape) == [max(MULTIPLE, length) for length in own]
+    return bool(data.spacing) and (exact or (padded and all(map(le, own, shape))))
 
 
 def _same_proportions(extent: Sequence[float], shape: Sequence[int]) -> bool:

@@ -54,6 +54,14 @@ def test_a_unet_goes_down_to_sizes_at_which_it_can_attend(shape: list[int]) -> N
     assert not architecture.attention_levels[0]
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("shape", [[32, 32], [32, 32, 32], [72, 64, 48]])
+def test_no_unet_normalizes_each_channel_by_itself(shape: list[int], size: Size) -> None:
+    architecture = model_of("ddpm", shape, size).architecture
+
+    assert architecture.num_channels[0] >= 2 * architecture.norm_num_groups
+
+
 @pytest.mark.parametrize(
     ("shape", "time_shift", "p_mean", "sigma_max"),
     [([32, 32], 1, -1.2, 80), ([64, 64], 1, -1.2, 80), ([128, 128], 2, -0.51, 160), ([96] * 3, 1.84, -0.59, 147)],

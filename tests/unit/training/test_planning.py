@@ -3,15 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.factories import facts_of
 from tests.runs import tiny_config, tiny_module, tiny_spec
 
 from gandlf_synth.config import ComputeConfig, parse_document, validate
+from gandlf_synth.data.formats.image import Image
 from gandlf_synth.data.inspection.fingerprint import Fingerprint
 from gandlf_synth.data.inspection.units import Units
+from gandlf_synth.data.processing.pipeline import make_transform
 from gandlf_synth.data.table.manifest import Manifest, Sample
 from gandlf_synth.errors import ConfigError, ResourceError
+from gandlf_synth.geometry import Geometry
 from gandlf_synth.training.defaults import (
     Device,
     choose_batch_for_steps,
@@ -33,7 +37,12 @@ CPU, GPU = Device("cpu", 8 * 2**30, False), Device("gpu", 24 * 2**30, True)
     [
         (facts_of((224, 224)), CPU, [64, 64]),
         (facts_of((512, 256)), CPU, [64, 32]),
-        (facts_of((28, 28)), CPU, [32, 32]),
+        (facts_of((28, 28)), CPU, [28, 28]),
+        (facts_of((33, 17), physical=False), CPU, [33, 17]),
+        (facts_of((28, 28), spacing=()), CPU, [28, 28]),
+        (facts_of((5, 40)), CPU, [8, 40]),
+        (facts_of((35, 51, 35), largest_shape=(43, 59, 47)), GPU, [43, 59, 47]),
+        (facts_of((90, 90, 12), (180.0, 180.0, 60.0)), GPU, [90, 90, 12]),
         (facts_of((1024, 1024)), GPU, [256, 256]),
         (facts_of((35, 51, 35), (43.0, 59.0, 47.0)), CPU, [24, 32, 32]),
         (facts_of((240, 240, 155)), GPU, [96, 96, 64]),
@@ -48,6 +57,22 @@ def test_volumes_share_a_voxel_size_at_which_the_largest_fits() -> None:
 
     assert [step.name for step in steps] == ["to_canonical", "resample", "crop_or_pad"]
     assert steps[1].parameters["resolution"] == [2.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (33, 17), (43, 59, 47), (5, 40)])
+def test_images_that_a_device_takes_whole_keep_their_own_voxels(shape: tuple[int, ...]) -> None:
+    facts = facts_of(shape, physical=len(shape) == 3, orientations=())
+    rng = np.random.default_rng(0)
+    image = Image.from_file_values(rng.random((1, *shape)), Geometry(shape))
+
+    seen = choose_shape(facts, GPU).value
+    (step,) = choose_resizing(facts, seen).value
+    prepared = make_transform(step)(image)
+
+    assert list(prepared.geometry.shape) == seen
+    margins = [(new - old) // 2 for new, old in zip(seen, shape, strict=True)]
+    inside = tuple(slice(low, low + size) for low, size in zip(margins, shape, strict=True))
+    assert np.array_equal(prepared.array[0][inside], image.array[0])
 
 
 @pytest.mark.parametrize(

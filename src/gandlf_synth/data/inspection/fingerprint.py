@@ -19,6 +19,8 @@ from gandlf_synth.geometry import Geometry
 
 _GREY_BELOW = 0.1
 """A colour picture with fewer coloured pixels than this share is a grey one with a mark on it."""
+_SAME_SPACING = 0.01
+"""By how much voxels may differ in size, headers being rounded."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Fingerprint:
         source_names: what tells the sources' files apart.
         source_units: of each source column.
         mask_labels: the labels that occur in the masks of the first split, 0 among them; empty without masks.
+        spacing: the size of a voxel along each axis that all images share, in mm, or 1 for pictures of one size; empty
+            where they differ.
     """
 
     spatial_dims: int
@@ -68,6 +72,7 @@ class Fingerprint:
     source_names: tuple[str, ...] = ()
     source_units: tuple[Units, ...] = ()
     mask_labels: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
 
     @property
     def num_channels(self) -> int:
@@ -178,7 +183,18 @@ def _summary(
         units=units,
         modalities=tuple(_modality(scans, unit) for scans, unit in zip(columns, units, strict=True)),
         notes=tuple(notes),
+        spacing=_shared_spacing(grids),
     )
+
+
+def _shared_spacing(grids: Sequence[Geometry]) -> tuple[float, ...]:
+    """Return the size of a voxel that all images share; nothing where images differ in it, or pictures in size."""
+    first = grids[0]
+    if not all(grid.physical for grid in grids):
+        return (1.0,) * first.spatial_dims if all(grid.shape == first.shape for grid in grids) else ()
+    spacings = np.array([grid.spacing for grid in grids])
+    shared = np.ptp(spacings, axis=0) <= _SAME_SPACING * spacings.min(axis=0)
+    return tuple(np.median(spacings, axis=0).tolist()) if shared.all() else ()
 
 
 def _modality(scans: Sequence[FileScan], units: Units) -> str:

@@ -95,13 +95,22 @@ def units_of(files: Sequence[Path]) -> dict[str, list[Path]]:
 
 def are_classes(units: dict[str, list[Path]]) -> bool:
     """Say whether the first folders are classes: few, with many entries, which are not the same ones in each."""
-    if not 2 <= len(units) <= _MOST_CLASSES or "" in units:
+    if not 2 <= len(units) <= _MOST_CLASSES or "" in units or _are_channels(units):
         return False
     entries = [{file.parts[1] for file in files} for files in units.values()]
     counts = Counter(entry for names in entries for entry in names)
     shared = [sum(counts[entry] >= _SHARED * len(units) for entry in names) / len(names) for names in entries]
     typical = median(len(names) for names in entries)
     return typical >= 3 and (typical >= 10 or median(shared) < 0.5)
+
+
+def _are_channels(units: dict[str, list[Path]]) -> bool:
+    """Say whether each folder holds one file of every kind, such as ``s01_t1.nii.gz`` and ``s01_t2.nii.gz``."""
+    kinds = [Counter(_last_word(file.name, _suffix(file)) for file in files) for files in units.values()]
+    counts = Counter(kind for own in kinds for kind in own)
+    common = {kind for kind, count in counts.items() if count >= _SHARED * len(units)}
+    alike = sum(set(own) <= common and max(own.values()) == 1 for own in kinds)
+    return len(common) > 1 and alike >= _SHARED * len(units)
 
 
 def _endings(units: dict[str, list[Path]], suffix: str) -> tuple[str, ...]:

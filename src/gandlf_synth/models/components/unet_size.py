@@ -10,7 +10,7 @@ _WIDTHS: dict[int, dict[Size, int]] = {
 }
 """Feature channels at the finest resolution: they double with each coarser one, up to four times as many."""
 _RATES: dict[Size, float] = {"XS": 2e-3, "S": 1e-3, "M": 5e-4, "L": 3e-4, "XL": 2e-4}
-_CHANNELS_PER_GROUP = 4
+_CHANNELS_PER_GROUP, _FEWEST_PER_GROUP = 4, 2
 _WIDEST = 256
 _COARSEST = {2: 16, 3: 12}
 _SMALLEST = 4
@@ -46,7 +46,9 @@ def unet_keys(setting: Setting, size: Size, *, widen: int = 1) -> dict[str, obje
 
 def _count_groups(base: int, size: Size) -> int:
     # One channel a group at the finest resolution takes away brightness and contrast (docs/decisions/0010-recipes.md).
-    return max(1, base // _CHANNELS_PER_GROUP) if size == "XS" else gcd(base, 16 if size in THIN else 32)
+    if size == "XS":
+        return max(1, base // _CHANNELS_PER_GROUP)
+    return min(gcd(base, 16 if size in THIN else 32), base // _FEWEST_PER_GROUP)
 
 
 def unet_optimizer(size: Size) -> dict[str, object]:

@@ -25,6 +25,15 @@ def test_patients_with_the_same_channels_and_a_segmentation(tmp_path: Path) -> N
     assert layout.left_out == {"seg.nii.gz": 4}
 
 
+def test_patients_whose_files_have_their_names(tmp_path: Path) -> None:
+    names = [f"case{k:02}/case{k:02}_{kind}.nii.gz" for k in range(20) for kind in ("t1", "t1ce", "t2", "flair")]
+
+    layout = detect_layout(touch(tmp_path, *names))
+
+    assert layout.endings == ("_t1.nii.gz", "_t1ce.nii.gz", "_t2.nii.gz", "_flair.nii.gz")
+    assert layout.paradigm == "unlabeled"
+
+
 def test_bids(tmp_path: Path) -> None:
     names = [f"sub-{k:02}/anat/sub-{k:02}_{kind}.nii.gz" for k in range(5) for kind in ("T2w", "T1w")]
 
