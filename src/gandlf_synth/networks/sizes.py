@@ -34,7 +34,19 @@ def padded_shape(shape: Sequence[int], multiple: int) -> tuple[int, ...]:
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Return ``images (batch, channels, *shape)``, every axis filled up with its last value to a ``multiple``."""
-    widths = [extra for size in reversed(images.shape[2:]) for extra in (0, -size % multiple)]
+    return pad(images, padded_shape(images.shape[2:], multiple))
+
+
+def pad(images: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return ``images (batch, channels, *smaller)`` at ``shape``, every axis filled up with its last value at its end.
+
+    Example:
+        >>> import torch
+        >>> pad(torch.tensor([[[[1.0, 2.0]]]]), (1, 4)).tolist()
+        [[[[1.0, 2.0, 2.0, 2.0]]]]
+    """
+    missing = [new - old for new, old in zip(shape, images.shape[2:], strict=True)]
+    widths = [extra for each in reversed(missing) for extra in (0, each)]
     return functional.pad(images, widths, mode="replicate") if any(widths) else images
 
 

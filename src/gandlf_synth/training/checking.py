@@ -17,7 +17,7 @@ from gandlf_synth.data.table.stored_manifest import StoredManifest
 from gandlf_synth.display.console import progress_bar
 from gandlf_synth.errors import counted
 from gandlf_synth.training.cost import StageCost, in_words
-from gandlf_synth.training.expectation import expect, unused_time
+from gandlf_synth.training.expectation import expect, too_few_steps, unused_time
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.request import TrainingRequest, read_configuration
@@ -149,8 +149,8 @@ def _cost(planned: PlannedRun, seconds: float | None, console: Console) -> dict[
         "images seen": f"{expected.images:,}",
         "memory": f"{expected.memory_mb:,.0f} MiB",
     }
-    unused = unused_time(expected, seconds, config.num_epochs)
-    return rows | ({"note": unused[0]} if unused else {})
+    notes = unused_time(expected, seconds, config.num_epochs) + too_few_steps(expected, seconds)
+    return rows | ({"note": notes[0]} if notes else {})
 
 
 def _step_of(stage: StageCost) -> str:

@@ -20,7 +20,7 @@ from gandlf_synth.launcher import is_first_process
 from gandlf_synth.provenance import RunRecord, digest
 from gandlf_synth.ranks import Ranks, meet, noticing_who_left
 from gandlf_synth.training.data_record import record_images
-from gandlf_synth.training.expectation import Expectation, expect, unused_time
+from gandlf_synth.training.expectation import Expectation, expect, too_few_steps, unused_time
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun
@@ -235,7 +235,7 @@ def _train(
         module.networks_to_compile()  # raises before anything is written
     plan.notes += describe_memory(module)
     expected = expect(planned, plan.cost, seconds) if plan.cost else None
-    plan.notes += unused_time(expected, seconds, config.num_epochs)
+    plan.notes += unused_time(expected, seconds, config.num_epochs) + too_few_steps(expected, seconds, prepared)
     images = record_images(planned.splits, planned.scans, config)
     record = begin_record(request, plan, images, asdict(expected) if expected else {})
     record = record.model_copy(update={"init_from": dict(module.parent)})

@@ -8,12 +8,13 @@ import torch
 from tests.factories import spec_of
 from torch import Tensor
 
-from gandlf_synth.config import SamplingOptions, parse_document, validate
+from gandlf_synth.config import SamplingOptions, Setting, parse_document, validate
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.errors import ConfigError
 from gandlf_synth.models.build import build_module
 from gandlf_synth.models.stylegan import FAMILY
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
+from gandlf_synth.networks.sizes import crop
 
 THREE = {**FAMILY.tiny["architecture"], "progressive_layers_scaling_factors": [1, 1, "1/2"]}
 THREE["progressive_epochs"] = [2, 4, 4]
@@ -104,6 +105,25 @@ def test_samples_come_from_the_stage_that_was_reached_or_the_one_that_is_asked_f
     assert asked.sampling_defaults(SamplingOptions()) == {"stage": 0}
     detail = [image.diff(dim=3).diff(dim=3).abs().mean() for image in (images, coarse)]
     assert detail[1] < detail[0]
+
+
+@pytest.mark.parametrize("shape", [(13, 10), (13, 10, 7)])
+def test_images_of_any_size_are_padded_for_the_networks_and_cut_out_of_what_they_make(shape: tuple[int, ...]) -> None:
+    config = StyleGANConfig.model_validate({"model_name": "stylegan"})
+    config = config.with_networks(Setting(shape, on_gpu=False, epochs=4), "XS")
+    spec = spec_of(classes=0, shape=shape, spatial_dims=len(shape))
+    module: Any = build_module(config.model_dump(mode="json"), spec)
+    module._position = (config.architecture.num_stages - 1, 1.0)
+    module.stage.fill_(module._position[0])
+    images = torch.rand(2, 1, *shape)
+
+    samples = module.sample([1, 2], Condition(), SamplingOptions())
+    seen = module._coarsen(images)
+
+    assert config.required_shape(len(shape)) is None
+    assert samples.shape == images.shape
+    assert seen.shape[2:] == module.generator.shapes[-1]
+    assert torch.equal(crop(seen, shape), images)
 
 
 def test_a_resolution_of_no_weight_is_the_one_before_enlarged() -> None:

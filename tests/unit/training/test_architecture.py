@@ -169,18 +169,16 @@ def test_stages_have_batches_of_their_own() -> None:
     assert first.batch_size == 6
 
 
-@pytest.mark.parametrize("shape", [(64, 32), (40, 100)])
-def test_pictures_of_stylegan_are_padded_to_its_square(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("shape", "seen"), [((64, 32), [64, 32]), ((33, 17), [33, 17]), ((40, 100), [32, 64])])
+def test_pictures_of_stylegan_keep_their_proportions(shape: tuple[int, int], seen: list[int]) -> None:
     rows = tuple(Sample(row, f"s{row}", (Path("a.png"),), None, None) for row in range(1, 9))
     document = parse_document("model_config: {model_name: stylegan}", "c.yaml")
     plan = make_plan(
         validate(document), facts_of(shape, physical=False), Manifest(Path("d.csv"), rows, "each row"), CPU
     )
 
-    size = plan.config.model.tensor_shape
-    assert size[0] == size[1]
-    padded = "crop_or_pad" if max(shape) <= 64 else "resize_and_pad"
-    assert padded in [step.name for step in plan.config.data_preprocessing.train]
+    assert plan.config.model.tensor_shape == seen
+    assert plan.config.model.architecture.final_size >= max(seen)
 
 
 def test_a_run_without_an_end_is_refused(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ class StyleGANArchitecture(ArchitectureConfig):
     """Share of ``first_conv_channels`` in each stage; absent: as many as progressive_epochs."""
     progressive_epochs: list[PositiveFloat] = Field([_EPOCHS] * _STAGES, min_length=1)
     """Epochs of each stage; absent: 30 each. The last stage lasts for the rest of the run."""
+    pads_images: bool = False
+    """Whether images keep the size of ``tensor_shape``, padded for the networks and cut out of what they make; else
+    they have the size of the last stage."""
 
     @model_validator(mode="after")
     def _one_entry_per_stage(self) -> Self:
@@ -156,11 +159,15 @@ class StyleGANConfig(GANConfig):
         return self
 
     def required_shape(self, spatial_dims: int) -> list[int] | None:
-        """Return the size of the last stage along each axis; None while the stages are not known."""
-        return None if isinstance(self.architecture, str) else [self.architecture.final_size] * spatial_dims
+        """Return the size of the last stage along each axis; None while the stages are not known, or images padded."""
+        networks = self.architecture
+        return None if isinstance(networks, str) or networks.pads_images else [networks.final_size] * spatial_dims
 
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
-        """Return networks whose stages last as long as the run, the last of them twice as long as the others."""
+        """Return networks whose stages last as long as the run, the last of them twice as long as the others.
+
+        Images of another size than that of the last stage are padded.
+        """
         width = _WIDTHS[size]
         start, stages = _progression(setting.longest)
         share = setting.epochs / (stages + 1)
@@ -174,6 +181,8 @@ class StyleGANConfig(GANConfig):
             ],
             "progressive_epochs": [*[round(share, 2)] * (stages - 1), round(2 * share, 2)],
         }
+        if set(setting.shape) != {start * 2 ** (stages - 1)}:
+            architecture["pads_images"] = True
         thin = adam_without_decay(lr=_RATE_OF_THIN, betas=(0.0, 0.99))
         return {"architecture": architecture} | ({"optimizers": thin} if size in THIN else {})
 

@@ -22,6 +22,7 @@ from gandlf_synth.models.components.gan import (
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
 from gandlf_synth.networks.noise_inputs import random_noise, seeded_noise
 from gandlf_synth.networks.resampling import adaptive_avg_pool, upsample
+from gandlf_synth.networks.sizes import crop, pad
 from gandlf_synth.networks.stylegan import Discriminator, Generator
 
 _ALPHA_STEPS = 1_000_000
@@ -94,7 +95,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
     def _coarsen(self, images: Tensor) -> Tensor:
         """Return real images as the stage sees them, detail faded in as in synthetic ones (1710.10196, fig. 2)."""
         (stage, alpha), shapes = self._position, self.generator.shapes
-        images = adaptive_avg_pool(images, shapes[stage])
+        images = adaptive_avg_pool(pad(images, shapes[-1]), shapes[stage])
         if not stage or alpha == 1:
             return images
         return torch.lerp(upsample(adaptive_avg_pool(images, shapes[stage - 1]), shapes[stage]), images, alpha)
@@ -114,16 +115,22 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         latents, generators = noise_from(seeds, (resolved(self.config.architecture).latent_vector_size,))
         noise = seeded_noise(generators, self.device)
         images = self.generator(latents.to(self.device), condition.class_labels, noise, *self._sampling_stage())
-        return images if images.shape[2:] == self.spec.shape else upsample(images, self.spec.shape)
+        full = self.generator.shapes[-1]
+        return crop(images if images.shape[2:] == full else upsample(images, full), self.spec.shape)
 
     def sampling_defaults(self, options: SamplingOptions) -> dict[str, Any]:
         """Return the stage that ``sample`` generates from."""
         return {"stage": self._sampling_stage()[0]}
 
 
+def _canvas(architecture: StyleGANArchitecture, spec: DataSpec) -> tuple[int, ...]:
+    """Return the size of what the networks see in the last stage."""
+    return (architecture.final_size,) * spec.spatial_dims if architecture.pads_images else spec.shape
+
+
 def _build_generator(architecture: StyleGANArchitecture, spec: DataSpec) -> Generator:
     return Generator(
-        shape=spec.shape,
+        shape=_canvas(architecture, spec),
         channels=spec.num_channels,
         stage_channels=architecture.stage_channels,
         num_classes=spec.num_classes,
@@ -135,7 +142,7 @@ def _build_generator(architecture: StyleGANArchitecture, spec: DataSpec) -> Gene
 
 def _build_discriminator(architecture: StyleGANArchitecture, spec: DataSpec) -> Discriminator:
     return Discriminator(
-        shape=spec.shape,
+        shape=_canvas(architecture, spec),
         channels=spec.num_channels,
         stage_channels=architecture.stage_channels,
         num_classes=spec.num_classes,

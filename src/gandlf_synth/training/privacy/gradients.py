@@ -70,16 +70,24 @@ class SubjectGradients:
 
     def bounded(self, gradients: Sequence[Tensor]) -> list[Tensor]:
         """Return the gradients of one subject within the bound; zeros where they are not finite."""
-        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(each.double()) for each in gradients]))
+        norm = torch.linalg.vector_norm(
+            torch.stack([torch.linalg.vector_norm(_in_64_bits(each)) for each in gradients])
+        )
         if not torch.isfinite(norm):
             return [torch.zeros_like(each) for each in gradients]
         share = (self._bound / (norm * _ROUNDING)).clamp(max=1.0)
-        return [each * share.to(each.dtype) for each in gradients]
+        return [each * share.to(each) for each in gradients]
 
     def _hidden(self, total: Tensor) -> Tensor:
         """Return a sum with noise, divided: added in 64 bits and rounded once."""
-        noise = secret_normal(total.shape).to(total.device) * (self._noise * self._bound)
-        return ((total.double() + noise) / self._expected).to(total.dtype)
+        exact = _in_64_bits(total)
+        noise = secret_normal(total.shape).to(exact.device) * (self._noise * self._bound)
+        return ((exact + noise) / self._expected).to(total)
+
+
+def _in_64_bits(values: Tensor) -> Tensor:
+    """Return ``values`` in 64 bits; on the CPU where the device is an Apple GPU, which has none."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def check_layers(module: nn.Module) -> None:
