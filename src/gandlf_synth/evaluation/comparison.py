@@ -109,10 +109,14 @@ def _compared(evaluations: dict[str, Evaluation], metrics: dict[str, Metric]) ->
 
 
 def _badness(metric: Metric) -> float:
+    """Return how bad a number is; none is better than that of real images, but for how much a classifier learns."""
     value = metric.value.value if metric.value else float("nan")
+    floor = metric.floor.value if metric.floor and metric.question != "useful" else None
     if metric.better == "middle":
         return abs(value - (metric.floor.value if metric.floor else 0.0))
-    return value if metric.better == "lower" else -value
+    if metric.better == "lower":
+        return value if floor is None else max(value, floor)
+    return -value if floor is None else -min(value, floor)
 
 
 def _cautions(evaluations: dict[str, Evaluation]) -> list[str]:

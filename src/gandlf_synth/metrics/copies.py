@@ -12,6 +12,7 @@ from gandlf_synth.metrics.copy_limit import (
     CopyLimit,
     fit_copy_limit,
     nearly_identical,
+    share_by_chance,
     surely_identical,
     unexplained_share,
 )
@@ -36,7 +37,8 @@ _NAMED = 3
 def _unexplained(metric: Metric) -> Estimate:
     """Return the share that chance does not explain; the test is in it, so that it has no interval of its own."""
     copied = metric.details["identical"] / metric.num_synthetic
-    value = max(metric.details.get("unexplained", 0.0), copied)
+    by_chance = metric.details.get("by_chance", 1.0)
+    value = max(metric.value.value - by_chance if metric.value else 0.0, copied, 0.0)
     return Estimate(value, value, value)
 
 
@@ -167,7 +169,7 @@ class Copies(SetMetric):
             "near_duplicates": float(limit.near_duplicates),
             "held_out_copies": float(nearly_identical(held_out).sum()), "false_alarm": limit.false_alarm,
             "beyond": float(beyond.sum()), "held_out_beyond": float(others_beyond.sum()),
-            "unexplained": unexplained_share(flagged, others, groups),
+            "by_chance": share_by_chance(flagged, others, groups),
             "unexplained_beyond": unexplained_share(beyond, others_beyond, groups), "limit": limit.score,
         }  # fmt: skip
         floor = share(int(others.sum()), len(others))

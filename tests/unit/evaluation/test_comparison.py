@@ -51,6 +51,16 @@ def test_more_is_better_where_the_measure_says_so(first: Evaluation) -> None:
     assert (comparison.wins("narrow"), comparison.wins("wide")) == (0, 1)
 
 
+def test_more_variety_than_real_images_have_is_not_called_better(first: Evaluation) -> None:
+    real = first.metric("ms_ssim").floor.value
+    runs = {
+        "like real": changed(first, "ms_ssim", Estimate(real, real - 0.01, real + 0.01)),
+        "noise": changed(first, "ms_ssim", Estimate(0.0, 0.0, 0.0)),
+    }
+
+    assert next(m for m in compare_evaluations(runs).measures if m.name == "ms_ssim").best == ["like real", "noise"]
+
+
 def test_two_equal_numbers_show_no_difference() -> None:
     value = Estimate(1.0, 1.0, 1.0)
 

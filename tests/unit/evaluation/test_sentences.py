@@ -45,12 +45,12 @@ def drawn(name: str, **given: Array) -> ImageSetFeatures:
     )  # fmt: skip
 
 
-def answer_on_copies(*, identical: int, flagged: int, unexplained: float) -> Verdict:
+def answer_on_copies(*, identical: int, flagged: int) -> Verdict:
     """Return the answer on privacy for 200 synthetic images and 200 held-out ones, of which 2 are flagged."""
     details = {
         "identical": identical, "flagged": flagged, "has_train": 1, "held_out": 200, "held_out_flagged": 2, "limit": 2,
         "near_duplicates": 0, "held_out_copies": 0, "false_alarm": 0.01, "beyond": 0, "held_out_beyond": 0,
-        "unexplained": unexplained, "unexplained_beyond": 0,
+        "by_chance": 0.055, "unexplained_beyond": 0,
     }  # fmt: skip
     metric = Metric(
         name="copies", title="Copies", question="private", better="lower", value=share(flagged, 200),
@@ -61,7 +61,7 @@ def answer_on_copies(*, identical: int, flagged: int, unexplained: float) -> Ver
 
 
 def test_copies_that_were_changed_are_counted_beside_those_to_the_pixel() -> None:
-    answer = answer_on_copies(identical=2, flagged=43, unexplained=0.16)
+    answer = answer_on_copies(identical=2, flagged=43)
 
     assert answer.outcome == "bad"
     assert "2 of 200 synthetic images are the same as a training image to the pixel" in answer.sentence
@@ -69,7 +69,7 @@ def test_copies_that_were_changed_are_counted_beside_those_to_the_pixel() -> Non
 
 
 def test_a_good_answer_says_how_many_images_were_flagged_all_the_same() -> None:
-    answer = answer_on_copies(identical=0, flagged=3, unexplained=0)
+    answer = answer_on_copies(identical=0, flagged=3)
 
     assert answer.outcome == "good"
     assert "3 of 200 synthetic images are more like a training image than is usual" in answer.sentence

@@ -76,7 +76,7 @@ def cause_of(found: Reproduced, thresholds: Mapping[str, float]) -> Cause:
 
 
 def _sentence(found: Reproduced) -> str:
-    alike = f" (or {', or '.join(found.like)}: in these images both look alike)" if found.like else ""
+    alike = f" (or {', or '.join(found.like)}; in these images both look alike)" if found.like else ""
     return found.degradation.sentence + alike
 
 

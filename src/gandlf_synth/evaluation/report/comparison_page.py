@@ -1,6 +1,7 @@
 """A comparison of evaluations as one page, or as Markdown: one strip per measure, a mark per evaluation."""
 
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from gandlf_synth.evaluation.comparison import ComparedMeasure, Comparison
 from gandlf_synth.evaluation.report.strips import Judge, Strip, build_strip, judge_of
@@ -41,8 +42,23 @@ def render_comparison(comparison: Comparison, evaluations: dict[str, Evaluation]
         judge = judge_of(metric, checks.get(measure.name), criteria.get(measure.name)) if metric else None
         rows.setdefault(measure.question, []).append(_row(measure, judge))
     return load_template(f"comparison.{form}").render(
-        comparison=comparison, evaluations=evaluations, rows=rows, outcomes=OUTCOMES, title=question_title
+        comparison=comparison,
+        evaluations=evaluations,
+        rows=rows,
+        outcomes=OUTCOMES,
+        title=question_title,
+        letters={name: _letter(place) for place, name in enumerate(comparison.names)},
     )
+
+
+def _letter(place: int) -> str:
+    """Return the mark of an evaluation.
+
+    >>> _letter(0), _letter(27)
+    ('A', 'B2')
+    """
+    rounds, letter = divmod(place, len(ascii_uppercase))
+    return ascii_uppercase[letter] + (str(rounds + 1) if rounds else "")
 
 
 def _row(measure: ComparedMeasure, judge: Judge | None) -> ComparedRow:
