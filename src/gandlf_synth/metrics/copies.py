@@ -148,7 +148,7 @@ class Copies(SetMetric):
             "copies", sets, share(count, len(same)) if count else None, refused=reason, details=details
         )
         pairs, pictures = worst_pairs(
-            sets.synthetic, sets.real, matches, matches.nearness, min(count, self.pairs), same, same
+            sets.synthetic, sets.real, matches, matches.nearness, min(count, self.pairs), same, same, same
         )
         columns = dict.fromkeys(_COLUMNS, [""] * len(same)) | {"copy": ["1" if flag else "" for flag in same]}
         arrays = {"correlation": np.empty(0), "held_out": np.empty(0), "limit": np.array(np.nan)}
@@ -183,12 +183,13 @@ class Copies(SetMetric):
         sets, train, matches, held_out = findings.sets, findings.train, findings.matches, findings.held_out
         order = limit.scores(matches) if limit else matches.nearness
         order = order + 1e3 * findings.identical + 1e2 * flagged
-        shown = worst_pairs(sets.synthetic, train, matches, order, self.pairs, flagged, findings.identical)
+        beyond = findings.identical | (limit.beyond(matches) if limit else flagged)
+        shown = worst_pairs(sets.synthetic, train, matches, order, self.pairs, flagged, findings.identical, beyond)
         if limit is None or held_out is None:
             return shown
         others = worst_pairs(
             sets.real, train, held_out, limit.scores(held_out), self.pairs // 2, limit.flagged(held_out),
-            surely_identical(held_out), places=findings.places,
+            surely_identical(held_out), limit.beyond(held_out), places=findings.places,
         )  # fmt: skip
         return shown[0] + others[0], shown[1] + others[1]
 

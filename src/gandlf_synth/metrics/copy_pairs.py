@@ -20,6 +20,7 @@ def worst_pairs(
     count: int,
     flagged: NDArray[np.bool_],
     identical: NDArray[np.bool_],
+    beyond: NDArray[np.bool_],
     *,
     places: Indices | None = None,
 ) -> tuple[list[CopyPair], list[NDArray[np.float16]]]:
@@ -33,6 +34,7 @@ def worst_pairs(
         count: pairs.
         flagged: which matches are called copies.
         identical: which are a training image to the pixel.
+        beyond: which are nearer than held-out images get.
         places: of the matches in ``images``, which then are held-out real images; None: all, synthetic ones.
     """
     pairs: list[CopyPair] = []
@@ -50,7 +52,7 @@ def worst_pairs(
                 correlation=float(matches.correlation[row]), likeness=float(matches.likeness[row]),
                 ssim=ssim(query, original), flagged=bool(flagged[row]), identical=bool(identical[row]),
                 kind=matches.kind(row), second=reference.files[second] if second != index else "",
-                held_out=places is not None,
+                held_out=places is not None, beyond=bool(beyond[row]),
             )
         )  # fmt: skip
         middle = query.shape[1] // 2

@@ -120,6 +120,8 @@ class CopyPair(BaseModel):
     """Whether the two are the same file or the same to the pixel."""
     held_out: bool = False
     """Whether this is a held-out real image, shown for comparison."""
+    beyond: bool = False
+    """Whether it is nearer than the nearest of many held-out images is expected to be."""
 
 
 @dataclass(frozen=True)

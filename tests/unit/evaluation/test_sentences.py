@@ -8,6 +8,7 @@ import pytest
 from tests.factories import Array, heads, verdict_of
 
 from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.report.panels.nearest_training import PairView
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 from gandlf_synth.evaluation.thresholds import default_thresholds
 from gandlf_synth.evaluation.verdict import verdicts
@@ -17,9 +18,29 @@ from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Estimate, share
 from gandlf_synth.metrics.kernel import KernelDistance
 from gandlf_synth.metrics.membership import Membership
-from gandlf_synth.metrics.results import Check, Measurement, Metric
+from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric, Outcome
 from gandlf_synth.metrics.set_metric import MeasureSettings
 from gandlf_synth.metrics.spectrum import SpectrumDistance
+
+
+@pytest.mark.parametrize(
+    ("answer", "beyond", "identical", "word"),
+    [
+        ("bad", True, False, "copy"), ("bad", False, False, "perhaps a copy"), ("look", True, False, "perhaps a copy"),
+        ("look", False, False, "as near as a copy"), ("good", False, False, "as near as a copy"),
+        ("unknown", True, True, "copy"),
+    ],
+)  # fmt: skip
+def test_a_pair_is_called_a_copy_only_as_far_as_the_verdict_goes(
+    answer: Outcome, *, beyond: bool, identical: bool, word: str
+) -> None:
+    pair = CopyPair(
+        synthetic="a", training="b", correlation=0.9, ssim=0.9, flip="as it is", flagged=True, beyond=beyond,
+        identical=identical,
+    )  # fmt: skip
+
+    assert PairView(pair, ([], []), answer).verdict == word
+    assert PairView(pair.model_copy(update={"held_out": True}), ([], []), answer).verdict == "as near as a copy"
 
 
 def test_a_cause_that_ends_with_a_question_has_no_full_stop_behind_it() -> None:

@@ -89,7 +89,7 @@ for (const box of all(".judged")) {
   const button = make("button", { type: "button", textContent: "Save answers (CSV)" });
   button.addEventListener("click", () => {
     const rows = all(".match:has(.judge)", document).map((pair) => [
-      pair.dataset.synthetic, pair.dataset.training, pair.classList.contains("flagged") ? "copy" : "no copy",
+      pair.dataset.synthetic, pair.dataset.training, pair.dataset.verdict,
       pair.querySelector(".judge input:checked")?.value ?? "",
     ]);
     save("copies_answers.csv", [["synthetic", "training", "verdict", "answer"], ...rows]);

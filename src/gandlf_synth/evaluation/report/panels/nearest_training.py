@@ -11,7 +11,7 @@ from gandlf_synth.evaluation.report.pictures import Picture, Pixels, picture
 from gandlf_synth.evaluation.report.templates import render_part, short_path
 from gandlf_synth.evaluation.store import Arrays
 from gandlf_synth.metrics.intervals import Floats
-from gandlf_synth.metrics.results import CopyPair
+from gandlf_synth.metrics.results import CopyPair, Outcome
 from gandlf_synth.metrics.slicing import STACKS
 
 _LARGEST = 256
@@ -25,10 +25,33 @@ class PairView:
     Args:
         pair: the two images in words.
         sides: the pictures of each; more than one for volumes, each with its direction and slice.
+        answer: what is said of privacy.
     """
 
     pair: CopyPair
     sides: tuple[list[tuple[str, int, Picture]], list[tuple[str, int, Picture]]]
+    answer: Outcome = "unknown"
+
+    @property
+    def verdict(self) -> str:
+        """What the pair is called.
+
+        Held-out images are flagged by chance, too. So a flagged pair is a copy only if it is one to the pixel, or is
+        nearer than held-out images get while more of them are near than chance gives.
+        """
+        pair = self.pair
+        if not pair.flagged:
+            return ""
+        if pair.held_out or self.answer == "good":
+            return "as near as a copy"
+        if pair.identical or (pair.beyond and self.answer == "bad"):
+            return "copy"
+        return "perhaps a copy" if pair.beyond or self.answer == "bad" else "as near as a copy"
+
+    @property
+    def called_copy(self) -> bool:
+        """Whether it is called a copy, surely or perhaps."""
+        return self.verdict in ("copy", "perhaps a copy")
 
     @property
     def key(self) -> str:
@@ -57,20 +80,19 @@ def render_pairs(stored: StoredEvaluation, *, flagged: bool, held_out: bool = Fa
         held_out: instead, all pairs of held-out real images.
     """
     arrays = stored.arrays
+    answers = {verdict.question: verdict.outcome for verdict in stored.evaluation.verdicts}
+    answer = answers.get("private", "unknown")
     views = [
-        PairView(pair, (_side(arrays, k, 0, pair.synthetic), _side(arrays, k, 1, pair.training)))
+        PairView(pair, (_side(arrays, k, 0, pair.synthetic), _side(arrays, k, 1, pair.training)), answer)
         for k, pair in enumerate(stored.evaluation.copies)
         if pair.held_out == held_out and (held_out or pair.flagged == flagged)
     ]
     if not views:
         return Markup("")
     slices = arrays["pair_slices"].shape[3] if "pair_slices" in arrays else 1
-    verdicts = {verdict.question: verdict.outcome for verdict in stored.evaluation.verdicts}
-    # A good verdict says that held-out images are as near as often, which a word in red beside it would deny.
     return render_part(
         "pairs.html",
         views=views,
-        copied=verdicts.get("private") != "good",
         directions=STACKS,
         slices=slices,
         middle=slices // 2 + 1,
