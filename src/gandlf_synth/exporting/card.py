@@ -4,13 +4,14 @@ Its front matter is what the Hugging Face Hub reads (https://huggingface.co/docs
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from gandlf_synth import registry
+from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.errors import counted
 from gandlf_synth.exporting.figures import Figures
 from gandlf_synth.models.base import GenerativeModule
@@ -23,6 +24,11 @@ _FROM_ROWS = """\
 For research on image analysis: augmentation, methods development, teaching. **Not a medical device**; its images
 may show the anatomy of the people in the images that they are made from. They must not inform care, and must be called
 synthetic wherever they go."""
+_BESIDE_BUDGET = ("", "These figures were computed from real images, and epsilon does not cover them.")
+_LIMITS = (
+    "- What the training data lacks, the images lack: rare findings, other scanners, other populations.",
+    "- A model can repeat images it was trained on, the more so the fewer they were; evaluate before sharing.",
+)
 _LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.\-]*")
 _PARENT_FACTS = {
     "origin": "origin", "license": "license", "adapter": "read as", "weights_sha256": "digest of its weights",
@@ -42,71 +48,62 @@ def model_card(module: GenerativeModule, record: Mapping[str, Any], figures: Fig
     """
     spec, name = module.spec, module.config.model_name
     family = registry.load("models", name)
-    size = "×".join(str(length) for length in spec.shape)
-    classes = ", ".join(spec.class_names) or "none"
-    channels = counted(spec.num_channels, "channel")
-    from_rows = any(part.kind == "channels" for part in spec.parts)
-    lines = [
-        "---",
-        _front_matter(module, record, figures, license_given),
-        "---",
-        "",
-        f"# {name}: synthetic {'histology' if spec.modality == 'histo' else 'radiology'} images",
-        "",
-        f"{family.title}. {family.paper}.",
-        "",
-        "## Use",
-        "",
-        _FROM_ROWS if from_rows else _NEW_IMAGES,
-        "",
-        f"With GaNDLF-Synth {software_versions()['gandlf-synth']} or newer, installed from its source or a wheel:",
-        "",
-        "```sh",
-        f"gandlf-synth generate -m-dir . {'-dt rows.csv' if from_rows else '-n 16'}",
-        "```",
-        "",
-        "The folder holds weights and plain values; there is no code in it.",
-        "",
-        "## License and origin",
-        "",
-        *_origin(record, license_given),
-        "",
-        "## Data",
-        "",
-        f"- images: {size} voxels, {channels} ({', '.join(spec.column_names)}), {spec.dtype}",
-        f"- spacing: {' × '.join(f'{length:g}' for length in spec.geometry.spacing)} mm"
-        if spec.physical
-        else "- spacing: not stated by the files",
-        f"- classes: {classes}",
-        f"- conditions: {', '.join(part.name for part in spec.parts) or 'none'}",
-        f"- digest of the training data: {record.get('data_digest', 'not recorded')}",
-        "",
-        "## Training",
-        "",
-        f"- {record.get('epochs', '?')} epochs, {record.get('steps', '?')} steps, {record.get('seconds', '?')} s, "
-        f"seed {record.get('seed', '?')}",
-        *(f"- {key}: {value:.4g}" for key, value in sorted(record.get("metrics", {}).items())),
-        *(f"- {note}" for note in record.get("notes", [])),
-        "",
-        *_privacy(record.get("privacy") or {}),
-        "## Evaluation",
-        "",
-        *figures.lines,
-        *_BESIDE_BUDGET[: 2 * bool(record.get("privacy"))],
-        "",
-        "## Limits",
-        "",
-        "- What the training data lacks, the images lack: rare findings, other scanners, other populations.",
-        "- A model can repeat images it was trained on, the more so the fewer they were; evaluate before sharing.",
-    ]
+    privacy: Mapping[str, Any] = record.get("privacy") or {}
+    sections: dict[str, Iterable[str]] = {
+        "Use": _use(spec),
+        "License and origin": _origin(record, license_given),
+        "Data": _data(spec, record),
+        "Training": _training(record),
+        "Privacy": _privacy(privacy),
+        "Evaluation": [*figures.lines, *(_BESIDE_BUDGET if privacy else ())],
+        "Limits": _LIMITS,
+    }
+    lines = ["---", _front_matter(module, record, figures, license_given), "---", ""]
+    lines += [f"# {name}: synthetic {'histology' if spec.modality == 'histo' else 'radiology'} images", ""]
+    lines += [f"{family.title}. {family.paper}."]
+    for title, section in sections.items():
+        if content := list(section):
+            lines += ["", f"## {title}", "", *content]
     return "\n".join(lines) + "\n"
+
+
+def _is_made_from_images(spec: DataSpec) -> bool:
+    """Say whether the images show the anatomy of other images that they are made from."""
+    return any(part.kind == "channels" for part in spec.parts)
+
+
+def _use(spec: DataSpec) -> Iterator[str]:
+    """Yield what the model is for, and the command that makes images."""
+    from_rows = _is_made_from_images(spec)
+    yield from (_FROM_ROWS if from_rows else _NEW_IMAGES, "")
+    yield f"With GaNDLF-Synth {software_versions()['gandlf-synth']} or newer, installed from its source or a wheel:"
+    yield from ("", "```sh", f"gandlf-synth generate -m-dir . {'-dt rows.csv' if from_rows else '-n 16'}", "```", "")
+    yield "The folder holds weights and plain values; there is no code in it."
+
+
+def _data(spec: DataSpec, record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the images are that the model was made from."""
+    size, channels = "×".join(str(length) for length in spec.shape), counted(spec.num_channels, "channel")
+    spacing = " × ".join(f"{length:g}" for length in spec.geometry.spacing)
+    yield f"- images: {size} voxels, {channels} ({', '.join(spec.column_names)}), {spec.dtype}"
+    yield f"- spacing: {spacing} mm" if spec.physical else "- spacing: not stated by the files"
+    yield f"- classes: {', '.join(spec.class_names) or 'none'}"
+    yield f"- conditions: {', '.join(part.name for part in spec.parts) or 'none'}"
+    yield f"- digest of the training data: {record.get('data_digest', 'not recorded')}"
+
+
+def _training(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how long it was trained, how that ended, and the notes of the run."""
+    epochs, steps, seconds, seed = (record.get(key, "?") for key in ("epochs", "steps", "seconds", "seed"))
+    yield f"- {epochs} epochs, {steps} steps, {seconds} s, seed {seed}"
+    yield from (f"- {key}: {value:.4g}" for key, value in sorted(record.get("metrics", {}).items()))
+    yield from (f"- {note}" for note in record.get("notes", []))
 
 
 def _front_matter(module: GenerativeModule, record: Mapping[str, Any], figures: Figures, license_given: str) -> str:
     """Return what catalogues of models read, as YAML."""
     spec, name = module.spec, module.config.model_name
-    from_rows = any(part.kind == "channels" for part in spec.parts)
-    task = "image-to-image" if from_rows else "unconditional-image-generation"
+    task = "image-to-image" if _is_made_from_images(spec) else "unconditional-image-generation"
     tags = ["synthetic", "medical", "medical-imaging", "histopathology" if spec.modality == "histo" else "radiology"]
     content: dict[str, Any] = {
         **_license(license_given or _license_of_parent(record)),
@@ -143,7 +140,6 @@ def _privacy(spent: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is promised to the subjects of the training data, where anything is."""
     if not spent:
         return
-    yield from ("## Privacy", "")
     yield (
         f"- trained with differential privacy: epsilon {spent['epsilon']}, delta {spent['delta']}, for "
         f"{spent['neighbors']}"
@@ -154,10 +150,6 @@ def _privacy(spent: Mapping[str, Any]) -> Iterator[str]:
         f"a subject {spent['max_grad_norm']}; counted by {spent['accountant']}"
     )
     yield "- this covers the weights and what is made with them alone, not the images of the model that it started from"
-    yield ""
-
-
-_BESIDE_BUDGET = ("", "These figures were computed from real images, and epsilon does not cover them.")
 
 
 def _origin(record: Mapping[str, Any], license_given: str) -> Iterator[str]:
