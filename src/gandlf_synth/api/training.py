@@ -95,7 +95,7 @@ def train(request: "TrainingRequest", console: "Console | None" = None) -> "Trai
 def plan_training(request: "TrainingRequest", console: "Console | None" = None) -> "Plan":
     """Return what ``train`` would do: every automatic choice with its reason; writes nothing into the model folder."""
     from gandlf_synth.display.console import silent_console
-    from gandlf_synth.training.run import plan_training as plan
+    from gandlf_synth.training.run_plan import plan_training as plan
 
     return plan(request, console or silent_console()).plan
 

@@ -21,8 +21,7 @@ from gandlf_synth.training.expectation import expect, too_few_steps, unused_time
 from gandlf_synth.training.inheritance import Inheritance, inherit
 from gandlf_synth.training.plan import Plan, PlannedRun
 from gandlf_synth.training.request import TrainingRequest, read_configuration
-from gandlf_synth.training.run import check_machine
-from gandlf_synth.training.run_plan import plan_inheritance
+from gandlf_synth.training.run_plan import check_machine, plan_inheritance
 from gandlf_synth.training.survey import Findings, ImageSurvey, noting, survey_run
 from gandlf_synth.training.windows import cut_off
 

@@ -1,4 +1,4 @@
-"""One training run, from request to record: plan, prepare, fit, record."""
+"""One training run, from its plan to its record: prepare, fit, record."""
 
 import time
 from collections.abc import Mapping
@@ -10,38 +10,28 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 from rich.console import Console
 
-from gandlf_synth.config import Config, Document, LoadedConfig, Phase, Prerequisite, resolved, validate
-from gandlf_synth.data.table.manifest import Manifest
-from gandlf_synth.data.table.stored_manifest import StoredManifest
+from gandlf_synth.config import Config, Prerequisite, resolved
 from gandlf_synth.display.console import Reporter, progress_bar
-from gandlf_synth.errors import counted, option
+from gandlf_synth.errors import option
 from gandlf_synth.files import write_json
 from gandlf_synth.launcher import is_first_process
-from gandlf_synth.provenance import RunRecord, digest
-from gandlf_synth.ranks import Ranks, meet, noticing_who_left
+from gandlf_synth.provenance import RunRecord
+from gandlf_synth.ranks import meet, noticing_who_left
+from gandlf_synth.training.announcement import announce_end, announce_start
 from gandlf_synth.training.data_record import record_images
 from gandlf_synth.training.expectation import Expectation, expect, too_few_steps, unused_time
-from gandlf_synth.training.inheritance import Inheritance, inherit
-from gandlf_synth.training.loggers import check_loggers
 from gandlf_synth.training.plan import Plan, PlannedRun
-from gandlf_synth.training.privacy.limits import check_budget, check_processes
 from gandlf_synth.training.record import begin_record, continue_record, end_record, write_beginning
-from gandlf_synth.training.request import TrainingRequest, after_restart, read_configuration, read_written
+from gandlf_synth.training.request import TrainingRequest, after_restart
 from gandlf_synth.training.resume import (
     EarlierRun,
     changes,
     check_same_model,
-    check_same_run,
-    go_on_with_data,
     keep_whole_batch,
     trained_seconds,
 )
-from gandlf_synth.training.run_plan import plan_inheritance
-from gandlf_synth.training.strategy import check_compute, check_splits, total_processes, trains_several
-from gandlf_synth.training.survey import survey_run
-
-_FOR_TRAINING = 0.9
-"""The share of the time of a run that is left for training steps: trials, validation and grids take the rest."""
+from gandlf_synth.training.run_plan import plan_together
+from gandlf_synth.training.strategy import check_splits, total_processes
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -49,7 +39,6 @@ if TYPE_CHECKING:
     from gandlf_synth.metrics.extractors import Extractor
     from gandlf_synth.models.checkpoint import CheckpointContent
     from gandlf_synth.training.data import TrainingData
-    from gandlf_synth.training.fit import FitResult
     from gandlf_synth.training.trained_start import TrainedStart
 
 
@@ -70,72 +59,6 @@ class TrainingResult:
     needs_rows: bool = False
 
 
-def plan_training(request: TrainingRequest, console: Console) -> PlannedRun:
-    """Check the request, the machine, the configuration and every image, and make every choice.
-
-    Nothing is written but the cache.
-
-    Raises:
-        ConfigError, DataError, CheckpointError, MissingExtraError, ResourceError: see ``errors``.
-    """
-    earlier = EarlierRun.of(request)
-    return _plan(request, earlier, console)
-
-
-def _plan(request: TrainingRequest, earlier: EarlierRun | None, console: Console) -> PlannedRun:
-    started, ranks = time.monotonic(), meet()
-    with ranks.together():
-        if is_first_process():
-            request.folder.check(request.mode, request.checkpoint)
-        written = read_written(request.config) if ranks.is_first else request.config
-    request = replace(request, config=ranks.broadcast(written))
-    with ranks.together():
-        loaded = read_configuration(request)
-        check_machine(loaded)
-        inheritance = inherit(loaded) if request.resume_from is None else Inheritance(loaded)
-        if earlier is not None:
-            inheritance = Inheritance(loaded, inheritance.parents)
-        survey = survey_run(request, inheritance.loaded, console)
-        if earlier is not None:
-            survey = go_on_with_data(request, survey, earlier)
-        seconds = None if request.seconds is None else request.seconds - (time.monotonic() - started)
-        trained = seconds and max(1.0, seconds * _FOR_TRAINING)
-        planned = plan_inheritance(survey, inheritance, seconds=trained, measured=True)
-        if earlier is not None:
-            check_same_run(earlier, planned.plan.config, planned.document)
-    return _as_the_first(planned, ranks)
-
-
-def _as_the_first(planned: PlannedRun, ranks: Ranks) -> PlannedRun:
-    """Return the run with the first process's choices, which other memory may have made different."""
-    content = ranks.broadcast(planned.plan.config.model_dump(mode="json", by_alias=True, exclude_none=True))
-    ranks.check_same("list of images", digest([_rows_of(*split) for split in planned.splits.items()]))
-    if ranks.is_first:
-        return planned
-    config = validate(Document(planned.document.name, content)).config
-    return replace(planned, plan=replace(planned.plan, config=config))
-
-
-def _rows_of(phase: Phase, table: Manifest) -> object:
-    """Return what tells the rows of a split from others."""
-    if isinstance(table, StoredManifest):
-        return phase, table.content
-    return [(phase, each.subject, each.label) for each in table.samples]
-
-
-def check_machine(loaded: LoadedConfig) -> None:
-    """Refuse devices and trackers that are not there, and what a privacy budget does not allow.
-
-    Raises:
-        ConfigError, MissingExtraError, ResourceError: see ``errors``.
-    """
-    config = loaded.config
-    check_budget(loaded)
-    check_processes(config)
-    check_loggers(config.logging_config)
-    check_compute(config.compute, several_optimizers=trains_several(config.model))
-
-
 def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     """Train a model; everything that can be wrong is found before anything in the model folder is touched.
 
@@ -148,7 +71,7 @@ def run_training(request: TrainingRequest, console: Console) -> TrainingResult:
     request = after_restart(request, ranks)
     with ranks.together():
         earlier = EarlierRun.of(request)
-    planned = _plan(request, earlier, console)
+    planned = plan_together(request, earlier, console)
     config = planned.plan.config
 
     from gandlf_synth.models.checkpoint import HEADER_KEY, checkpoint_description
@@ -236,19 +159,7 @@ def _train(
     plan.notes += describe_memory(module)
     expected = expect(planned, plan.cost, seconds) if plan.cost else None
     plan.notes += unused_time(expected, seconds, config.num_epochs) + too_few_steps(expected, seconds, prepared)
-    images = record_images(planned.splits, planned.scans, config)
-    record = begin_record(request, plan, images, asdict(expected) if expected else {})
-    record = record.model_copy(update={"init_from": dict(module.parent)})
-    if past.run is not None and past.run.record is not None:
-        record = continue_record(record, past.run.record, changes(past.run, config), past.seconds)
-    if is_first_process():
-        folder.remove_unfinished()
-        folder.forget_choice()
-        if request.mode == "reset":
-            folder.clear()
-        write_beginning(folder, plan, data.spec, record, images, planned.document)
-        reporter.open_log(folder.log_file)
-        _announce(reporter, plan, data, record, expected)
+    record = _begin_record(request, planned, data, past, expected, module.parent, reporter)
     if untrained is not None:
         train_first_stage(module, untrained, request, config, reporter, run_training)
         start.check(reporter)
@@ -268,7 +179,7 @@ def _train(
         write_json(folder.record, record.model_dump())
         if config.model.lora is not None:
             write_changes(folder.choose_checkpoint(None), folder.adapter)
-    _report(reporter, record, result)
+    announce_end(reporter, record, result)
     needs_rows = any(not part.optional for part in data.spec.parts)
     return TrainingResult(folder.root, folder.choose_checkpoint(None), record, needs_rows)
 
@@ -298,14 +209,41 @@ def _begin(
     return start, None
 
 
-def _report(reporter: Reporter, record: RunRecord, result: "FitResult") -> None:
-    for finding in result.findings:
-        reporter.say(f"Warning: {finding}", "yellow")
-    if record.privacy:
-        spent, delta, steps = (record.privacy[key] for key in ("epsilon", "delta", "steps"))
-        reporter.say(f"Privacy: {steps} steps have spent epsilon {spent} at delta {delta}, for each subject", "bold")
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(result.metrics.items()))
-    reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")
+def _begin_record(
+    request: TrainingRequest,
+    planned: PlannedRun,
+    data: "TrainingData",
+    past: _Past,
+    expected: Expectation | None,
+    parent: Mapping[str, JsonValue],
+    reporter: Reporter,
+) -> RunRecord:
+    """Return what is on record before the first step; the first process writes it, and says what will be done.
+
+    Args:
+        request: the request.
+        planned: the run, with every choice made.
+        data: the prepared images.
+        past: the sessions before this one.
+        expected: what the run is to take; None: not known.
+        parent: what is on record of the trained model that the weights come from.
+        reporter: says it.
+    """
+    folder, plan, config = request.folder, planned.plan, planned.plan.config
+    images = record_images(planned.splits, planned.scans, config)
+    record = begin_record(request, plan, images, asdict(expected) if expected else {})
+    record = record.model_copy(update={"init_from": dict(parent)})
+    if past.run is not None and past.run.record is not None:
+        record = continue_record(record, past.run.record, changes(past.run, config), past.seconds)
+    if is_first_process():
+        folder.remove_unfinished()
+        folder.forget_choice()
+        if request.mode == "reset":
+            folder.clear()
+        write_beginning(folder, plan, data.spec, record, images, planned.document)
+        reporter.open_log(folder.log_file)
+        announce_start(reporter, plan, data, record, expected)
+    return record
 
 
 def _sample_extractor(config: Config, spatial_dims: int) -> "Extractor | None":
@@ -342,22 +280,3 @@ def _pace_check(
     seconds = plan.cost.stages[-1].stretches[0].seconds_per_step
     accumulated = plan.config.model.accumulate_grad_batches
     return [PaceCheck(seconds, expected.steps, reporter.say, accumulated=accumulated, resize=resize)]
-
-
-def _announce(
-    reporter: Reporter, plan: Plan, data: "TrainingData", record: RunRecord, expected: Expectation | None
-) -> None:
-    spec = data.spec
-    counts = ", ".join(f"{len(manifest.samples)} {phase}" for phase, manifest in data.manifests.items())
-    size = "×".join(str(length) for length in spec.shape)
-    classes = f", {spec.num_classes} classes" if spec.num_classes else ""
-    channels = counted(spec.num_channels, "channel")
-    reporter.say(f"Data: {counts}; {size} voxels, {channels}{classes}", "bold")
-    for choice in plan.choices:
-        reporter.say(f"  {choice.key}: {choice.value} ({choice.reason})")
-    for change in record.sessions[-1].changes:
-        reporter.say(f"  changed: {change}")
-    for note in plan.notes:
-        reporter.say(f"  note: {note}", "dim")
-    if expected is not None:
-        reporter.say(f"Expected: {expected}", "bold")
