@@ -1,6 +1,6 @@
 """New images from a trained model: from nothing but a seed, or from the rows of a CSV."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gandlf_synth.api.models import GivenRows, configuration_of, given_images, given_rows
-from gandlf_synth.config import Document, InferenceParameters, LoadedConfig
+from gandlf_synth.config import Document, InferenceParameters, LoadedConfig, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.config.messages import problems_of
 from gandlf_synth.errors import ConfigError, Problem, option
@@ -173,6 +173,29 @@ class _Job:
             return sampling
         return {**sampling, **self.module.inpainting_defaults(self.parameters)}
 
+    @property
+    def postprocessing(self) -> Sequence[Step]:
+        """What is done to every image before it is written."""
+        return (self.loaded.config.data_postprocessing.inference if self.loaded else None) or []
+
+    def record(self, source: Mapping[str, object], gate: "CopyGate | None") -> dict[str, object]:
+        """Return everything that decides the images, by which a call that goes on knows an interrupted one.
+
+        Args:
+            source: what every image's provenance says of the model.
+            gate: what copies do not pass.
+        """
+        record = {**source, **self.parameters.model_dump(mode="json"), "images": [image.index for image in self.images]}
+        if self.rows is not None:
+            record["rows"] = self.rows.record()
+        if gate is not None:
+            record["copy_limit"] = gate.limit.score
+        record |= self.layout.record()
+        if self.signer is not None:
+            record["signed_by"] = self.signer.public_key.fingerprint
+        record |= {"n_images_to_generate": self.counts, "sampling": self.sampling}
+        return record | ({"store_url": self.store_url} if self.store_url else {})
+
 
 def _check_job(request: GenerationRequest, loader: ModelLoader) -> _Job:
     """Return what is to be done, with everything checked that can be wrong."""
@@ -256,23 +279,12 @@ def generate(
             job.rows.reader(job.module.spec).check_regions(ranks.shard(job.rows.samples))
 
         from gandlf_synth.display.console import Reporter, progress_bar, silent_console
-        from gandlf_synth.synthesis.generate import generate_images
         from gandlf_synth.synthesis.output import folder_for, model_source
-        from gandlf_synth.synthesis.store_files import generate_store, store_place
 
-        module, parameters, loaded = job.module, job.parameters, job.loaded
-        source = {**model_source(module, job.checkpoint, request.model_dir), "user_seed": job.seed}
-        record = {**source, **parameters.model_dump(mode="json"), "images": [image.index for image in job.images]}
-        if job.rows is not None:
-            record["rows"] = job.rows.record()
-        gate = loader.build_gate(request.refuse_copies, module.spec, loaded) if request.refuse_copies else None
-        if gate is not None:
-            record["copy_limit"] = gate.limit.score
-        record |= job.layout.record()
-        if job.signer is not None:
-            record["signed_by"] = job.signer.public_key.fingerprint
-        record |= {"n_images_to_generate": job.counts, "sampling": job.sampling}
-        record |= {"store_url": job.store_url} if job.store_url else {}
+        source = {**model_source(job.module, job.checkpoint, request.model_dir), "user_seed": job.seed}
+        csv = request.refuse_copies
+        gate = loader.build_gate(csv, job.module.spec, job.loaded) if csv else None
+        record = job.record(source, gate)
     ranks.check_same("model or configuration", record)
     terminal = (console if ranks.is_first else None) or silent_console()
     with ExitStack() as lock:
@@ -282,22 +294,33 @@ def generate(
                 output = folder_for(request.model_dir, job.output_dir, record, resume=request.resume)
                 lock.enter_context(InferenceFolder(output).locked())
                 InferenceFolder(output).remove_unfinished()
-        place, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
+        folder, reporter = Path(ranks.broadcast(str(output))), Reporter(terminal)
         bar = progress or progress_bar(terminal)
-        if job.rows is not None and job.writer is not None:
-            return _from_rows(job, job.rows, job.writer, place, source, reporter, bar, ranks, gate)
-        postprocessing = (loaded.config.data_postprocessing.inference if loaded else None) or []
         if job.writer is None:
-            store = store_place(job.store_url, place, record, ranks)
-            return generate_store(
-                module.to(ranks.device), job.images, place, store, source, reporter, bar, options=job.parameters,
-                batch_size=parameters.batch_size, ranks=ranks, postprocessing=postprocessing, gate=gate,
-            )  # fmt: skip
+            return _into_store(job, folder, record, source, reporter, bar, ranks, gate)
+        if job.rows is not None:
+            return _from_rows(job, job.rows, job.writer, folder, source, reporter, bar, ranks, gate)
+
+        from gandlf_synth.synthesis.generate import generate_images
+
         return generate_images(
-            module.to(ranks.device), job.images, job.ordered(place), source, reporter, bar,
-            batch_size=parameters.batch_size, writer=job.writer, options=job.parameters, ranks=ranks,
-            postprocessing=postprocessing, gate=gate, signer=job.signer,
+            job.module.to(ranks.device), job.images, job.ordered(folder), source, reporter, bar,
+            batch_size=job.parameters.batch_size, writer=job.writer, options=job.parameters, ranks=ranks,
+            postprocessing=job.postprocessing, gate=gate, signer=job.signer,
         )  # fmt: skip
+
+
+def _into_store(
+    job: _Job, folder: Path, record: Mapping[str, object], source: Mapping[str, object], reporter: "Reporter",
+    bar: "Progress", ranks: Ranks, gate: "CopyGate | None",
+) -> "GenerationResult":  # fmt: skip
+    from gandlf_synth.synthesis.store_files import generate_store, store_place
+
+    store = store_place(job.store_url, folder, record, ranks)
+    return generate_store(
+        job.module.to(ranks.device), job.images, folder, store, source, reporter, bar, options=job.parameters,
+        batch_size=job.parameters.batch_size, ranks=ranks, postprocessing=job.postprocessing, gate=gate,
+    )  # fmt: skip
 
 
 def _from_rows(
@@ -310,12 +333,12 @@ def _from_rows(
 
     parameters, spec = job.parameters, job.module.spec
     about = {**source, "sampling": dict(job.sampling), "software": software_versions()}
-    steps = (job.loaded.config.data_postprocessing.inference if job.loaded else None) or []
-    if steps:
-        about["postprocessing"] = steps_as_written(steps)
+    if job.postprocessing:
+        about["postprocessing"] = steps_as_written(job.postprocessing)
     files = RowFiles(
-        job.ordered(folder), rows.manifest, spec, rows.task, writer, about, parameters.n_samples, steps, job.signer
-    )
+        job.ordered(folder), rows.manifest, spec, rows.task, writer, about, parameters.n_samples, job.postprocessing,
+        job.signer,
+    )  # fmt: skip
     return generate_from_rows(
         RowSampler(job.module.to(ranks.device), parameters, job.seed, gate), rows.reader(spec), files, rows.samples,
         reporter, bar, ranks=ranks,

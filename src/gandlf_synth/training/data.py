@@ -76,9 +76,9 @@ class TrainingData:
         kind: Callable[..., SynthesisDataModule] = SynthesisDataModule
         if config.privacy is not None:
             from gandlf_synth.training.privacy.batches import PrivateDataModule
-            from gandlf_synth.training.privacy.plan import PrivacyPlan, count_subjects
+            from gandlf_synth.training.privacy.plan import PrivacyPlan
 
-            plan = PrivacyPlan.of(config, count_subjects(self.manifests["train"]))
+            plan = PrivacyPlan.of(config, self.manifests["train"].num_subjects)
             kind = partial(PrivateDataModule, plan=plan)
         return kind(
             {phase: Split(manifest, self.samples[phase]) for phase, manifest in self.manifests.items()},

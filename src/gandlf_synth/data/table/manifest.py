@@ -125,6 +125,11 @@ class Manifest:
         return max((len(sample.sources) for sample in self.samples), default=0)
 
     @property
+    def num_subjects(self) -> int:
+        """The number of subjects."""
+        return len({sample.subject for sample in self.samples})
+
+    @property
     def presence(self) -> Presence:
         """Which rows hold what."""
         held = [

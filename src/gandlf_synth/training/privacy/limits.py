@@ -61,7 +61,7 @@ def check_subjects(config: Config, document: Document, train: Manifest, *, has_p
     if config.privacy is None:
         return
     raise_if_any(list(_unknown_subjects(train)), DataError)
-    plan = PrivacyPlan.of(config, len({sample.subject for sample in train.samples}))
+    plan = PrivacyPlan.of(config, train.num_subjects)
     if has_parent or config.privacy.from_scratch or plan.subjects >= FEWEST_SUBJECTS:
         return
     raise ConfigError(Problem(document.where(("privacy",)), _drowned(plan), fix=_START))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from gandlf_synth.config import Config, Document, Privacy, resolved
-from gandlf_synth.data.table.manifest import Manifest
 from gandlf_synth.errors import ConfigError, Problem, raise_if_any
 from gandlf_synth.training.defaults import Choice
 from gandlf_synth.training.privacy.accounting import ADJACENCY, NoisySteps, noise_for
@@ -90,11 +89,6 @@ def choose_delta(subjects: int) -> float:
     return float(f"1e{floor(log10(0.1 / subjects) + 1e-9)}")
 
 
-def count_subjects(train: Manifest) -> int:
-    """Return the number of subjects of a split."""
-    return len({sample.subject for sample in train.samples})
-
-
 def plan_privacy(planned: "PlannedRun", seconds: float | None = None) -> "PlannedRun":
     """Return the run with everything decided that its privacy budget leaves open.
 
@@ -108,7 +102,7 @@ def plan_privacy(planned: "PlannedRun", seconds: float | None = None) -> "Planne
     plan, document = planned.plan, planned.document
     if plan.config.privacy is None:
         return planned
-    subjects = count_subjects(planned.splits["train"])
+    subjects = planned.splits["train"].num_subjects
     raise_if_any(list(_wrong_delta(plan.config.privacy, subjects, document)), ConfigError)
     choices: list[Choice[Any]] = []
     config = _with_steps(_with_numbers(plan, choices), planned, subjects, seconds, choices)
