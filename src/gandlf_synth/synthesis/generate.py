@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gandlf_synth.config import SamplingOptions, Step
 from gandlf_synth.config.component import steps_as_written
 from gandlf_synth.data.formats.writers import Writer
-from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.console import Reporter
 from gandlf_synth.errors import Problem, TrainingError, listing
 from gandlf_synth.model_folder import InferenceFolder
@@ -27,8 +26,7 @@ from gandlf_synth.synthesis.copies import TRIES, CopyGate
 from gandlf_synth.synthesis.image_files import ImageFiles, format_remarks
 from gandlf_synth.synthesis.layout import Layout
 from gandlf_synth.synthesis.requests import ImageRequest, sample_batch
-
-_SHEET_IMAGES = 64
+from gandlf_synth.synthesis.sample_sheet import Made, SampleSheet
 
 
 @dataclass(frozen=True)
@@ -93,28 +91,23 @@ def generate_images(
     if postprocessing:
         about["postprocessing"] = steps_as_written(postprocessing)
     files = ImageFiles(layout, writer, spec, about, postprocessing, signer)
-    rows: dict[str, list[Any]] = {}
+    sheet = SampleSheet(spec)
     batches = ranks.shard([requests[start : start + batch_size] for start in range(0, len(requests), batch_size)])
     missing = [batch for batch in batches if not all(files.paths(request) for request in batch)]
-    for request, image, more in accepted_images(module, bar(missing, len(missing), "Generating"), options, gate):
+    images = accepted_images(module, bar(missing, len(missing), "Generating"), options, gate)
+    for request, image, more in sheet.pass_on(images):
         files.write(request, image, more)
-        if sum(map(len, rows.values())) < _SHEET_IMAGES:
-            title = "" if request.class_index is None else spec.class_names[request.class_index]
-            rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
     ranks.barrier()
-    sheet = place.contact_sheet
     if not ranks.is_first:
-        return GenerationResult(folder, [], sheet)
+        return GenerationResult(folder, [], place.contact_sheet)
     written = files.write_csv(place.images_csv, requests)
     files.describe(requests)
-    if rows:
-        shown = contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic")
-        save_png(shown, sheet, synthetic=True)
+    sheet.save(place.contact_sheet)
     settings = ", ".join(f"{name} {value}" for name, value in sampling.items())
     if gate is not None:
         reporter.say(_refusals(files, requests))
-    reporter.say(f"{len(requests)} images in {len(written)} files and {sheet}; {settings}")
-    return GenerationResult(folder, written, sheet)
+    reporter.say(f"{len(requests)} images in {len(written)} files and {place.contact_sheet}; {settings}")
+    return GenerationResult(folder, written, place.contact_sheet)
 
 
 def _refusals(files: ImageFiles, requests: Sequence[ImageRequest]) -> str:
@@ -128,7 +121,7 @@ def _refusals(files: ImageFiles, requests: Sequence[ImageRequest]) -> str:
 
 def accepted_images(
     module: GenerativeModule, batches: Iterable[Sequence[ImageRequest]], options: SamplingOptions, gate: CopyGate | None
-) -> Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]:
+) -> Iterator[Made]:
     """Yield every request of ``batches`` with an image that passes ``gate``, and what to record of it."""
     for request, image in sample_requests(module, batches, options):
         if gate is None:

@@ -1,13 +1,12 @@
 """Synthetic images as a store: a few large files and one index, where a file for each would be too many."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gandlf_synth import registry
 from gandlf_synth.config import SamplingOptions, Step
@@ -27,7 +26,6 @@ from gandlf_synth.data.loading.shard_writer import ShardWriter, write_shard
 from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.data.loading.value_range import to_file_values
 from gandlf_synth.data.table.manifest import Sample
-from gandlf_synth.display import SheetRow, contact_sheet, save_png, views
 from gandlf_synth.display.console import Reporter
 from gandlf_synth.errors import ConfigError, Problem, listing, option
 from gandlf_synth.model_folder import InferenceFolder
@@ -40,13 +38,13 @@ from gandlf_synth.synthesis.choose_layout import LayoutChoice
 from gandlf_synth.synthesis.copies import CopyGate
 from gandlf_synth.synthesis.generate import GenerationResult, accepted_images
 from gandlf_synth.synthesis.requests import ImageRequest
+from gandlf_synth.synthesis.sample_sheet import Made, SampleSheet
 
 STORE = "store"
 """The format, and the folder of the store."""
 _BEGUN = "request.digest"
 """The file that says of which call a store behind a URL is."""
 _SHARD_BYTES = 256_000_000
-_SHEET_IMAGES = 64
 _VALUE_BYTES: Mapping[StoredType, int] = {"int16": 2, "float16": 2, "float32": 4}
 
 
@@ -166,16 +164,15 @@ def generate_store(
     per_shard = max(1, shard_bytes // (_VALUE_BYTES[stored_type] * spec.num_channels * prod(spec.shape)))
     shards = [requests[start : start + per_shard] for start in range(0, len(requests), per_shard)]
     missing = [number for number in ranks.shard(range(len(shards))) if not location.has(f"{_name(number)}.part")]
-    rows: dict[str, list[Any]] = {}
+    sheet = SampleSheet(spec)
     for number in bar(missing, len(missing), "Generating shards"):
         batches = [shards[number][start : start + batch_size] for start in range(0, len(shards[number]), batch_size)]
         accepted = accepted_images(module, batches, options, gate)
-        images = _stored(_shown(accepted, rows, spec), spec, postprocessing)
+        images = _stored(sheet.pass_on(accepted), spec, postprocessing)
         write_shard(location, number, partial(ShardWriter, stored_type=stored_type), images)
     ranks.barrier()
-    sheet = place.contact_sheet
     if not ranks.is_first:
-        return GenerationResult(folder, [], sheet)
+        return GenerationResult(folder, [], place.contact_sheet)
     sampling = sampling_record(module, options)
     about = {**source, "synthetic": True, "mark": SYNTHETIC_MARK, "sampling": sampling, "software": software_versions()}
     if postprocessing:
@@ -183,14 +180,12 @@ def generate_store(
     names = [f"{_name(number)}.part" for number in range(len(shards))]
     parts = [IndexPart.from_bytes(location.read(name), location.at(name)) for name in names]
     whole = write_index(location, _describe(spec, stored_type, about), parts, len(requests))
-    if rows:
-        save_png(
-            contact_sheet([SheetRow(title, tiles) for title, tiles in rows.items()], title="Synthetic"),
-            sheet,
-            synthetic=True,
-        )
-    reporter.say(f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {sheet}")
-    return GenerationResult(folder, [as_place(location.url) if location.url else folder / STORE], sheet)
+    sheet.save(place.contact_sheet)
+    reporter.say(
+        f"{len(requests)} images in {len(whole.shards)} files of the store {location} and {place.contact_sheet}"
+    )
+    stored = as_place(location.url) if location.url else folder / STORE
+    return GenerationResult(folder, [stored], place.contact_sheet)
 
 
 def _stored_type(spec: DataSpec) -> StoredType:
@@ -202,19 +197,7 @@ def _name(number: int) -> str:
     return f"{SHARDS}/{shard_name(number)}"
 
 
-Accepted = Iterator[tuple[ImageRequest, NDArray[np.float32], dict[str, Any]]]
-
-
-def _shown(accepted: Accepted, rows: dict[str, list[Any]], spec: DataSpec) -> Accepted:
-    """Pass images on, and keep the first of them for the contact sheet."""
-    for request, image, more in accepted:
-        if sum(map(len, rows.values())) < _SHEET_IMAGES:
-            title = "" if request.class_index is None else spec.class_names[request.class_index]
-            rows.setdefault(title, []).extend(views(image, spec.geometry, colour=spec.modality == "histo"))
-        yield request, image, more
-
-
-def _stored(accepted: Accepted, spec: DataSpec, steps: Sequence[Step]) -> Iterator[tuple[Sample, str, Image]]:
+def _stored(accepted: Iterable[Made], spec: DataSpec, steps: Sequence[Step]) -> Iterator[tuple[Sample, str, Image]]:
     """Yield every image in the units of the data, with its row and its key."""
     for request, image, more in accepted:
         index = request.class_index
