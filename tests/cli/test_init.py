@@ -8,7 +8,7 @@ import torch
 from tests.factories import Cli, add_sources, blob, blob_picture, write_nifti, write_picture, write_series, write_table
 
 from gandlf_synth import registry
-from gandlf_synth.config import load_config
+from gandlf_synth.config import load_config, resolved
 
 SIZES = {"pictures": 24, "volumes": 12}
 """The longest side of the fixtures."""
@@ -31,7 +31,7 @@ def test_every_family_gets_a_project_that_fits_the_data(
 
     assert code == 0, out + err
     margin = 8 if config.model.keeps_resolution else 1
-    assert SIZES[data] <= max(config.model.tensor_shape) < SIZES[data] + margin
+    assert SIZES[data] <= max(resolved(config.model.tensor_shape)) < SIZES[data] + margin
     assert config.model.network_size == "auto"
     assert " # " in (project / "config.yaml").read_text().split("model_config:")[1].split("num_epochs")[0]
 
