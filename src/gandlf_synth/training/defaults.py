@@ -119,7 +119,8 @@ def choose_shape(data: Fingerprint, device: Device) -> Choice[list[int]]:
     longest = min(cap, rounded(max(data.shape)))
     wanted = [rounded(longest * length) for length in extent / extent.max()]
     shape = [max(MULTIPLE, min(pair)) for pair in zip(wanted, data.largest_shape, strict=True)]
-    steps = f", and sides are multiples of {MULTIPLE}" if any(length % MULTIPLE for length in data.shape) else ""
+    rounds = any(own % MULTIPLE and not side % MULTIPLE for own, side in zip(data.shape, shape, strict=True))
+    steps = f", and sides are multiples of {MULTIPLE}" if rounds else ""
     return Choice("model_config.tensor_shape", shape, f"images are {size}{steps}; {limit}")
 
 
