@@ -9,8 +9,15 @@ from gandlf_synth.metrics.copy_limit import FEWEST
 from gandlf_synth.metrics.image_set import ImageSets
 from gandlf_synth.metrics.intervals import Estimate, Floats, auc, bootstrap
 from gandlf_synth.metrics.memorization import CopySearch
-from gandlf_synth.metrics.results import Check, Measurement, Metric
-from gandlf_synth.metrics.set_metric import Criterion, Limits, Measure, MeasureSettings, SetMetric, low_end
+from gandlf_synth.metrics.results import Check, Measurement
+from gandlf_synth.metrics.set_metric import (
+    Criterion,
+    Measure,
+    MeasureSettings,
+    SetMetric,
+    low_end,
+    unless_unsure,
+)
 
 _FALSE_POSITIVES = 0.01
 _FEWEST_FOR_RATE = 100
@@ -24,17 +31,6 @@ def true_positive_rate(members: Floats, others: Floats, false_positives: float =
     """
     limit = np.quantile(others, 1 - false_positives, method="higher")
     return float((members > limit).mean())
-
-
-def _unless_unsure(check: Check, metric: Metric) -> Check:
-    """Return the check, unknown where the interval of a number that seems good reaches to bad ones."""
-    value = metric.value
-    if value is None or check.outcome != "good" or value.high < check.bad:
-        return check
-    needed = Limits(check.good, check.bad, higher=False).sufficient(value, metric.num_real)
-    sentence = f"the interval of {metric.title!r} reaches from good to bad; about {needed} held-out images are enough"
-    suffices = needed if metric.name == "membership" else 0
-    return check.model_copy(update={"outcome": "unknown", "sentence": sentence, "suffices": suffices})
 
 
 class Membership(SetMetric):
@@ -96,4 +92,5 @@ class Membership(SetMetric):
     def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
         """Return the checks: an attack is bad where it surely works, and good where it surely does not."""
         checks = super().checks(measurement, thresholds)
-        return [_unless_unsure(check, metric) for check, metric in zip(checks, measurement.metrics, strict=True)]
+        pairs = zip(checks, measurement.metrics, strict=True)
+        return [unless_unsure(check, metric, decisive=metric.name == "membership") for check, metric in pairs]

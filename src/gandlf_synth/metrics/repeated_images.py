@@ -1,5 +1,6 @@
 """Whether a set holds the same image again and again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +11,15 @@ from numpy.typing import NDArray
 from gandlf_synth.metrics.detail import COARSE, FLIPS, chunks, detail_images, flipped, standardized
 from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Estimate, share
-from gandlf_synth.metrics.results import Measurement, Metric
-from gandlf_synth.metrics.set_metric import Criterion, Measure, MeasureSettings, SetMetric, surely_above_floor
+from gandlf_synth.metrics.results import Check, Measurement, Metric
+from gandlf_synth.metrics.set_metric import (
+    Criterion,
+    Measure,
+    MeasureSettings,
+    SetMetric,
+    surely_above_floor,
+    unless_unsure,
+)
 
 _FEWEST = 20
 _NEAREST = 64
@@ -90,6 +98,11 @@ class RepeatedImages(SetMetric):
         value, floor = (_estimate(part, limit, among) for part in (synthetic, real))
         note = f"correlation of detail above {limit:.4f} with another of {among} images of the set, under flips"
         return Measurement([self.metric("duplicates", sets, value, floor, note=note)])
+
+    def checks(self, measurement: Measurement, thresholds: Mapping[str, float]) -> list[Check]:
+        """Return the check; none of few images being repeated does not say that hardly any is."""
+        (check,), metric = super().checks(measurement, thresholds), measurement.metrics[0]
+        return [unless_unsure(check, metric, metric.floor.value if metric.floor else 0.0)]
 
     def detail(self, metric: Metric) -> str:
         """Return the share with its interval."""

@@ -255,6 +255,25 @@ class Limits:
         )  # fmt: skip
 
 
+def unless_unsure(check: Check, metric: Metric, above: float = 0.0, *, decisive: bool = False) -> Check:
+    """Return the check of a number of which less is better; unknown where it seems good and may well be bad.
+
+    Args:
+        check: of the lower end of the interval, which says what is surely there.
+        metric: the number.
+        above: what is taken from the number before it is compared.
+        decisive: whether the question cannot be answered without it.
+    """
+    value = metric.value
+    if value is None or check.outcome != "good" or value.high - above < check.bad:
+        return check
+    needed = Limits(check.good, check.bad, higher=False).sufficient(value, min(metric.num_real, metric.num_synthetic))
+    sentence = f"the interval of {metric.title!r} reaches from good to bad; about {needed} images in each set suffice"
+    return check.model_copy(
+        update={"outcome": "unknown", "sentence": sentence, "suffices": needed if decisive else 0, "p_value": None}
+    )
+
+
 def too_few(sets: ImageSets) -> str:
     """Return why two sets cannot be compared at all, or an empty string."""
     alone = [part.name for part in (sets.real, sets.synthetic) if part.num_subjects < 2]

@@ -18,6 +18,7 @@ from gandlf_synth.metrics.image_set import ImageSetFeatures, ImageSets
 from gandlf_synth.metrics.intervals import Estimate, share
 from gandlf_synth.metrics.kernel import KernelDistance
 from gandlf_synth.metrics.membership import Membership
+from gandlf_synth.metrics.repeated_images import RepeatedImages
 from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric, Outcome
 from gandlf_synth.metrics.set_metric import MeasureSettings
 from gandlf_synth.metrics.spectrum import SpectrumDistance
@@ -124,7 +125,7 @@ def test_an_attack_on_few_images_is_not_said_to_fail() -> None:
     def answer(low: float, high: float) -> Check:
         metric = Metric(
             name="membership", title="Membership attack (AUC)", question="private", better="lower",
-            value=Estimate(0.54, low, high), floor=Estimate(0.5, 0.5, 0.5), num_real=25,
+            value=Estimate(0.54, low, high), floor=Estimate(0.5, 0.5, 0.5), num_real=25, num_synthetic=90,
         )  # fmt: skip
         return Membership().checks(Measurement([metric]), default_thresholds())[0]
 
@@ -133,6 +134,18 @@ def test_an_attack_on_few_images_is_not_said_to_fail() -> None:
     assert unsure.outcome == "unknown"
     assert unsure.suffices > 25
     assert "reaches from good to bad" in unsure.sentence
+
+
+def test_no_repeated_image_among_few_is_no_proof_that_hardly_any_is() -> None:
+    def answer(count: int) -> Outcome:
+        metric = Metric(
+            name="duplicates", title="Repeated images", question="diverse", better="lower", value=share(0, count // 2),
+            floor=share(0, count // 2), num_real=count, num_synthetic=count,
+        )  # fmt: skip
+        return RepeatedImages().checks(Measurement([metric]), default_thresholds())[0].outcome
+
+    assert answer(40) == "unknown"
+    assert answer(200) == "good"
 
 
 def test_a_kernel_distance_of_small_features_is_not_called_good() -> None:
