@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -24,20 +25,33 @@ class Material:
     train: Labeled
     rng: np.random.Generator
 
-    @property
+    @cached_property
     def low(self) -> float:
         return float(np.percentile(self._values, 1))
 
-    @property
+    @cached_property
     def span(self) -> float:
         """The range of the values of all images; in volumes of wild ranges that of the one in the middle."""
         return float(np.percentile(self._values, 99.5)) - self.low
 
-    @property
+    def around(self, image: Array) -> "Material":
+        """Return what an image is changed by: where ranges are wild, a model learns each image in its own range."""
+        return replace(self, other=Labeled([image], [""])) if self._is_wild else self
+
+    @cached_property
+    def _tops(self) -> Array:
+        return np.array([np.percentile(image, 99.5) for image in self.other.images])
+
+    @cached_property
+    def _is_wild(self) -> bool:
+        tenth, ninetieth = np.percentile(self._tops, [10, 90])
+        return bool(ninetieth > 4 * tenth)
+
+    @cached_property
     def _values(self) -> Array:
-        tops = [float(np.percentile(image, 99.5)) for image in self.other.images]
-        usual = [image for image, top in zip(self.other.images, tops, strict=True) if top <= 2 * np.median(tops)]
-        return np.concatenate([image.ravel()[:: max(1, image.size // 2000)] for image in usual])
+        usual = np.flatnonzero(self._tops <= 2 * np.median(self._tops))
+        images = [self.other.images[place] for place in usual]
+        return np.concatenate([image.ravel()[:: max(1, image.size // 2000)] for image in images])
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,10 @@ def _each(change: Callable[[Array, Material], Array]) -> Callable[[Material], La
     """Return a flaw that changes every image in the same way; a change sees values as floats."""
 
     def plant(material: Material) -> Labeled:
-        images = [_same_type(change(image.astype(np.float64), material), image) for image in material.other.images]
+        images = [
+            _same_type(change(image.astype(np.float64), material.around(image)), image)
+            for image in material.other.images
+        ]
         return Labeled(images, material.other.labels)
 
     return plant
@@ -116,7 +133,8 @@ def noise(image: Array, material: Material) -> Array:
 def some_noise_images(material: Material) -> Labeled:
     images = list(material.other.images)
     for place in material.rng.permutation(len(images))[: max(2, round(0.05 * len(images)))]:
-        values = material.low + material.span * material.rng.random(images[place].shape)
+        around = material.around(images[place])
+        values = around.low + around.span * material.rng.random(images[place].shape)
         images[place] = _same_type(values, images[place])
     return Labeled(images, material.other.labels)
 
@@ -168,7 +186,7 @@ def mode_collapse(material: Material) -> Labeled:
     modes = material.rng.permutation(len(material.other))[:4]
     places = [int(modes[k % len(modes)]) for k in range(len(material.other))]
     chosen = material.other.take(places)
-    return Labeled([_variant(image, material) for image in chosen.images], chosen.labels)
+    return Labeled([_variant(image, material.around(image)) for image in chosen.images], chosen.labels)
 
 
 def duplicates(material: Material) -> Labeled:
@@ -183,7 +201,7 @@ def _copies(change: Callable[[Array, Material], Array], share: float = 0.2) -> C
         count = round(share * len(images))
         for place, source in enumerate(material.rng.permutation(len(material.train))[:count]):
             image = material.train.images[source]
-            images[place] = _same_type(change(image.astype(np.float64), material), image)
+            images[place] = _same_type(change(image.astype(np.float64), material.around(image)), image)
         return Labeled(images, material.other.labels)
 
     return plant
@@ -340,7 +358,8 @@ def _some(change: Callable[[Array, Material], Array], share: float = 0.2) -> Cal
     def plant(material: Material) -> Labeled:
         images = list(material.other.images)
         for place in material.rng.permutation(len(images))[: round(share * len(images))]:
-            images[place] = _same_type(change(images[place].astype(np.float64), material), images[place])
+            image = images[place]
+            images[place] = _same_type(change(image.astype(np.float64), material.around(image)), image)
         return Labeled(images, material.other.labels)
 
     return plant
