@@ -168,6 +168,22 @@ def test_plain_tiles_with_the_grain_of_the_camera_are_no_noise() -> None:
     assert not any("noise" in cause.sentence for cause in find_outliers(sets))
 
 
+def test_a_seam_whose_step_differs_from_image_to_image_is_no_mirrored_image() -> None:
+    real, other, _ = small()
+    rng = np.random.default_rng(0)
+    stepped = [image.astype(np.float32) for image in other.images]
+    for image in stepped:
+        image[:, 32:] += rng.uniform(0.1, 1.5) * np.ptp(image)
+    own = [
+        Labeled([((image - image.min()) / np.ptp(image)).astype(np.float32) for image in images], other.labels)
+        for images in (real.images, stepped)
+    ]
+    sets = in_memory(*own)
+
+    assert "a seam runs through the images between columns 31 and 32" in whole(sets)[0].sentence
+    assert not any("mirrored" in cause.sentence for cause in find_changed_images(sets))
+
+
 @pytest.mark.parametrize("raised", [slice(10), slice(10, None)])
 def test_a_seam_of_volumes_is_seen_in_both_stacks_of_slices(raised: slice) -> None:
     volumes = gaussian_filter(np.random.default_rng(0).random((80, 24, 24, 24), dtype=np.float32), (0, 2, 2, 2))

@@ -146,7 +146,12 @@ def _ratio(real: Fingerprint, other: Fingerprint) -> float:
 
 
 def _shift(real: Fingerprint, other: Fingerprint) -> float:
-    """Return what is added to all values of a set of a like range, 0 where it is little."""
+    """Return what is added to all values of a set of a like range, 0 where it is little.
+
+    Pictures of 8 bits have one scale, from black to white: where one set is brighter than another, it is no unit.
+    """
+    if real.dtype == other.dtype == "uint8":
+        return 0.0
     low, high = np.subtract(other.low, real.low), np.subtract(other.high, real.high)
     apart = (np.minimum(np.abs(low), np.abs(high)) > _SHIFTED * np.subtract(real.high, real.low)) & (low * high > 0)
     return float(low[0] + high[0]) / 2 if apart.all() and _ratio(real, other) < _ALIKE else 0.0

@@ -86,6 +86,15 @@ def test_images_without_contrast_are_no_other_unit(saved: Saved, evaluated: Eval
     assert found.comparison["intensity_rule"] == "one window for all images, clipped: 0 to 255"
 
 
+def test_8_bit_pictures_that_are_brighter_are_in_no_other_unit(saved: Saved, evaluated: Evaluated) -> None:
+    images = heads(12, 1) // 3
+
+    found = evaluated(saved("real", images), saved("synthetic", (images + 60).astype(np.uint8)))
+
+    assert not found.warnings
+    assert found.comparison["intensity_rule"] == "one window for all images, clipped: 0 to 255"
+
+
 def test_ct_without_its_intercept_is_told(evaluated: Evaluated, tmp_path: Path) -> None:
     for k, head in enumerate(heads(8, 1)):
         hounsfield = head.astype(np.int16)[..., None].repeat(8, axis=-1) * 8 - 1000

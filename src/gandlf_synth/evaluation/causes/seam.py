@@ -7,6 +7,7 @@ import numpy as np
 from gandlf_synth.evaluation.causes.appearance import Planes
 from gandlf_synth.evaluation.causes.degradation import ComparedPlanes, Degradation, clipped
 from gandlf_synth.evaluation.causes.orientation import BODY_AXES
+from gandlf_synth.evaluation.causes.tone import line_between
 from gandlf_synth.metrics.intervals import Floats
 from gandlf_synth.metrics.slicing import STACKS
 
@@ -20,6 +21,8 @@ _FREE = 0.05
 _HIGHEST = 0.95
 _ENDS = (0.5, 99.5)
 _BENT = 0.05
+_SHARES = (0.0, 0.5, 1.0)
+"""Of the step, by how much the middle slice along the seam may be raised; half where patches meet in it."""
 _LINES = {-1: "columns", -2: "rows"}
 
 
@@ -38,8 +41,16 @@ def seams(compared: ComparedPlanes) -> Iterator[Degradation]:
             whole = _stacks_within(real, synthetic, axes, height)
             yield Degradation("seam", sentence, _step(axes, side, height, whole))
         drawn = np.random.default_rng(compared.seed).permutation(heights)
-        for whole in ([], [stack for stack in range(real.shape[1]) if stack not in axes]):
-            yield Degradation("seam", sentence, _step_in_own_window(axes, above, drawn, whole), _FREE)
+        for share in _SHARES if in_volumes else _SHARES[:1]:
+            yield Degradation(
+                "seam", sentence, _then_like(compared, _step_in_own_window(axes, above, drawn, share)), _FREE
+            )
+
+
+def _then_like(compared: ComparedPlanes, change: Callable[[Planes], Planes]) -> Callable[[Planes], Planes]:
+    """Return a change followed by the gain and offset that its own window has beyond what planes tell of it."""
+    gain, offset = line_between(change(compared.real), compared.synthetic, np.inf)
+    return lambda planes: clipped(change(planes) * gain + offset)
 
 
 def _lines(axes: Mapping[int, int], place: int, in_volumes: bool) -> str:
@@ -107,11 +118,11 @@ def _windowed(image: Planes, before: Planes) -> Planes:
     scaled = (image - low) / max(1 + high - low, 1e-6)
     bottom, top = np.quantile(scaled, [(before <= 0).mean(), 1 - (before >= 1).mean()])
     ends = [min(bottom, 0.0), _BENT, 1 - _BENT, max(top, 1.0)]
-    return np.interp(scaled, ends, [0, _BENT, 1 - _BENT, 1]).astype(np.float32)
+    return clipped(np.interp(scaled, ends, [0, _BENT, 1 - _BENT, 1]))
 
 
 def _step_in_own_window(
-    axes: Mapping[int, int], side: slice, heights: Floats, whole: list[int]
+    axes: Mapping[int, int], side: slice, heights: Floats, share: float
 ) -> Callable[[Planes], Planes]:
     """Return what gives each image a step of its own and then its own window, as where the ranges of images differ."""
 
@@ -119,7 +130,8 @@ def _step_in_own_window(
         own = np.resize(heights, len(planes)).clip(-_HIGHEST, _HIGHEST)
         added = (own / (1 - np.abs(own)))[:, None, None, None]
         stepped = planes.copy()
-        stepped[:, whole] += added[..., None]
+        along = [stack for stack in range(planes.shape[1]) if stack not in axes]
+        stepped[:, along] += share * added[..., None]
         for stack, axis in axes.items():
             part = stepped[:, stack] if axis == -1 else stepped[:, stack].swapaxes(-1, -2)
             part[..., side] += added

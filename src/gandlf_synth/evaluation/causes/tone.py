@@ -76,7 +76,7 @@ def _clippings(real: Planes, synthetic: Planes, ends: Ends) -> Iterator[Degradat
         yield Degradation("clipping", sentence, _clip_share(share, bright=end is np.max))
         limits = per_image(synthetic, end)
         limit = float(limits.max() if end is np.max else limits.min())
-        gain, offset = _line_between(real, synthetic, limit)
+        gain, offset = line_between(real, synthetic, limit)
         yield Degradation("clipping", sentence, _saturate(gain, offset, limit, bright=end is np.max))
 
 
@@ -92,7 +92,7 @@ def _saturate(gain: float, offset: float, limit: float, *, bright: bool) -> Call
     return lambda planes: clipped((np.minimum if bright else np.maximum)(planes * gain + offset, limit))
 
 
-def _line_between(real: Planes, synthetic: Planes, limit: float) -> tuple[float, float]:
+def line_between(real: Planes, synthetic: Planes, limit: float) -> tuple[float, float]:
     """Return gain and offset that bring pooled values of ``real`` to those of ``synthetic``, away from ``limit``."""
     source, target = (np.quantile(part, np.linspace(0.02, 0.98, 25)) for part in (real, synthetic))
     free = np.abs(target - limit) > 4 * _SAME
@@ -132,7 +132,7 @@ def _brightness(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
         yield Degradation(
             "contrast", words, _line(float(gain.mean()), float((means[1] - gain * means[0]).mean())), 0.05
         )
-        yield Degradation("contrast", words, _line(*_line_between(real, synthetic, 2.0)), 0.05)
+        yield Degradation("contrast", words, _line(*line_between(real, synthetic, 2.0)), 0.05)
     middle = [min(max(float(np.quantile(part, 0.6)), 0.01), 0.99) for part in (real, synthetic)]
     gamma = float(np.log(middle[1]) / np.log(middle[0]))
     yield Degradation("gamma", f"grey values are changed by a gamma of {gamma:.2g}", lambda x: clipped(x**gamma), 0.05)
