@@ -82,7 +82,8 @@ def _picture(image: torch.Tensor) -> Pixels:
 def flawed() -> Iterator[SheetRow]:
     """Return real planes, then others with each of the flaws that the tests of ``evaluate`` plant."""
     sys.path.insert(0, str(_ROOT))
-    from tests.reliability.planted.flaws import FLAWS, Material
+    from tests.reliability.planted.flaws import FLAWS
+    from tests.reliability.planted.material import Material
     from tests.reliability.planted.real_sets import brains
 
     real, train, other = brains(64, 60).split(0)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from tests.reliability.planted.evaluating import evaluate, find, in_memory
-from tests.reliability.planted.flaws import FLAWS, Flaw, Material
+from tests.reliability.planted.flaws import FLAWS, Flaw
+from tests.reliability.planted.material import Material
 from tests.reliability.planted.real_sets import REAL_SETS, Labeled, RealSet, brains
 
 from gandlf_synth.evaluation.causes.appearance import middle_planes

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from tests.factories import verdict_of
-from tests.reliability.planted.flaws import Flaw, Material
+from tests.reliability.planted.flaws import Flaw
+from tests.reliability.planted.material import Material
 from tests.reliability.planted.real_sets import Labeled, RealSet
 
 from gandlf_synth.evaluation.request import EvaluationRequest
