@@ -8,6 +8,8 @@ import pytest
 from tests.factories import Array, heads, verdict_of
 
 from gandlf_synth.evaluation.causes.cause import Cause
+from gandlf_synth.evaluation.causes.degradation import ComparedPlanes
+from gandlf_synth.evaluation.causes.tone import tones
 from gandlf_synth.evaluation.report.panels.nearest_training import PairView
 from gandlf_synth.evaluation.results import Evaluation, Verdict
 from gandlf_synth.evaluation.thresholds import default_thresholds
@@ -22,6 +24,17 @@ from gandlf_synth.metrics.repeated_images import RepeatedImages
 from gandlf_synth.metrics.results import Check, CopyPair, Measurement, Metric, Outcome
 from gandlf_synth.metrics.set_metric import MeasureSettings
 from gandlf_synth.metrics.spectrum import SpectrumDistance
+
+
+@pytest.mark.parametrize(("count", "word"), [(2, "channels differ"), (3, "colors differ")])
+def test_only_three_channels_are_called_colors(count: int, word: str) -> None:
+    real = np.random.default_rng(0).random((12, 1, count, 16, 16)).astype(np.float32)
+    other = (real * np.linspace(0.4, 1, count)[:, None, None]).astype(np.float32)
+
+    sentences = [change.sentence for change in tones(ComparedPlanes(real, other)) if change.name == "color"]
+
+    assert sentences
+    assert all(sentence.startswith(word) for sentence in sentences)
 
 
 @pytest.mark.parametrize(

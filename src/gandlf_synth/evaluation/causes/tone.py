@@ -14,6 +14,7 @@ from gandlf_synth.evaluation.causes.degradation import (
     median_quantile,
     per_image,
 )
+from gandlf_synth.metrics.extractors.base import RGB
 from gandlf_synth.metrics.intervals import Floats
 
 _SAME = 1 / 512
@@ -138,11 +139,10 @@ def _brightness(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
     yield Degradation("gamma", f"grey values are changed by a gamma of {gamma:.2g}", lambda x: clipped(x**gamma), 0.05)
     if real.shape[2] > 1:
         words = ", ".join(f"channel {k + 1} {float(value):+.0%}" for k, value in enumerate(shift))
+        words = f"{'colors' if real.shape[2] == RGB else 'channels'} differ: {words} of the range"
         each, slopes = (means[1] - gain * means[0])[:, None, None], gain[:, None, None]
-        yield Degradation("color", f"colors differ: {words} of the range", lambda x: clipped(x * slopes + each), 0.08)
-        yield Degradation(
-            "color", f"colors differ: {words} of the range", lambda x: clipped(x + shift[:, None, None]), 0.06
-        )
+        yield Degradation("color", words, lambda x: clipped(x * slopes + each), 0.08)
+        yield Degradation("color", words, lambda x: clipped(x + shift[:, None, None]), 0.06)
 
 
 def _line(gain: float, offset: float) -> Callable[[Planes], Planes]:
