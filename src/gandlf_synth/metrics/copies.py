@@ -115,7 +115,7 @@ class Copies(SetMetric):
             names = f": {_named(identical)}" if identical else ""
             further = ""
             if details["flagged"] > details["identical"]:
-                more = f"{details['flagged'] - details['identical']:.0f} more are too like one"
+                more = f"{details['flagged'] - details['identical']:.0f} more are copies of one, changed"
                 further = f"; {more} ({compared})" if "held_out" in details else f"; {more}"
             which = "training" if details["has_train"] else "real"
             what = f"the same as a {which} image to the pixel"

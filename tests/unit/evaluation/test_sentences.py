@@ -100,7 +100,7 @@ def test_copies_that_were_changed_are_counted_beside_those_to_the_pixel() -> Non
 
     assert answer.outcome == "bad"
     assert "2 of 200 synthetic images are the same as a training image to the pixel" in answer.sentence
-    assert "41 more are too like one (of 200 held-out real images, 2 are)" in answer.sentence
+    assert "41 more are copies of one, changed (of 200 held-out real images, 2 are)" in answer.sentence
 
 
 def test_a_good_answer_says_how_many_images_were_flagged_all_the_same() -> None:
