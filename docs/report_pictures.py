@@ -37,7 +37,7 @@ def main() -> None:
         folder = Path(name)
         _evaluate_all(options.folder, folder)
         _photograph(folder / "noisy" / "report.html", options.out / "report_copies.png", (1000, 1700))
-        _photograph(_panels_alone(folder / "soft" / "report.html"), options.out / "report_panels.png", (1240, 1080))
+        _photograph(_panels_alone(folder / "soft" / "report.html"), options.out / "report_panels.png", (1240, 1190))
         _photograph(folder / "both" / "comparison.html", options.out / "report_comparison.png", (1000, 1090))
 
 
