@@ -36,7 +36,7 @@ def main() -> None:
             shown = [_pixels(file) for file in _files(table)[name][:_SHOWN]]
             rows.append(SheetRow(f"{name}, {kind}", shown))
     save_png(contact_sheet(rows, tile=_TILE), options.out / "cohort.png", synthetic=True)
-    _photograph(options.project / "evaluation" / "report.html", options.out / "report.png")
+    photograph(options.project / "evaluation" / "report.html", options.out / "report.png", _CARD)
 
 
 def _files(table: Path) -> dict[str, list[Path]]:
@@ -49,13 +49,14 @@ def _files(table: Path) -> dict[str, list[Path]]:
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
-    plane = read_image(file).array[0].squeeze()
+    plane: NDArray[np.generic] = read_image(file).array[0].squeeze()
     return plane.T.astype(np.uint8)
 
 
-def _photograph(page: Path, picture: Path) -> None:
-    size = f"--window-size={_CARD[0]},{_CARD[1]}"
-    command = [find_browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", size, f"--screenshot={picture}"]
+def photograph(page: Path, picture: Path, size: tuple[int, int]) -> None:
+    """Write what Chromium shows of ``page`` in a window of ``size``, in pixels."""
+    window = f"--window-size={size[0]},{size[1]}"
+    command = [find_browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", window, f"--screenshot={picture}"]
     subprocess.run([*command, page.resolve().as_uri()], check=True, capture_output=True)  # noqa: S603
     Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 

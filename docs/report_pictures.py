@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from cohort_picture import photograph
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-
-from gandlf_synth.evaluation.report.pdf import find_browser
 
 Pixels = NDArray[np.uint8]
 Labeled = Sequence[tuple[str, Pixels]]
@@ -36,9 +35,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _evaluate_all(options.folder, folder)
-        _photograph(folder / "noisy" / "report.html", options.out / "report_copies.png", (1000, 1700))
-        _photograph(_panels_alone(folder / "soft" / "report.html"), options.out / "report_panels.png", (1240, 1190))
-        _photograph(folder / "both" / "comparison.html", options.out / "report_comparison.png", (1000, 1090))
+        photograph(folder / "noisy" / "report.html", options.out / "report_copies.png", (1000, 1700))
+        photograph(_panels_alone(folder / "soft" / "report.html"), options.out / "report_panels.png", (1240, 1190))
+        photograph(folder / "both" / "comparison.html", options.out / "report_comparison.png", (1000, 1090))
 
 
 def _evaluate_all(source: Path, folder: Path) -> None:
@@ -108,13 +107,6 @@ def _panels_alone(page: Path) -> Path:
     alone = page.with_name("panels.html")
     alone.write_text(page.read_text().replace("</body>", f"{script}</body>"))
     return alone
-
-
-def _photograph(page: Path, picture: Path, size: tuple[int, int]) -> None:
-    window = f"--window-size={size[0]},{size[1]}"
-    command = [find_browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", window, f"--screenshot={picture}"]
-    subprocess.run([*command, page.resolve().as_uri()], check=True, capture_output=True)  # noqa: S603
-    Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
