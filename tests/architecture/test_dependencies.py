@@ -11,17 +11,8 @@ import pytest
 from tests.source import FILES, ROOT, imports_of, name_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-NOT_DISTRIBUTED = {
-    "gandlf_synth",
-    "tests",
-    "benchmarks",
-    "cohorts",
-    "generated",
-    "measured",
-    "notebooks",
-    "planted_table",
-    "example_plugin",
-}
+NOT_DISTRIBUTED = {"gandlf_synth", "tests", "benchmarks", "example_plugin"}
+BESIDE_EACH_OTHER = {path.stem for path in (ROOT / "docs").glob("*.py")}  # run as scripts, they import one another
 INSTALLED_BY_HAND = {
     "GANDLF": "its pins contradict ours (docs/how-to/gandlf.md)",
     "torch_fidelity": "it needs torchvision, which has no build for some machines (docs/how-to/evaluate.md)",
@@ -48,7 +39,7 @@ def declared(requirements: Iterable[str]) -> set[str]:
 def imported(folder: str) -> set[str]:
     """The top-level packages that the files of a folder import, less Python's own and ours."""
     modules = {module for path in FILES if name_of(path).startswith(folder) for module in imports_of(path)}
-    return {module.split(".")[0] for module in modules} - sys.stdlib_module_names - NOT_DISTRIBUTED
+    return {module.split(".")[0] for module in modules} - sys.stdlib_module_names - NOT_DISTRIBUTED - BESIDE_EACH_OTHER
 
 
 def distributions(package: str) -> set[str]:

@@ -29,7 +29,7 @@ def test_products_of_matrices_are_the_pools_and_the_interpolation(
     for ours, torchs in pairs:
         (own,), (theirs,) = (torch.autograd.grad(each.square().sum(), images) for each in (ours, torchs))
         torch.testing.assert_close(ours, torchs)
-        torch.testing.assert_close(own, theirs)
+        torch.testing.assert_close(own, theirs, rtol=1e-5, atol=5e-5)  # sums of up to 27 terms, in 32 bits
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (5, 6, 4)])
