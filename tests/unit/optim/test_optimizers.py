@@ -37,6 +37,23 @@ def test_the_full_rate_is_that_of_the_configuration_also_within_another_optimize
     assert [full_rate(inner), full_rate(LightningOptimizer(inner))] == [0.02, 0.02]
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_one_kernel_for_all_weights_moves_them_as_torch_does_one_by_one(name: str) -> None:
+    moved = []
+    for fused in (True, False):
+        weights = Parameter(torch.linspace(-1, 1, 300).view(3, 100))
+        made = optimizer(name, weights, lr=0.01, weight_decay=0.1)
+        assert all(group["fused"] for group in made.param_groups)
+        for group in made.param_groups:
+            group["fused"] = fused
+        for step in range(20):
+            weights.grad = torch.cos(weights.detach() + step)
+            made.step()
+        moved.append(weights.detach())
+
+    torch.testing.assert_close(moved[0], moved[1], atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", names("optimizers"))
 def test_minimises_a_quadratic(name: str) -> None:
     curvature, minimum = torch.tensor([1.0, 4.0]), torch.tensor([3.0, -2.0])

@@ -86,7 +86,7 @@ class FiniteSteps(Callback):
         nonfinite = (~torch.isfinite(pl_module.gradient_norm)).float()
         numbers = torch.stack([*norms.values(), nonfinite])
         judged = _sent(numbers, trainer, self._batch, tuple(norms))
-        if not all(group.get("fused") for group in optimizer.param_groups):
+        if judged.arrival is None or not all(group.get("fused") for group in optimizer.param_groups):
             if not self._judge(number, judged):
                 optimizer.zero_grad(set_to_none=True)
             return
