@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--cpu-seconds", type=float, nargs="+", default=[480.0], help="of one thread")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: the steps that the seconds buy")
+    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="32-true", help="of the training")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, a process each")
     parser.add_argument("--images", type=int, default=400, help="that are sampled and scored")
     parser.add_argument("--own-average", action="store_true", help="score no other average and no other sampler")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.quality.budget import Budget
-from benchmarks.quality.recipe import Recipe
+from benchmarks.quality.recipe import Precision, Recipe
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.training.rates import power_decay, power_exponent, rate_share
 
@@ -54,14 +54,21 @@ class _Averages:
 
 
 def train_denoiser(
-    module: Any, recipe: Recipe, clean: Tensor, labels: Tensor | None, budget: Budget, device: torch.device
+    module: Any,
+    recipe: Recipe,
+    clean: Tensor,
+    labels: Tensor | None,
+    budget: Budget,
+    device: torch.device,
+    precision: Precision = "32-true",
 ) -> tuple[int, Iterator[str], dict[str, Any]]:
     """Train ``module.process`` on ``clean (n, channels, *size)``.
 
     Returns:
         The steps; an iterator that puts one average after the other into the module and yields its name; facts.
     """
-    step = _Step(module.to(device), recipe, clean.to(device), None if labels is None else labels.to(device))
+    labels = None if labels is None else labels.to(device)
+    step = _Step(module.to(device), recipe, clean.to(device), labels, precision)
     taken = 0
     while budget.progress(taken) < 1 and not budget.late:
         step.prepare(taken, rate_share(budget.progress(taken), (0.0, 1.0), recipe.warmup, recipe.cooldown))
@@ -80,9 +87,10 @@ def train_denoiser(
 class _Step:
     """One training step; what changes from step to step lies in tensors that stay where they are."""
 
-    def __init__(self, module: Any, recipe: Recipe, clean: Tensor, labels: Tensor | None) -> None:
+    def __init__(self, module: Any, recipe: Recipe, clean: Tensor, labels: Tensor | None, precision: Precision) -> None:
         self.module, self.clean, self.labels, device = module.train(), clean, labels, clean.device
         self.places = torch.zeros(recipe.batch, dtype=torch.long, device=device)
+        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
         self.clip = module.config.gradient_clip_val
         self.optimizer = module._optimizer()
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -137,7 +145,8 @@ class _Step:
         clean = self.clean[self.places]
         if self.module.augmentation is not None:
             clean, condition = self.module.augmentation(clean, condition)
-        loss = self.module.process.training_loss(clean, condition)
+        with self._autocast:
+            loss = self.module.process.training_loss(clean, condition)
         loss.backward()
         if self.clip:
             nn.utils.clip_grad_norm_(self.module.process.parameters(), self.clip)

@@ -1,7 +1,9 @@
 """What is trained: a family with its parameters, and how long its batches and rates are."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)

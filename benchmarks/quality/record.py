@@ -11,7 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
 _WHOLE = 0.97
-_KEPT = ("data", "recipe", "seed", "cpu_seconds", "device", "steps", "first_steps", "weights")
+_KEPT = ("data", "recipe", "seed", "cpu_seconds", "device", "precision", "steps", "first_steps", "weights")
 _PLACE = ("data", "recipe", "seed", "cpu_seconds")
 
 
@@ -42,8 +42,11 @@ def add(record: dict[str, Any], run: Mapping[str, Any]) -> None:
         kept["otherwise"] = {name: score["kid"] for name, score in scores.items()}
     if reconstructions:
         kept["reconstructions"] = reconstructions
-    place = [run[key] for key in _PLACE]
-    record["runs"] = [old for old in record["runs"] if [old.get(key) for key in _PLACE] != place] + [kept]
+    record["runs"] = [old for old in record["runs"] if _place(old) != _place(run)] + [kept]
+
+
+def _place(run: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*(run[key] for key in _PLACE), run.get("precision", "32-true"))
 
 
 if __name__ == "__main__":

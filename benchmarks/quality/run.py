@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.quality.budget import Budget
 from benchmarks.quality.datasets import ImageSet
 from benchmarks.quality.denoising import train_denoiser
-from benchmarks.quality.recipe import Recipe
+from benchmarks.quality.recipe import Precision, Recipe
 from benchmarks.quality.scoring import Judge, reconstruction_error, save_sheet
 from benchmarks.quality.turns import train_turns
 from gandlf_synth import registry
@@ -41,6 +41,7 @@ class Run:
         deadline: of ``time.monotonic``.
         pace: see ``Budget``.
         first_pace: of the autoencoder of latents.
+        precision: of the training, by Lightning's names.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Run:
     deadline: float | None = None
     pace: tuple[float, ...] = ()
     first_pace: tuple[float, ...] = ()
+    precision: Precision = "32-true"
 
 
 def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> dict[str, Any]:
@@ -69,9 +71,11 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     budget = Budget(None if run.steps else share * run.cpu_seconds, run.steps, run.deadline, run.pace)
     facts: dict[str, Any]
     if isinstance(module, DenoisingModule):
-        steps, averages, facts = train_denoiser(module, recipe, clean, labels, budget, device)
+        steps, averages, facts = train_denoiser(
+            module, recipe, clean, labels, budget, device, run.precision
+        )
     else:
-        steps, facts = train_turns(module, recipe, clean, labels, budget, device)
+        steps, facts = train_turns(module, recipe, clean, labels, budget, device, run.precision)
         averages = iter(["own"])
     trained = time.monotonic() - started
     scores: dict[str, Any] = {}
@@ -91,7 +95,7 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     return {
         "recipe": run.name, "data": data.name, "seed": run.seed, "cpu_seconds": run.cpu_seconds, "steps": steps,
         "first_steps": first_steps, "weights": sum(weight.numel() for weight in module.parameters()),
-        "device": device.type, "seconds_trained": round(trained, 1),
+        "device": device.type, "precision": run.precision, "seconds_trained": round(trained, 1),
         "seconds": round(time.monotonic() - started, 1), "scores": scores, **facts,
     }  # fmt: skip
 
@@ -126,7 +130,7 @@ def _prepare(
     first = build(run.recipe.first, data)
     seconds = None if run.first_steps else share * run.cpu_seconds
     budget = Budget(seconds, run.first_steps, run.deadline, run.first_pace)
-    steps, _ = train_turns(first, run.recipe.first, images, labels, budget, device)
+    steps, _ = train_turns(first, run.recipe.first, images, labels, budget, device, run.precision)
     module.load_first_stage(first)
     module.to(device)
     with torch.inference_mode():

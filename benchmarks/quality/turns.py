@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from benchmarks.quality.budget import Budget
-from benchmarks.quality.recipe import Recipe
+from benchmarks.quality.recipe import Precision, Recipe
 from gandlf_synth.data.loading.condition import Condition
 from gandlf_synth.training.callbacks import ExponentialMovingAverage
 from gandlf_synth.training.rates import rate_share
@@ -22,7 +22,13 @@ _ENDLESS = 1_000_000_000
 
 
 def train_turns(
-    module: Any, recipe: Recipe, images: Tensor, labels: Tensor | None, budget: Budget, device: torch.device
+    module: Any,
+    recipe: Recipe,
+    images: Tensor,
+    labels: Tensor | None,
+    budget: Budget,
+    device: torch.device,
+    precision: Precision = "32-true",
 ) -> tuple[int, dict[str, Any]]:
     """Train ``module`` as a run of one epoch, and leave its averaged weights in it; return the steps and facts."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -34,7 +40,7 @@ def train_turns(
     trainer = Trainer(
         max_epochs=1, limit_train_batches=budget.steps or _ENDLESS, callbacks=callbacks, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        accelerator="gpu" if device.type == "cuda" else "cpu", devices=1, **_clipping(module),
+        accelerator="gpu" if device.type == "cuda" else "cpu", devices=1, precision=precision, **_clipping(module),
     )  # fmt: skip
     loader = DataLoader(_Batches(images.to(device), None if labels is None else labels.to(device), recipe.batch), None)
     trainer.fit(module, loader)

@@ -46,6 +46,7 @@ def work(queue: Any, options: argparse.Namespace, deadline: float | None) -> Non
             first_steps=round(first * budget * recipe.first_share) if first else None,
             pace=tuple(speed.get("pace", ())), first_pace=tuple(speed.get("first_pace", ())),
             images=options.images if data != "hippocampus" else min(options.images, 120), deadline=end,
+            precision=options.precision,
         )  # fmt: skip
         try:
             found = carry_out(run, load_image_set(data, CACHE), judge, options.pictures) | _numbers(speed)
