@@ -9,6 +9,7 @@ from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gandlf_synth.networks.equalized_layers import (
     EqualizedConvolution,
@@ -115,10 +116,8 @@ class _StyledLayer(nn.Module):
     def forward(self, features: Tensor, style: Tensor, noise: NoiseInputs) -> Tensor:
         shape = tuple(features.shape[2:])
         features = activate(features.float() + self.noise_strength * noise(shape))
-        axes, ones = tuple(range(2, features.ndim)), [1] * len(shape)
-        variance, mean = torch.var_mean(features, axes, correction=0, keepdim=True)
-        scale, shift = self.scale(style), self.shift(style)
-        normalized = (features - mean) * (variance + 1e-8).rsqrt()
+        ones, scale, shift = [1] * len(shape), self.scale(style), self.shift(style)
+        normalized = functional.group_norm(features, features.shape[1], eps=1e-8)  # of each channel by itself
         styled: Tensor = scale.view(*scale.shape, *ones) * normalized + shift.view(*shift.shape, *ones)
         return styled
 

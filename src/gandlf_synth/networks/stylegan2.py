@@ -38,6 +38,7 @@ class Generator(nn.Module):
         num_mapping_layers: layers from latent vector to style.
         channel_base: feature channels at a resolution are this, divided by its longest side.
         channel_max: most feature channels at any resolution.
+        noise_inputs: whether every layer adds noise; without, the style decides every voxel.
 
     Example:
         >>> from gandlf_synth.networks.noise_inputs import random_noise
@@ -59,10 +60,11 @@ class Generator(nn.Module):
         num_mapping_layers: int = 4,
         channel_base: int = 4096,
         channel_max: int = 256,
+        noise_inputs: bool = True,
     ) -> None:
         super().__init__()
         self.shapes = resolutions(shape)[::-1]
-        dims, style = len(shape), intermediate_latent_size
+        dims, style, noise = len(shape), intermediate_latent_size, noise_inputs
         widths = [feature_channels(size, channel_base, channel_max) for size in self.shapes]
         self.mapping = Mapping(
             latent_vector_size=latent_vector_size,
@@ -71,8 +73,8 @@ class Generator(nn.Module):
             num_classes=num_classes,
         )
         self.constant = nn.Parameter(torch.randn(1, widths[0], *self.shapes[0]))
-        self.entries = nn.ModuleList(_StyledLayer(dims, *pair, style) for pair in pairwise(widths))
-        self.layers = nn.ModuleList(_StyledLayer(dims, width, width, style) for width in widths)
+        self.entries = nn.ModuleList(_StyledLayer(dims, *pair, style, noise=noise) for pair in pairwise(widths))
+        self.layers = nn.ModuleList(_StyledLayer(dims, width, width, style, noise=noise) for width in widths)
         self.images = nn.ModuleList(_ToImage(dims, width, channels, style) for width in widths)
         self.num_styles = 2 * len(widths)
 
@@ -152,17 +154,17 @@ class Mapping(nn.Module):
 class _StyledLayer(nn.Module):
     """Modulated convolution, noise, bias, activation; on the way to a finer resolution, an interpolation."""
 
-    def __init__(self, dims: int, inputs: int, outputs: int, style: int) -> None:
+    def __init__(self, dims: int, inputs: int, outputs: int, style: int, *, noise: bool) -> None:
         super().__init__()
         self.convolution = ModulatedConvolution(dims, inputs, outputs, 3, style)
         self.bias = nn.Parameter(torch.zeros(1, outputs, *[1] * dims))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.noise_strength = nn.Parameter(torch.zeros(())) if noise else None
 
     def forward(self, features: Tensor, style: Tensor, noise: NoiseInputs, shape: tuple[int, ...]) -> Tensor:
         features = self.convolution(features, style)
         if features.shape[2:] != shape:
             features = upsample(features, shape)
-        offset = self.noise_strength * noise(shape) + self.bias
+        offset = self.bias if self.noise_strength is None else self.noise_strength * noise(shape) + self.bias
         return activate(features + offset.to(features.dtype))
 
 

@@ -99,6 +99,16 @@ def test_the_last_stage_of_stylegan_is_as_large_as_the_images(longest: int, star
     assert architecture.final_size == longest
 
 
+@pytest.mark.parametrize(("longest", "start", "stages", "padded"), [(30, 4, 4, 32), (60, 4, 5, 64), (100, 7, 5, 112)])
+def test_stylegan_grows_from_a_small_image_where_padding_allows_it(
+    longest: int, start: int, stages: int, padded: int
+) -> None:
+    architecture = model_of("stylegan", [longest, 8]).architecture
+
+    assert (architecture.progressive_size_starting_value, architecture.num_stages) == (start, stages)
+    assert (architecture.final_size, architecture.pads_images) == (padded, True)
+
+
 @pytest.mark.parametrize("epochs", [10, 37, 3000])
 def test_the_stages_of_stylegan_end_with_the_run(epochs: int) -> None:
     model = model_of("stylegan", [64, 64], epochs=epochs)

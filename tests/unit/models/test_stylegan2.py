@@ -74,6 +74,16 @@ def test_noise_changes_the_image_without_changing_its_style() -> None:
     assert not torch.allclose(one, other)
 
 
+def test_without_noise_inputs_a_style_makes_one_image() -> None:
+    module = module_of(classes=0, architecture={**FAMILY.tiny["architecture"], "noise_inputs": False})
+    styles = torch.randn(1, module.generator.num_styles, 8)
+
+    one, other = (module.generator(styles, lambda shape: torch.randn(1, 1, *shape)) for _ in range(2))
+
+    assert torch.equal(one, other)
+    assert not [name for name in module.state_dict() if "noise" in name]
+
+
 @pytest.mark.parametrize(("scores", "grows"), [([3.0, 2.0, 1.0], True), ([1.0, -1.0, -2.0], False)])
 def test_augmentation_grows_while_the_discriminator_knows_the_real_images(scores: list[float], grows: bool) -> None:
     module = module_of(augmentation_probability=0.5, augmentation_images=120)

@@ -24,7 +24,7 @@ _WIDTHS: dict[Size, int] = {"XS": 64, "S": 128, "M": 256, "L": 384, "XL": 512}
 """Channels of a picture's coarsest stages, half as many for volumes; and numbers of a style."""
 _RATE_OF_THIN = 3e-3
 """Thin networks, which short trainings have, learn three times as fast."""
-_COARSEST_SIDES = range(4, 16)
+_COARSEST_SIDES = range(4, 10)
 _FULL_WIDTH_STAGES = 2
 
 

@@ -27,6 +27,9 @@ class StyleGAN2Architecture(ArchitectureConfig):
     """Feature channels at a resolution are ``channel_base`` divided by its longest side; 32768 in the paper."""
     channel_max: int = Field(256, ge=1)
     """Most feature channels at any resolution."""
+    noise_inputs: bool = True
+    """Whether every layer of the generator adds noise, as in the paper; without, the style decides every voxel, and a
+    short training cannot make up texture from noise."""
     minibatch_std_group_size: int = Field(4, ge=1)
     """Images whose variety the discriminator sees together."""
 

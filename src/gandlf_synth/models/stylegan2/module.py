@@ -177,6 +177,7 @@ def _build_generator(architecture: StyleGAN2Architecture, spec: DataSpec) -> Gen
         num_mapping_layers=architecture.num_mapping_layers,
         channel_base=architecture.channel_base,
         channel_max=architecture.channel_max,
+        noise_inputs=architecture.noise_inputs,
     )
 
 
