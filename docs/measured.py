@@ -277,6 +277,12 @@ Section = tuple[str, str, str, Callable[[Record], Iterator[str]]]
 _SECTIONS: Mapping[str, Sequence[Section]] = {
     "On a processor": (
         ("Families at equal time", "quality.json", "benchmarks.quality", _equal_time),
+        (
+            "Families at equal time, in bfloat16",
+            "quality_bfloat16.json",
+            "benchmarks.quality --precision bf16-mixed",
+            _equal_time,
+        ),
         ("Beside the existing GaNDLF-Synth", "quality_cpu.json", "benchmarks.quality", _beside_the_existing),
         ("Sampling and training steps", "quality_speeds.json", "benchmarks.quality --measure-speeds", _sampling),
         ("Images from images", "tasks.json", "benchmarks.tasks", _tasks),

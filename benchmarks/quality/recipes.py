@@ -168,13 +168,21 @@ def _dcgan(architecture: dict[str, Any] | None = None, **settings: Any) -> Recip
     return Recipe({**model, "architecture": {**networks, **(architecture or {})}, **settings}, 16)
 
 
+_THIN_STYLES = {
+    "latent_vector_size": 128,
+    "intermediate_latent_size": 128,
+    "num_mapping_layers": 2,
+    "channel_base": 1024,
+    "channel_max": 128,
+}
+
+
 def _stylegan2(batch: int = 16, rate: float = 2.5e-3, **changes: Any) -> Recipe:
     """Return the recipe of thin networks of ``stylegan2`` at 64x64."""
     model = {
         "model_name": "stylegan2", "path_length_weight": 0.0, "style_mixing_probability": 0.5, "ema_decay": 0.995,
         "augmentation_images": 20000, "optimizers": {**_ADAM, "lr": rate},
-        "architecture": {"latent_vector_size": 128, "intermediate_latent_size": 128, "num_mapping_layers": 2,
-                         "channel_base": 1024, "channel_max": 128},
+        "architecture": _THIN_STYLES,
     }  # fmt: skip
     return Recipe({**model, **changes}, batch)
 
@@ -206,6 +214,7 @@ _GRID16_SECOND = {"architecture": {"num_channels": [32, 64], "attention_levels":
 _FAMILIES_2D = {
     "stylegan2": _stylegan2(),
     "stylegan2-rate5e-3": _stylegan2(rate=5e-3),
+    "stylegan2-without-noise": _stylegan2(architecture=_THIN_STYLES | {"noise_inputs": False}),
     "stylegan2-turned": _stylegan2(augmentation_rotation_degrees=7),
     "stylegan2-batch8": _stylegan2(batch=8, ema_decay=0.9975),
     "dcgan": _dcgan(),
@@ -215,6 +224,9 @@ _FAMILIES_2D = {
     "dcgan-r1": _dcgan(r1_gamma=1.0, r1_interval=8),
     "stylegan": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27]),
     "stylegan-rate3e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}),
+    "stylegan-shifted": _stylegan(
+        [0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}, diffaugment=["translation"]
+    ),
     "stylegan-rate6e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 6e-3}),
     "stylegan-late": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6]),
     "stylegan-late-logistic": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], losses={"name": "bcelogits"}),

@@ -71,9 +71,7 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     budget = Budget(None if run.steps else share * run.cpu_seconds, run.steps, run.deadline, run.pace)
     facts: dict[str, Any]
     if isinstance(module, DenoisingModule):
-        steps, averages, facts = train_denoiser(
-            module, recipe, clean, labels, budget, device, run.precision
-        )
+        steps, averages, facts = train_denoiser(module, recipe, clean, labels, budget, device, run.precision)
     else:
         steps, facts = train_turns(module, recipe, clean, labels, budget, device, run.precision)
         averages = iter(["own"])
