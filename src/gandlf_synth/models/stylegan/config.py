@@ -168,8 +168,8 @@ class StyleGANConfig(GANConfig):
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
         """Return networks whose stages last as long as the run, the last of them twice as long as the others.
 
-        What the critic sees is shifted, since medical images are few. Images of another size than that of the last stage
-        are padded.
+        Images of another size than that of the last stage are padded. What the critic sees is shifted, since medical
+        images are few.
         """
         width = _WIDTHS[size]
         start, stages = _progression(setting.longest)
