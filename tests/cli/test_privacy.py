@@ -1,7 +1,8 @@
 """A training with a privacy budget, from the plan to the sidecar: what is spent is told, kept to, and goes with the model."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert main([str(word) for word in words]) == 0
         words = ["train", "-c", root / "config.yaml", "-dt", private, "-m-dir", root / "model", "--val-ratio", 0.2]
         begun = [*words, "--init-from", root / "public_model", "--minutes", 0.001]
-        assert main([str(word) for word in begun]) == 0
+        with pytest.MonkeyPatch.context() as clock:
+            clock.setattr(time, "monotonic", _fast_clock(time.monotonic))
+            assert main([str(word) for word in begun]) == 0
         (root / "stopped.json").write_text(json.dumps(_checkpoint(root / "model")["gandlf_synth"]["privacy"]))
         assert main([str(word) for word in [*words, "--resume"]]) == 0
         yield root
+
+
+def _fast_clock(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return a clock by which the second that every run gets is over after a step, however fast the machine."""
+    begun = clock()
+    return lambda: begun + 1000 * (clock() - begun)
 
 
 def _checkpoint(model: Path) -> dict[str, Any]:
@@ -70,6 +79,16 @@ def test_what_was_spent_is_that_of_all_steps_of_both_sessions(home: Path) -> Non
         assert record["epsilon"] == pytest.approx(accountant.get_epsilon(record["delta"]), abs=0.02)
     assert stopped["epsilon"] < spent["epsilon"] <= 4
     assert _checkpoint(home / "model")["gandlf_synth"]["privacy"] == spent
+
+
+def test_a_finished_run_that_is_resumed_still_says_what_it_spent(home: Path, cli: Cli) -> None:
+    before = json.loads((home / "model" / "run.json").read_text())["privacy"]
+    words = ("train", "-c", home / "config.yaml", "-dt", home / "private.csv", "-m-dir", home / "model")
+
+    code, _, err = cli(*words, "--val-ratio", 0.2, "--resume")
+
+    assert code == 0, err
+    assert json.loads((home / "model" / "run.json").read_text())["privacy"] == before
 
 
 def test_nothing_that_images_tell_without_noise_goes_with_the_model(home: Path, cli: Cli) -> None:

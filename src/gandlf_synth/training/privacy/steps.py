@@ -66,8 +66,11 @@ class PrivateSteps(Callback):
         module.backward = self._backward
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the model its own step back, and what was spent."""
+        """Give the model its own step back."""
         self._give_back(pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what was spent, also by a run that had ended before and had nothing left to do."""
         self._tell(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
