@@ -8,6 +8,7 @@ from gandlf_synth.data.loading.spec import DataSpec
 from gandlf_synth.models.base import GenerativeModule
 from gandlf_synth.models.family import ModelFamily
 from gandlf_synth.models.trained_weights import choose_trained_weights
+from gandlf_synth.networks.small_images import guard_small_images
 
 
 def build_module(model_config: ModelConfig | Mapping[str, object], spec: DataSpec) -> GenerativeModule:
@@ -28,5 +29,6 @@ def build_module(model_config: ModelConfig | Mapping[str, object], spec: DataSpe
         model_config = family.config_class().model_validate(model_config)
     module_class: type[GenerativeModule] = family.module_class()
     module = module_class(model_config, spec)
+    guard_small_images(module)
     choose_trained_weights(module)
     return module

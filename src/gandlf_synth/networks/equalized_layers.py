@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gandlf_synth.networks.small_images import needs_32_bits
+
 
 class EqualizedLinear(nn.Module):
     """A linear layer with an equalized learning rate (1710.10196, sec. 4.1).
@@ -102,6 +104,9 @@ class ModulatedConvolution(nn.Module):
 
 def convolve(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the convolution in 2D or 3D that keeps the size."""
+    if needs_32_bits(features, weight.shape[2:]):
+        with torch.autocast("cpu", enabled=False):
+            return convolve(features.float(), weight, bias)
     padding = weight.shape[-1] // 2
     if features.ndim == 4:
         return functional.conv2d(features, weight, bias, padding=padding)
