@@ -34,6 +34,10 @@ _WIDTHS: dict[Size, _Widths] = {
 }
 
 
+_PRIOR_FRACTION = 0.7
+"""The codes of an autoencoder are soon good enough, and it is their prior that needs the steps."""
+
+
 class VQVAEArchitecture(ArchitectureConfig):
     """MONAI's VQVAE and the prior of its codes; lists have one entry per resolution, from the finest."""
 
@@ -180,6 +184,7 @@ class VQVAEConfig(ReconstructionConfig):
             "losses": {"name": "l1"},
             "structure_weight": 0.1,
             "gradient_weight": 0.1,
+            "prior_fraction": _PRIOR_FRACTION,
             "optimizers": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.0},
         }
 
