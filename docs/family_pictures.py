@@ -4,6 +4,7 @@
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,19 @@ def main() -> None:
     save_sheet(images.test, "real", real)
     rows = [SheetRow("real", _tiles(real))]
     real.unlink()
-    for recipe in options.recipes:
-        name = RECIPES[recipe].family if not recipe.startswith("rival") else recipe.removeprefix("rival-")
-        rows.append(SheetRow(name, _tiles(options.pictures / f"{options.data}_{recipe}_1200_0.png")))
+    rows += [
+        SheetRow(_title(recipe, options.recipes), _tiles(options.pictures / f"{options.data}_{recipe}_1200_0.png"))
+        for recipe in options.recipes
+    ]
     save_png(contact_sheet(rows), options.output)
     Image.open(options.output).convert("L").save(options.output, optimize=True)
+
+
+def _title(recipe: str, recipes: Sequence[str]) -> str:
+    """Return the family, or the recipe where it is a rival or one of several of its family."""
+    families = [RECIPES[each].family for each in recipes]
+    family = RECIPES[recipe].family
+    return recipe.removeprefix("rival-") if recipe.startswith("rival") or families.count(family) > 1 else family
 
 
 def _tiles(sheet: Path) -> list[np.ndarray]:

@@ -94,7 +94,8 @@ def _scored(run: Record) -> str:
 
 
 def _trained_on(run: Record) -> str:
-    return {"cpu": "processor", "cuda": "GPU, as many steps"}.get(run.get("device", "cuda"), "")
+    device = {"cpu": "processor", "cuda": "GPU, as many steps"}[run.get("device", "cuda")]
+    return ", ".join([device, *([run["number_format"]] if "number_format" in run else [])])
 
 
 def _beside_the_existing(record: Record) -> Iterator[str]:

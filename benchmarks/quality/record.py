@@ -11,7 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results" / "quality.json"
 _WHOLE = 0.97
-_KEPT = ("data", "recipe", "seed", "cpu_seconds", "device", "precision", "steps", "first_steps", "weights")
+_KEPT = ("data", "recipe", "seed", "cpu_seconds", "device", "number_format", "steps", "first_steps", "weights")
 _PLACE = ("data", "recipe", "seed", "cpu_seconds")
 
 
@@ -46,7 +46,7 @@ def add(record: dict[str, Any], run: Mapping[str, Any]) -> None:
 
 
 def _place(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*(run[key] for key in _PLACE), run.get("precision", "32-true"))
+    return (*(run[key] for key in _PLACE), run.get("number_format", "32-true"))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def carry_out(run: Run, data: ImageSet, judge: Judge, pictures: Path | None) -> 
     return {
         "recipe": run.name, "data": data.name, "seed": run.seed, "cpu_seconds": run.cpu_seconds, "steps": steps,
         "first_steps": first_steps, "weights": sum(weight.numel() for weight in module.parameters()),
-        "device": device.type, "precision": run.precision, "seconds_trained": round(trained, 1),
+        "device": device.type, "number_format": run.precision, "seconds_trained": round(trained, 1),
         "seconds": round(time.monotonic() - started, 1), "scores": scores, **facts,
     }  # fmt: skip
 
