@@ -236,6 +236,17 @@ def test_the_record_has_every_session_and_what_was_in_force(resume: Resume, job:
     assert set(first["notes"]) <= set(record["notes"])
 
 
+def test_a_run_that_had_ended_keeps_what_it_measured(resume: Resume, job: Path) -> None:
+    before = json.loads((job / "model" / "run.json").read_text())
+
+    code, _ = resume("--set", "num_epochs=2")
+
+    after = json.loads((job / "model" / "run.json").read_text())
+    assert code == 0
+    assert (after["steps"], after["metrics"]) == (before["steps"], before["metrics"])
+    assert "val_loss" in after["metrics"]
+
+
 def test_what_a_killed_write_left_is_removed_and_nothing_else(resume: Resume, job: Path) -> None:
     model = job / "model"
     left = [model / ".0a1b2c3d.run.json", model / "checkpoints" / ".ffffffff.last.ckpt"]

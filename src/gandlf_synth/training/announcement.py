@@ -40,5 +40,5 @@ def announce_end(reporter: Reporter, record: RunRecord, result: "FitResult") -> 
     if record.privacy:
         spent, delta, steps = (record.privacy[key] for key in ("epsilon", "delta", "steps"))
         reporter.say(f"Privacy: {steps} steps have spent epsilon {spent} at delta {delta}, for each subject", "bold")
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted(result.metrics.items()))
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in sorted((result.metrics or record.metrics).items()))
     reporter.say(f"Trained {record.epochs} epochs, {record.steps} steps in {record.seconds:.0f} s: {losses}")

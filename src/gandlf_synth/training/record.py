@@ -84,6 +84,7 @@ def continue_record(begun: RunRecord, earlier: RunRecord, changes: Sequence[str]
     ]
     session = begun.sessions[0].model_copy(update={"changes": [*changes, *versions]})
     kept = {"command": earlier.command, "started": earlier.started, "seconds": round(seconds, 1)}
+    kept["metrics"] = earlier.metrics  # of a run that had ended nothing is measured again
     notes = list(dict.fromkeys([*earlier.notes, *begun.notes]))
     return begun.model_copy(update={**kept, "notes": notes, "sessions": [*sessions, session]})
 
@@ -99,7 +100,7 @@ def end_record(record: RunRecord, result: "FitResult") -> RunRecord:
         update={
             **reached,
             "seconds": round(result.seconds, 1),
-            "metrics": result.metrics if told else {},
+            "metrics": (result.metrics or record.metrics) if told else {},
             "privacy": dict(result.privacy),
             "peak_memory_mb": peak_memory_mb(),
             "notes": list(dict.fromkeys([*record.notes, *(result.findings if told else [])])),
