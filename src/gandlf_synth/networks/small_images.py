@@ -47,16 +47,19 @@ class _Guarded:
     """Goes before a class of convolutions."""
 
     def forward(self, features: Tensor, *more: Any) -> Tensor:
-        layer: Any = self
         convolve: Any = super().forward  # type: ignore[misc]
-        kernel = [gap * (side - 1) + 1 for side, gap in zip(layer.kernel_size, layer.dilation, strict=True)]
         output: Tensor
-        if not needs_32_bits(features, kernel):
+        if not torch.is_autocast_enabled("cpu") or not needs_32_bits(features, _extent(self)):
             output = convolve(features, *more)
             return output
         with torch.autocast("cpu", enabled=False):
             output = convolve(features.float(), *more)
         return output
+
+
+def _extent(layer: Any) -> list[int]:
+    """Return the side of a layer's kernel along each axis, with the gaps of a dilated one."""
+    return [gap * (side - 1) + 1 for side, gap in zip(layer.kernel_size, layer.dilation, strict=True)]
 
 
 class _Conv2d(_Guarded, nn.Conv2d): ...
