@@ -224,9 +224,6 @@ _FAMILIES_2D = {
     "dcgan-r1": _dcgan(r1_gamma=1.0, r1_interval=8),
     "stylegan": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27]),
     "stylegan-rate3e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}),
-    "stylegan-shifted": _stylegan(
-        [0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 3e-3}, diffaugment=["translation"]
-    ),
     "stylegan-rate6e-3": _stylegan([0.13, 0.13, 0.2, 0.27, 0.27], optimizers={**_ADAM, "lr": 6e-3}),
     "stylegan-late": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6]),
     "stylegan-late-logistic": _stylegan([0.05, 0.05, 0.1, 0.2, 0.6], losses={"name": "bcelogits"}),

@@ -15,7 +15,6 @@ from gandlf_synth.models.build import build_module
 from gandlf_synth.models.stylegan import FAMILY
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
 from gandlf_synth.networks.sizes import crop
-from gandlf_synth.testing import check_model
 
 THREE = {**FAMILY.tiny["architecture"], "progressive_layers_scaling_factors": [1, 1, "1/2"]}
 THREE["progressive_epochs"] = [2, 4, 4]
@@ -125,25 +124,6 @@ def test_images_of_any_size_are_padded_for_the_networks_and_cut_out_of_what_they
     assert samples.shape == images.shape
     assert seen.shape[2:] == module.generator.shapes[-1]
     assert torch.equal(crop(seen, shape), images)
-
-
-@pytest.mark.parametrize(("operations", "alike"), [([], True), (["brightness"], False)])
-def test_the_critic_sees_real_and_synthetic_images_changed_where_it_is_asked_for(
-    operations: list[str], alike: bool
-) -> None:
-    module, images = module_of(diffaugment=operations), torch.zeros(4, 1, 4, 4)
-
-    turns = [module._discriminator_turn(images, images, None) for _ in range(2)]
-
-    for scores in ("real_scores", "fake_scores"):
-        one, other = (getattr(turn, scores) for turn in turns)
-        assert torch.equal(one, other) == alike
-
-
-def test_augmentation_of_what_the_critic_sees_keeps_every_promise() -> None:
-    operations = ["brightness", "contrast", "translation", "cutout"]
-
-    check_model("stylegan", paradigm="custom", model_config={**FAMILY.tiny, "diffaugment": operations})
 
 
 def test_a_resolution_of_no_weight_is_the_one_before_enlarged() -> None:

@@ -1,14 +1,12 @@
 """What the configurations of the families of generative adversarial networks share; imports no torch."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
 from gandlf_synth.config import Component, ModelConfig, Size
 
-Operation = Literal["brightness", "contrast", "translation", "cutout"]
-"""What ``DiffAugment`` does to the images that a discriminator sees."""
 _NEEDS_CLASSES = "cel"
 _DECAY = "weight_decay"
 _COUPLED = ("adadelta", "adagrad", "adam", "adamax", "asgd", "nadam", "radam", "rmsprop", "sgd")

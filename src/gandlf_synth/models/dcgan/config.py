@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gandlf_synth.config import THIN, ArchitectureConfig, Component, Components, Setting, Size, Sized, resolved
-from gandlf_synth.models.components.gan_config import GANConfig, Operation, adam_without_decay
+from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 Norm = Literal["batch", "group", "none"]
 _CHANNELS: dict[int, dict[Size, tuple[int, int]]] = {
@@ -62,7 +62,7 @@ class DCGANConfig(GANConfig):
     """Weight of the gradient penalty on real images (Mescheder et al. 2018); 0: none."""
     r1_interval: int = Field(4, ge=1)
     """Steps from one gradient penalty to the next; the penalty counts that much more."""
-    diffaugment: list[Operation] = []
+    diffaugment: list[Literal["brightness", "contrast", "translation", "cutout"]] = []
     """Random operations on all that the discriminator sees (Zhao et al. 2020); with few images, a great help."""
 
     @property

@@ -16,7 +16,7 @@ from gandlf_synth.config import (
     Stretch,
     resolved,
 )
-from gandlf_synth.models.components.gan_config import GANConfig, Operation, adam_without_decay
+from gandlf_synth.models.components.gan_config import GANConfig, adam_without_decay
 
 _STAGES = 8
 _EPOCHS = 30.0
@@ -143,8 +143,6 @@ class StyleGANConfig(GANConfig):
     (coupled ``weight_decay``) would pull harder than the gradient does."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, warmed up; samples come from the average. 0: off."""
-    diffaugment: list[Operation] = []
-    """Random operations on all that the critic sees (Zhao et al. 2020); with few images, a great help."""
     default_forward_step: int | None = Field(None, ge=0)
     """Stage to generate from, counted from 0; absent, or not reached: the last that was trained."""
 
@@ -168,8 +166,7 @@ class StyleGANConfig(GANConfig):
     def choose_networks(self, setting: Setting, size: Size) -> dict[str, object]:
         """Return networks whose stages last as long as the run, the last of them twice as long as the others.
 
-        Images of another size than that of the last stage are padded. What the critic sees is shifted, since medical
-        images are few.
+        Images of another size than that of the last stage are padded.
         """
         width = _WIDTHS[size]
         start, stages = _progression(setting.longest)
@@ -187,8 +184,7 @@ class StyleGANConfig(GANConfig):
         if set(setting.shape) != {start * 2 ** (stages - 1)}:
             architecture["pads_images"] = True
         thin = adam_without_decay(lr=_RATE_OF_THIN, betas=(0.0, 0.99))
-        keys: dict[str, object] = {"architecture": architecture, "diffaugment": ["translation"]}
-        return keys | {"optimizers": thin} if size in THIN else keys
+        return {"architecture": architecture} | ({"optimizers": thin} if size in THIN else {})
 
     def stretches(self) -> Sequence[Stretch]:
         """Return the stages, each while its resolution is faded in."""

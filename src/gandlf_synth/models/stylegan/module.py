@@ -20,7 +20,6 @@ from gandlf_synth.models.components.gan import (
     in_fast_layout,
 )
 from gandlf_synth.models.stylegan.config import StyleGANArchitecture, StyleGANConfig
-from gandlf_synth.networks.discriminator_augmentation import DiffAugment
 from gandlf_synth.networks.noise_inputs import random_noise, seeded_noise
 from gandlf_synth.networks.resampling import adaptive_avg_pool, upsample
 from gandlf_synth.networks.sizes import crop, pad
@@ -45,7 +44,6 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         super().__init__(config, spec)
         self.generator = fast_layout(_build_generator(resolved(config.architecture), spec), spec.spatial_dims)
         self.discriminator = fast_layout(_build_discriminator(resolved(config.architecture), spec), spec.spatial_dims)
-        self._augment = DiffAugment(config.diffaugment)
         self.register_buffer("stage", torch.zeros((), dtype=torch.long))
         self.register_buffer("fade", torch.full((), _ALPHA_STEPS, dtype=torch.long))
         self._position: tuple[int, float] = (0, 1.0)
@@ -69,7 +67,6 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         self.take_turns(batch, batch_idx, real, fake)
 
     def _discriminator_turn(self, real: Tensor, fake: Tensor, class_labels: Tensor | None) -> DiscriminatorTurn:
-        real, fake = self._augment(real), self._augment(fake)
         real_scores, fake_scores = self._scores(real, class_labels), self._scores(fake, class_labels)
         loss = self.loss_of("discriminator").for_discriminator(real_scores, fake_scores)
         loss = loss + resolved(self.config.architecture).critic_squared_loss_weight * real_scores.square().mean()
@@ -79,7 +76,7 @@ class StyleGAN(GenerativeAdversarialNetwork[StyleGANConfig]):
         return DiscriminatorTurn(loss, real_scores, fake_scores)
 
     def _generator_loss(self, fake: Tensor, class_labels: Tensor | None) -> Tensor:
-        return self.loss_of("generator").for_generator(self._scores(self._augment(fake), class_labels))
+        return self.loss_of("generator").for_generator(self._scores(fake, class_labels))
 
     def _scores(self, images: Tensor, class_labels: Tensor | None) -> Tensor:
         scores: Tensor = self.discriminator(images, class_labels, *self._position)
