@@ -9,6 +9,7 @@ from tests.factories import Array, heads, verdict_of
 
 from gandlf_synth.evaluation.causes.cause import Cause
 from gandlf_synth.evaluation.causes.degradation import ComparedPlanes
+from gandlf_synth.evaluation.causes.fixed_patterns import fixed_patterns
 from gandlf_synth.evaluation.causes.tone import tones
 from gandlf_synth.evaluation.report.panels.nearest_training import PairView
 from gandlf_synth.evaluation.results import Evaluation, Verdict
@@ -35,6 +36,21 @@ def test_only_three_channels_are_called_colors(count: int, word: str) -> None:
 
     assert sentences
     assert all(sentence.startswith(word) for sentence in sentences)
+
+
+@pytest.mark.parametrize(("value", "named"), [(0.0, False), (0.8, True)])
+def test_background_that_some_real_images_fill_is_no_mark_and_what_no_real_one_has_is(
+    value: float, named: bool
+) -> None:
+    real, synthetic = np.random.default_rng(0).random((2, 40, 1, 1, 16, 16)).astype(np.float32)
+    for images in (real, synthetic):
+        images[..., 3:7, 4:9] = 0
+    real[:4, ..., 3:7, 4:9] = 0.9  # a tenth of the heads reach this far
+    synthetic[..., 3:7, 4:9] = value
+
+    names = [change.name for change in fixed_patterns(ComparedPlanes(real, synthetic))]
+
+    assert ("mark" in names) == named
 
 
 @pytest.mark.parametrize(

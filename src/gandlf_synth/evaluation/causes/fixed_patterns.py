@@ -66,13 +66,20 @@ def _still(real: Planes, synthetic: Planes) -> Iterator[Degradation]:
         edges = _edges(marked.any(axis=(0, 1)))
         if edges:
             sentence = f"a border of all images is empty or the same ({', '.join(edges)}): is it cut off?"
-            name = "border"
+            yield Degradation("border", sentence, lambda planes: clipped(np.where(marked, mean, planes)))
         else:
-            rows, columns = (np.flatnonzero(marked.any(axis=(0, 1, axis))) + 1 for axis in (3, 2))
-            where = f"rows {rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]}"
-            sentence = f"the same mark lies at the same place of all images ({where}), such as text that was burnt in"
-            name = "mark"
-        yield Degradation(name, sentence, lambda planes: clipped(np.where(marked, mean, planes)))
+            # What is empty in most real images, too, is background that some of them fill, and no mark.
+            unusual = np.abs(np.median(real, axis=0) - mean) > _MOVING
+            yield from _mark(marked & unusual.any(axis=1, keepdims=True), mean)
+
+
+def _mark(marked: NDArray[np.bool_], mean: Planes) -> Iterator[Degradation]:
+    if marked.sum() < _FEWEST:
+        return
+    rows, columns = (np.flatnonzero(marked.any(axis=(0, 1, axis))) + 1 for axis in (3, 2))
+    where = f"rows {rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]}"
+    sentence = f"the same mark lies at the same place of all images ({where}), such as text that was burnt in"
+    yield Degradation("mark", sentence, lambda planes: clipped(np.where(marked, mean, planes)))
 
 
 def _edges(marked: NDArray[np.bool_]) -> list[str]:
